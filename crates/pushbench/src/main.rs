@@ -1,0 +1,2 @@
+//! pushbench
+fn main() {}

@@ -1,0 +1,15 @@
+//! What two processes of pushbench must agree on: the transports, the shape of an event in each
+//! framing, the routes, and the clock. It knows no network, runtime or command line.
+
+pub mod clock;
+pub mod endpoint;
+pub mod event;
+pub mod message;
+pub mod poll;
+pub mod sse;
+pub mod stamp;
+pub mod transport;
+
+pub use event::Event;
+pub use stamp::Stamp;
+pub use transport::Transport;
