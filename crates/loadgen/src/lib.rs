@@ -1,1 +1,9 @@
-//! loadgen
+//! Replays a scenario over every transport against a real server, records what each one costs and
+//! loses, and renders the comparison.
+//!
+//! Modules import downwards only, in this order: `command` → `report` → `analysis` →
+//! `engine` → `results`, `transport` → `scenario` (`report` and `analysis` never see
+//! `engine`: they work from files alone).
+
+pub mod results;
+pub mod scenario;

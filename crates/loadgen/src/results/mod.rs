@@ -1,0 +1,9 @@
+//! What a run leaves on disk: `run.json` and `latency.hlog`, from which everything else can be
+//! rendered again. It owns the schema and the writing of files, whole or not at all; it must not
+//! know how figures come about or how they look.
+
+pub mod metric;
+pub mod model;
+
+pub use metric::{Metric, Unit};
+pub use model::{Manifest, Outcome, Run, Trial, Warning};

@@ -1,0 +1,228 @@
+//! The schema of `run.json`.
+
+use std::collections::BTreeMap;
+
+use pushbench_wire::Transport;
+use serde::{Deserialize, Serialize};
+
+use super::Metric;
+
+/// The version that this program writes. A change that an older reader would misread raises it.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One invocation: how it came about, and its trials in the order in which they ran.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// [`SCHEMA_VERSION`] when it was written.
+    pub schema_version: u32,
+    /// How the figures came about.
+    pub manifest: Manifest,
+    /// Every trial that ended, valid or not.
+    pub trials: Vec<Trial>,
+}
+
+/// How the figures came about: enough to run it again and to know what it may be compared with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The name of the run, `<scenario>-<time>`.
+    pub run: String,
+    /// The command line, quoted for a shell.
+    pub command: String,
+    /// The seed that was used.
+    pub seed: u64,
+    /// When it started, RFC 3339 in UTC.
+    pub started_at: String,
+    /// The same as seconds since 1970, to which the times of `latency.hlog` are relative.
+    pub started_unix_s: f64,
+    /// Trials that were planned.
+    pub planned_trials: u32,
+    /// Whether it was stopped before all of them had run.
+    pub interrupted: bool,
+    /// Version of pushbench.
+    pub version: String,
+    /// The source revision that pushbench was built from, if it was built from one.
+    pub revision: Option<String>,
+    /// The server that was measured: its command line.
+    pub server: String,
+    /// The machine.
+    pub machine: Machine,
+    /// The scenario, whole.
+    pub scenario: ScenarioText,
+}
+
+/// The machine that a run ran on. What it does not say is empty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Kernel name, release and version.
+    pub kernel: String,
+    /// CPU model.
+    pub cpu_model: Option<String>,
+    /// Frequency governor of the first core.
+    pub cpu_governor: Option<String>,
+    /// Cores that this process may use.
+    pub cores: u32,
+    /// The cores that the server had.
+    pub server_cores: Vec<u32>,
+    /// The cores that the generator had.
+    pub generator_cores: Vec<u32>,
+    /// Memory in bytes.
+    pub memory_bytes: Option<u64>,
+    /// TCP congestion control.
+    pub congestion_control: Option<String>,
+}
+
+/// The scenario as its file had it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioText {
+    /// Its name.
+    pub name: String,
+    /// Its description.
+    pub description: String,
+    /// The path that was given.
+    pub path: String,
+    /// The file's text.
+    pub text: String,
+    /// SHA-256 of the text, in hexadecimal.
+    pub sha256: String,
+}
+
+/// One transport, measured once, on a fresh server process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The scenario cell; `base` while a scenario has only one.
+    pub cell: String,
+    /// What was measured.
+    pub transport: Transport,
+    /// The block, from 1.
+    pub block: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What limits the trust in its figures, and what to do about it.
+    pub warnings: Vec<Warning>,
+    /// When the measured window began, in seconds since the run started; empty when it never did.
+    pub measured_from_s: Option<f64>,
+    /// Length of the warm-up before that, in seconds.
+    pub warm_up_s: f64,
+    /// Every value that could be measured, in the unit of its metric.
+    pub values: BTreeMap<Metric, f64>,
+}
+
+impl Trial {
+    /// The value of `metric`, if it could be measured.
+    #[must_use]
+    pub fn value(&self, metric: Metric) -> Option<f64> {
+        self.values.get(&metric).copied()
+    }
+
+    /// Whether estimates may use it.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.outcome == Outcome::Valid
+    }
+}
+
+/// How a trial ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It ran, and its figures can be used.
+    Valid,
+    /// It ran, but its figures must not be used: the first warning that [invalidates] says why.
+    ///
+    /// [invalidates]: Warning::invalidates
+    Invalid,
+    /// It could not be run to its end.
+    Failed {
+        /// Why, in a sentence.
+        reason: String,
+    },
+}
+
+/// What limits the trust in a trial. `Display` says it in words, with a way out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Warning {
+    /// Events were published later than the schedule wanted.
+    #[error(
+        "the publisher was {p99_ms:.1} ms late at its 99th percentile: latencies include that; leave the machine alone or lower the event rate"
+    )]
+    PublisherLate {
+        /// 99th percentile of the lateness.
+        p99_ms: f64,
+    },
+    /// The generator used its cores nearly whole.
+    #[error(
+        "the generator used {busy_percent:.0} % of its CPU: latencies may be its own; give it more cores or lower the load"
+    )]
+    GeneratorSaturated {
+        /// CPU time over the time that its cores offered.
+        busy_percent: f64,
+    },
+    /// The server used its cores nearly whole.
+    #[error(
+        "the server used {busy_percent:.0} % of its CPU: this load is at its limit, and latencies are those of a queue"
+    )]
+    ServerSaturated {
+        /// CPU time over the time that its cores offered.
+        busy_percent: f64,
+    },
+    /// The hypervisor gave CPU time to others.
+    #[error(
+        "{percent:.1} % of the CPU time was stolen by other machines on this host: repeat at a quieter time"
+    )]
+    CpuStolen {
+        /// Stolen time over the time of all cores.
+        percent: f64,
+    },
+    /// Too few deliveries for a percentile that the report would show.
+    #[error(
+        "{delivered} deliveries are too few for a 99th percentile, which takes {needed}: lengthen `duration`"
+    )]
+    TooFewSamples {
+        /// Deliveries measured.
+        delivered: u64,
+        /// Deliveries that the percentile takes.
+        needed: u64,
+    },
+    /// A latency outside the histogram's range.
+    #[error("{count} latencies were beyond the histogram's {limit_s} s and count as that")]
+    BeyondRange {
+        /// How many.
+        count: u64,
+        /// The range.
+        limit_s: u64,
+    },
+    /// Events did not come although they were expected, so percentiles lack the worst.
+    #[error(
+        "{lost} deliveries never came: percentiles leave them out, and would be worse with them"
+    )]
+    DeliveriesLost {
+        /// How many.
+        lost: u64,
+    },
+    /// Connections broke and were opened again.
+    #[error("subscribers had to reconnect {count} times: the first reason was {reason}")]
+    Reconnected {
+        /// How often.
+        count: u64,
+        /// The first reason.
+        reason: String,
+    },
+}
+
+impl Warning {
+    /// Whether the trial's figures must not be used.
+    #[must_use]
+    pub fn invalidates(&self) -> bool {
+        match self {
+            Self::PublisherLate { p99_ms } => *p99_ms > 10.0,
+            Self::GeneratorSaturated { busy_percent } => *busy_percent > 95.0,
+            Self::CpuStolen { percent } => *percent > 10.0,
+            Self::ServerSaturated { .. }
+            | Self::TooFewSamples { .. }
+            | Self::BeyondRange { .. }
+            | Self::DeliveriesLost { .. }
+            | Self::Reconnected { .. } => false,
+        }
+    }
+}
