@@ -185,10 +185,7 @@ mod tests {
             r#"{"id":41,"event":"lagged","data":"{\"missed\":3}"}"#
         );
         assert_eq!(known.frame(Framing::Sse), "id: 41\nevent: lagged\ndata: {\"missed\":3}\n\n");
-        assert_eq!(
-            known.frame(Framing::WebSocket),
-            "\u{81}\u{16}41 lagged\n{\"missed\":3}".chars().map(|c| c as u8).collect::<Vec<_>>()
-        );
+        assert_eq!(&known.frame(Framing::WebSocket)[..], b"\x81\x1641 lagged\n{\"missed\":3}");
         let unknown = Event::lagged(0, None);
         assert_eq!(
             unknown.frame(Framing::Sse),

@@ -136,16 +136,16 @@ async fn serve_requests(stream: TcpStream, server: &Arc<Server>) -> End {
     let mut progress = exchange.progress();
     let mut since = Instant::now();
     let mut timer = pin!(tokio::time::sleep_until(since + config.header_timeout));
-    let ended = std::future::poll_fn(|cx| {
+    let cause = std::future::poll_fn(|cx| {
         if !draining && closed.as_mut().poll(cx).is_ready() {
             draining = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
         if Pin::new(&mut connection).poll(cx).is_ready() {
-            return Poll::Ready(Ended::ByHyper);
+            return Poll::Ready(Cause::Hyper);
         }
         if exchange.state().takeover.is_some() {
-            return Poll::Ready(Ended::ByTakeover);
+            return Poll::Ready(Cause::Takeover);
         }
         // hyper's own header time-out also runs while a kept connection is idle, and there is no
         // other for that; hence both are kept here.
@@ -167,7 +167,7 @@ async fn serve_requests(stream: TcpStream, server: &Arc<Server>) -> End {
         loop {
             ready!(timer.as_mut().poll(cx));
             if Instant::now() >= deadline {
-                return Poll::Ready(Ended::ByTimeout(progress.0));
+                return Poll::Ready(Cause::Timeout(progress.0));
             }
             timer.as_mut().reset(deadline);
         }
@@ -177,11 +177,11 @@ async fn serve_requests(stream: TcpStream, server: &Arc<Server>) -> End {
     let parts = connection.into_parts();
     let stream = parts.io.inner.into_inner();
     let mut state = exchange.state();
-    match ended {
-        Ended::ByHyper if state.linger => End::Linger(stream),
-        Ended::ByTimeout(Phase::Head) => End::TimedOut(stream),
-        Ended::ByHyper | Ended::ByTimeout(_) => End::Done,
-        Ended::ByTakeover => {
+    match cause {
+        Cause::Hyper if state.linger => End::Linger(stream),
+        Cause::Timeout(Phase::Head) => End::TimedOut(stream),
+        Cause::Hyper | Cause::Timeout(_) => End::Done,
+        Cause::Takeover => {
             let Some(takeover) = state.takeover.take() else { return End::Done };
             let gauge = std::mem::replace(
                 &mut state.gauge,
@@ -193,10 +193,10 @@ async fn serve_requests(stream: TcpStream, server: &Arc<Server>) -> End {
 }
 
 /// What ended the HTTP part.
-enum Ended {
-    ByHyper,
-    ByTakeover,
-    ByTimeout(Phase),
+enum Cause {
+    Hyper,
+    Takeover,
+    Timeout(Phase),
 }
 
 /// What a connection's task, its socket and its current request tell each other.

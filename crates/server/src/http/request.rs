@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn where_the_position_comes_from() {
-        let at = |uri, headers| position(&request(uri, headers));
+        let at = |uri: &str, headers: &[(&str, &str)]| position(&request(uri, headers));
         assert_eq!(at("/?x=1", &[]), Ok(None));
         assert_eq!(at("/?x=1&after=7", &[]), Ok(Some(7)));
         assert_eq!(at("/?after=7", &[("X-Last-Event-Id", "8")]), Ok(Some(8)));
