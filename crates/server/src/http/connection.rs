@@ -312,3 +312,22 @@ impl Write for Watched {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{Hub, Limits};
+    use crate::{Config, metrics::Metrics};
+
+    /// Thousands of streams are held at once: what one costs beside its socket must stay small.
+    #[tokio::test]
+    async fn the_task_of_a_connection_is_small() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let hub = Hub::new(Limits { max_channels: 1, log_events: 1, log_bytes: 1 });
+        let metrics = Arc::new(Metrics::default());
+        let server = Arc::new(Server { config: Config::default(), hub, metrics });
+        let task = serve(stream, server);
+        assert!(size_of_val(&task) < 1_536, "{} bytes", size_of_val(&task));
+    }
+}

@@ -99,6 +99,8 @@ pub(super) async fn drive<P: Peer>(
     let mut timer = pin!(sleep_until(heartbeat));
     let mut stalled: Option<Instant> = None;
     let mut ending = false;
+    // Even a peer that says no more behind its request gets its answer.
+    line.flush(&mut stalled)?;
     // The peer may have sent something behind its request already.
     let mut wake = Wake::Readable;
     loop {
