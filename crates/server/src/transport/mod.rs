@@ -95,7 +95,11 @@ pub(crate) async fn push(
 ) -> io::Result<()> {
     let Takeover { stream, head, subscriber } = takeover;
     match stream {
-        Stream::Sse => push::drive(socket, head, subscriber, sse::Sse, server).await,
+        Stream::Sse => {
+            // Even empty it holds hyper's whole read buffer. Whatever is in it is ignored.
+            drop(read_ahead);
+            push::drive(socket, head, subscriber, sse::Sse, server).await
+        }
         Stream::WebSocket => {
             let peer = websocket::WebSocket::new(&read_ahead, server);
             drop(read_ahead);
