@@ -68,3 +68,36 @@ impl Outbox {
         Ok(progress)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn what_a_socket_takes_in_pieces_arrives_whole() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut outbox = Outbox::default();
+        // Frames that no write boundary fits, together far more than the buffers of both sides.
+        let frames: Vec<_> = (0..200_u8).map(|n| vec![n; 100_003]).collect();
+        for frame in &frames {
+            outbox.push(frame.clone().into());
+        }
+        let mut blocked = 0;
+        let write = async {
+            while !outbox.is_empty() {
+                socket.writable().await.unwrap();
+                outbox.flush(&socket).unwrap();
+                blocked += u32::from(!outbox.is_empty());
+            }
+        };
+        let mut received = vec![0; frames.len() * frames[0].len()];
+        let (_, read) = tokio::join!(write, reader.read_exact(&mut received));
+        read.unwrap();
+        assert!(blocked > 1, "the socket has to take it in pieces for this test to mean anything");
+        assert!(received == frames.concat());
+    }
+}
