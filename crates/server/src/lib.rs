@@ -1,1 +1,68 @@
-//! server
+//! One server for every transport: polling, long polling, Server-Sent Events and WebSocket read the
+//! same log of events, each by its own cursor. [`run`] is the only way in.
+//!
+//! | route | |
+//! |---|---|
+//! | `POST /channels/{channel}/events` | publishes the body |
+//! | `GET /channels/{channel}/poll` | what is new, at once |
+//! | `GET /channels/{channel}/long-poll` | what is new, as soon as there is something |
+//! | `GET /channels/{channel}/sse` | a stream of Server-Sent Events (WHATWG HTML §9.2) |
+//! | `GET /channels/{channel}/ws` | a WebSocket (RFC 6455) |
+//! | `GET /healthz`, `GET /metrics` | readiness, Prometheus text |
+
+mod config;
+mod control;
+mod framing;
+mod http;
+mod hub;
+mod metrics;
+mod publish;
+mod transport;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+pub use config::{Config, ConfigError};
+use hub::{Hub, Limits};
+use metrics::Metrics;
+
+/// What all connections of one server share.
+#[derive(Debug)]
+struct Server {
+    config: Config,
+    hub: Hub,
+    metrics: Arc<Metrics>,
+}
+
+/// Why a server could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A limit is out of range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// Serves `listener` until `shutdown` completes, then stops gracefully: no new connections, held
+/// polls are answered, streams are ended, and what is still open after [`Config::grace`] is cut.
+///
+/// It needs a tokio runtime with I/O and time enabled, and runs on as many threads as that has.
+///
+/// # Errors
+/// [`Error::Config`], before anything is served.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    config.check()?;
+    let hub = Hub::new(Limits {
+        max_channels: config.max_channels,
+        log_events: config.log_events,
+        log_bytes: config.log_bytes,
+    });
+    let server = Arc::new(Server { config, hub, metrics: Arc::default() });
+    http::serve(listener, server, shutdown).await;
+    Ok(())
+}

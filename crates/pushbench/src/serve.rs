@@ -1,0 +1,307 @@
+//! `pushbench serve`: the server as a process. It owns the flags, the threads, the signals and the
+//! line that says it is ready; what is served is the server crate's.
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::num::NonZero;
+
+use anyhow::Context;
+use humantime::Duration;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::Pid;
+use pushbench_server::Config;
+use pushbench_wire::endpoint::READY_PREFIX;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// Serve polling, long polling, SSE and WebSocket from one event log
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+
+    /// Worker threads [default: the cores that this process may use]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZero<usize>>,
+
+    /// Cores to run on, such as 0 or 0,2-3 [default: those of the parent process]
+    #[arg(long, value_name = "LIST", value_parser = parse_cpus)]
+    cpus: Option<CpuSet>,
+
+    /// Stop when standard input ends, and so at the latest with the process that holds it open
+    #[arg(long)]
+    stop_on_stdin_eof: bool,
+
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// A flag for every limit of the server, with the server's own default.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+struct Limits {
+    /// Connections open at once; one more is answered 503
+    #[arg(long, value_name = "N", default_value_t = Config::default().max_connections)]
+    max_connections: usize,
+
+    /// Channels that may exist; one more is answered 503
+    #[arg(long, value_name = "N", default_value_t = Config::default().max_channels)]
+    max_channels: usize,
+
+    /// Events that a channel keeps
+    #[arg(long, value_name = "N", default_value_t = Config::default().log_events)]
+    log_events: usize,
+
+    /// Bytes of names and payloads that a channel keeps
+    #[arg(long, value_name = "BYTES", default_value_t = Config::default().log_bytes)]
+    log_bytes: usize,
+
+    /// Largest payload of one event, and largest WebSocket message
+    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_event_bytes)]
+    max_event_bytes: usize,
+
+    /// Largest body of a publish request
+    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_body_bytes)]
+    max_body_bytes: usize,
+
+    /// Largest request line and headers together
+    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_header_bytes)]
+    max_header_bytes: usize,
+
+    /// Payload bytes after which a poll's answer ends
+    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_response_bytes)]
+    max_response_bytes: usize,
+
+    /// Time for a request's headers to arrive
+    #[arg(long, value_name = "TIME", default_value_t = Config::default().header_timeout.into())]
+    header_timeout: Duration,
+
+    /// Time for a request's body to arrive
+    #[arg(long, value_name = "TIME", default_value_t = Config::default().body_timeout.into())]
+    body_timeout: Duration,
+
+    /// How long a connection may be idle between two requests
+    #[arg(long, value_name = "TIME", default_value_t = Config::default().keep_alive.into())]
+    keep_alive: Duration,
+
+    /// Longest that a long poll is held
+    #[arg(long, value_name = "TIME", default_value_t = Config::default().long_poll_timeout.into())]
+    long_poll_timeout: Duration,
+
+    /// How often a stream is kept alive; a WebSocket peer silent for two of them is dropped
+    #[arg(long, value_name = "TIME", default_value_t = Config::default().heartbeat.into())]
+    heartbeat: Duration,
+
+    /// How long a stream's reader may take nothing before it is dropped
+    #[arg(long, value_name = "TIME", default_value_t = Config::default().stall_timeout.into())]
+    stall_timeout: Duration,
+
+    /// How long an EventSource waits before it connects again
+    #[arg(long, value_name = "TIME", default_value_t = Config::default().reconnect_delay.into())]
+    reconnect_delay: Duration,
+
+    /// How long a stopping server waits for its connections
+    #[arg(long, value_name = "TIME", default_value_t = Config::default().grace.into())]
+    grace: Duration,
+}
+
+impl From<Limits> for Config {
+    fn from(limits: Limits) -> Self {
+        Self {
+            max_connections: limits.max_connections,
+            max_channels: limits.max_channels,
+            log_events: limits.log_events,
+            log_bytes: limits.log_bytes,
+            max_event_bytes: limits.max_event_bytes,
+            max_body_bytes: limits.max_body_bytes,
+            max_header_bytes: limits.max_header_bytes,
+            max_response_bytes: limits.max_response_bytes,
+            header_timeout: limits.header_timeout.into(),
+            body_timeout: limits.body_timeout.into(),
+            keep_alive: limits.keep_alive.into(),
+            long_poll_timeout: limits.long_poll_timeout.into(),
+            heartbeat: limits.heartbeat.into(),
+            stall_timeout: limits.stall_timeout.into(),
+            reconnect_delay: limits.reconnect_delay.into(),
+            grace: limits.grace.into(),
+        }
+    }
+}
+
+/// Serves until SIGTERM, SIGINT or, if asked, the end of standard input.
+pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
+    let config = Config::from(args.limits);
+    config.check().context("a limit is out of range")?;
+    // Threads inherit the affinity, so this comes before there are any.
+    if let Some(cpus) = &args.cpus {
+        sched_setaffinity(Pid::from_raw(0), cpus)
+            .context("cannot run on the cores of --cpus; name some that this process may use")?;
+    }
+    raise_open_file_limit().context("cannot raise the limit on open files")?;
+    let threads = match args.threads {
+        Some(threads) => threads,
+        None => std::thread::available_parallelism()
+            .context("cannot count the cores; say how many with --threads")?,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.get())
+        .enable_io()
+        .enable_time()
+        .build()
+        .context("cannot start the worker threads")?;
+    // As a task of its own: the main thread is no worker, and would be one more thread that serves.
+    let served = runtime.spawn(listen(args.listen, args.stop_on_stdin_eof, config));
+    runtime.block_on(served).context("the server panicked")?
+}
+
+async fn listen(
+    address: SocketAddr,
+    stop_on_stdin_eof: bool,
+    config: Config,
+) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; choose another address with --listen")
+    })?;
+    let bound = listener.local_addr().context("cannot tell the address")?;
+    // Before the line that says it is ready: whoever reads it may send a signal at once.
+    let mut terminated = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupted = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let stdin_end = stop_on_stdin_eof.then(stdin_end).transpose()?;
+    announce(bound).context("cannot write to standard output")?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+            () = async {
+                match stdin_end {
+                    Some(end) => drop(end.await),
+                    None => std::future::pending().await,
+                }
+            } => {}
+        }
+    };
+    Ok(pushbench_server::run(listener, config, shutdown).await?)
+}
+
+/// Says that the server is ready, in a line that is out at once even into a pipe.
+fn announce(bound: SocketAddr) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{READY_PREFIX}http://{bound}")?;
+    stdout.flush()
+}
+
+/// Completes at the end of standard input.
+///
+/// A thread of our own reads it, since tokio's would hold up the end of the runtime.
+fn stdin_end() -> anyhow::Result<oneshot::Receiver<()>> {
+    let (ended, end) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("stdin".to_owned())
+        .spawn(move || {
+            let mut input = std::io::stdin().lock();
+            while !matches!(input.read(&mut [0; 64]), Ok(0) | Err(_)) {}
+            // Nobody waits any more if the server has stopped for another reason.
+            let _ = ended.send(());
+        })
+        .context("cannot start the thread that reads standard input")?;
+    Ok(end)
+}
+
+/// Lets this process open as many files, and so connections, as the system allows it.
+fn raise_open_file_limit() -> nix::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+}
+
+/// Reads a list of cores as taskset(1) takes it: `0`, `0,2-3`.
+fn parse_cpus(list: &str) -> Result<CpuSet, String> {
+    let bad = || format!("{list:?} is no list of cores such as 0 or 0,2-3");
+    let mut cpus = CpuSet::new();
+    for range in list.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (usize, usize) =
+            (first.parse().map_err(|_| bad())?, last.parse().map_err(|_| bad())?);
+        if first > last || last >= CpuSet::count() {
+            return Err(bad());
+        }
+        for cpu in first..=last {
+            cpus.set(cpu).map_err(|_| bad())?;
+        }
+    }
+    Ok(cpus)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn the_flags_have_the_servers_defaults() {
+        let cli = Cli::parse_from(["serve"]);
+        assert_eq!(Config::from(cli.args.limits), Config::default());
+    }
+
+    #[test]
+    fn every_limit_has_a_flag_that_sets_it() {
+        // Each flag gets a value of its own, so that two that are mixed up would show.
+        let flags = [
+            "--max-connections=1",
+            "--max-channels=2",
+            "--log-events=3",
+            "--log-bytes=4",
+            "--max-event-bytes=5",
+            "--max-body-bytes=6",
+            "--max-header-bytes=7",
+            "--max-response-bytes=8",
+            "--header-timeout=9s",
+            "--body-timeout=10s",
+            "--keep-alive=11s",
+            "--long-poll-timeout=12s",
+            "--heartbeat=13s",
+            "--stall-timeout=14s",
+            "--reconnect-delay=15s",
+            "--grace=16s",
+        ];
+        let cli = Cli::parse_from(std::iter::once("serve").chain(flags));
+        let seconds = std::time::Duration::from_secs;
+        let expected = Config {
+            max_connections: 1,
+            max_channels: 2,
+            log_events: 3,
+            log_bytes: 4,
+            max_event_bytes: 5,
+            max_body_bytes: 6,
+            max_header_bytes: 7,
+            max_response_bytes: 8,
+            header_timeout: seconds(9),
+            body_timeout: seconds(10),
+            keep_alive: seconds(11),
+            long_poll_timeout: seconds(12),
+            heartbeat: seconds(13),
+            stall_timeout: seconds(14),
+            reconnect_delay: seconds(15),
+            grace: seconds(16),
+        };
+        assert_eq!(Config::from(cli.args.limits), expected);
+    }
+
+    #[test]
+    fn lists_of_cores() {
+        let cpus = parse_cpus("0,2-3").unwrap();
+        let set: Vec<_> = (0..8).filter(|&cpu| cpus.is_set(cpu).unwrap()).collect();
+        assert_eq!(set, [0, 2, 3]);
+        for bad in ["", "a", "1-", "3-2", "0,,1", "-1", "99999"] {
+            assert!(parse_cpus(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `pushbench serve` as a process: how it says that it is ready, and how it stops.
+
+#![allow(clippy::unwrap_used, reason = "clippy.toml spares the tests, but not their helpers")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use pushbench_wire::endpoint::READY_PREFIX;
+
+/// A server process that does not outlive its test.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(flags: &[&str]) -> Self {
+        let mut child = command(flags).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.strip_prefix(READY_PREFIX).unwrap().strip_suffix('\n').unwrap();
+        let address = url.strip_prefix("http://").unwrap().parse().unwrap();
+        Self { child, address }
+    }
+
+    fn signal(&mut self, signal: Signal) -> ExitStatus {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It fails only when the process has ended, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(flags: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("pushbench"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(flags)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// What a server that must not start says instead.
+fn complaint(flags: &[&str]) -> String {
+    let output = command(flags).output().unwrap();
+    assert!(!output.status.success());
+    assert!(output.stdout.is_empty(), "it must not say that it is ready");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn sigterm_and_sigint_stop_it_gracefully() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut server = Server::start(&[]);
+        std::net::TcpStream::connect(server.address).unwrap();
+        assert!(server.signal(signal).success(), "{signal}");
+    }
+}
+
+#[test]
+fn the_end_of_standard_input_stops_it_if_asked() {
+    let mut server = Server::start(&["--stop-on-stdin-eof"]);
+    drop(server.child.stdin.take());
+    assert!(server.child.wait().unwrap().success());
+}
+
+#[test]
+fn it_runs_on_the_cores_and_threads_it_is_told() {
+    let mut server = Server::start(&["--cpus", "0", "--threads", "1"]);
+    let mut status = String::new();
+    let path = format!("/proc/{}/status", server.child.id());
+    std::fs::File::open(path).unwrap().read_to_string(&mut status).unwrap();
+    assert!(status.contains("\nCpus_allowed_list:\t0\n"), "{status}");
+    assert!(status.contains("\nThreads:\t2\n"), "main and one worker: {status}");
+    assert!(server.signal(Signal::SIGTERM).success());
+}
+
+#[test]
+fn what_cannot_work_is_said() {
+    let server = Server::start(&[]);
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("pushbench"));
+    let output = command.args(["serve", "--listen", &server.address.to_string()]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let address = server.address;
+    assert!(
+        stderr
+            .contains(&format!("cannot listen on {address}; choose another address with --listen"))
+            && stderr.contains("Address already in use"),
+        "{stderr}"
+    );
+    assert!(complaint(&["--log-events", "0"]).contains("log_events is 0; it must be from 1"));
+    assert!(
+        complaint(&["--cpus", "3-2"]).contains("\"3-2\" is no list of cores such as 0 or 0,2-3")
+    );
+    assert!(complaint(&["--heartbeat", "soon"]).contains("--heartbeat"));
+}

@@ -1,0 +1,116 @@
+//! Answers: JSON, empty, and the reason why a request was turned down.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName,
+    HeaderValue, UPGRADE,
+};
+use hyper::{Response, StatusCode};
+
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// 200 with a JSON body, which nobody may keep: the next answer differs.
+pub(crate) fn json(body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
+    reply.headers_mut().insert(CONTENT_TYPE, JSON);
+    reply.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    reply
+}
+
+/// 204: there is nothing new.
+pub(crate) fn no_content() -> Reply {
+    let mut reply = Response::new(Full::default());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    reply.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    reply
+}
+
+/// 200 with plain text in the version that Prometheus asks for.
+pub(crate) fn prometheus(text: String) -> Reply {
+    let mut reply = Response::new(Full::new(text.into()));
+    reply
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+    reply
+}
+
+/// A page of any origin may read what the server says: it has no cookies or other credentials that
+/// another site's page could misuse.
+pub(crate) fn allow_any_origin(reply: &mut Reply) {
+    reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+}
+
+/// Ends the connection after `reply`.
+pub(crate) fn close_after(reply: &mut Reply) {
+    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+}
+
+/// Why a request is turned down. The body is `{"error":"…"}`, which says how to do better.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Rejection {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: Cow<'static, str>,
+    headers: Vec<(HeaderName, &'static str)>,
+}
+
+impl Rejection {
+    pub(crate) fn new(status: StatusCode, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, reason: reason.into(), headers: Vec::new() }
+    }
+
+    /// 400.
+    pub(crate) fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, reason)
+    }
+
+    /// 405 (RFC 9110 §15.5.6 demands `Allow`).
+    pub(crate) fn method_not_allowed(path: &str, method: &str, allow: &'static str) -> Self {
+        let reason = format!("{path} does not take {method}; it takes {allow}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, reason).with_header(ALLOW, allow)
+    }
+
+    /// 426 (RFC 9110 §15.5.22 demands `Upgrade`, and §7.8 that `Connection` names it).
+    pub(crate) fn upgrade_required(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UPGRADE_REQUIRED, reason)
+            .with_header(UPGRADE, "websocket")
+            .with_header(CONNECTION, "upgrade")
+    }
+
+    pub(crate) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub(crate) fn body(&self) -> Bytes {
+        serde_json::json!({ "error": self.reason }).to_string().into()
+    }
+
+    pub(crate) fn into_reply(self) -> Reply {
+        let mut reply = json(self.body());
+        *reply.status_mut() = self.status;
+        for (name, value) in self.headers {
+            reply.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        reply
+    }
+
+    /// The whole response, for a connection that hyper does not serve; the connection ends with it.
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        let body = self.body();
+        let mut response = format!(
+            "HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n",
+            self.status,
+            body.len(),
+        )
+        .into_bytes();
+        response.extend_from_slice(&body);
+        response.into()
+    }
+}

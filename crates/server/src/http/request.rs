@@ -1,0 +1,104 @@
+//! What a request says beside its path: query, position, header sizes.
+
+use hyper::header::HeaderName;
+use hyper::http::request::Parts;
+use pushbench_wire::endpoint::{AFTER, LAST_EVENT_ID, X_LAST_EVENT_ID};
+
+use super::reply::Rejection;
+
+/// The value of the query key `key`. The values that the server knows are numbers and names that
+/// need no escaping, so an escaped one is turned down where it is read.
+pub(crate) fn query_value<'a>(request: &'a Parts, key: &str) -> Option<&'a str> {
+    let query = request.uri.query()?;
+    query.split('&').find_map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (name == key).then_some(value)
+    })
+}
+
+/// The id of the last event that the client has, if it says so.
+///
+/// `Last-Event-ID` goes before `?after=`: an `EventSource` that connects again sends the header with
+/// what it has by now, but still the query that it began with.
+///
+/// # Errors
+/// [`Rejection`] when it is no number.
+pub(crate) fn position(request: &Parts) -> Result<Option<u64>, Rejection> {
+    for name in [LAST_EVENT_ID, X_LAST_EVENT_ID] {
+        // An empty id means none (WHATWG HTML §9.2.3).
+        if let Some(value) =
+            request.headers.get(HeaderName::from_static(name)).filter(|value| !value.is_empty())
+        {
+            return read_id(name, &String::from_utf8_lossy(value.as_bytes())).map(Some);
+        }
+    }
+    query_value(request, AFTER).map(|value| read_id(AFTER, value)).transpose()
+}
+
+fn read_id(place: &str, value: &str) -> Result<u64, Rejection> {
+    read_number(value).ok_or_else(|| {
+        Rejection::bad_request(format!(
+            "{place} is {value:?}; it must be the id of an event, a number such as 42"
+        ))
+    })
+}
+
+/// A number in decimal digits only: `u64::from_str` alone would take a sign.
+pub(crate) fn read_number(value: &str) -> Option<u64> {
+    value.bytes().all(|b| b.is_ascii_digit()).then(|| value.parse().ok())?
+}
+
+/// Bytes of the request line and the headers as HTTP/1.1 writes them.
+pub(crate) fn header_bytes(request: &Parts) -> usize {
+    let path_and_query = request.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let line = request.method.as_str().len() + path_and_query + " HTTP/1.1\r\n".len() + 1;
+    request
+        .headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
+        .sum::<usize>()
+        + line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::Request;
+
+    fn request(uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().uri(uri);
+        for &(name, value) in headers {
+            request = request.header(name, value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn where_the_position_comes_from() {
+        let at = |uri: &str, headers: &[(&str, &str)]| position(&request(uri, headers));
+        assert_eq!(at("/?x=1", &[]), Ok(None));
+        assert_eq!(at("/?x=1&after=7", &[]), Ok(Some(7)));
+        assert_eq!(at("/?after=7", &[("X-Last-Event-Id", "8")]), Ok(Some(8)));
+        assert_eq!(
+            at("/?after=7", &[("X-Last-Event-Id", "8"), ("Last-Event-ID", "9")]),
+            Ok(Some(9))
+        );
+        assert_eq!(at("/?after=7", &[("Last-Event-ID", "")]), Ok(Some(7)));
+        for bad in ["", "-1", "+1", "1e3", "18446744073709551616", "%31", " 1"] {
+            let uri = format!("/?after={}", bad.replace(' ', "_"));
+            assert!(at(&uri, &[]).is_err(), "{bad:?}");
+        }
+        let reason = at("/", &[("Last-Event-ID", "x")]).unwrap_err().reason;
+        assert_eq!(
+            reason,
+            "last-event-id is \"x\"; it must be the id of an event, a number such as 42"
+        );
+    }
+
+    #[test]
+    fn header_bytes_are_those_on_the_wire() {
+        let wire = "GET /a?b HTTP/1.1\r\nhost: x\r\naccept: */*\r\n";
+        let request = request("/a?b", &[("host", "x"), ("accept", "*/*")]);
+        assert_eq!(header_bytes(&request), wire.len());
+    }
+}

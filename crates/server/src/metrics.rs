@@ -1,0 +1,196 @@
+//! What the server counts, and the Prometheus text of it. It knows no request.
+
+use std::fmt::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use pushbench_wire::Transport;
+
+use crate::hub::Totals;
+
+/// Counters of one server. Each is independent of the others, hence relaxed throughout.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    pub(crate) accepted: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) published: AtomicU64,
+    connections: PerTransport,
+    deliveries: PerTransport,
+    requests: PerTransport,
+    lagged: PerTransport,
+}
+
+#[derive(Debug, Default)]
+struct PerTransport([AtomicU64; Transport::ALL.len()]);
+
+impl PerTransport {
+    fn of(&self, transport: Transport) -> &AtomicU64 {
+        &self.0[transport as usize]
+    }
+}
+
+impl Metrics {
+    pub(crate) fn add(counter: &AtomicU64, count: usize) {
+        counter.fetch_add(count as u64, Relaxed);
+    }
+
+    /// `events` were handed to the socket of one subscriber, `notices` of them that it had lagged.
+    pub(crate) fn delivered(&self, transport: Transport, events: usize, notices: usize) {
+        Self::add(self.deliveries.of(transport), events - notices);
+        if notices > 0 {
+            Self::add(self.lagged.of(transport), notices);
+        }
+    }
+
+    pub(crate) fn requested(&self, transport: Transport) {
+        Self::add(self.requests.of(transport), 1);
+    }
+
+    /// The metrics in Prometheus' text exposition format 0.0.4.
+    pub(crate) fn render(&self, totals: &Totals) -> String {
+        let mut text = String::with_capacity(2_048);
+        // Writing to a `String` cannot fail.
+        let _ = self.write_to(&mut text, totals);
+        text
+    }
+
+    fn write_to(&self, text: &mut String, totals: &Totals) -> fmt::Result {
+        let per_transport = [
+            (
+                "pushbench_connections",
+                "gauge",
+                "Open connections by the transport that they last used.",
+                &self.connections,
+            ),
+            (
+                "pushbench_deliveries_total",
+                "counter",
+                "Events handed to a subscriber's socket.",
+                &self.deliveries,
+            ),
+            (
+                "pushbench_requests_total",
+                "counter",
+                "Valid requests for events: polls, and streams opened.",
+                &self.requests,
+            ),
+            (
+                "pushbench_lagged_total",
+                "counter",
+                "Notices to subscribers that had fallen off the log.",
+                &self.lagged,
+            ),
+        ];
+        for (name, kind, help, values) in per_transport {
+            write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n")?;
+            for &transport in Transport::ALL {
+                let value = values.of(transport).load(Relaxed);
+                writeln!(text, "{name}{{transport=\"{transport}\"}} {value}")?;
+            }
+        }
+        let plain = [
+            (
+                "pushbench_connections_accepted_total",
+                "counter",
+                "Connections accepted.",
+                self.accepted.load(Relaxed),
+            ),
+            (
+                "pushbench_connections_refused_total",
+                "counter",
+                "Connections refused because too many were open.",
+                self.refused.load(Relaxed),
+            ),
+            (
+                "pushbench_published_total",
+                "counter",
+                "Events published.",
+                self.published.load(Relaxed),
+            ),
+            ("pushbench_channels", "gauge", "Channels that exist.", totals.channels as u64),
+            (
+                "pushbench_log_events",
+                "gauge",
+                "Events that the logs hold.",
+                totals.log_events as u64,
+            ),
+            (
+                "pushbench_log_bytes",
+                "gauge",
+                "Bytes of names and payloads that the logs hold.",
+                totals.log_bytes as u64,
+            ),
+        ];
+        for (name, kind, help, value) in plain {
+            write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts one connection under the transport that it last used, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct ConnectionGauge {
+    metrics: Arc<Metrics>,
+    transport: Option<Transport>,
+}
+
+impl ConnectionGauge {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, transport: None }
+    }
+
+    pub(crate) fn set(&mut self, transport: Transport) {
+        if self.transport != Some(transport) {
+            self.leave();
+            self.metrics.connections.of(transport).fetch_add(1, Relaxed);
+            self.transport = Some(transport);
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some(transport) = self.transport.take() {
+            self.metrics.connections.of(transport).fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl Drop for ConnectionGauge {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_counts_once_under_its_last_transport() {
+        let metrics = Arc::new(Metrics::default());
+        let count = |transport| metrics.connections.of(transport).load(Relaxed);
+        let mut gauge = ConnectionGauge::new(Arc::clone(&metrics));
+        gauge.set(Transport::Polling);
+        gauge.set(Transport::Polling);
+        assert_eq!((count(Transport::Polling), count(Transport::Sse)), (1, 0));
+        gauge.set(Transport::Sse);
+        assert_eq!((count(Transport::Polling), count(Transport::Sse)), (0, 1));
+        drop(gauge);
+        assert_eq!(count(Transport::Sse), 0);
+    }
+
+    #[test]
+    fn every_metric_has_its_help_and_type() {
+        let metrics = Metrics::default();
+        metrics.delivered(Transport::Sse, 5, 1);
+        let text = metrics.render(&Totals { channels: 2, log_events: 3, log_bytes: 4 });
+        assert!(text.contains("pushbench_deliveries_total{transport=\"sse\"} 4\n"), "{text}");
+        assert!(text.contains("pushbench_lagged_total{transport=\"sse\"} 1\n"), "{text}");
+        assert!(text.contains("\npushbench_log_bytes 4\n"), "{text}");
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().unwrap();
+            assert!(text.contains(&format!("# HELP {name} ")), "{line}");
+            assert!(text.contains(&format!("# TYPE {name} ")), "{line}");
+        }
+    }
+}

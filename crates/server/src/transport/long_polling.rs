@@ -1,0 +1,52 @@
+//! Long polling: what is new, as soon as there is something; nothing after a while.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::http::request::Parts;
+use pushbench_wire::Transport;
+use pushbench_wire::endpoint::TIMEOUT_MS;
+
+use super::{Subscriber, polling};
+use crate::Server;
+use crate::http::reply::{self, Rejection, Reply};
+use crate::http::request::{position, query_value, read_number};
+use crate::hub::Channel;
+
+pub(super) async fn answer(
+    server: &Server,
+    channel: Arc<Channel>,
+    request: &Parts,
+) -> Result<Reply, Rejection> {
+    let timeout = timeout(request, server.config.long_poll_timeout)?;
+    let subscriber = Subscriber::from_oldest_unless(channel, position(request)?);
+    // Before the first look at the log, so that nothing falls between the look and the wait.
+    let mut changes = subscriber.channel.news();
+    let mut timeout = pin!(tokio::time::sleep(timeout));
+    loop {
+        if let Some(reply) = polling::news(server, &subscriber, Transport::LongPolling) {
+            return Ok(reply);
+        }
+        if server.hub.is_closing() {
+            return Ok(reply::no_content());
+        }
+        tokio::select! {
+            biased;
+            // The sender lives as long as the channel, which is held here.
+            _ = changes.changed() => {}
+            () = &mut timeout => return Ok(reply::no_content()),
+        }
+    }
+}
+
+/// What the client asks for, but at most `limit`.
+fn timeout(request: &Parts, limit: Duration) -> Result<Duration, Rejection> {
+    let Some(value) = query_value(request, TIMEOUT_MS) else { return Ok(limit) };
+    let millis = read_number(value).ok_or_else(|| {
+        Rejection::bad_request(format!(
+            "{TIMEOUT_MS} is {value:?}; it must be a number of milliseconds such as 30000"
+        ))
+    })?;
+    Ok(Duration::from_millis(millis).min(limit))
+}

@@ -1,0 +1,230 @@
+//! The loop behind every stream. SSE and WebSocket differ in the framing and in what they make of
+//! what the peer sends; when to read the log, how to write and when to give up is the same code.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use pushbench_wire::Transport;
+use tokio::net::TcpStream;
+use tokio::task::coop::consume_budget;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until};
+
+use super::Subscriber;
+use super::outbox::{MAX_FRAMES, Outbox, try_write};
+use crate::Server;
+use crate::framing::{Event, Framing};
+use crate::http::discard;
+use crate::hub::Channel;
+
+/// Payload bytes in one write, beyond which no further event is added. It bounds what a slow reader
+/// holds beside the log: this, or one event.
+const MAX_BATCH_BYTES: usize = 64 << 10;
+
+/// What differs between the transports that push.
+pub(super) trait Peer {
+    const TRANSPORT: Transport;
+    const FRAMING: Framing;
+
+    /// Takes what has arrived; `line` is the way to answer and to publish.
+    fn receive(&mut self, line: &mut Line<'_>) -> io::Result<Received>;
+
+    /// Keeps the connection alive.
+    ///
+    /// # Errors
+    /// When the peer shows no sign of life any more.
+    fn heartbeat(&mut self, outbox: &mut Outbox) -> io::Result<()>;
+
+    /// Says that the server stops.
+    fn go_away(&mut self, line: &mut Line<'_>);
+}
+
+/// What came of reading.
+pub(super) enum Received {
+    /// Nothing is left to read for now.
+    All,
+    /// There may be more at once, but others are to have their turn first.
+    Some,
+    /// The stream ends once everything is written.
+    End,
+}
+
+/// A stream's socket, what waits to be written to it, and the channel behind it.
+pub(super) struct Line<'a> {
+    pub(super) socket: &'a TcpStream,
+    pub(super) outbox: Outbox,
+    pub(super) channel: Arc<Channel>,
+    pub(super) server: &'a Server,
+}
+
+/// Why the loop goes on.
+enum Wake {
+    News,
+    Readable,
+    Writable,
+    Timer,
+}
+
+/// What came of writing.
+enum Written {
+    /// Everything there was.
+    All,
+    /// A batch, and there may be more in the log.
+    Batch,
+    /// The socket takes no more for now.
+    Blocked,
+}
+
+/// Sends `head` and then every event behind the subscriber's cursor, until the peer leaves or the
+/// server stops.
+///
+/// # Errors
+/// When the peer is gone or does not react: there is no use in a proper end.
+pub(super) async fn drive<P: Peer>(
+    socket: &TcpStream,
+    head: Bytes,
+    subscriber: Subscriber,
+    mut peer: P,
+    server: &Server,
+) -> io::Result<()> {
+    let Subscriber { channel, mut cursor } = subscriber;
+    let mut changes = channel.news();
+    let mut line = Line { socket, outbox: Outbox::default(), channel, server };
+    line.outbox.push(head);
+    let mut heartbeat = Instant::now() + server.config.heartbeat;
+    let mut timer = pin!(sleep_until(heartbeat));
+    let mut stalled: Option<Instant> = None;
+    let mut ending = false;
+    // Even a peer that says no more behind its request gets its answer.
+    line.flush(&mut stalled)?;
+    // The peer may have sent something behind its request already.
+    let mut wake = Wake::Readable;
+    loop {
+        let mut more_to_read = false;
+        match wake {
+            Wake::News | Wake::Writable => {}
+            Wake::Readable if ending => discard(socket)?,
+            Wake::Readable => match peer.receive(&mut line)? {
+                Received::All => {}
+                Received::Some => more_to_read = true,
+                Received::End => ending = true,
+            },
+            Wake::Timer => {
+                let now = Instant::now();
+                if stalled.is_some_and(|since| now >= since + server.config.stall_timeout) {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                if now >= heartbeat {
+                    heartbeat = now + server.config.heartbeat;
+                    if line.outbox.is_empty() && !ending {
+                        peer.heartbeat(&mut line.outbox)?;
+                    }
+                }
+                timer.as_mut().reset(heartbeat);
+            }
+        }
+        if !ending && server.hub.is_closing() {
+            peer.go_away(&mut line);
+            ending = true;
+        }
+        if ending {
+            line.flush(&mut stalled)?;
+            if line.outbox.is_empty() {
+                return Ok(());
+            }
+        } else {
+            while matches!(line.write_news::<P>(&mut cursor, &mut stalled)?, Written::Batch) {
+                consume_budget().await;
+            }
+        }
+        if let Some(since) = stalled {
+            let deadline = since + server.config.stall_timeout;
+            if deadline < timer.deadline() {
+                timer.as_mut().reset(deadline);
+            }
+        }
+        if more_to_read {
+            yield_now().await;
+            continue;
+        }
+        let mut changed = pin!(changes.changed());
+        wake = std::future::poll_fn(|cx| {
+            if changed.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Wake::News);
+            }
+            if !line.outbox.is_empty() && socket.poll_write_ready(cx).is_ready() {
+                return Poll::Ready(Wake::Writable);
+            }
+            if socket.poll_read_ready(cx).is_ready() {
+                return Poll::Ready(Wake::Readable);
+            }
+            timer.as_mut().poll(cx).map(|()| Wake::Timer)
+        })
+        .await;
+    }
+}
+
+impl Line<'_> {
+    /// Writes what waits, then what is new. Events that the socket does not take whole wait in the
+    /// outbox; the cursor is then behind them.
+    fn write_news<P: Peer>(
+        &mut self,
+        cursor: &mut u64,
+        stalled: &mut Option<Instant>,
+    ) -> io::Result<Written> {
+        self.flush(stalled)?;
+        if !self.outbox.is_empty() {
+            return Ok(Written::Blocked);
+        }
+        let mut batch: [Option<Arc<Event>>; MAX_FRAMES] = Default::default();
+        let (mut count, mut size, mut notices) = (0, 0, 0);
+        self.channel.read(*cursor, |event| {
+            size += event.size_bytes();
+            *cursor = event.id();
+            notices += usize::from(event.is_lagged_notice());
+            batch[count] = Some(event);
+            count += 1;
+            count < MAX_FRAMES && size < MAX_BATCH_BYTES
+        });
+        if count == 0 {
+            return Ok(Written::All);
+        }
+        self.server.metrics.delivered(P::TRANSPORT, count, notices);
+        let frames = || batch.iter().flatten().map(|event| event.frame(P::FRAMING));
+        let mut parts = [IoSlice::new(&[]); MAX_FRAMES];
+        for (part, frame) in parts.iter_mut().zip(frames()) {
+            *part = IoSlice::new(frame);
+        }
+        let mut written = try_write(self.socket, &parts[..count])?;
+        for frame in frames() {
+            if written < frame.len() {
+                self.outbox.push(frame.slice(written..));
+            }
+            written = written.saturating_sub(frame.len());
+        }
+        if !self.outbox.is_empty() {
+            *stalled = Some(Instant::now());
+            return Ok(Written::Blocked);
+        }
+        let full = count == MAX_FRAMES || size >= MAX_BATCH_BYTES;
+        Ok(if full { Written::Batch } else { Written::All })
+    }
+
+    /// Writes what waits, and notes since when the socket has taken nothing.
+    fn flush(&mut self, stalled: &mut Option<Instant>) -> io::Result<()> {
+        if self.outbox.is_empty() {
+            return Ok(());
+        }
+        let progress = self.outbox.flush(self.socket)?;
+        if self.outbox.is_empty() {
+            *stalled = None;
+        } else if progress || stalled.is_none() {
+            *stalled = Some(Instant::now());
+        }
+        Ok(())
+    }
+}

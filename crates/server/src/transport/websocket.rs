@@ -1,0 +1,220 @@
+//! WebSocket (RFC 6455): the opening handshake, and what a client sends. What it receives are frames
+//! that all subscribers share, which the push loop writes.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use hyper::header::{
+    CONNECTION, HeaderName, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
+};
+use hyper::http::request::Parts;
+use hyper::{StatusCode, Version};
+use pushbench_wire::Transport;
+use pushbench_wire::endpoint::SUBPROTOCOL;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{
+    CloseFrame, Role, WebSocketConfig, WebSocketContext,
+};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::outbox::Outbox;
+use super::push::{Line, Peer, Received};
+use super::{Stream, Subscriber, Takeover};
+use crate::Server;
+use crate::framing::{Draft, Framing};
+use crate::http::reply::Rejection;
+use crate::http::request::position;
+use crate::hub::Channel;
+
+/// Enough for the messages of most clients, and held by every connection: the library's default is
+/// 128 KiB.
+const READ_BUFFER_BYTES: usize = 1 << 10;
+
+/// Control frames are at most 125 bytes and leave at once; more is never buffered.
+const WRITE_BUFFER_BYTES: usize = 1 << 10;
+
+/// Messages taken from one client before others have their turn.
+const MAX_MESSAGES: usize = 32;
+
+/// Frames that may wait for a client. Only answers to its pings can be so many: it sends without
+/// reading.
+const MAX_WAITING: usize = 1_024;
+
+/// Checks the client's handshake (RFC 6455 §4.2.1) and writes the server's (§4.2.2).
+pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<Takeover, Rejection> {
+    if request.version < Version::HTTP_11
+        || !has_token(request, UPGRADE, "websocket")
+        || !has_token(request, CONNECTION, "upgrade")
+    {
+        return Err(Rejection::upgrade_required(
+            "this is a WebSocket: send an HTTP/1.1 request with Upgrade: websocket and Connection: \
+             Upgrade",
+        ));
+    }
+    if request.headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Rejection::upgrade_required(
+            "the WebSocket version must be 13: send Sec-WebSocket-Version: 13",
+        )
+        .with_header(SEC_WEBSOCKET_VERSION, "13"));
+    }
+    let key = request
+        .headers
+        .get(SEC_WEBSOCKET_KEY)
+        .filter(|key| BASE64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16))
+        .ok_or_else(|| {
+            Rejection::bad_request("Sec-WebSocket-Key must be 16 random bytes in base64")
+        })?;
+    // A client that names none gets the events all the same: then it is no protocol it expects.
+    let mut protocol = "";
+    if request.headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
+        if !has_token(request, SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+            return Err(Rejection::bad_request(format!(
+                "the only subprotocol here is {SUBPROTOCOL}: offer it in Sec-WebSocket-Protocol, \
+                 or offer none"
+            )));
+        }
+        protocol = "Sec-WebSocket-Protocol: pushbench.v1\r\n";
+    }
+    let subscriber = Subscriber::live_unless(channel, position(request)?);
+    let accept = derive_accept_key(key.as_bytes());
+    let head = format!(
+        "HTTP/1.1 {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \
+         {accept}\r\n{protocol}\r\n",
+        StatusCode::SWITCHING_PROTOCOLS,
+    );
+    Ok(Takeover { stream: Stream::WebSocket, head: head.into(), subscriber })
+}
+
+/// Whether a header's comma-separated list, which may span several lines, has `token`.
+fn has_token(request: &Parts, name: HeaderName, token: &str) -> bool {
+    request
+        .headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|item| item.trim().eq_ignore_ascii_case(token))
+}
+
+/// The client of an open WebSocket.
+pub(super) struct WebSocket {
+    context: WebSocketContext,
+    /// Whether a ping has gone out since the client last sent anything.
+    awaits_pong: bool,
+}
+
+impl WebSocket {
+    /// `read_ahead` is what arrived behind the handshake.
+    pub(super) fn new(read_ahead: &[u8], server: &Server) -> Self {
+        let limit = Some(server.config.max_event_bytes);
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_write_buffer_size(WRITE_BUFFER_BYTES)
+            .max_message_size(limit)
+            .max_frame_size(limit);
+        let context =
+            WebSocketContext::from_partially_read(read_ahead.to_vec(), Role::Server, Some(config));
+        Self { context, awaits_pong: false }
+    }
+
+    fn close(&mut self, line: &mut Line<'_>, code: CloseCode, reason: &'static str) {
+        let frame = CloseFrame { code, reason: reason.into() };
+        // It fails only if the client has closed already, and then all is said.
+        let _ = self.context.close(&mut Socket::of(line), Some(frame));
+    }
+}
+
+impl Peer for WebSocket {
+    const TRANSPORT: Transport = Transport::WebSocket;
+    const FRAMING: Framing = Framing::WebSocket;
+
+    fn receive(&mut self, line: &mut Line<'_>) -> io::Result<Received> {
+        for _ in 0..MAX_MESSAGES {
+            let message = self.context.read(&mut Socket::of(line));
+            let (payload, binary) = match &message {
+                Ok(Message::Text(text)) => (text.as_bytes(), false),
+                Ok(Message::Binary(bytes)) => (&bytes[..], true),
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
+                    self.awaits_pong = false;
+                    continue;
+                }
+                Err(error) => {
+                    let (code, reason) = match error {
+                        Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            return Ok(Received::All);
+                        }
+                        Error::ConnectionClosed | Error::AlreadyClosed => return Ok(Received::End),
+                        Error::Capacity(_) => (CloseCode::Size, "the message is too large"),
+                        Error::Utf8(_) => (CloseCode::Invalid, "the text is not UTF-8"),
+                        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                            return Err(io::ErrorKind::UnexpectedEof.into());
+                        }
+                        Error::Protocol(_) => (CloseCode::Protocol, "not as RFC 6455 has it"),
+                        _ => return Err(io::ErrorKind::BrokenPipe.into()),
+                    };
+                    self.close(line, code, reason);
+                    return Ok(Received::End);
+                }
+            };
+            self.awaits_pong = false;
+            line.server.publish(&line.channel, vec![Draft::new(None, payload, binary)]);
+        }
+        Ok(Received::Some)
+    }
+
+    fn heartbeat(&mut self, outbox: &mut Outbox) -> io::Result<()> {
+        /// FIN and the opcode of a ping, no payload (RFC 6455 §5.5.2).
+        const PING: &[u8] = &[0x89, 0];
+        if self.awaits_pong {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.awaits_pong = true;
+        outbox.push(Bytes::from_static(PING));
+        Ok(())
+    }
+
+    fn go_away(&mut self, line: &mut Line<'_>) {
+        self.close(line, CloseCode::Away, "the server stops");
+    }
+}
+
+/// What the library reads from and writes to: the socket, and the outbox, in which its control
+/// frames cannot end up inside an event's frame.
+struct Socket<'a> {
+    socket: &'a TcpStream,
+    outbox: &'a mut Outbox,
+}
+
+impl<'a> Socket<'a> {
+    fn of(line: &'a mut Line<'_>) -> Self {
+        Self { socket: line.socket, outbox: &mut line.outbox }
+    }
+}
+
+impl Read for Socket<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.try_read(buffer)
+    }
+}
+
+impl Write for Socket<'_> {
+    fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
+        if self.outbox.len() >= MAX_WAITING {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.outbox.push(Bytes::copy_from_slice(frame));
+        Ok(frame.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

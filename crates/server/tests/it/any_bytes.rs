@@ -1,0 +1,97 @@
+//! Whatever arrives, the server goes on.
+
+use std::io::Write;
+use std::net::Shutdown;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use pushbench_server::Config;
+
+use crate::support::Server;
+
+fn server() -> Server {
+    let short = Duration::from_millis(20);
+    Server::start(Config {
+        header_timeout: short,
+        body_timeout: short,
+        long_poll_timeout: short,
+        max_channels: 100,
+        ..Config::default()
+    })
+}
+
+/// Sends `bytes`, says that no more will come, and reads what comes back.
+fn exchange(server: &Server, bytes: &[u8]) -> Vec<u8> {
+    let mut connection = server.connect();
+    // The server may turn it down before it has read all.
+    let _ = connection.stream.write_all(bytes);
+    let _ = connection.stream.shutdown(Shutdown::Write);
+    connection.rest()
+}
+
+/// Something between a valid request and noise.
+fn any_request() -> impl Strategy<Value = Vec<u8>> {
+    let method = prop_oneof!["GET|POST|HEAD|OPTIONS|PUT", "[A-Z]{0,5}"];
+    let segment = prop_oneof!["events|poll|long-poll|sse|ws", "[a-z/]{0,6}"];
+    let path = prop_oneof![
+        ("[a-c]{0,2}", segment)
+            .prop_map(|(channel, segment)| format!("/channels/{channel}/{segment}")),
+        "/healthz|/metrics|\\*|/",
+        "/[ -~]{0,20}",
+    ];
+    let query = "(\\?(after|event|split|timeout_ms)=(lines|[0-9]{0,22}|[ -~]{0,5}))?";
+    let header = prop_oneof![
+        "(Last-Event-ID|Content-Length|Host): [0-9a-z]{0,20}\r\n",
+        "Transfer-Encoding: chunked\r\n|Expect: 100-continue\r\n|Connection: (close|Upgrade)\r\n",
+        "Upgrade: websocket\r\n|Sec-WebSocket-Version: 13\r\n",
+        Just("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n".to_owned()),
+        "[ -~]{0,20}\r\n",
+    ];
+    let headers = proptest::collection::vec(header, 0..8);
+    let body = proptest::collection::vec(any::<u8>(), 0..40);
+    (method, path, query, "1\\.[01]|2", headers, body).prop_map(
+        |(method, path, query, version, headers, body)| {
+            let headers = headers.concat();
+            let mut request =
+                format!("{method} {path}{query} HTTP/{version}\r\n{headers}\r\n").into_bytes();
+            request.extend_from_slice(&body);
+            request
+        },
+    )
+}
+
+const WEBSOCKET: &[u8] = b"GET /channels/a/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+#[test]
+fn any_requests_leave_the_server_well() {
+    let server = server();
+    let requests = proptest::collection::vec(any_request(), 1..3);
+    proptest!(|(requests in requests)| {
+        let answer = exchange(&server, &requests.concat());
+        prop_assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."));
+        prop_assert!(!answer.starts_with(b"HTTP/1.1 500"));
+    });
+    assert_eq!(server.get("/healthz").status, 200);
+}
+
+#[test]
+fn any_bytes_leave_the_server_well() {
+    let server = server();
+    proptest!(|(bytes: Vec<u8>)| {
+        exchange(&server, &bytes);
+    });
+    assert_eq!(server.get("/healthz").status, 200);
+}
+
+#[test]
+fn any_bytes_after_the_handshake_leave_the_server_well() {
+    let server = server();
+    proptest!(|(bytes in proptest::collection::vec(any::<u8>(), 0..200))| {
+        let answer = exchange(&server, &[WEBSOCKET, &bytes].concat());
+        // hyper takes a client that has shut its side before it is answered for gone.
+        prop_assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 101 "));
+    });
+    assert_eq!(server.get("/healthz").status, 200);
+}

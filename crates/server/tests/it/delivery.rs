@@ -1,0 +1,252 @@
+//! What is published arrives, over every transport alike.
+
+use pushbench_server::Config;
+use pushbench_wire::{Transport, message, poll, sse};
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::{Server, next_message};
+
+/// Id, name, payload and whether it is binary.
+type Event = (u64, String, Vec<u8>, bool);
+
+fn owned(event: pushbench_wire::Event<'_>) -> Event {
+    (event.id, event.name.to_owned(), event.payload.to_owned(), event.binary)
+}
+
+fn text(id: u64, payload: &str) -> Event {
+    (id, "message".to_owned(), payload.as_bytes().to_owned(), false)
+}
+
+fn lagged(id: u64, payload: &str) -> Event {
+    (id, "lagged".to_owned(), payload.as_bytes().to_owned(), false)
+}
+
+/// What a new client of the channel `a` that has the events up to `after` receives, until it has
+/// `count`.
+fn receive(server: &Server, transport: Transport, after: u64, count: usize) -> Vec<Event> {
+    let mut events = Vec::new();
+    match transport {
+        Transport::Polling | Transport::LongPolling => {
+            let resource = if transport == Transport::Polling { "poll" } else { "long-poll" };
+            let mut after = after;
+            while events.len() < count {
+                let response = server.get(&format!("/channels/a/{resource}?after={after}"));
+                assert_eq!(response.status, 200);
+                after = poll::decode_body(&response.body, |e| events.push(owned(e))).unwrap();
+                assert_eq!(after, events.last().unwrap().0);
+            }
+        }
+        Transport::Sse => {
+            let mut stream = server.sse(&format!("/channels/a/sse?after={after}"));
+            let mut decoder = sse::Decoder::new(1 << 20);
+            while events.len() < count {
+                let piece = stream.until("\n\n");
+                decoder.feed(piece.as_bytes(), |event| events.push(owned(event))).unwrap();
+            }
+        }
+        Transport::WebSocket => {
+            let mut socket = server.websocket(&format!("/channels/a/ws?after={after}"));
+            while events.len() < count {
+                let message = next_message(&mut socket);
+                let binary = message.is_binary();
+                events.push(owned(message::decode(&message.into_data(), binary).unwrap()));
+            }
+        }
+    }
+    events
+}
+
+#[test]
+fn every_transport_delivers_and_resumes_without_loss() {
+    let server = Server::start(Config::default());
+    server.publish_texts(&["one", "two\nlines", ""]);
+    for &transport in Transport::ALL {
+        let expected = [text(1, "one"), text(2, "two\nlines"), text(3, "")];
+        assert_eq!(receive(&server, transport, 0, 3), expected, "{transport}");
+        assert_eq!(receive(&server, transport, 2, 1), expected[2..], "{transport}");
+    }
+}
+
+#[test]
+fn names_lines_and_bytes_survive_every_framing() {
+    let server = Server::start(Config::default());
+    let answer = server.publish("/channels/a/events?event=tick&split=lines", b"a\nb\n");
+    assert_eq!(answer.text(), r#"{"id":2,"count":2}"#);
+    let mut connection = server.connect();
+    connection.send("POST /channels/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n");
+    connection.send(b"Content-Type: application/octet-stream\r\n\r\n\x00\xff\n");
+    assert_eq!(connection.response().text(), r#"{"id":3,"count":1}"#);
+    for &transport in Transport::ALL {
+        let expected = [
+            (1, "tick".to_owned(), b"a".to_vec(), false),
+            (2, "tick".to_owned(), b"b".to_vec(), false),
+            (3, "message".to_owned(), b"\x00\xff\n".to_vec(), true),
+        ];
+        assert_eq!(receive(&server, transport, 0, 3), expected, "{transport}");
+    }
+}
+
+#[test]
+fn who_fell_off_the_log_is_told_and_counted() {
+    let server = Server::start(Config { log_events: 2, ..Config::default() });
+    server.publish_texts(&["1", "2", "3", "4", "5"]);
+    for &transport in Transport::ALL {
+        let missed_two = [lagged(3, r#"{"missed":2}"#), text(4, "4"), text(5, "5")];
+        assert_eq!(receive(&server, transport, 1, 3), missed_two, "{transport}");
+        let from_the_future = [lagged(3, r#"{"missed":null}"#), text(4, "4"), text(5, "5")];
+        assert_eq!(receive(&server, transport, 99, 3), from_the_future, "{transport}");
+        let name = |what| format!("pushbench_{what}_total{{transport=\"{transport}\"}}");
+        assert_eq!(server.metric(&name("lagged")), 2);
+        assert_eq!(server.metric(&name("deliveries")), 4);
+        assert_eq!(server.metric(&name("requests")), 2);
+    }
+}
+
+#[test]
+fn without_a_position_pull_starts_at_the_oldest_and_push_with_the_next() {
+    let server = Server::start(Config { log_events: 2, ..Config::default() });
+    server.publish_texts(&["1", "2", "3"]);
+    for resource in ["poll", "long-poll"] {
+        let response = server.get(&format!("/channels/a/{resource}"));
+        let body = r#"{"events":[{"id":2,"data":"2"},{"id":3,"data":"3"}],"last_event_id":3}"#;
+        assert_eq!(response.text(), body, "{resource}");
+    }
+    let mut sse = server.sse("/channels/a/sse");
+    let mut websocket = server.websocket("/channels/a/ws");
+    server.publish_texts(&["4"]);
+    assert_eq!(sse.until("\n\n"), "id: 4\ndata: 4\n\n");
+    assert_eq!(next_message(&mut websocket), Message::text("4\n4"));
+}
+
+#[test]
+fn an_event_source_that_reconnects_goes_on_where_it_was() {
+    let server = Server::start(Config::default());
+    server.publish_texts(&["1", "2"]);
+    let mut connection = server.connect();
+    connection.send("GET /channels/a/sse?after=0 HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 1\r\n\r\n");
+    let head = connection.until("\r\n\r\n");
+    for header in [
+        "Content-Type: text/event-stream\r\n",
+        "Cache-Control: no-cache\r\n",
+        "X-Accel-Buffering: no\r\n",
+        "Access-Control-Allow-Origin: *\r\n",
+    ] {
+        assert!(head.contains(header), "{head}");
+    }
+    assert_eq!(connection.until("data: 2\n\n"), "retry: 1000\n\nid: 2\ndata: 2\n\n");
+}
+
+#[test]
+fn a_poll_without_news_is_answered_204() {
+    let server = Server::start(Config::default());
+    for target in ["/channels/a/poll", "/channels/a/long-poll?timeout_ms=1"] {
+        let response = server.get(target);
+        assert_eq!((response.status, response.header("cache-control")), (204, Some("no-store")));
+        assert_eq!(response.header("content-length"), None);
+    }
+}
+
+#[test]
+fn a_long_poll_waits_for_news() {
+    let server = Server::start(Config::default());
+    let mut connection = server.connect();
+    connection.send("GET /channels/a/long-poll HTTP/1.1\r\nHost: x\r\n\r\n");
+    server.await_metric("pushbench_connections{transport=\"long-polling\"}", 1);
+    server.publish_texts(&["1"]);
+    assert_eq!(
+        connection.response().text(),
+        r#"{"events":[{"id":1,"data":"1"}],"last_event_id":1}"#
+    );
+    // The same connection goes on with another transport, and then becomes a stream.
+    assert_eq!(connection.get("/channels/a/poll?after=1", "").status, 204);
+    assert_eq!(server.metric("pushbench_connections{transport=\"polling\"}"), 1);
+    connection.send("GET /channels/a/sse?after=0 HTTP/1.1\r\nHost: x\r\n\r\n");
+    connection.until("id: 1\ndata: 1\n\n");
+    assert_eq!(server.metric("pushbench_connections{transport=\"sse\"}"), 1);
+    assert_eq!(server.metric("pushbench_connections{transport=\"polling\"}"), 0);
+    drop(connection);
+    server.await_metric("pushbench_connections{transport=\"sse\"}", 0);
+}
+
+#[test]
+fn a_long_poll_whose_client_leaves_ends_at_once() {
+    let server = Server::start(Config::default());
+    let mut connection = server.connect();
+    connection.send("GET /channels/a/long-poll HTTP/1.1\r\nHost: x\r\n\r\n");
+    server.await_metric("pushbench_connections{transport=\"long-polling\"}", 1);
+    drop(connection);
+    server.await_metric("pushbench_connections{transport=\"long-polling\"}", 0);
+}
+
+#[test]
+fn a_large_answer_comes_in_parts() {
+    let server = Server::start(Config { max_response_bytes: 10, ..Config::default() });
+    server.publish_texts(&["12345", "12345", "1", "123456789012345"]);
+    let ids: Vec<_> = receive(&server, Transport::Polling, 0, 4).iter().map(|e| e.0).collect();
+    assert_eq!(ids, [1, 2, 3, 4]);
+    let first = server.get("/channels/a/poll?after=0");
+    assert_eq!(poll::decode_body(&first.body, |_| ()).unwrap(), 2);
+}
+
+#[test]
+fn many_events_reach_a_stream_in_order() {
+    let server = Server::start(Config::default());
+    let mut sse = server.sse("/channels/a/sse");
+    let mut websocket = server.websocket("/channels/a/ws");
+    let lines = "x\n".repeat(500);
+    for _ in 0..10 {
+        server.publish("/channels/a/events?split=lines", lines.as_bytes());
+    }
+    for id in 1..=5_000 {
+        assert_eq!(sse.until("\n\n"), format!("id: {id}\ndata: x\n\n"));
+        assert_eq!(next_message(&mut websocket), Message::text(format!("{id}\nx")));
+    }
+}
+
+#[test]
+fn pages_of_any_origin_may_ask() {
+    let server = Server::start(Config::default());
+    let mut connection = server.connect();
+    let allowed = "access-control-allow-origin";
+    let response = connection.get("/channels/a/poll", "Origin: http://y\r\n");
+    assert_eq!(response.header(allowed), Some("*"));
+    assert_eq!(connection.get("/channels/a/poll", "").header(allowed), None);
+    connection.send("OPTIONS /channels/a/events HTTP/1.1\r\nHost: x\r\nOrigin: http://y\r\n\r\n");
+    let response = connection.response();
+    assert_eq!((response.status, response.header(allowed)), (204, Some("*")));
+    assert_eq!(response.header("allow"), Some("POST, OPTIONS"));
+    assert_eq!(response.header("access-control-allow-methods"), Some("POST, OPTIONS"));
+}
+
+#[test]
+fn requests_in_one_packet_are_all_answered() {
+    let server = Server::start(Config::default());
+    let mut connection = server.connect();
+    let post = "POST /channels/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx";
+    let sse = "GET /channels/a/sse?after=0 HTTP/1.1\r\nHost: x\r\n\r\n";
+    connection.send(format!("{post}{post}{sse}"));
+    assert_eq!(connection.response().text(), r#"{"id":1,"count":1}"#);
+    assert_eq!(connection.response().text(), r#"{"id":2,"count":1}"#);
+    assert!(connection.until("id: 2\ndata: x\n\n").starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[test]
+fn http_1_0_is_served_too() {
+    let server = Server::start(Config::default());
+    server.publish_texts(&["1"]);
+    let mut connection = server.connect();
+    connection.send("GET /channels/a/poll HTTP/1.0\r\n\r\n");
+    assert_eq!(connection.response().status, 200);
+    assert!(connection.rest().is_empty(), "and closed then");
+    let mut stream = server.connect();
+    stream.send("GET /channels/a/sse?after=0 HTTP/1.0\r\n\r\n");
+    stream.until("id: 1\ndata: 1\n\n");
+}
+
+#[test]
+fn a_silent_server_is_not_asked_for_long() {
+    let limit = Duration::from_millis(50);
+    let server = Server::start(Config { long_poll_timeout: limit, ..Config::default() });
+    assert_eq!(server.get("/channels/a/long-poll?timeout_ms=3600000").status, 204);
+}

@@ -1,0 +1,11 @@
+//! The server as its clients see it, over real sockets. The clients here are blocking and know
+//! nothing of the server's code.
+
+#![allow(clippy::unwrap_used, reason = "clippy.toml spares the tests, but not their helpers")]
+
+mod any_bytes;
+mod bad_requests;
+mod delivery;
+mod lifetime;
+mod support;
+mod websocket;
