@@ -11,7 +11,8 @@ pub(super) const HOW_TO_WRITE: &str =
 
 /// Reads a duration of whole milliseconds; the error is what it must be instead.
 pub(super) fn parse(text: &str) -> Result<Duration, &'static str> {
-    let mut units = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|unit| !unit.is_empty());
+    let is_number = |c: char| matches!(c, '0'..='9' | '.' | ' ');
+    let mut units = text.split(is_number).filter(|unit| !unit.is_empty());
     if !units.all(|unit| matches!(unit, "ms" | "s" | "m" | "h")) {
         return Err(HOW_TO_WRITE);
     }
