@@ -27,7 +27,11 @@ pub fn init(path: &Path, force: bool) -> anyhow::Result<()> {
         let mut file = NamedTempFile::new_in(folder)?;
         file.write_all(TEMPLATE.as_bytes())?;
         file.as_file().sync_all()?;
-        if force { file.persist(path)? } else { file.persist_noclobber(path)? };
+        if force {
+            file.persist(path)?
+        } else {
+            file.persist_noclobber(path)?
+        };
         Ok(())
     };
     match write() {
@@ -72,6 +76,8 @@ mod tests {
     #[test]
     fn names_the_file_that_cannot_be_written() {
         let error = init(Path::new("/nowhere/at/all.toml"), false).unwrap_err();
-        assert!(format!("{error:#}").starts_with("cannot write /nowhere/at/all.toml: No such file"));
+        assert!(
+            format!("{error:#}").starts_with("cannot write /nowhere/at/all.toml: No such file")
+        );
     }
 }

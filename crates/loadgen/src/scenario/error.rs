@@ -81,7 +81,12 @@ impl<'a> Problems<'a> {
     pub(super) fn only(&mut self, error: &toml::de::Error) -> Vec<Problem> {
         let message = error.message().trim_end().replace('\n', "; ");
         match error.span() {
-            Some(span) => self.at(span, message),
+            Some(span) => match self.text.get(span.clone()) {
+                Some(place) if !place.trim().is_empty() => {
+                    self.at(span, format!("{message}, at {}", quoted(place)));
+                }
+                _ => self.at(span, message),
+            },
             None => self.in_file(message),
         }
         std::mem::take(&mut self.found)
@@ -95,5 +100,14 @@ impl<'a> Problems<'a> {
         let mut problems = std::mem::take(&mut self.found);
         problems.sort_by_key(|problem| problem.line);
         Err(problems)
+    }
+}
+
+/// Text from a file as a message shows it: in quotes, escaped, and no more than begins it.
+pub(super) fn quoted(text: &str) -> String {
+    const SHOWN_CHARS: usize = 40;
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
     }
 }

@@ -1,5 +1,8 @@
-//! The scenario as a file: the twin of [`Scenario`] that mirrors the TOML, and the checks that
-//! turn it into one. The JSON Schema that editors use comes from the same types.
+//! The scenario as a file: the twin of [`Scenario`] that mirrors the TOML. The JSON Schema that
+//! editors use comes from the same types.
+//!
+//! Its fields are as wide as TOML's own types, so that a value out of range gets here, where its
+//! key, line and range are known.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -33,10 +36,10 @@ pub(super) const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 pub(super) const TICK: Duration = Duration::from_millis(1);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
+/// A question about a workload, asked of every compared transport.
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "pushbench scenario")]
-/// A question about a workload, asked of every compared transport.
 pub(super) struct ScenarioFile {
     /// Names the results folder: letters, digits, `.`, `_` and `-`; at most 64, the first a letter
     /// or digit.
@@ -85,11 +88,10 @@ pub(super) struct WorkloadFile {
     #[schemars(with = "f64", range(max = MAX_EVENTS_PER_SECOND), example = 10.0)]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub(super) events_per_second: Spanned<f64>,
-    /// Size of an event as published, the stamp of 46 bytes included that carries its sequence and
-    /// times.
+    /// Size of an event as published, with the stamp that carries its sequence and times.
     #[schemars(with = "u32", range(min = STAMP_LEN, max = MAX_PAYLOAD_BYTES), example = 128)]
     pub(super) payload_bytes: Spanned<i64>,
-    /// How long events are measured, rounded to whole gaps between events: "10s", "2m".
+    /// How long events are measured, rounded up to whole gaps between events: "10s", "2m".
     #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "10s")]
     pub(super) duration: Spanned<String>,
     /// How long events flow before that, unmeasured, rounded up to whole gaps between events. At
@@ -226,7 +228,6 @@ fn parse(text: &str) -> Result<Scenario, Vec<Problem>> {
     let table = DeTable::parse(text).map_err(|error| problems.only(&error))?;
     shape::check(&table, &schema(), &mut problems);
     problems.none_so_far()?;
-    // This still refuses what the schema cannot say, such as an integer beyond 64 bits.
     let file = ScenarioFile::deserialize(Deserializer::from(table))
         .map_err(|error| problems.only(&error))?;
     let scenario = values::scenario(&file, &mut problems);

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::duration;
-use super::error::Problems;
+use super::error::{Problems, quoted};
 
 /// From here on two words are taken for the same one misspelt (Jaro-Winkler, where 1 is equal).
 const LIKENESS: f64 = 0.8;
@@ -104,7 +104,12 @@ impl Shape<'_, '_> {
             }
             (DeValue::String(text), _) if choices.contains(&text.as_ref()) => {}
             (DeValue::String(_), Some("string")) if choices.is_empty() => {}
-            (DeValue::Integer(_), Some("integer" | "number")) => {}
+            (DeValue::Integer(number), Some("integer" | "number")) => {
+                if i64::from_str_radix(number.as_str(), number.radix()).is_err() {
+                    let message = format!("`{key}` must fit into 64 bits, found {number}");
+                    self.problems.at(value.span(), message);
+                }
+            }
             (DeValue::Float(_), Some("number")) => {}
             (found, _) => {
                 let mut message =
@@ -134,12 +139,8 @@ fn expected(key: &str, schema: &Value) -> String {
 }
 
 fn describe(found: &DeValue<'_>) -> String {
-    const SHOWN_CHARS: usize = 40;
     match found {
-        DeValue::String(text) if text.chars().count() > SHOWN_CHARS => {
-            format!("{:?}…", text.chars().take(SHOWN_CHARS).collect::<String>())
-        }
-        DeValue::String(text) => format!("{text:?}"),
+        DeValue::String(text) => quoted(text),
         DeValue::Integer(number) => number.to_string(),
         DeValue::Float(number) => number.to_string(),
         DeValue::Boolean(truth) => truth.to_string(),

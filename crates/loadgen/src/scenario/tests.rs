@@ -108,6 +108,28 @@ fn the_shipped_schema_is_that_of_the_types() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_named_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    for (path, reason) in [
+        (folder.path().join("absent.toml"), "No such file or directory (os error 2)"),
+        (folder.path().to_owned(), "Is a directory (os error 21)"),
+        (written("binary.toml", &[0xff, 0xfe]), "stream did not contain valid UTF-8"),
+        (
+            written("huge.toml", &[b' '; 1024 * 1024 + 1]),
+            "is larger than 1 MiB, so it is no scenario",
+        ),
+    ] {
+        let error = Scenario::load(&path).unwrap_err().to_string();
+        assert_eq!(error, format!("{}: {reason}", path.display()));
+    }
+}
+
+#[test]
 fn events_are_whole_gaps_never_fewer_than_asked() {
     let events = |span_ms, per_second| events_within(Duration::from_millis(span_ms), per_second);
     assert_eq!(events(12_000, 10.0), 120);

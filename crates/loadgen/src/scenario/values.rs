@@ -9,7 +9,7 @@ use pushbench_wire::Transport;
 use pushbench_wire::stamp::STAMP_LEN;
 use toml::Spanned;
 
-use super::error::Problems;
+use super::error::{Problems, quoted};
 use super::file::{
     HOUR, MAX_BLOCKS, MAX_EVENTS_PER_CHANNEL, MAX_EVENTS_PER_SECOND, MAX_PAYLOAD_BYTES,
     MAX_SUBSCRIBERS, ScenarioFile, TICK, WorkloadFile,
@@ -137,7 +137,8 @@ impl Values<'_, '_> {
                 name.span(),
                 format!(
                     "`name` must be 1 to 64 letters, digits, `.`, `_` or `-`, the first a letter \
-                     or digit, found {text:?}: it names the results folder"
+                     or digit, found {}: it names the results folder",
+                    quoted(text)
                 ),
             );
         }
@@ -265,8 +266,10 @@ impl Values<'_, '_> {
             }
             Err(expected) => expected.to_owned(),
         };
-        self.problems
-            .at(text.span(), format!("`{key}` must be {message}, found {:?}", text.get_ref()));
+        self.problems.at(
+            text.span(),
+            format!("`{key}` must be {message}, found {}", quoted(text.get_ref())),
+        );
         *allowed.start()
     }
 }
