@@ -1,14 +1,34 @@
 //! What a scenario asks: the domain types, valid by construction. Reading them from a file is
-//! the `file` module's part. It owns no I/O beyond that, and must not know how a scenario is run.
+//! the `file` module's part, expanding them into trials and times that of [`schedule`]. It owns
+//! no I/O beyond that, and must not know how a scenario is run.
+//!
+//! From text to a scenario, each stage relying on the one before: TOML syntax → `shape` (keys and
+//! types, by the JSON Schema) → `file` (the twin) → `values` (ranges and contradictions).
+
+mod duration;
+mod error;
+mod file;
+pub mod schedule;
+mod shape;
+pub mod template;
+mod values;
+
+#[cfg(test)]
+mod bad_scenarios;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
+
+pub use error::{Problem, ScenarioError};
+pub use file::json_schema;
 
 use pushbench_wire::Transport;
 
 /// A question about a workload, as one file asks it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
-    /// Names the results folder: 1 to 64 of `a-z A-Z 0-9 . _ -`.
+    /// Names the results folder: 1 to 64 of `a-z A-Z 0-9 . _ -`, the first a letter or digit.
     pub name: String,
     /// Whose problem it is, in a sentence or more.
     pub description: String,
@@ -41,7 +61,8 @@ pub struct Workload {
     pub events_per_second: f64,
     /// Size of an event as published; at least [`pushbench_wire::stamp::STAMP_LEN`].
     pub payload_bytes: usize,
-    /// How long events are measured; holds at least one event.
+    /// How long events are measured; holds at least one event, and is at least the interval of
+    /// polling, if that is compared.
     pub duration: Duration,
     /// How long events flow before that; at least the interval of polling, if that is compared.
     pub warm_up: Duration,
@@ -59,11 +80,20 @@ impl Workload {
     pub fn warm_up_events_per_channel(&self) -> u32 {
         events_within(self.warm_up, self.events_per_second)
     }
+
+    /// Deliveries while measuring, over all subscribers: each one has one channel, and receives
+    /// all of its events.
+    #[must_use]
+    pub fn deliveries(&self) -> u64 {
+        u64::from(self.events_per_channel()) * u64::from(self.subscribers)
+    }
 }
 
+/// Rounded up, so that a span of whole gaps between events is never shorter than asked.
 fn events_within(span: Duration, per_second: f64) -> u32 {
-    // Saturates: a scenario with more than 2^32 events is refused when it is read.
-    (span.as_secs_f64() * per_second).round() as u32
+    // What is whole but for the rounding of floating point is meant to be whole.
+    const ROUNDING: f64 = 1e-12;
+    (span.as_secs_f64() * per_second * (1.0 - ROUNDING)).ceil() as u32
 }
 
 /// Settings of [`Transport::Polling`].

@@ -1,0 +1,113 @@
+//! Why a scenario is refused: every problem of a file at once, each with its line.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// A scenario that cannot be run. Its text has one line per problem, each starting with
+/// `file:line: `.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The file cannot be read.
+    #[error("{}: {reason}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        reason: io::Error,
+    },
+    /// The file does not describe a scenario.
+    #[error("{}", Lines(path, problems))]
+    Invalid {
+        /// The file, as messages name it.
+        path: PathBuf,
+        /// In the order of their lines; never empty.
+        problems: Vec<Problem>,
+    },
+}
+
+/// One thing that is wrong in a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The line, counted from 1; none when something is missing from the file as a whole.
+    pub line: Option<usize>,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+struct Lines<'a>(&'a PathBuf, &'a [Problem]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, Problem { line, message }) in self.1.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{}:", self.0.display())?;
+            if let Some(line) = line {
+                write!(f, "{line}:")?;
+            }
+            write!(f, " {message}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Problems as they are found, by their place in the text.
+pub(super) struct Problems<'a> {
+    text: &'a str,
+    found: Vec<Problem>,
+}
+
+impl<'a> Problems<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, found: Vec::new() }
+    }
+
+    /// Notes a problem at a place of the text.
+    pub(super) fn at(&mut self, span: Range<usize>, message: String) {
+        let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        self.found.push(Problem { line: Some(line), message });
+    }
+
+    /// Notes a problem of the file as a whole.
+    pub(super) fn in_file(&mut self, message: String) {
+        self.found.push(Problem { line: None, message });
+    }
+
+    /// The problem that the TOML reader met, after which nothing more can be found.
+    pub(super) fn only(&mut self, error: &toml::de::Error) -> Vec<Problem> {
+        let message = error.message().trim_end().replace('\n', "; ");
+        match error.span() {
+            Some(span) => match self.text.get(span.clone()) {
+                Some(place) if !place.trim().is_empty() => {
+                    self.at(span, format!("{message}, at {}", quoted(place)));
+                }
+                _ => self.at(span, message),
+            },
+            None => self.in_file(message),
+        }
+        std::mem::take(&mut self.found)
+    }
+
+    /// Ends a stage of checks: the next one may rely on this one.
+    pub(super) fn none_so_far(&mut self) -> Result<(), Vec<Problem>> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        let mut problems = std::mem::take(&mut self.found);
+        problems.sort_by_key(|problem| problem.line);
+        Err(problems)
+    }
+}
+
+/// Text from a file as a message shows it: in quotes, escaped, and no more than begins it.
+pub(super) fn quoted(text: &str) -> String {
+    const SHOWN_CHARS: usize = 40;
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}

@@ -1,0 +1,238 @@
+//! The scenario as a file: the twin of [`Scenario`] that mirrors the TOML. The JSON Schema that
+//! editors use comes from the same types.
+//!
+//! Its fields are as wide as TOML's own types, so that a value out of range gets here, where its
+//! key, line and range are known.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::time::Duration;
+
+use pushbench_wire::Transport;
+use pushbench_wire::stamp::STAMP_LEN;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+use toml::de::{DeTable, Deserializer};
+
+use super::error::{Problem, Problems, ScenarioError};
+use super::{Connection, Scenario, duration, shape, values};
+
+/// A scenario is a page of text; whatever is larger was named by mistake.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
+pub(super) const MAX_BLOCKS: u32 = 100;
+pub(super) const MAX_SUBSCRIBERS: u32 = 1_000_000;
+/// What one publisher thread could ever send; the 1 µs between two events keeps their order.
+pub(super) const MAX_EVENTS_PER_SECOND: u32 = 1_000_000;
+/// Delivery ledgers and stamps count events in 32 bits and keep them in memory.
+pub(super) const MAX_EVENTS_PER_CHANNEL: u32 = 10_000_000;
+/// The server's default limit on one event.
+pub(super) const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
+
+pub(super) const TICK: Duration = Duration::from_millis(1);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+
+/// A question about a workload, asked of every compared transport.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "pushbench scenario")]
+pub(super) struct ScenarioFile {
+    /// Names the results folder: letters, digits, `.`, `_` and `-`; at most 64, the first a letter
+    /// or digit.
+    #[schemars(with = "String", regex(pattern = NAME_PATTERN), example = "stock-ticker")]
+    pub(super) name: Spanned<String>,
+    /// Whose problem this is, in a sentence or more.
+    #[schemars(with = "String", length(min = 1), example = "Prices for a trading screen.")]
+    pub(super) description: Spanned<String>,
+    /// The transports to compare; all of them when left out.
+    #[serde(default = "all_transports")]
+    #[schemars(with = "Vec<Transport>", length(min = 1), extend("uniqueItems" = true))]
+    pub(super) compare: Spanned<Vec<Spanned<Transport>>>,
+    /// How often every transport is measured. In each block all of them run once, in shuffled
+    /// order.
+    #[serde(default = "one")]
+    #[schemars(with = "u32", range(min = 1, max = MAX_BLOCKS))]
+    pub(super) blocks: Spanned<i64>,
+    /// Decides the order of trials and the phases of polling: the same seed repeats them.
+    #[serde(default = "one")]
+    #[schemars(with = "u64", range(min = 0, max = i64::MAX))]
+    pub(super) seed: Spanned<i64>,
+    pub(super) workload: WorkloadFile,
+    #[serde(default)]
+    pub(super) polling: PollingFile,
+    #[serde(default, rename = "long-polling")]
+    pub(super) long_polling: LongPollingFile,
+    #[serde(default)]
+    pub(super) sse: SseFile,
+    #[serde(default)]
+    pub(super) websocket: WebSocketFile,
+}
+
+/// Traffic and its duration, the same for every transport.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WorkloadFile {
+    /// Subscribers in all, spread evenly over the channels. Every one receives each event of its
+    /// channel.
+    #[schemars(with = "u32", range(min = 1, max = MAX_SUBSCRIBERS), example = 500)]
+    pub(super) subscribers: Spanned<i64>,
+    /// Channels, each with events of its own; at most as many as subscribers.
+    #[serde(default = "one")]
+    #[schemars(with = "u32", range(min = 1, max = MAX_SUBSCRIBERS))]
+    pub(super) channels: Spanned<i64>,
+    /// Events per second on each channel, at a constant rate.
+    #[schemars(with = "f64", range(max = MAX_EVENTS_PER_SECOND), example = 10.0)]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub(super) events_per_second: Spanned<f64>,
+    /// Size of an event as published, with the stamp that carries its sequence and times.
+    #[schemars(with = "u32", range(min = STAMP_LEN, max = MAX_PAYLOAD_BYTES), example = 128)]
+    pub(super) payload_bytes: Spanned<i64>,
+    /// How long events are measured, rounded up to whole gaps between events: "10s", "2m".
+    #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "10s")]
+    pub(super) duration: Spanned<String>,
+    /// How long events flow before that, unmeasured, rounded up to whole gaps between events. At
+    /// least the interval of polling, if that is compared.
+    #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "2s")]
+    pub(super) warm_up: Spanned<String>,
+}
+
+/// How polling asks.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct PollingFile {
+    /// From one request of a subscriber to its next: "1s", "250ms".
+    #[schemars(with = "String", regex(pattern = duration::PATTERN))]
+    pub(super) interval: Spanned<String>,
+    /// What carries the requests of a subscriber.
+    pub(super) connection: Connection,
+}
+
+impl Default for PollingFile {
+    fn default() -> Self {
+        Self { interval: unwritten("1s".to_owned()), connection: Connection::KeepAlive }
+    }
+}
+
+/// How long polling asks.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct LongPollingFile {
+    /// The longest that the server holds a request for news: "30s".
+    #[schemars(with = "String", regex(pattern = duration::PATTERN))]
+    pub(super) timeout: Spanned<String>,
+    /// What carries the requests of a subscriber.
+    pub(super) connection: Connection,
+}
+
+impl Default for LongPollingFile {
+    fn default() -> Self {
+        Self { timeout: unwritten("30s".to_owned()), connection: Connection::KeepAlive }
+    }
+}
+
+/// How SSE is kept alive.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SseFile {
+    /// From one heartbeat comment to the next: "15s".
+    #[schemars(with = "String", regex(pattern = duration::PATTERN))]
+    pub(super) heartbeat: Spanned<String>,
+}
+
+impl Default for SseFile {
+    fn default() -> Self {
+        Self { heartbeat: unwritten("15s".to_owned()) }
+    }
+}
+
+/// How WebSocket is kept alive.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct WebSocketFile {
+    /// From one ping to the next: "15s".
+    #[schemars(with = "String", regex(pattern = duration::PATTERN))]
+    pub(super) heartbeat: Spanned<String>,
+}
+
+impl Default for WebSocketFile {
+    fn default() -> Self {
+        Self { heartbeat: unwritten("15s".to_owned()) }
+    }
+}
+
+fn all_transports() -> Spanned<Vec<Spanned<Transport>>> {
+    unwritten(Transport::ALL.iter().copied().map(unwritten).collect())
+}
+
+fn one() -> Spanned<i64> {
+    unwritten(1)
+}
+
+/// A value that stands nowhere in the file. It never needs a line: every default is right alone.
+fn unwritten<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
+}
+
+/// The JSON Schema of a scenario file, as text that ends with a line break.
+#[must_use]
+pub fn json_schema() -> String {
+    // `{:#}` is serde_json's indented form.
+    format!("{:#}\n", schema())
+}
+
+fn schema() -> serde_json::Value {
+    // Draft 7 without references is what TOML language servers understand best.
+    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<ScenarioFile>().to_value()
+}
+
+impl Scenario {
+    /// Reads the scenario at `path`, and gives its text too, as the results keep it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its text is no scenario.
+    pub fn load(path: &Path) -> Result<(Self, String), ScenarioError> {
+        let unreadable = |reason| ScenarioError::Unreadable { path: path.to_owned(), reason };
+        let text = read(path).map_err(unreadable)?;
+        let scenario = Self::parse(&text, path)?;
+        Ok((scenario, text))
+    }
+
+    /// Reads a scenario from its text; `path` is where messages say that it came from.
+    ///
+    /// # Errors
+    /// When the text is no scenario: with every problem of the first kind that is found, in the
+    /// order syntax, keys and types, values, values that contradict each other.
+    pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Self, ScenarioError> {
+        parse(text)
+            .map_err(|problems| ScenarioError::Invalid { path: path.as_ref().to_owned(), problems })
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    // `take`, because a device or a pipe would never end.
+    let read = File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+    if read as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::other("is larger than 1 MiB, so it is no scenario"));
+    }
+    Ok(text)
+}
+
+fn parse(text: &str) -> Result<Scenario, Vec<Problem>> {
+    let mut problems = Problems::new(text);
+    let table = DeTable::parse(text).map_err(|error| problems.only(&error))?;
+    shape::check(&table, &schema(), &mut problems);
+    problems.none_so_far()?;
+    let file = ScenarioFile::deserialize(Deserializer::from(table))
+        .map_err(|error| problems.only(&error))?;
+    let scenario = values::scenario(&file, &mut problems);
+    problems.none_so_far()?;
+    values::check_together(&file.workload, &scenario, &mut problems);
+    problems.none_so_far()?;
+    Ok(scenario)
+}
