@@ -5,5 +5,6 @@
 //! `engine` → `results`, `transport` → `scenario` (`report` and `analysis` never see
 //! `engine`: they work from files alone).
 
+pub mod analysis;
 pub mod results;
 pub mod scenario;

@@ -130,7 +130,7 @@ impl LatencyLog {
             for entry in IntervalLogIterator::new(line) {
                 match entry.map_err(|_| at(Problem::Syntax))? {
                     LogEntry::Interval(entry) => {
-                        intervals.push(decode_interval(&entry).map_err(at)?)
+                        intervals.push(decode_interval(&entry).map_err(at)?);
                     }
                     LogEntry::StartTime(_) | LogEntry::BaseTime(_) => {}
                 }
