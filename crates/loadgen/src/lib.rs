@@ -6,5 +6,7 @@
 //! `engine`: they work from files alone).
 
 pub mod analysis;
+pub mod command;
+pub mod report;
 pub mod results;
 pub mod scenario;

@@ -1,0 +1,5 @@
+//! What the program does: one function for each command.
+
+mod report;
+
+pub use report::report;

@@ -1,0 +1,200 @@
+//! How figures look: fonts, colours, and the dash and marker by which each transport can be told
+//! without its colour.
+
+use std::sync::OnceLock;
+
+use anyhow::bail;
+use plotters::coord::Shift;
+use plotters::element::DashedPathElement;
+use plotters::prelude::*;
+use plotters::style::register_font;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use pushbench_wire::Transport;
+
+use super::Drawn;
+
+/// The family that the embedded fonts are registered as; a page replaces it with its own.
+const FAMILY: &str = "sans-serif";
+
+/// Text and axes. On a page it becomes the colour of the text around, so nothing else has it.
+pub(super) const INK: RGBColor = RGBColor(0x1b, 0x1f, 0x24);
+
+/// How strong grid lines are, on any ground.
+pub(super) const GRID: f64 = 0.13;
+/// How strong what is secondary is: the 99th percentile over time, the generator's bar.
+pub(super) const SECONDARY: f64 = 0.45;
+
+pub(super) const TITLE_SIZE: i32 = 42;
+pub(super) const TEXT_SIZE: i32 = 32;
+
+/// Registers the embedded fonts, so that the machine needs none; only the first call does anything.
+pub(super) fn register_fonts() -> anyhow::Result<()> {
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    let registered = REGISTERED.get_or_init(|| {
+        let regular = include_bytes!("../../../assets/Roboto-Regular.ttf");
+        let medium = include_bytes!("../../../assets/Roboto-Medium.ttf");
+        register_font(FAMILY, FontStyle::Normal, regular).is_ok()
+            && register_font(FAMILY, FontStyle::Bold, medium).is_ok()
+    });
+    if !registered {
+        bail!("the embedded font cannot be read: assets/ was damaged when this program was built");
+    }
+    Ok(())
+}
+
+/// How a transport is drawn.
+pub(super) struct Look {
+    /// From Okabe and Ito's palette, which colour-blind people can tell apart.
+    pub(super) colour: RGBColor,
+    /// Lengths of dash and gap in pixels; none is a solid line.
+    pub(super) dash: Option<(i32, i32)>,
+    /// The marker on its lines.
+    pub(super) marker: Marker,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Marker {
+    Circle,
+    Triangle,
+    Square,
+    Cross,
+}
+
+pub(super) fn look(transport: Transport) -> Look {
+    match transport {
+        Transport::Polling => Look {
+            colour: RGBColor(0xd5, 0x5e, 0x00),
+            dash: Some((36, 12)),
+            marker: Marker::Circle,
+        },
+        Transport::LongPolling => Look {
+            colour: RGBColor(0xcc, 0x79, 0xa7),
+            dash: Some((18, 10)),
+            marker: Marker::Triangle,
+        },
+        Transport::Sse => {
+            Look { colour: RGBColor(0x00, 0x72, 0xb2), dash: None, marker: Marker::Square }
+        }
+        Transport::WebSocket => {
+            Look { colour: RGBColor(0x00, 0x9e, 0x73), dash: Some((8, 10)), marker: Marker::Cross }
+        }
+    }
+}
+
+pub(super) fn text(size: i32) -> TextStyle<'static> {
+    (FAMILY, size).into_font().color(&INK)
+}
+
+pub(super) fn title_text() -> TextStyle<'static> {
+    (FAMILY, TITLE_SIZE).into_font().style(FontStyle::Bold).color(&INK)
+}
+
+pub(super) fn anchored(size: i32, horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
+    text(size).pos(Pos::new(horizontal, vertical))
+}
+
+/// The height of the title, the subtitle and the legend.
+const HEADER_HEIGHT: i32 = 170;
+const MARGIN: i32 = 24;
+
+/// Draws title, subtitle and legend, and gives the area below them.
+pub(super) fn header<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    title: &str,
+    subtitle: &str,
+    legend: &[Transport],
+) -> Result<DrawingArea<DB, Shift>, DrawingAreaErrorKind<DB::ErrorType>> {
+    let height = if legend.is_empty() { HEADER_HEIGHT - 56 } else { HEADER_HEIGHT };
+    let (head, body) = area.split_vertically(height);
+    head.draw_text(title, &title_text(), (MARGIN, 14))?;
+    head.draw_text(subtitle, &text(TEXT_SIZE), (MARGIN, 66))?;
+    let mut x = MARGIN;
+    for &transport in legend {
+        let y = 138;
+        line(&head, transport, &[(x, y), (x + 110, y)], 5, 1.0)?;
+        marker(&head, transport, (x + 55, y))?;
+        let style = anchored(TEXT_SIZE, HPos::Left, VPos::Center);
+        head.draw_text(transport.label(), &style, (x + 126, y))?;
+        x += 126 + 18 * i32::try_from(transport.label().len()).unwrap_or(0) + 60;
+    }
+    Ok(body)
+}
+
+/// A line in the look of its transport, in pixels.
+pub(super) fn line<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    transport: Transport,
+    points: &[(i32, i32)],
+    width: u32,
+    strength: f64,
+) -> Drawn<DB> {
+    let Look { colour, dash, .. } = look(transport);
+    let style = colour.mix(strength).stroke_width(width);
+    match dash {
+        None => area.draw(&PathElement::new(points.to_vec(), style)),
+        Some((dash, gap)) => {
+            let element = DashedPathElement::new(points.iter().copied(), dash, gap, style);
+            area.draw(&element)
+        }
+    }
+}
+
+/// The marker of a transport, in pixels.
+pub(super) fn marker<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    transport: Transport,
+    (x, y): (i32, i32),
+) -> Drawn<DB> {
+    const REACH: i32 = 9;
+    let Look { colour, marker, .. } = look(transport);
+    match marker {
+        Marker::Circle => area.draw(&Circle::new((x, y), REACH, colour.filled())),
+        Marker::Triangle => area.draw(&TriangleMarker::new((x, y), REACH + 4, colour.filled())),
+        Marker::Square => {
+            let corners = [(x - REACH + 1, y - REACH + 1), (x + REACH - 1, y + REACH - 1)];
+            area.draw(&Rectangle::new(corners, colour.filled()))
+        }
+        Marker::Cross => area.draw(&Cross::new((x, y), REACH, colour.stroke_width(5))),
+    }
+}
+
+/// Says in the middle of an area that there is nothing to show.
+pub(super) fn no_data<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, why: &str) -> Drawn<DB> {
+    let (width, height) = area.dim_in_pixel();
+    let middle = (width as i32 / 2, height as i32 / 2 - TEXT_SIZE);
+    area.draw_text(why, &anchored(TEXT_SIZE, HPos::Center, VPos::Center), middle)
+}
+
+/// SVG as the backend writes it → an element that takes font and text colour from its page.
+pub(super) fn for_page(svg: &str, (width, height): (u32, u32)) -> String {
+    let ink = format!("\"#{:02X}{:02X}{:02X}\"", INK.0, INK.1, INK.2);
+    let body = svg.split_once('>').map_or("", |(_, body)| body.trim_start());
+    let body = join_dashes(body)
+        .replace(&ink, "\"currentColor\"")
+        .replace(" opacity=\"1\"", "")
+        .replace(&format!(" font-family=\"{FAMILY}\""), "");
+    format!("<svg viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\" focusable=\"false\">\n{body}")
+}
+
+/// The backend writes each dash as an element with all its attributes: most of the file. Dashes of
+/// the same look become one path.
+fn join_dashes(svg: &str) -> String {
+    let mut text = String::with_capacity(svg.len());
+    let mut open: Option<&str> = None;
+    for element in svg.lines() {
+        let polyline = element.strip_prefix("<polyline ").and_then(|element| {
+            element.strip_suffix(" \"/>")?.split_once(" points=\"")
+        });
+        let look = polyline.map(|(look, _)| look);
+        if open != look {
+            text += if open.is_some() { "\"/>\n" } else { "" };
+            text += &look.map_or_else(String::new, |look| format!("<path {look} d=\""));
+            open = look;
+        }
+        match polyline {
+            Some((_, points)) => text += &format!("M{points}"),
+            None => text += &format!("{element}\n"),
+        }
+    }
+    text
+}
