@@ -14,6 +14,9 @@ const SLACK_S: f64 = 0.005;
 /// show something else.
 const SAMPLES_BEYOND: f64 = 10.0;
 
+/// The most points over time: more would be closer together than the pixels that show them.
+const POINTS_OVER_TIME: f64 = 200.0;
+
 /// Points of a spectrum in every tenfold of 1/(1−p).
 const POINTS_PER_DECADE: u32 = 20;
 
@@ -37,7 +40,7 @@ pub struct SpectrumPoint {
     pub latency_ns: u64,
 }
 
-/// One interval of the measured time, the same one of all trials together.
+/// A stretch of the measured time, the same one of all trials together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimePoint {
     /// Its middle, in seconds since measuring began.
@@ -50,23 +53,23 @@ pub struct TimePoint {
 
 impl Latency {
     /// From intervals, each with the time from which its trial measured.
-    pub(super) fn of<'a>(intervals: impl Iterator<Item = (f64, &'a Interval)>) -> Self {
+    pub(super) fn of(intervals: &[(f64, &Interval)]) -> Self {
+        let full = || intervals.iter().filter(|(_, interval)| !interval.histogram.is_empty());
+        let since = |from_s: f64, interval: &Interval| interval.start_s - from_s;
+        let step_s = full().map(|(_, interval)| interval.length_s).fold(1e-3, f64::max);
+        let end_s = full().map(|(from_s, of)| since(*from_s, of) + of.length_s).fold(0.0, f64::max);
+        // Whole intervals to a point, as many as it takes.
+        let step_s = step_s * (end_s / step_s / POINTS_OVER_TIME).ceil().max(1.0);
+
         let mut all = histogram();
-        // By the millisecond of their middle, so that the same interval of each trial is one point.
-        let mut by_time: BTreeMap<i64, Histogram<u64>> = BTreeMap::new();
-        for (from_s, interval) in intervals {
-            if interval.histogram.is_empty() {
-                continue;
-            }
-            let middle_s = interval.start_s - from_s + interval.length_s / 2.0;
-            let step_ms = (interval.length_s * 1e3).max(1.0);
-            let middle_ms = ((middle_s * 1e3 / step_ms - 0.5).round() + 0.5) * step_ms;
+        let mut by_step: BTreeMap<u64, Histogram<u64>> = BTreeMap::new();
+        for (from_s, interval) in full() {
             add(&mut all, &interval.histogram);
-            let at = by_time.entry(middle_ms as i64).or_insert_with(histogram);
-            add(at, &interval.histogram);
+            let step = ((since(*from_s, interval) + SLACK_S) / step_s).max(0.0) as u64;
+            add(by_step.entry(step).or_insert_with(histogram), &interval.histogram);
         }
-        let over_time = by_time.iter().map(|(&ms, histogram)| TimePoint {
-            at_s: ms as f64 / 1e3,
+        let over_time = by_step.iter().map(|(&step, histogram)| TimePoint {
+            at_s: (step as f64 + 0.5) * step_s,
             p50_ns: histogram.value_at_quantile(0.5),
             p99_ns: carries(histogram, 0.99).then(|| histogram.value_at_quantile(0.99)),
         });
@@ -128,19 +131,19 @@ mod tests {
     fn the_spectrum_ends_where_ten_samples_are_left() {
         for (samples, last) in [(10, 0.0), (100, 0.9), (1_000, 0.99), (10_000, 0.999)] {
             let interval = interval(0.0, 1..=samples);
-            let spectrum = Latency::of([(0.0, &interval)].into_iter()).spectrum;
+            let spectrum = Latency::of(&[(0.0, &interval)]).spectrum;
             let end = spectrum.last().unwrap().quantile;
             assert!((end - last).abs() < 1e-9, "{samples} samples carry p{last}, not p{end}");
         }
-        assert_eq!(Latency::of([(0.0, &interval(0.0, 1..=9))].into_iter()).spectrum, []);
-        assert_eq!(Latency::of(std::iter::empty()).spectrum, []);
+        assert_eq!(Latency::of(&[(0.0, &interval(0.0, 1..=9))]).spectrum, []);
+        assert_eq!(Latency::of(&[]).spectrum, []);
     }
 
     #[test]
     fn the_same_second_of_two_trials_is_one_point() {
         let (a, b) = (interval(10.0, [100; 500]), interval(50.001, [300; 501]));
         let late = interval(51.001, [7]);
-        let over_time = Latency::of([(10.0, &a), (50.0, &b), (50.0, &late)].into_iter()).over_time;
+        let over_time = Latency::of(&[(10.0, &a), (50.0, &b), (50.0, &late)]).over_time;
         assert_eq!(
             over_time,
             [
@@ -148,6 +151,16 @@ mod tests {
                 TimePoint { at_s: 1.5, p50_ns: 7, p99_ns: None },
             ]
         );
+    }
+
+    #[test]
+    fn a_long_run_has_no_more_points_than_pixels() {
+        let intervals: Vec<_> = (0..1_001).map(|s| interval(f64::from(s), [5; 3])).collect();
+        let timed: Vec<_> = intervals.iter().map(|interval| (0.0, interval)).collect();
+        let latency = Latency::of(&timed);
+        assert_eq!(latency.histogram.len(), 3_003);
+        assert_eq!(latency.over_time.len(), 167, "six seconds each");
+        assert_eq!(latency.over_time[1].at_s, 9.0);
     }
 
     #[test]

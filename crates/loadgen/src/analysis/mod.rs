@@ -159,6 +159,14 @@ fn figures(
             valid.iter().filter_map(|&index| run.trials[index].value(metric)).collect();
         Some((metric, Estimate::of(&values)?))
     });
+    let latencies: Vec<_> = valid
+        .iter()
+        .flat_map(|&index| {
+            // Only a trial that was measured from some time has intervals.
+            let from_s = run.trials[index].measured_from_s.unwrap_or_default();
+            intervals[index].iter().map(move |&interval| (from_s, &log.intervals[interval]))
+        })
+        .collect();
     Figures {
         transport,
         valid: valid.len(),
@@ -166,11 +174,7 @@ fn figures(
         failed: trials.len() - ran.len(),
         estimates: estimates.collect(),
         accounts: (!ran.is_empty()).then(|| Accounts::of(&ran)),
-        latency: Latency::of(valid.iter().flat_map(|&index| {
-            // Only a trial that has intervals is measured from somewhere.
-            let from_s = run.trials[index].measured_from_s.unwrap_or_default();
-            intervals[index].iter().map(move |&interval| (from_s, &log.intervals[interval]))
-        })),
+        latency: Latency::of(&latencies),
         trials,
     }
 }

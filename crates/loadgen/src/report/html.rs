@@ -23,7 +23,11 @@ const COMPARED: [Metric; 8] = [
 /// The most that is embedded of `run.json` and of the trials, so that the page stays a page: a run
 /// of that many trials is read with other tools.
 const DATA_LIMIT: usize = 60_000;
-const TRIALS_LIMIT: usize = 100;
+const TRIALS_LIMIT: usize = 50;
+const CONCERNS_LIMIT: usize = 30;
+/// The longest text from outside, in characters.
+const NOTE_LIMIT: usize = 300;
+const TEXT_LIMIT: usize = 20_000;
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -31,7 +35,11 @@ struct Page<'a> {
     run: &'a Run,
     columns: Vec<&'static str>,
     cells: Vec<CellView<'a>>,
+    description: String,
+    command: String,
+    scenario: String,
     concerns: Vec<String>,
+    concerns_left_out: usize,
     trials: Vec<TrialView>,
     trials_left_out: usize,
     environment: Vec<(&'static str, String)>,
@@ -83,7 +91,8 @@ struct TrialView {
     block: u32,
     /// `valid`, `invalid` or `failed`.
     status: &'static str,
-    values: Vec<String>,
+    /// Texts, and what they are sorted by.
+    values: Vec<(String, String)>,
     delivered: String,
     notes: Vec<String>,
 }
@@ -95,17 +104,33 @@ pub(super) fn page(run: &Run, analysis: &Analysis) -> anyhow::Result<String> {
     for (index, cell) in analysis.cells.iter().enumerate() {
         cells.push(cell_view(run, cell, several, index)?);
     }
+    let concerns = words::concerns(run, analysis);
     let page = Page {
         run,
+        description: shortened(&run.manifest.scenario.description, TEXT_LIMIT / 10),
+        command: shortened(&run.manifest.command, TEXT_LIMIT / 10),
+        scenario: shortened(&run.manifest.scenario.text, TEXT_LIMIT),
         columns: COMPARED.iter().map(|metric| words::title(*metric)).collect(),
         cells,
-        concerns: words::concerns(run, analysis),
+        concerns_left_out: concerns.len().saturating_sub(CONCERNS_LIMIT),
+        concerns: concerns
+            .iter()
+            .take(CONCERNS_LIMIT)
+            .map(|text| shortened(text, NOTE_LIMIT))
+            .collect(),
         trials: run.trials.iter().take(TRIALS_LIMIT).map(trial_view).collect(),
         trials_left_out: run.trials.len().saturating_sub(TRIALS_LIMIT),
         environment: environment(run),
         data: Some(embeddable(run)?).filter(|data| data.len() <= DATA_LIMIT),
     };
     page.render().context("cannot render report.html")
+}
+
+fn shortened(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// JSON that cannot end the script element it stands in.
@@ -181,7 +206,11 @@ fn value_view(cell: &Cell, of: &Figures, metric: Metric) -> ValueView {
         text: quantity::of(metric, Some(estimate.median)),
         ratio: if least > 0.0 { quantity::times(estimate.median / least) } else { String::new() },
         range: range(metric, estimate),
-        bar: if greatest > 0.0 { (100.0 * estimate.median / greatest).clamp(0.0, 100.0) } else { 0.0 },
+        bar: if greatest > 0.0 {
+            (100.0 * estimate.median / greatest).clamp(0.0, 100.0)
+        } else {
+            0.0
+        },
         sort: estimate.median.to_string(),
     }
 }
@@ -200,12 +229,16 @@ fn trial_view(trial: &Trial) -> TrialView {
         Outcome::Failed { reason } => ("failed", Some(reason.clone())),
     };
     let delivered = [Metric::Delivered, Metric::Expected].map(|metric| trial.value(metric));
+    let values = COMPARED.iter().map(|&metric| {
+        let value = trial.value(metric);
+        (quantity::of(metric, value), value.map_or_else(String::new, |value| value.to_string()))
+    });
     TrialView {
         cell: trial.cell.clone(),
         transport: trial.transport.label(),
         block: trial.block,
         status,
-        values: COMPARED.iter().map(|&metric| quantity::of(metric, trial.value(metric))).collect(),
+        values: values.collect(),
         delivered: match delivered {
             [None, None] => quantity::MISSING.to_owned(),
             [delivered, expected] => format!(
@@ -214,7 +247,11 @@ fn trial_view(trial: &Trial) -> TrialView {
                 quantity::of(Metric::Expected, expected)
             ),
         },
-        notes: reason.into_iter().chain(trial.warnings.iter().map(ToString::to_string)).collect(),
+        notes: reason
+            .into_iter()
+            .chain(trial.warnings.iter().map(ToString::to_string))
+            .map(|note| shortened(&note, NOTE_LIMIT))
+            .collect(),
     }
 }
 
@@ -277,7 +314,7 @@ mod tests {
             "pushbench run scenarios/stock-ticker.toml --blocks 2",
             "subscribers = 100",
             "<th scope=\"row\"",
-            "36.3×",
+            "2.96×",
         ] {
             assert!(html.contains(text), "{text} is missing");
         }
@@ -304,7 +341,10 @@ mod tests {
         run.trials.iter_mut().for_each(|trial| trial.cell = hostile.to_owned());
         run.trials[0].outcome = Outcome::Failed { reason: hostile.to_owned() };
         let html = rendered(&run);
-        assert!(!html.contains("<script>alert") && !html.contains("</pre><"), "nothing breaks out");
+        assert!(
+            !html.contains("<script>alert") && !html.contains("</pre><script"),
+            "nothing breaks out"
+        );
         assert_eq!(html.matches("</script>").count(), 2, "the data and the code");
     }
 
@@ -322,10 +362,14 @@ mod tests {
         let (mut run, log) = fixture::run();
         let some = run.trials.clone();
         run.trials = some.into_iter().cycle().take(800).collect();
-        run.trials.iter_mut().for_each(|trial| trial.warnings.clear());
+        for trial in &mut run.trials {
+            trial.outcome = Outcome::Failed { reason: "<".repeat(5_000) };
+        }
+        run.trials[0].outcome = Outcome::Valid;
+        run.manifest.scenario.text = "# a long comment\n".repeat(10_000);
         let html = page(&run, &analyse(&run, &log)).unwrap();
         assert!(html.len() < 250_000, "{} bytes", html.len());
-        assert!(html.contains("700 more"), "it says what it left out");
+        assert!(html.contains("750 more"), "it says what it left out");
     }
 
     #[test]

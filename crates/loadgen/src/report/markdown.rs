@@ -54,8 +54,15 @@ pub(super) fn summary(run: &Run, analysis: &Analysis) -> String {
         escaped(&manifest.scenario.description),
         escaped(&manifest.started_at),
         escaped(&manifest.version),
-        manifest.revision.as_ref().map_or_else(String::new, |revision| format!(" ({})", escaped(revision))),
-        manifest.machine.cpu_model.as_ref().map_or_else(|| "an unknown CPU".to_owned(), |cpu| escaped(cpu)),
+        manifest
+            .revision
+            .as_ref()
+            .map_or_else(String::new, |revision| format!(" ({})", escaped(revision))),
+        manifest
+            .machine
+            .cpu_model
+            .as_ref()
+            .map_or_else(|| "an unknown CPU".to_owned(), |cpu| escaped(cpu)),
         manifest.machine.cores,
         manifest.seed,
         code(&manifest.command),
@@ -72,11 +79,19 @@ fn left_out(count: usize, shown: usize, what: &str) -> String {
 
 fn table(cell: &Cell) -> String {
     let header = COLUMNS.iter().map(|(title, _)| format!(" {title} |")).collect::<String>();
-    let mut text = format!("| transport |{header} delivered |\n|---|{}---:|\n", "---:|".repeat(COLUMNS.len()));
+    let mut text =
+        format!("| transport |{header} delivered |\n|---|{}---:|\n", "---:|".repeat(COLUMNS.len()));
     for of in &cell.transports {
         let value = |metric| of.estimate(metric).map(|estimate| estimate.median);
-        let values = COLUMNS.iter().map(|(_, metric)| format!(" {} |", quantity::of(*metric, value(*metric))));
-        text += &format!("| {} |{} {} |\n", of.transport.label(), values.collect::<String>(), delivered(of));
+        let values = COLUMNS
+            .iter()
+            .map(|(_, metric)| format!(" {} |", quantity::of(*metric, value(*metric))));
+        text += &format!(
+            "| {} |{} {} |\n",
+            of.transport.label(),
+            values.collect::<String>(),
+            delivered(of)
+        );
     }
     text
 }
@@ -86,7 +101,9 @@ fn delivered(of: &Figures) -> String {
         Some(accounts) if accounts.is_complete() => {
             format!("all {}", quantity::of(Metric::Expected, accounts.expected))
         }
-        Some(accounts) if accounts.expected.is_some() => format!("**{}**", words::shortfall(accounts)),
+        Some(accounts) if accounts.expected.is_some() => {
+            format!("**{}**", words::shortfall(accounts))
+        }
         _ => quantity::MISSING.to_owned(),
     }
 }
@@ -134,11 +151,15 @@ mod tests {
         let text = summary(&run, &analyse(&run, &log));
         let mut lines = text.lines().filter(|line| !line.is_empty());
         assert_eq!(lines.next(), Some("# stock-ticker"));
-        assert!(lines.next().unwrap().starts_with("**WebSocket and SSE deliver in 400–416 µs"), "{text}");
+        assert!(
+            lines.next().unwrap().starts_with("**WebSocket and SSE deliver in 400–416 µs"),
+            "{text}"
+        );
         assert!(text.contains("| Long polling | 610 µs | 1.90 ms |"), "{text}");
         assert!(text.contains("- WebSocket in block 2 failed&#58; the server"), "{text}");
         let columns = |line: &str| line.matches('|').count();
-        let table: Vec<_> = text.lines().filter(|line| line.starts_with('|')).map(columns).collect();
+        let table: Vec<_> =
+            text.lines().filter(|line| line.starts_with('|')).map(columns).collect();
         assert_eq!(table, [11; 6]);
     }
 
@@ -150,7 +171,10 @@ mod tests {
         run.manifest.command = "run ```\n# injected".to_owned();
         let text = summary(&run, &analyse(&run, &log));
         assert!(text.starts_with("# a\\|b \\# c \\<img src=x\\>\n"), "{text}");
-        assert!(text.contains("\\[x\\](http&#58;//evil.example) &#64;team \\`y\\` \\!\\[z\\](q)"), "{text}");
+        assert!(
+            text.contains("\\[x\\](http&#58;//evil.example) &#64;team \\`y\\` \\!\\[z\\](q)"),
+            "{text}"
+        );
         assert!(text.ends_with("\n````sh\nrun ```\n# injected\n````\n"), "{text}");
     }
 

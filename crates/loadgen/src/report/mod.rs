@@ -70,8 +70,10 @@ mod tests {
         for ((before, after), path) in before.iter().zip(read(&first)).zip(&first) {
             assert!(*before == after, "{} differs", path.display());
         }
-        let names: Vec<_> =
-            first.iter().map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap()).collect();
+        let names: Vec<_> = first
+            .iter()
+            .map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap())
+            .collect();
         assert_eq!(
             names,
             [

@@ -173,7 +173,9 @@ pub(super) fn for_page(svg: &str, (width, height): (u32, u32)) -> String {
         .replace(&ink, "\"currentColor\"")
         .replace(" opacity=\"1\"", "")
         .replace(&format!(" font-family=\"{FAMILY}\""), "");
-    format!("<svg viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\" focusable=\"false\">\n{body}")
+    format!(
+        "<svg viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\" focusable=\"false\">\n{body}"
+    )
 }
 
 /// The backend writes each dash as an element with all its attributes: most of the file. Dashes of
@@ -182,9 +184,9 @@ fn join_dashes(svg: &str) -> String {
     let mut text = String::with_capacity(svg.len());
     let mut open: Option<&str> = None;
     for element in svg.lines() {
-        let polyline = element.strip_prefix("<polyline ").and_then(|element| {
-            element.strip_suffix(" \"/>")?.split_once(" points=\"")
-        });
+        let polyline = element
+            .strip_prefix("<polyline ")
+            .and_then(|element| element.strip_suffix(" \"/>")?.split_once(" points=\""));
         let look = polyline.map(|(look, _)| look);
         if open != look {
             text += if open.is_some() { "\"/>\n" } else { "" };
