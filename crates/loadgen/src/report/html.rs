@@ -126,6 +126,22 @@ pub(super) fn page(run: &Run, analysis: &Analysis) -> anyhow::Result<String> {
     page.render().context("cannot render report.html")
 }
 
+/// Keeps numbers and their units on one line.
+fn unbroken(text: &str) -> String {
+    const UNITS: [&str; 9] = ["ns", "µs", "ms", "s", "B", "kB", "MB", "%", "times"];
+    let mut kept = String::with_capacity(text.len());
+    for word in text.split(' ') {
+        let is_unit = UNITS.contains(&word.trim_end_matches([',', '.', ';', ')']));
+        if is_unit && kept.ends_with(|last: char| last.is_ascii_digit()) {
+            kept.push('\u{a0}');
+        } else if !kept.is_empty() {
+            kept.push(' ');
+        }
+        kept.push_str(word);
+    }
+    kept
+}
+
 fn shortened(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -155,7 +171,8 @@ fn cell_view<'a>(
             svg: figure.svg(cell, &Trials(&run.trials))?,
         });
     }
-    let mut sentences = words::verdict(cell);
+    let mut sentences: Vec<_> =
+        words::verdict(cell).iter().map(|sentence| unbroken(sentence)).collect();
     Ok(CellView {
         name: if several { &cell.name } else { "" },
         headline: sentences.remove(0),
@@ -241,6 +258,9 @@ fn trial_view(trial: &Trial) -> TrialView {
         values: values.collect(),
         delivered: match delivered {
             [None, None] => quantity::MISSING.to_owned(),
+            [delivered, expected] if delivered == expected => {
+                format!("all {}", quantity::of(Metric::Expected, expected))
+            }
             [delivered, expected] => format!(
                 "{} of {}",
                 quantity::of(Metric::Delivered, delivered),
@@ -307,7 +327,7 @@ mod tests {
     fn it_says_what_the_run_says() {
         let html = rendered(&fixture::run().0);
         for text in [
-            "WebSocket and SSE deliver in 400–416",
+            "WebSocket and SSE deliver in 400–416\u{a0}µs (p50, about the same)",
             "the server was killed by signal 9",
             "14.2 % of the CPU time was stolen",
             "Example CPU @ 2.60GHz",

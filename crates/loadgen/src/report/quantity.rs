@@ -31,6 +31,17 @@ pub(crate) fn range(metric: Metric, low: f64, high: f64) -> String {
     }
 }
 
+/// A round value as it stands at an axis: without zeros that say nothing.
+pub(crate) fn mark(metric: Metric, value: f64) -> String {
+    let text = of(metric, Some(value));
+    let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    let number = match number.contains('.') {
+        true => number.trim_end_matches('0').trim_end_matches('.'),
+        false => number,
+    };
+    if number == "0" { number.to_owned() } else { format!("{number} {unit}").trim_end().to_owned() }
+}
+
 /// A time of so many nanoseconds.
 pub(crate) fn nanoseconds(value: f64) -> String {
     scaled(value, &NANOSECONDS)
@@ -144,6 +155,13 @@ mod tests {
         assert_eq!(range(Metric::LatencyP50, 400e3, 412e3), "400–412 µs");
         assert_eq!(range(Metric::LatencyP50, 900e3, 1.2e6), "900 µs–1.20 ms");
         assert_eq!(range(Metric::LatencyP50, 400e3, 400_100.0), "400 µs");
+    }
+
+    #[test]
+    fn marks_have_no_empty_zeros() {
+        let marks = [0.0, 10e6, 2.5e9, 100e3].map(|value| mark(Metric::LatencyP50, value));
+        assert_eq!(marks, ["0", "10 ms", "2.5 s", "100 µs"]);
+        assert_eq!(mark(Metric::Lost, 100.0), "100");
     }
 
     #[test]

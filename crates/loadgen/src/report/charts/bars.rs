@@ -45,9 +45,12 @@ pub(super) fn draw<DB: DrawingBackend>(
     };
     let end = x.range.end;
     let unit = bars.first().map_or(Metric::LatencyP50, |bar| bar.metric);
+    let longest = bars.iter().map(|bar| bar.name.len()).max().unwrap_or(0);
+    let margin = 150 + 14 * u32::try_from(longest).unwrap_or(0);
     let mut chart = ChartBuilder::on(&body)
         // Values stand right of their bars, and the longest bar may reach the last mark.
-        .margin_right(330)
+        .margin_right(margin)
+        .margin_top(24)
         .margin_bottom(14)
         .x_label_area_size(60)
         .y_label_area_size(220)
@@ -59,7 +62,7 @@ pub(super) fn draw<DB: DrawingBackend>(
         .light_line_style(TRANSPARENT)
         .axis_style(INK.mix(0.5).stroke_width(2))
         .label_style(style::text(TEXT_SIZE))
-        .x_label_formatter(&|value| quantity::of(unit, Some(*value)))
+        .x_label_formatter(&|value| quantity::mark(unit, *value))
         .y_label_formatter(&|row| {
             let of = cell.transports.get(*row as usize);
             of.map_or_else(String::new, |of| of.transport.label().to_owned())

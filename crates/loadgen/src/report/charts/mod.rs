@@ -2,6 +2,7 @@
 
 mod axis;
 mod bars;
+mod bitmap;
 mod bytes;
 mod cpu;
 mod memory;
@@ -134,7 +135,8 @@ impl Figure {
         let (width, height) = self.size();
         let mut pixels = vec![0xff; width as usize * height as usize * 3];
         {
-            let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+            let backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
+            let area = bitmap::Bitmap(backend).into_drawing_area();
             self.finish(&area, cell, trials)?;
         }
         let mut bytes = Vec::new();

@@ -7,6 +7,7 @@ use super::style::{self, GRID, INK, SECONDARY, TEXT_SIZE};
 use super::{Drawn, Figure, axis};
 use crate::analysis::Cell;
 use crate::report::quantity;
+use crate::results::Metric;
 
 pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cell) -> Drawn<DB> {
     let curves = || cell.transports.iter().filter(|of| !of.latency.over_time.is_empty());
@@ -21,6 +22,7 @@ pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cel
     let x = axis::steps(points().map(|at| at.at_s).fold(0.0, f64::max));
     let mut chart = ChartBuilder::on(&body)
         .margin_right(70)
+        .margin_top(24)
         .margin_bottom(14)
         .x_label_area_size(60)
         .y_label_area_size(150)
@@ -31,8 +33,8 @@ pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cel
         .light_line_style(INK.mix(GRID / 2.0))
         .axis_style(INK.mix(0.5).stroke_width(2))
         .label_style(style::text(TEXT_SIZE))
-        .x_label_formatter(&|seconds| quantity::nanoseconds(seconds * 1e9))
-        .y_label_formatter(&|power| quantity::nanoseconds(10_f64.powf(*power)))
+        .x_label_formatter(&|seconds| quantity::mark(Metric::Window, seconds * 1e9))
+        .y_label_formatter(&|power| quantity::mark(Metric::LatencyP50, 10_f64.powf(*power)))
         .draw()?;
     let on_root = area.strip_coord_spec();
     for of in curves() {

@@ -8,6 +8,7 @@ use super::style::{self, GRID, INK, TEXT_SIZE};
 use super::{Drawn, Figure};
 use crate::analysis::{Cell, SpectrumPoint};
 use crate::report::quantity;
+use crate::results::Metric;
 
 /// Where 50 % is on the axis of nines.
 const HALF: f64 = std::f64::consts::LOG10_2;
@@ -41,6 +42,7 @@ pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cel
     marks.extend((1..=last.floor() as i32).map(f64::from));
     let mut chart = ChartBuilder::on(&body)
         .margin_right(70)
+        .margin_top(24)
         .margin_bottom(14)
         .x_label_area_size(60)
         .y_label_area_size(150)
@@ -52,7 +54,7 @@ pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cel
         .axis_style(INK.mix(0.5).stroke_width(2))
         .label_style(style::text(TEXT_SIZE))
         .x_label_formatter(&|nines| label(*nines))
-        .y_label_formatter(&|power| quantity::nanoseconds(10_f64.powf(*power)))
+        .y_label_formatter(&|power| quantity::mark(Metric::LatencyP50, 10_f64.powf(*power)))
         .draw()?;
     for of in curves() {
         let pixel = |point: &SpectrumPoint| {

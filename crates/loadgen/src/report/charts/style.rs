@@ -32,9 +32,9 @@ pub(super) fn register_fonts() -> anyhow::Result<()> {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
     let registered = REGISTERED.get_or_init(|| {
         let regular = include_bytes!("../../../assets/Roboto-Regular.ttf");
-        let medium = include_bytes!("../../../assets/Roboto-Medium.ttf");
+        let bold = include_bytes!("../../../assets/Roboto-Bold.ttf");
         register_font(FAMILY, FontStyle::Normal, regular).is_ok()
-            && register_font(FAMILY, FontStyle::Bold, medium).is_ok()
+            && register_font(FAMILY, FontStyle::Bold, bold).is_ok()
     });
     if !registered {
         bail!("the embedded font cannot be read: assets/ was damaged when this program was built");
@@ -86,7 +86,8 @@ pub(super) fn text(size: i32) -> TextStyle<'static> {
 }
 
 pub(super) fn title_text() -> TextStyle<'static> {
-    (FAMILY, TITLE_SIZE).into_font().style(FontStyle::Bold).color(&INK)
+    // Not `.style(Bold)`, which keeps the font that was loaded for the normal style.
+    FontDesc::new(FontFamily::Name(FAMILY), f64::from(TITLE_SIZE), FontStyle::Bold).color(&INK)
 }
 
 pub(super) fn anchored(size: i32, horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
@@ -109,13 +110,14 @@ pub(super) fn header<DB: DrawingBackend>(
     head.draw_text(title, &title_text(), (MARGIN, 14))?;
     head.draw_text(subtitle, &text(TEXT_SIZE), (MARGIN, 66))?;
     let mut x = MARGIN;
+    let style = anchored(TEXT_SIZE, HPos::Left, VPos::Center);
     for &transport in legend {
-        let y = 138;
+        let y = 136;
         line(&head, transport, &[(x, y), (x + 110, y)], 5, 1.0)?;
         marker(&head, transport, (x + 55, y))?;
-        let style = anchored(TEXT_SIZE, HPos::Left, VPos::Center);
-        head.draw_text(transport.label(), &style, (x + 126, y))?;
-        x += 126 + 18 * i32::try_from(transport.label().len()).unwrap_or(0) + 60;
+        head.draw_text(transport.label(), &style, (x + 128, y))?;
+        let (width, _) = head.estimate_text_size(transport.label(), &style)?;
+        x += 128 + i32::try_from(width).unwrap_or(0) + 70;
     }
     Ok(body)
 }
