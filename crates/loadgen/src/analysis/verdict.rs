@@ -3,7 +3,7 @@
 
 use pushbench_wire::Transport;
 
-use super::{Cell, Figures};
+use super::{Cell, Estimate, Figures};
 use crate::results::{Metric, Outcome, Run, Warning};
 
 /// What the verdict compares, in the order in which it says so. Less is better for each of them.
@@ -25,7 +25,8 @@ pub struct Ranking {
     pub groups: Vec<Group>,
 }
 
-/// Transports that do not differ by more than the noise, each from its neighbour.
+/// Transports without an order: none of them differs from all others of the group by more than the
+/// noise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
     /// The least first.
@@ -34,6 +35,8 @@ pub struct Group {
     pub low: f64,
     /// The greatest of their medians.
     pub high: f64,
+    /// Whether no two of them differ by more than the noise; else only the ends of a chain do.
+    pub alike: bool,
 }
 
 /// What limits the trust in the figures, or in a transport. The order of variants is from worst
@@ -107,19 +110,21 @@ fn groups(transports: &[Figures], metric: Metric) -> Vec<Group> {
     for (index, &(transport, estimate)) in estimates.iter().enumerate() {
         // One that cannot be told from any member joins: better one group too few than a rank that
         // the next run takes back.
-        let joins = groups.last().is_some_and(|group| {
-            let members = &estimates[index - group.transports.len()..index];
-            members.iter().any(|(_, member)| !estimate.differs_from(*member))
-        });
+        let members = groups.last().map_or(0, |group| group.transports.len());
+        let members = &estimates[index - members..index];
+        let same = |(_, member): &&(Transport, Estimate)| !estimate.differs_from(*member);
+        let same = members.iter().filter(same).count();
         match groups.last_mut() {
-            Some(group) if joins => {
+            Some(group) if same > 0 => {
                 group.transports.push(transport);
                 group.high = estimate.median;
+                group.alike &= same == members.len();
             }
             _ => groups.push(Group {
                 transports: vec![transport],
                 low: estimate.median,
                 high: estimate.median,
+                alike: true,
             }),
         }
     }
@@ -198,6 +203,18 @@ mod tests {
         );
         let chain = [(Polling, 100.0), (Sse, 108.0), (WebSocket, 116.0)];
         assert_eq!(grouped(metric, &chain), [[Polling, Sse, WebSocket]], "no step is sure");
+    }
+
+    #[test]
+    fn a_chain_is_not_called_alike() {
+        let (run, log) = fixture::run();
+        let rankings = &analyse(&run, &log).cells[0].rankings;
+        let of =
+            |metric| &rankings.iter().find(|ranking| ranking.metric == metric).unwrap().groups[0];
+        let memory = of(Metric::ServerMemoryPerSubscriber);
+        assert_eq!((memory.transports.len(), memory.alike), (4, false), "7.3 to 9.1 kB");
+        let p50 = of(Metric::LatencyP50);
+        assert_eq!((&p50.transports[..], p50.alike), (&[WebSocket, Sse][..], true));
     }
 
     #[test]

@@ -111,13 +111,16 @@ fn delivered(of: &Figures) -> String {
 /// Text from outside as Markdown that shows it: nothing in it is markup, and it stays on its line.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
-    for char in text.chars().take(TEXT) {
+    let mut chars = text.chars().take(TEXT).peekable();
+    while let Some(char) = chars.next() {
+        let next = chars.peek().copied().unwrap_or(' ');
         match char {
             char if char.is_control() => escaped.push(' '),
-            // A backslash escapes any ASCII punctuation (CommonMark §2.4); a mention or a link without
-            // markup is stopped by an entity instead.
-            '@' => escaped.push_str("&#64;"),
-            ':' => escaped.push_str("&#58;"),
+            // Links and mentions that need no markup are stopped by an entity.
+            '@' if next.is_alphanumeric() => escaped.push_str("&#64;"),
+            ':' if next == '/' => escaped.push_str("&#58;"),
+            '.' if escaped.ends_with("www") => escaped.push_str("&#46;"),
+            // A backslash escapes any ASCII punctuation (CommonMark §2.4).
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '&' => {
                 escaped.push('\\');
                 escaped.push(char);
@@ -156,7 +159,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("| Long polling | 610 µs | 1.90 ms |"), "{text}");
-        assert!(text.contains("- WebSocket in block 2 failed&#58; the server"), "{text}");
+        assert!(text.contains("- WebSocket in block 2 failed: the server"), "{text}");
         let columns = |line: &str| line.matches('|').count();
         let table: Vec<_> =
             text.lines().filter(|line| line.starts_with('|')).map(columns).collect();
@@ -167,12 +170,13 @@ mod tests {
     fn what_comes_from_outside_is_no_markup() {
         let (mut run, log) = fixture::run();
         run.manifest.scenario.name = "a|b\n# c <img src=x>".to_owned();
-        run.manifest.scenario.description = "[x](http://evil.example) @team `y` ![z](q)".to_owned();
+        run.manifest.scenario.description =
+            "[x](http://evil.example) www.evil.example @team `y` ![z](q)".to_owned();
         run.manifest.command = "run ```\n# injected".to_owned();
         let text = summary(&run, &analyse(&run, &log));
         assert!(text.starts_with("# a\\|b \\# c \\<img src=x\\>\n"), "{text}");
         assert!(
-            text.contains("\\[x\\](http&#58;//evil.example) &#64;team \\`y\\` \\!\\[z\\](q)"),
+            text.contains("\\[x\\](http&#58;//evil.example) www&#46;evil.example &#64;team \\`y\\` \\!\\[z\\](q)"),
             "{text}"
         );
         assert!(text.ends_with("\n````sh\nrun ```\n# injected\n````\n"), "{text}");

@@ -1,7 +1,8 @@
 //! The comparison on a terminal.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Attribute, Cell as TableCell, CellAlignment, Color, Table};
+use comfy_table::{
+    Attribute, Cell as TableCell, CellAlignment, Color, LineStyle, Table, TableStyle,
+};
 
 use super::{quantity, words};
 use crate::analysis::{Analysis, Cell, Figures};
@@ -19,6 +20,10 @@ const COLUMNS: [(&str, Column); 9] = [
     ("bytes\n/deliv.", Column::Metric(Metric::BytesPerDelivery)),
     ("conns", Column::Metric(Metric::ConnectionsOpened)),
 ];
+
+const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
+const STYLE: TableStyle =
+    TableStyle::new().top_border(RULE).header_separator(RULE).bottom_border(RULE);
 
 #[derive(Clone, Copy)]
 enum Column {
@@ -53,7 +58,7 @@ pub fn comparison(run: &Run, analysis: &Analysis, colour: bool) -> String {
 
 fn table(cell: &Cell, colour: bool) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.load_style(STYLE);
     if colour {
         table.enforce_styling();
     } else {
@@ -141,7 +146,6 @@ mod tests {
         for line in text.lines() {
             assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
         }
-        println!("{text}");
     }
 
     #[test]

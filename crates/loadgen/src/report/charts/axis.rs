@@ -93,7 +93,9 @@ mod tests {
         fn axes_hold_their_values(value in any::<f64>()) {
             let axis = steps(value);
             prop_assert!((2..=12).contains(&axis.marks.len()) && axis.range.end.is_finite());
-            prop_assert!(!(value < 1e18) || axis.range.end >= value * 0.999_999);
+            if value < 1e18 {
+                prop_assert!(axis.range.end >= value * 0.999_999);
+            }
             if let Some(axis) = decades(std::iter::once(value)) {
                 prop_assert!(axis.marks.len() >= 2);
             }

@@ -163,7 +163,8 @@ pub(super) fn marker<DB: DrawingBackend>(
 /// Says in the middle of an area that there is nothing to show.
 pub(super) fn no_data<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, why: &str) -> Drawn<DB> {
     let (width, height) = area.dim_in_pixel();
-    let middle = (width as i32 / 2, height as i32 / 2 - TEXT_SIZE);
+    let half = |length: u32| i32::try_from(length / 2).unwrap_or(0);
+    let middle = (half(width), half(height) - TEXT_SIZE);
     area.draw_text(why, &anchored(TEXT_SIZE, HPos::Center, VPos::Center), middle)
 }
 
