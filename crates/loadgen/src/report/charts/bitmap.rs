@@ -1,9 +1,12 @@
-//! The bitmap backend, with text where the SVG backend puts it.
+//! The bitmap backend, with dashes, and with text where the SVG backend puts it.
 
-use plotters::prelude::BitMapBackend;
+use plotters::element::{DashedPathElement, Drawable};
+use plotters::prelude::{BitMapBackend, Color, RGBColor, ShapeStyle};
 use plotters_backend::{
-    BackendColor, BackendCoord, BackendTextStyle, DrawingBackend, DrawingErrorKind,
+    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
 };
+
+use super::style::dash_of;
 
 /// How far plotters draws text above its place on bitmaps, in sizes of the font: it takes half of
 /// the size for the height of the ascenders.
@@ -32,6 +35,23 @@ impl DrawingBackend for Bitmap<'_> {
         color: BackendColor,
     ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
         self.0.draw_pixel(point, color)
+    }
+
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
+        let BackendColor { alpha, rgb } = style.color();
+        let Some((dash, gap)) = dash_of(rgb) else { return self.0.draw_path(path, style) };
+        let line = ShapeStyle {
+            color: RGBColor(rgb.0, rgb.1, rgb.2).mix(alpha),
+            filled: false,
+            stroke_width: style.stroke_width(),
+        };
+        let dashed = DashedPathElement::new(std::iter::empty::<BackendCoord>(), dash, gap, line);
+        let size = self.get_size();
+        dashed.draw(path.into_iter(), &mut self.0, size)
     }
 
     fn draw_text<S: BackendTextStyle>(

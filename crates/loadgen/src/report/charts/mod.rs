@@ -189,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::analysis::analyse;
+    use crate::analysis::{TimePoint, analyse};
     use crate::results::{LatencyLog, Run, fixture};
 
     fn pictures(run: &Run, log: &LatencyLog) -> Vec<(Vec<u8>, String)> {
@@ -209,6 +209,10 @@ mod tests {
         Figure::ALL.iter().map(|figure| figure.svg(&analysis.cells[0], &trials).unwrap()).collect()
     }
 
+    fn legend(figure: Figure) -> bool {
+        matches!(figure, Figure::Spectrum | Figure::OverTime)
+    }
+
     #[test]
     fn every_picture_decodes_and_shows_something() {
         let (run, log) = fixture::run();
@@ -225,8 +229,27 @@ mod tests {
                 figure.name(),
                 svg.len()
             );
+            assert_eq!(svg.contains("stroke-dasharray=\"8 10\""), legend(figure), "{svg}");
             assert!(svg.contains("currentColor") && !svg.contains("http"), "{svg}");
         }
+    }
+
+    #[test]
+    fn the_busiest_picture_leaves_room_on_the_page() {
+        let (run, log) = fixture::run();
+        let mut analysis = analyse(&run, &log);
+        for of in &mut analysis.cells[0].transports {
+            let jump = |at: u64| if at % 2 == 0 { 1_000 } else { 900_000_000 };
+            of.latency.over_time = (0..200)
+                .map(|at| TimePoint {
+                    at_s: at as f64,
+                    p50_ns: jump(at),
+                    p99_ns: Some(jump(at + 1)),
+                })
+                .collect();
+        }
+        let svg = Figure::OverTime.svg(&analysis.cells[0], &Trials(&run.trials)).unwrap();
+        assert!(svg.len() < 30_000, "{} bytes", svg.len());
     }
 
     #[test]

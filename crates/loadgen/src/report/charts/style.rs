@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 
 use anyhow::bail;
 use plotters::coord::Shift;
-use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -122,7 +121,7 @@ pub(super) fn header<DB: DrawingBackend>(
     Ok(body)
 }
 
-/// A line in the look of its transport, in pixels.
+/// A line in the look of its transport, in pixels; backends dash it by its colour.
 pub(super) fn line<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
     transport: Transport,
@@ -130,15 +129,8 @@ pub(super) fn line<DB: DrawingBackend>(
     width: u32,
     strength: f64,
 ) -> Drawn<DB> {
-    let Look { colour, dash, .. } = look(transport);
-    let style = colour.mix(strength).stroke_width(width);
-    match dash {
-        None => area.draw(&PathElement::new(points.to_vec(), style)),
-        Some((dash, gap)) => {
-            let element = DashedPathElement::new(points.iter().copied(), dash, gap, style);
-            area.draw(&element)
-        }
-    }
+    let style = look(transport).colour.mix(strength).stroke_width(width);
+    area.draw(&PathElement::new(points.to_vec(), style))
 }
 
 /// The marker of a transport, in pixels.
@@ -168,38 +160,36 @@ pub(super) fn no_data<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, why: &s
     area.draw_text(why, &anchored(TEXT_SIZE, HPos::Center, VPos::Center), middle)
 }
 
+/// Dash and gap of the lines that have this colour. Backends know no dashes, so each of them looks
+/// them up here: drawn one by one, the dashes of a busy chart would outgrow the page.
+pub(super) fn dash_of((red, green, blue): (u8, u8, u8)) -> Option<(i32, i32)> {
+    let looks = Transport::ALL.iter().map(|&transport| look(transport));
+    looks.filter(|look| look.colour == RGBColor(red, green, blue)).find_map(|look| look.dash)
+}
+
 /// SVG as the backend writes it → an element that takes font and text colour from its page.
 pub(super) fn for_page(svg: &str, (width, height): (u32, u32)) -> String {
-    let ink = format!("\"#{:02X}{:02X}{:02X}\"", INK.0, INK.1, INK.2);
     let body = svg.split_once('>').map_or("", |(_, body)| body.trim_start());
-    let body = join_dashes(body)
-        .replace(&ink, "\"currentColor\"")
+    let mut body = body
+        .replace(&format!("\"{}\"", hexadecimal(INK)), "\"currentColor\"")
         .replace(" opacity=\"1\"", "")
         .replace(&format!(" font-family=\"{FAMILY}\""), "");
+    for Look { colour, dash, .. } in Transport::ALL.iter().map(|&transport| look(transport)) {
+        if let Some((dash, gap)) = dash {
+            let line = format!("stroke=\"{}\" stroke-width", hexadecimal(colour));
+            let dashed = format!("stroke-dasharray=\"{dash} {gap}\" {line}");
+            let dashes = |element: &str| match element.starts_with("<polyline ") {
+                true => element.replace(&line, &dashed),
+                false => element.to_owned(),
+            };
+            body = body.split_inclusive('\n').map(dashes).collect();
+        }
+    }
     format!(
         "<svg viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\" focusable=\"false\">\n{body}"
     )
 }
 
-/// The backend writes each dash as an element with all its attributes: most of the file. Dashes of
-/// the same look become one path.
-fn join_dashes(svg: &str) -> String {
-    let mut text = String::with_capacity(svg.len());
-    let mut open: Option<&str> = None;
-    for element in svg.lines() {
-        let polyline = element
-            .strip_prefix("<polyline ")
-            .and_then(|element| element.strip_suffix(" \"/>")?.split_once(" points=\""));
-        let look = polyline.map(|(look, _)| look);
-        if open != look {
-            text += if open.is_some() { "\"/>\n" } else { "" };
-            text += &look.map_or_else(String::new, |look| format!("<path {look} d=\""));
-            open = look;
-        }
-        match polyline {
-            Some((_, points)) => text += &format!("M{points}"),
-            None => text += &format!("{element}\n"),
-        }
-    }
-    text
+fn hexadecimal(RGBColor(red, green, blue): RGBColor) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
 }
