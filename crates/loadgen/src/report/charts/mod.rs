@@ -239,7 +239,7 @@ mod tests {
         let (run, log) = fixture::run();
         let mut analysis = analyse(&run, &log);
         for of in &mut analysis.cells[0].transports {
-            let jump = |at: u64| if at % 2 == 0 { 1_000 } else { 900_000_000 };
+            let jump = |at: u64| if at.is_multiple_of(2) { 1_000 } else { 900_000_000 };
             of.latency.over_time = (0..200)
                 .map(|at| TimePoint {
                     at_s: at as f64,
