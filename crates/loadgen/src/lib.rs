@@ -1,10 +1,7 @@
-//! Replays a scenario over every transport against a real server, records what each one costs and
-//! loses, and renders the comparison.
-//!
-//! Modules import downwards only, in this order: `command` → `report` → `analysis` →
-//! `engine` → `results`, `transport` → `scenario` (`report` and `analysis` never see
-//! `engine`: they work from files alone).
+//! Checks scenarios, and renders what a run has left.
 
+pub mod analysis;
 pub mod command;
+pub mod report;
 pub mod results;
 pub mod scenario;

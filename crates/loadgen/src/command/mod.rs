@@ -1,5 +1,11 @@
-//! What the program can do: one function per command, all of them free of any command line.
+//! What the user can ask for, one function each, all of them free of any command line.
 
-pub mod check;
-pub mod init;
-pub mod schema;
+mod check;
+mod init;
+mod report;
+mod schema;
+
+pub use check::check;
+pub use init::{AlreadyExists, init};
+pub use report::report;
+pub use schema::schema;

@@ -2,8 +2,13 @@
 //! rendered again. It owns the schema and the writing of files, whole or not at all; it must not
 //! know how figures come about or how they look.
 
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod folder;
+pub mod latency_log;
 pub mod metric;
 pub mod model;
 
+pub use latency_log::{Interval, LatencyLog};
 pub use metric::{Metric, Unit};
 pub use model::{Manifest, Outcome, Run, Trial, Warning};

@@ -119,6 +119,12 @@ impl Trial {
     pub fn is_valid(&self) -> bool {
         self.outcome == Outcome::Valid
     }
+
+    /// Whether it could not be run to its end.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed { .. })
+    }
 }
 
 /// How a trial ended.

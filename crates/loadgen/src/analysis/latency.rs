@@ -1,0 +1,182 @@
+//! Latency curves: the intervals of a transport's valid trials, pooled.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use crate::results::Run;
+use crate::results::latency_log::{Interval, LatencyLog, histogram};
+
+/// The slack in times that tells which trial an interval belongs to: the log keeps milliseconds.
+const SLACK_S: f64 = 0.005;
+
+/// How many samples must lie beyond a percentile for it to be shown: with fewer, the next run would
+/// show something else.
+const SAMPLES_BEYOND: f64 = 10.0;
+
+/// The most points over time: more would be closer together than the pixels that show them.
+const POINTS_OVER_TIME: f64 = 200.0;
+
+/// Points of a spectrum in every tenfold of 1/(1−p).
+const POINTS_PER_DECADE: u32 = 20;
+
+/// The latencies of one transport over all valid trials.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latency {
+    /// All of them together, in nanoseconds.
+    pub histogram: Histogram<u64>,
+    /// The percentile spectrum, as far as the samples carry it; empty without samples.
+    pub spectrum: Vec<SpectrumPoint>,
+    /// How they went over the measured time, in order.
+    pub over_time: Vec<TimePoint>,
+}
+
+/// A point of a percentile spectrum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SpectrumPoint {
+    /// The share of deliveries that were at most this slow, from 0 to below 1.
+    pub quantile: f64,
+    /// Their latency in nanoseconds.
+    pub latency_ns: u64,
+}
+
+/// A stretch of the measured time, the same one of all trials together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TimePoint {
+    /// Its middle, in seconds since measuring began.
+    pub at_s: f64,
+    /// Median latency in nanoseconds.
+    pub p50_ns: u64,
+    /// 99th percentile in nanoseconds, if there are enough samples for it.
+    pub p99_ns: Option<u64>,
+}
+
+impl Latency {
+    /// From intervals, each with the time from which its trial measured.
+    pub(super) fn of(intervals: &[(f64, &Interval)]) -> Self {
+        let full = || intervals.iter().filter(|(_, interval)| !interval.histogram.is_empty());
+        let since = |from_s: f64, interval: &Interval| interval.start_s - from_s;
+        let step_s = full().map(|(_, interval)| interval.length_s).fold(1e-3, f64::max);
+        let end_s = full().map(|(from_s, of)| since(*from_s, of) + of.length_s).fold(0.0, f64::max);
+        // Whole intervals to a point, as many as it takes.
+        let step_s = step_s * (end_s / step_s / POINTS_OVER_TIME).ceil().max(1.0);
+
+        let mut all = histogram();
+        let mut by_step: BTreeMap<u64, Histogram<u64>> = BTreeMap::new();
+        for (from_s, interval) in full() {
+            add(&mut all, &interval.histogram);
+            let step = ((since(*from_s, interval) + SLACK_S) / step_s).max(0.0) as u64;
+            add(by_step.entry(step).or_insert_with(histogram), &interval.histogram);
+        }
+        let over_time = by_step.iter().map(|(&step, histogram)| TimePoint {
+            at_s: (step as f64 + 0.5) * step_s,
+            p50_ns: histogram.value_at_quantile(0.5),
+            p99_ns: carries(histogram, 0.99).then(|| histogram.value_at_quantile(0.99)),
+        });
+        Self { spectrum: spectrum(&all), over_time: over_time.collect(), histogram: all }
+    }
+}
+
+fn add(to: &mut Histogram<u64>, from: &Histogram<u64>) {
+    to.add(from).expect("every latency histogram has the same bounds");
+}
+
+fn carries(histogram: &Histogram<u64>, quantile: f64) -> bool {
+    // Half a sample of slack, because 1 − p is not exact.
+    histogram.len() as f64 * (1.0 - quantile) >= SAMPLES_BEYOND - 0.5
+}
+
+fn spectrum(histogram: &Histogram<u64>) -> Vec<SpectrumPoint> {
+    (0_u32..)
+        .map(|step| 1.0 - 10_f64.powf(-f64::from(step) / f64::from(POINTS_PER_DECADE)))
+        .take_while(|&quantile| carries(histogram, quantile))
+        .map(|quantile| SpectrumPoint {
+            quantile,
+            latency_ns: histogram.value_at_quantile(quantile),
+        })
+        .collect()
+}
+
+/// The intervals of every trial, as indices into the log. Trials run one after the other, so an
+/// interval belongs to its transport's last trial that had begun to measure by then.
+pub(super) fn by_trial(run: &Run, log: &LatencyLog) -> Vec<Vec<usize>> {
+    let mut intervals = vec![Vec::new(); run.trials.len()];
+    for (index, interval) in log.intervals.iter().enumerate() {
+        let began = |index: &usize| run.trials[*index].measured_from_s;
+        let trial = (0..run.trials.len())
+            .filter(|&index| run.trials[index].transport == interval.transport)
+            .filter(|index| began(index).is_some_and(|from_s| from_s <= interval.start_s + SLACK_S))
+            .max_by(|a, b| began(a).unwrap_or_default().total_cmp(&began(b).unwrap_or_default()));
+        if let Some(trial) = trial {
+            intervals[trial].push(index);
+        }
+    }
+    intervals
+}
+
+#[cfg(test)]
+mod tests {
+    use pushbench_wire::Transport;
+
+    use super::*;
+    use crate::results::fixture;
+
+    fn interval(start_s: f64, latencies_ns: impl IntoIterator<Item = u64>) -> Interval {
+        let mut histogram = histogram();
+        latencies_ns.into_iter().for_each(|ns| histogram.saturating_record(ns));
+        Interval { transport: Transport::Sse, start_s, length_s: 1.0, histogram }
+    }
+
+    #[test]
+    fn the_spectrum_ends_where_ten_samples_are_left() {
+        for (samples, last) in [(10, 0.0), (100, 0.9), (1_000, 0.99), (10_000, 0.999)] {
+            let interval = interval(0.0, 1..=samples);
+            let spectrum = Latency::of(&[(0.0, &interval)]).spectrum;
+            let end = spectrum.last().unwrap().quantile;
+            assert!((end - last).abs() < 1e-9, "{samples} samples carry p{last}, not p{end}");
+        }
+        assert_eq!(Latency::of(&[(0.0, &interval(0.0, 1..=9))]).spectrum, []);
+        assert_eq!(Latency::of(&[]).spectrum, []);
+    }
+
+    #[test]
+    fn the_same_second_of_two_trials_is_one_point() {
+        let (a, b) = (interval(10.0, [100; 500]), interval(50.001, [300; 501]));
+        let late = interval(51.001, [7]);
+        let over_time = Latency::of(&[(10.0, &a), (50.0, &b), (50.0, &late)]).over_time;
+        assert_eq!(
+            over_time,
+            [
+                TimePoint { at_s: 0.5, p50_ns: 300, p99_ns: Some(300) },
+                TimePoint { at_s: 1.5, p50_ns: 7, p99_ns: None },
+            ]
+        );
+    }
+
+    #[test]
+    fn a_long_run_has_no_more_points_than_pixels() {
+        let intervals: Vec<_> = (0..1_001).map(|s| interval(f64::from(s), [5; 3])).collect();
+        let timed: Vec<_> = intervals.iter().map(|interval| (0.0, interval)).collect();
+        let latency = Latency::of(&timed);
+        assert_eq!(latency.histogram.len(), 3_003);
+        assert_eq!(latency.over_time.len(), 167, "six seconds each");
+        assert_eq!(latency.over_time[1].at_s, 9.0);
+    }
+
+    #[test]
+    fn an_interval_belongs_to_the_trial_that_was_measuring() {
+        let (run, log) = fixture::run();
+        let by_trial = by_trial(&run, &log);
+        for (trial, intervals) in run.trials.iter().zip(&by_trial) {
+            let from_s = trial.measured_from_s;
+            assert_eq!(intervals.len(), if from_s.is_some() { 12 } else { 0 });
+            for &index in intervals {
+                let interval = &log.intervals[index];
+                assert_eq!(interval.transport, trial.transport);
+                assert!((0.0..12.0).contains(&(interval.start_s - from_s.unwrap())));
+            }
+        }
+        let early = LatencyLog { intervals: vec![interval(0.0, [1])] };
+        assert!(super::by_trial(&run, &early).iter().all(Vec::is_empty), "before any trial");
+    }
+}

@@ -1,0 +1,259 @@
+//! What the trials of a run say together: estimates, latency curves and the verdict. It is pure:
+//! it reads no file and formats nothing, and renderers decide nothing that it did not.
+
+mod estimate;
+mod latency;
+mod verdict;
+
+use std::collections::BTreeMap;
+
+use pushbench_wire::Transport;
+
+use crate::results::{LatencyLog, Metric, Run, Trial};
+
+pub use estimate::Estimate;
+pub use latency::{Latency, SpectrumPoint, TimePoint};
+pub use verdict::{Concern, Group, RANKED, Ranking};
+
+/// Everything that a report shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Analysis {
+    /// One for every cell of the scenario, in the order in which they were first measured.
+    pub cells: Vec<Cell>,
+    /// What limits the trust in the figures or the transports, worst first.
+    pub concerns: Vec<Concern>,
+}
+
+/// The transports under one set of parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Every transport that was measured, in the table's order.
+    pub transports: Vec<Figures>,
+    /// Who is ahead in what, for the metrics of [`RANKED`] that could be measured.
+    pub rankings: Vec<Ranking>,
+}
+
+/// What the trials of one transport say together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figures {
+    /// Which.
+    pub transport: Transport,
+    /// Its trials, as indices into [`Run::trials`].
+    pub trials: Vec<usize>,
+    /// How many of them are valid: estimates rest on these alone.
+    pub valid: usize,
+    /// How many ran, but cannot be trusted.
+    pub invalid: usize,
+    /// How many could not be run to their end.
+    pub failed: usize,
+    /// Over valid trials. A metric that none of them could measure is not in here.
+    pub estimates: BTreeMap<Metric, Estimate>,
+    /// Deliveries of all trials that ran to their end, valid or not; empty if none did.
+    pub accounts: Option<Accounts>,
+    /// Latency over all valid trials pooled: for display, never for inference.
+    pub latency: Latency,
+}
+
+impl Figures {
+    /// The estimate of `metric`, if a valid trial could measure it.
+    #[must_use]
+    pub fn estimate(&self, metric: Metric) -> Option<Estimate> {
+        self.estimates.get(&metric).copied()
+    }
+}
+
+/// What was to be delivered, and what was. A count that no trial has is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Accounts {
+    /// Deliveries that the events called for.
+    pub expected: Option<f64>,
+    /// Deliveries that came.
+    pub delivered: Option<f64>,
+    /// Expected, but not delivered.
+    pub lost: Option<f64>,
+    /// Came more than once.
+    pub duplicated: Option<f64>,
+    /// Came after a later event.
+    pub reordered: Option<f64>,
+    /// Notices that a subscriber fell behind.
+    pub lagged: Option<f64>,
+}
+
+impl Accounts {
+    fn of(trials: &[&Trial]) -> Self {
+        let sum = |metric| {
+            let values = trials.iter().filter_map(|trial| trial.value(metric));
+            values.filter(|value| value.is_finite()).reduce(|sum, value| sum + value)
+        };
+        Self {
+            expected: sum(Metric::Expected),
+            delivered: sum(Metric::Delivered),
+            lost: sum(Metric::Lost),
+            duplicated: sum(Metric::Duplicated),
+            reordered: sum(Metric::Reordered),
+            lagged: sum(Metric::Lagged),
+        }
+    }
+
+    /// Whether everything that was expected came, once and in order.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let none = |count| count == Some(0.0);
+        self.expected.is_some()
+            && self.delivered == self.expected
+            && none(self.lost)
+            && none(self.duplicated)
+            && none(self.reordered)
+    }
+}
+
+/// What `run` and its latencies say together.
+#[must_use]
+pub fn analyse(run: &Run, log: &LatencyLog) -> Analysis {
+    let mut names: Vec<&str> = Vec::new();
+    for trial in &run.trials {
+        if !names.contains(&trial.cell.as_str()) {
+            names.push(&trial.cell);
+        }
+    }
+    let intervals = latency::by_trial(run, log);
+    let cells: Vec<_> = names.into_iter().map(|name| cell(run, log, &intervals, name)).collect();
+    let concerns = verdict::concerns(run, &cells);
+    Analysis { cells, concerns }
+}
+
+fn cell(run: &Run, log: &LatencyLog, intervals: &[Vec<usize>], name: &str) -> Cell {
+    let transports: Vec<_> = Transport::ALL
+        .iter()
+        .filter_map(|&transport| {
+            let trials: Vec<usize> = (0..run.trials.len())
+                .filter(|&index| {
+                    run.trials[index].cell == name && run.trials[index].transport == transport
+                })
+                .collect();
+            (!trials.is_empty()).then(|| figures(run, log, intervals, transport, trials))
+        })
+        .collect();
+    let rankings = verdict::rankings(&transports);
+    Cell { name: name.to_owned(), transports, rankings }
+}
+
+fn figures(
+    run: &Run,
+    log: &LatencyLog,
+    intervals: &[Vec<usize>],
+    transport: Transport,
+    trials: Vec<usize>,
+) -> Figures {
+    let valid: Vec<usize> =
+        trials.iter().copied().filter(|&index| run.trials[index].is_valid()).collect();
+    let ran: Vec<&Trial> = trials
+        .iter()
+        .map(|&index| &run.trials[index])
+        .filter(|trial| !trial.has_failed())
+        .collect();
+    let estimates = Metric::ALL.iter().filter_map(|&metric| {
+        let values: Vec<f64> =
+            valid.iter().filter_map(|&index| run.trials[index].value(metric)).collect();
+        Some((metric, Estimate::of(&values)?))
+    });
+    let latencies: Vec<_> = valid
+        .iter()
+        .flat_map(|&index| {
+            // Only a trial that was measured from some time has intervals.
+            let from_s = run.trials[index].measured_from_s.unwrap_or_default();
+            intervals[index].iter().map(move |&interval| (from_s, &log.intervals[interval]))
+        })
+        .collect();
+    Figures {
+        transport,
+        valid: valid.len(),
+        invalid: ran.len() - valid.len(),
+        failed: trials.len() - ran.len(),
+        estimates: estimates.collect(),
+        accounts: (!ran.is_empty()).then(|| Accounts::of(&ran)),
+        latency: Latency::of(&latencies),
+        trials,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::results::{Outcome, fixture};
+
+    #[test]
+    fn estimates_rest_on_valid_trials_alone() {
+        let (run, log) = fixture::run();
+        let analysis = analyse(&run, &log);
+        let [cell] = &analysis.cells[..] else { panic!("one cell") };
+        let counts: Vec<_> =
+            cell.transports.iter().map(|of| (of.valid, of.invalid, of.failed)).collect();
+        assert_eq!(counts, [(2, 0, 0), (1, 1, 0), (2, 0, 0), (1, 0, 1)]);
+        let [polling, long_polling, ..] = &cell.transports[..] else { panic!("four transports") };
+        let p50 = polling.estimate(Metric::LatencyP50).unwrap();
+        assert_eq!((p50.min, p50.max, p50.trials), (502e6, 502.0 * 1.03 * 1e6, 2));
+        assert_eq!(long_polling.estimate(Metric::LatencyP50).unwrap().trials, 1);
+        assert_eq!(polling.estimate(Metric::ServerMemoryPeak), None, "never measured is not 0");
+        assert_eq!(polling.accounts.unwrap().expected, Some(48_000.0));
+        assert_eq!(long_polling.accounts.unwrap().expected, Some(48_000.0), "invalid ones count");
+    }
+
+    #[test]
+    fn latencies_of_invalid_trials_stay_out() {
+        let (run, log) = fixture::run();
+        let analysis = analyse(&run, &log);
+        let counts: Vec<_> =
+            analysis.cells[0].transports.iter().map(|of| of.latency.histogram.len()).collect();
+        assert_eq!(counts, [48_000, 24_000, 48_000, 24_000]);
+    }
+
+    #[test]
+    fn an_empty_run_has_nothing_to_say() {
+        let (mut run, _) = fixture::run();
+        run.trials.clear();
+        assert_eq!(analyse(&run, &LatencyLog::default()).cells, []);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn whatever_is_missing_nothing_panics(
+            values in prop::collection::vec(
+                (0..8_usize, 0..Metric::ALL.len(), prop::option::of(any::<f64>())), 0..80),
+            outcomes in prop::collection::vec(0..3, 8),
+            from_s in prop::collection::vec(prop::option::of(any::<f64>()), 8),
+            kept in 0..90_usize,
+        ) {
+            let (mut run, mut log) = fixture::run();
+            log.intervals.truncate(kept);
+            for (trial, metric, value) in values {
+                let values = &mut run.trials[trial].values;
+                match value {
+                    Some(value) => values.insert(Metric::ALL[metric], value),
+                    None => values.remove(&Metric::ALL[metric]),
+                };
+            }
+            for ((trial, outcome), from_s) in run.trials.iter_mut().zip(outcomes).zip(from_s) {
+                trial.measured_from_s = from_s;
+                trial.outcome = match outcome {
+                    0 => Outcome::Valid,
+                    1 => Outcome::Invalid,
+                    _ => Outcome::Failed { reason: "x".to_owned() },
+                };
+            }
+            let analysis = analyse(&run, &log);
+            for of in &analysis.cells[0].transports {
+                prop_assert!(of.valid > 0 || of.estimates.is_empty());
+                for estimate in of.estimates.values() {
+                    prop_assert!(estimate.min <= estimate.median && estimate.median <= estimate.max);
+                }
+            }
+        }
+    }
+}

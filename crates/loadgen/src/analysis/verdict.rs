@@ -1,0 +1,253 @@
+//! The verdict: who is ahead in what, and what speaks against believing it. Nothing is ranked that
+//! lies within the noise of the run.
+
+use pushbench_wire::Transport;
+
+use super::{Cell, Estimate, Figures};
+use crate::results::{Metric, Outcome, Run, Warning};
+
+/// What the verdict compares, in the order in which it says so. Less is better for each of them.
+pub const RANKED: [Metric; 6] = [
+    Metric::LatencyP50,
+    Metric::LatencyP99,
+    Metric::ServerCpuPerDelivery,
+    Metric::GeneratorCpuPerDelivery,
+    Metric::BytesPerDelivery,
+    Metric::ServerMemoryPerSubscriber,
+];
+
+/// The transports by one metric, the least first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranking {
+    /// What is compared.
+    pub metric: Metric,
+    /// At least one.
+    pub groups: Vec<Group>,
+}
+
+/// Transports without an order: none of them differs from all others of the group by more than the
+/// noise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// The least first.
+    pub transports: Vec<Transport>,
+    /// The least of their medians.
+    pub low: f64,
+    /// The greatest of their medians.
+    pub high: f64,
+    /// Whether no two of them differ by more than the noise; else only the ends of a chain do.
+    pub alike: bool,
+}
+
+/// What limits the trust in the figures, or in a transport. The order of variants is from worst
+/// to mildest, and that in which they are listed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Concern {
+    /// The run was stopped before all trials had run.
+    Interrupted {
+        /// Trials that ran.
+        ran: usize,
+        /// Trials that were planned.
+        planned: usize,
+    },
+    /// Not one trial of the transport can be used: it has no figures.
+    Unmeasured {
+        /// The cell.
+        cell: String,
+        /// The transport.
+        transport: Transport,
+    },
+    /// A trial failed.
+    Failed {
+        /// The trial, as an index into [`Run::trials`].
+        trial: usize,
+        /// Why.
+        reason: String,
+    },
+    /// A trial ran, but its figures are left out.
+    Invalid {
+        /// The trial, as an index into [`Run::trials`].
+        trial: usize,
+        /// Why; empty when the file does not say.
+        reason: Option<Warning>,
+    },
+    /// Deliveries were lost, doubled or out of order, or could not be counted.
+    Incomplete {
+        /// The cell.
+        cell: String,
+        /// The transport.
+        transport: Transport,
+    },
+    /// A trial is used, with a caveat.
+    Warned {
+        /// The trial, as an index into [`Run::trials`].
+        trial: usize,
+        /// What it is.
+        warning: Warning,
+    },
+    /// A figure rests on one trial, so nothing tells how far it would move in the next.
+    NoErrorBars {
+        /// The cell.
+        cell: String,
+        /// The transports with a single valid trial.
+        transports: Vec<Transport>,
+    },
+}
+
+pub(super) fn rankings(transports: &[Figures]) -> Vec<Ranking> {
+    RANKED
+        .into_iter()
+        .map(|metric| Ranking { metric, groups: groups(transports, metric) })
+        .filter(|ranking| !ranking.groups.is_empty())
+        .collect()
+}
+
+fn groups(transports: &[Figures], metric: Metric) -> Vec<Group> {
+    let mut estimates: Vec<_> =
+        transports.iter().filter_map(|of| Some((of.transport, of.estimate(metric)?))).collect();
+    estimates.sort_by(|(_, a), (_, b)| a.median.total_cmp(&b.median));
+    let mut groups: Vec<Group> = Vec::new();
+    for (index, &(transport, estimate)) in estimates.iter().enumerate() {
+        // One that cannot be told from any member joins: better one group too few than a rank that
+        // the next run takes back.
+        let members = groups.last().map_or(0, |group| group.transports.len());
+        let members = &estimates[index - members..index];
+        let same = |(_, member): &&(Transport, Estimate)| !estimate.differs_from(*member);
+        let same = members.iter().filter(same).count();
+        match groups.last_mut() {
+            Some(group) if same > 0 => {
+                group.transports.push(transport);
+                group.high = estimate.median;
+                group.alike &= same == members.len();
+            }
+            _ => groups.push(Group {
+                transports: vec![transport],
+                low: estimate.median,
+                high: estimate.median,
+                alike: true,
+            }),
+        }
+    }
+    groups
+}
+
+pub(super) fn concerns(run: &Run, cells: &[Cell]) -> Vec<Concern> {
+    let mut concerns = Vec::new();
+    let planned = run.manifest.planned_trials as usize;
+    if run.manifest.interrupted || run.trials.len() < planned {
+        concerns.push(Concern::Interrupted { ran: run.trials.len(), planned });
+    }
+    let figures = || cells.iter().flat_map(|cell| cell.transports.iter().map(move |of| (cell, of)));
+    concerns.extend(figures().filter(|(_, of)| of.valid == 0).map(|(cell, of)| {
+        Concern::Unmeasured { cell: cell.name.clone(), transport: of.transport }
+    }));
+    concerns.extend(run.trials.iter().enumerate().filter_map(|(trial, of)| match &of.outcome {
+        Outcome::Failed { reason } => Some(Concern::Failed { trial, reason: reason.clone() }),
+        Outcome::Valid | Outcome::Invalid => None,
+    }));
+    concerns.extend(run.trials.iter().enumerate().filter_map(|(trial, of)| match of.outcome {
+        Outcome::Invalid => {
+            let reason = of.warnings.iter().find(|warning| warning.invalidates()).cloned();
+            Some(Concern::Invalid { trial, reason })
+        }
+        Outcome::Valid | Outcome::Failed { .. } => None,
+    }));
+    let incomplete = figures()
+        .filter(|(_, of)| of.accounts.is_some_and(|accounts| !accounts.is_complete()))
+        .map(|(cell, of)| Concern::Incomplete { cell: cell.name.clone(), transport: of.transport });
+    concerns.extend(incomplete);
+    for (trial, of) in run.trials.iter().enumerate().filter(|(_, of)| of.is_valid()) {
+        let warnings = of.warnings.iter().cloned();
+        concerns.extend(warnings.map(|warning| Concern::Warned { trial, warning }));
+    }
+    for cell in cells {
+        let single = cell.transports.iter().filter(|of| of.valid == 1).map(|of| of.transport);
+        let transports: Vec<_> = single.collect();
+        if !transports.is_empty() {
+            concerns.push(Concern::NoErrorBars { cell: cell.name.clone(), transports });
+        }
+    }
+    concerns
+}
+
+#[cfg(test)]
+mod tests {
+    use Transport::{LongPolling, Polling, Sse, WebSocket};
+
+    use super::*;
+    use crate::analysis::analyse;
+    use crate::results::{LatencyLog, fixture};
+
+    fn grouped(metric: Metric, medians: &[(Transport, f64)]) -> Vec<Vec<Transport>> {
+        let (mut run, _) = fixture::run();
+        run.trials.retain(|trial| trial.block == 1);
+        for trial in &mut run.trials {
+            trial.values.remove(&metric);
+            let median = medians.iter().find(|(transport, _)| *transport == trial.transport);
+            trial.values.extend(median.map(|(_, value)| (metric, *value)));
+        }
+        let analysis = analyse(&run, &LatencyLog::default());
+        let ranking = analysis.cells[0].rankings.iter().find(|ranking| ranking.metric == metric);
+        ranking.map_or(Vec::new(), |ranking| {
+            ranking.groups.iter().map(|group| group.transports.clone()).collect()
+        })
+    }
+
+    #[test]
+    fn what_lies_within_the_noise_is_not_ranked() {
+        let metric = Metric::ServerCpuPerDelivery;
+        let medians = [(Polling, 500.0), (Sse, 104.0), (WebSocket, 100.0), (LongPolling, 300.0)];
+        assert_eq!(
+            grouped(metric, &medians),
+            [vec![WebSocket, Sse], vec![LongPolling], vec![Polling]]
+        );
+        let chain = [(Polling, 100.0), (Sse, 108.0), (WebSocket, 116.0)];
+        assert_eq!(grouped(metric, &chain), [[Polling, Sse, WebSocket]], "no step is sure");
+    }
+
+    #[test]
+    fn a_chain_is_not_called_alike() {
+        let (run, log) = fixture::run();
+        let rankings = &analyse(&run, &log).cells[0].rankings;
+        let of =
+            |metric| &rankings.iter().find(|ranking| ranking.metric == metric).unwrap().groups[0];
+        let memory = of(Metric::ServerMemoryPerSubscriber);
+        assert_eq!((memory.transports.len(), memory.alike), (4, false), "7.3 to 9.1 kB");
+        let p50 = of(Metric::LatencyP50);
+        assert_eq!((&p50.transports[..], p50.alike), (&[WebSocket, Sse][..], true));
+    }
+
+    #[test]
+    fn who_has_no_figure_is_not_ranked() {
+        assert_eq!(grouped(Metric::LatencyP99, &[(Sse, 2.0)]), [[Sse]]);
+        assert_eq!(grouped(Metric::LatencyP99, &[]), Vec::<Vec<Transport>>::new());
+        assert_eq!(grouped(Metric::LatencyP99, &[(Sse, f64::NAN)]), Vec::<Vec<Transport>>::new());
+    }
+
+    #[test]
+    fn every_shortcoming_surfaces_worst_first() {
+        let (mut run, log) = fixture::run();
+        run.manifest.interrupted = true;
+        run.manifest.planned_trials = 12;
+        run.trials[2].values.insert(Metric::Lost, 3.0);
+        run.trials[1].outcome = Outcome::Invalid;
+        let concerns = analyse(&run, &log).concerns;
+        let base = || "base".to_owned();
+        assert_eq!(
+            concerns,
+            [
+                Concern::Interrupted { ran: 8, planned: 12 },
+                Concern::Unmeasured { cell: base(), transport: LongPolling },
+                Concern::Failed {
+                    trial: 7,
+                    reason: "the server was killed by signal 9".to_owned()
+                },
+                Concern::Invalid { trial: 1, reason: None },
+                Concern::Invalid { trial: 5, reason: Some(Warning::CpuStolen { percent: 14.2 }) },
+                Concern::Incomplete { cell: base(), transport: Sse },
+                Concern::Warned { trial: 0, warning: Warning::PublisherLate { p99_ms: 1.3 } },
+                Concern::NoErrorBars { cell: base(), transports: vec![WebSocket] },
+            ]
+        );
+    }
+}

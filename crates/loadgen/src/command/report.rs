@@ -1,0 +1,53 @@
+//! `pushbench report DIR`: renders a run again from its two source files.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+
+use crate::analysis::analyse;
+use crate::report::{comparison, render_all};
+use crate::results::folder;
+
+/// Renders the run in `dir` again and prints its comparison and the files that were written.
+///
+/// # Errors
+/// Source files that are missing or damaged, or a file that cannot be written.
+pub fn report(dir: &Path) -> anyhow::Result<()> {
+    let (run, log) = folder::load(dir)?;
+    let files = render_all(dir, &run, &log)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", comparison(&run, &analyse(&run, &log), colour_on_stdout()))?;
+    for file in files {
+        writeln!(out, "{}", file.display())?;
+    }
+    Ok(())
+}
+
+/// Whether output may be coloured: on a terminal, unless `NO_COLOR` says otherwise
+/// (<https://no-color.org>).
+pub(crate) fn colour_on_stdout() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::fixture;
+
+    #[test]
+    fn a_saved_run_is_rendered() {
+        let dir = tempfile::tempdir().unwrap();
+        let (run, log) = fixture::run();
+        folder::save(dir.path(), &run, &log).unwrap();
+        report(dir.path()).unwrap();
+        assert!(dir.path().join("report.html").is_file());
+    }
+
+    #[test]
+    fn a_folder_that_holds_no_run_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = report(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("run.json is missing"), "{error}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}

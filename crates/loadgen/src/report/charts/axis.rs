@@ -1,0 +1,104 @@
+//! Axes: where their marks are, and what stands there.
+
+use std::ops::Range;
+
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
+
+/// A linear axis with marks of our choice: plotters' own combinator for that cannot be labelled.
+#[derive(Clone)]
+pub(super) struct Axis {
+    /// Where it begins and ends; an end below the beginning turns it round.
+    pub(super) range: Range<f64>,
+    /// Where labels and lines are.
+    pub(super) marks: Vec<f64>,
+    /// Where faint lines are.
+    pub(super) minor: Vec<f64>,
+}
+
+impl Ranged for Axis {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
+        let share = (value - self.range.start) / (self.range.end - self.range.start);
+        from + (share * f64::from(to - from)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if hint.weight().allow_light_points() { self.minor.clone() } else { self.marks.clone() }
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.range.clone()
+    }
+}
+
+/// A logarithmic axis of whole decades, in powers of ten, that holds all of `values`; none if there
+/// are no values. Zero counts as 1, because it has no logarithm.
+pub(super) fn decades(values: impl Iterator<Item = f64>) -> Option<Axis> {
+    let logarithms = values.filter(|value| value.is_finite()).map(|value| value.max(1.0).log10());
+    let (low, high) = logarithms.fold(None, |bounds: Option<(f64, f64)>, value| {
+        Some(bounds.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
+    })?;
+    let low = low.floor() as i32;
+    let high = (high.ceil() as i32).max(low + 1);
+    let minor = |decade| [2_f64, 5.0].map(|times| f64::from(decade) + times.log10());
+    Some(Axis {
+        range: f64::from(low)..f64::from(high),
+        marks: (low..=high).map(f64::from).collect(),
+        minor: (low..high).flat_map(minor).collect(),
+    })
+}
+
+/// A linear axis from 0 that holds `highest`, in about six steps of 1, 2 or 5 times a power of ten.
+pub(super) fn steps(highest: f64) -> Axis {
+    // Whatever is beyond this is no measurement, and would only overflow.
+    let highest = if highest > 0.0 { highest.clamp(1e-9, 1e18) } else { 1.0 };
+    let rough = highest / 6.0;
+    let power = 10_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0].map(|times| times * power);
+    let step = step.into_iter().find(|step| *step >= rough).unwrap_or(10.0 * power);
+    let count = (highest / step).ceil().max(1.0) as u32;
+    Axis {
+        range: 0.0..f64::from(count) * step,
+        marks: (0..=count).map(|index| f64::from(index) * step).collect(),
+        minor: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn decades_are_whole() {
+        let axis = decades([400e3, 1004e6].into_iter()).unwrap();
+        assert_eq!((axis.range, axis.marks.len()), (5.0..10.0, 6));
+        assert_eq!(decades([1e6, 1e6].into_iter()).unwrap().range, 6.0..7.0);
+        assert_eq!(decades([0.0].into_iter()).unwrap().range, 0.0..1.0);
+        assert!(decades([f64::NAN].into_iter()).is_none());
+    }
+
+    #[test]
+    fn steps_are_round() {
+        assert_eq!(steps(21_500.0).marks, [0.0, 5e3, 10e3, 15e3, 20e3, 25e3]);
+        assert_eq!(steps(402.0).marks.last(), Some(&500.0));
+        assert_eq!(steps(0.0).range, 0.0..1.0);
+    }
+
+    proptest! {
+        #[test]
+        fn axes_hold_their_values(value in any::<f64>()) {
+            let axis = steps(value);
+            prop_assert!((2..=12).contains(&axis.marks.len()) && axis.range.end.is_finite());
+            if value < 1e18 {
+                prop_assert!(axis.range.end >= value * 0.999_999);
+            }
+            if let Some(axis) = decades(std::iter::once(value)) {
+                prop_assert!(axis.marks.len() >= 2);
+            }
+        }
+    }
+}

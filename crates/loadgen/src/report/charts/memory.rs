@@ -1,0 +1,19 @@
+//! Memory of the server per idle subscriber.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use super::bars::{self, Bar};
+use super::{Drawn, Figure, Trials};
+use crate::analysis::Cell;
+use crate::results::Metric;
+
+pub(super) fn draw<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    cell: &Cell,
+    trials: &Trials<'_>,
+) -> Drawn<DB> {
+    let subtitle = "Of the server process, before the first event; shorter is better";
+    let bars = [Bar { metric: Metric::ServerMemoryPerSubscriber, name: "" }];
+    bars::draw(area, cell, trials, Figure::Memory, subtitle, &bars)
+}

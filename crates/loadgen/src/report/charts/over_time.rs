@@ -1,0 +1,56 @@
+//! Median and 99th percentile by time since measuring began.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use super::style::{self, GRID, INK, SECONDARY, TEXT_SIZE};
+use super::{Drawn, Figure, axis};
+use crate::analysis::Cell;
+use crate::report::quantity;
+use crate::results::Metric;
+
+pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cell) -> Drawn<DB> {
+    let curves = || cell.transports.iter().filter(|of| !of.latency.over_time.is_empty());
+    let legend: Vec<_> = curves().map(|of| of.transport).collect();
+    let subtitle = "Median (thick) and 99th percentile (thin); lower is better";
+    let body = style::header(area, Figure::OverTime.title(), subtitle, &legend)?;
+    let points = || curves().flat_map(|of| &of.latency.over_time);
+    let latencies = points().flat_map(|at| std::iter::once(at.p50_ns).chain(at.p99_ns));
+    let Some(y) = axis::decades(latencies.map(|ns| ns as f64)) else {
+        return style::no_data(&body, "No data: no valid trial recorded a latency");
+    };
+    let x = axis::steps(points().map(|at| at.at_s).fold(0.0, f64::max));
+    let mut chart = ChartBuilder::on(&body)
+        .margin_right(70)
+        .margin_top(24)
+        .margin_bottom(14)
+        .x_label_area_size(60)
+        .y_label_area_size(150)
+        .build_cartesian_2d(x, y)?;
+    chart
+        .configure_mesh()
+        .bold_line_style(INK.mix(GRID).stroke_width(2))
+        .light_line_style(INK.mix(GRID / 2.0))
+        .axis_style(INK.mix(0.5).stroke_width(2))
+        .label_style(style::text(TEXT_SIZE))
+        .x_label_formatter(&|seconds| quantity::mark(Metric::Window, seconds * 1e9))
+        .y_label_formatter(&|power| quantity::mark(Metric::LatencyP50, 10_f64.powf(*power)))
+        .draw()?;
+    let on_root = area.strip_coord_spec();
+    for of in curves() {
+        let pixel = |at_s: f64, ns: u64| chart.backend_coord(&(at_s, (ns as f64).max(1.0).log10()));
+        let over_time = &of.latency.over_time;
+        let medians: Vec<_> = over_time.iter().map(|at| pixel(at.at_s, at.p50_ns)).collect();
+        // A gap where there are too few samples stays a gap.
+        for run in over_time.split(|at| at.p99_ns.is_none()) {
+            let tail: Vec<_> =
+                run.iter().filter_map(|at| Some(pixel(at.at_s, at.p99_ns?))).collect();
+            style::line(&on_root, of.transport, &tail, 2, SECONDARY + 0.3)?;
+        }
+        style::line(&on_root, of.transport, &medians, 5, 1.0)?;
+        for &pixel in medians.iter().step_by(medians.len().div_ceil(12)) {
+            style::marker(&on_root, of.transport, pixel)?;
+        }
+    }
+    Ok(())
+}

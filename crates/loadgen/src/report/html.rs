@@ -1,0 +1,402 @@
+//! `report.html`: one offline page that needs nothing but itself.
+
+use anyhow::Context as _;
+use askama::Template;
+
+use super::charts::{Figure, Trials};
+use super::{quantity, words};
+use crate::analysis::{Analysis, Cell, Estimate, Figures};
+use crate::results::{Metric, Outcome, Run, Trial};
+
+/// What the comparison shows, in the order in which a reader asks.
+const COMPARED: [Metric; 8] = [
+    Metric::LatencyP50,
+    Metric::LatencyP99,
+    Metric::LatencyMax,
+    Metric::ServerCpuPerDelivery,
+    Metric::GeneratorCpuPerDelivery,
+    Metric::ServerMemoryPerSubscriber,
+    Metric::BytesPerDelivery,
+    Metric::ConnectionsOpened,
+];
+
+/// The most that is embedded of `run.json` and of the trials, so that the page stays a page: a run
+/// of that many trials is read with other tools.
+const DATA_LIMIT: usize = 60_000;
+const TRIALS_LIMIT: usize = 50;
+const CONCERNS_LIMIT: usize = 30;
+/// The longest text from outside, in characters.
+const NOTE_LIMIT: usize = 300;
+const TEXT_LIMIT: usize = 20_000;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    run: &'a Run,
+    columns: Vec<&'static str>,
+    cells: Vec<CellView<'a>>,
+    description: String,
+    command: String,
+    scenario: String,
+    concerns: Vec<String>,
+    concerns_left_out: usize,
+    trials: Vec<TrialView>,
+    trials_left_out: usize,
+    environment: Vec<(&'static str, String)>,
+    data: Option<String>,
+}
+
+struct CellView<'a> {
+    /// Empty when the scenario has only one.
+    name: &'a str,
+    headline: String,
+    findings: Vec<String>,
+    rows: Vec<RowView>,
+    figures: Vec<FigureView>,
+}
+
+struct RowView {
+    transport: &'static str,
+    label: &'static str,
+    trials: String,
+    delivered: String,
+    complete: bool,
+    values: Vec<ValueView>,
+}
+
+/// A figure in the comparison. Texts are empty where there is nothing to say.
+struct ValueView {
+    text: String,
+    /// Times the least of its column.
+    ratio: String,
+    /// From the least to the greatest over trials.
+    range: String,
+    /// The length of its bar, in per cent of the greatest of its column.
+    bar: f64,
+    /// What it is sorted by.
+    sort: String,
+}
+
+struct FigureView {
+    id: String,
+    title: &'static str,
+    caption: &'static str,
+    alternative: String,
+    svg: String,
+}
+
+struct TrialView {
+    cell: String,
+    transport: &'static str,
+    block: u32,
+    /// `valid`, `invalid` or `failed`.
+    status: &'static str,
+    /// Texts, and what they are sorted by.
+    values: Vec<(String, String)>,
+    delivered: String,
+    notes: Vec<String>,
+}
+
+/// The page's text.
+pub(super) fn page(run: &Run, analysis: &Analysis) -> anyhow::Result<String> {
+    let several = analysis.cells.len() > 1;
+    let mut cells = Vec::new();
+    for (index, cell) in analysis.cells.iter().enumerate() {
+        cells.push(cell_view(run, cell, several, index)?);
+    }
+    let concerns = words::concerns(run, analysis);
+    let page = Page {
+        run,
+        description: shortened(&run.manifest.scenario.description, TEXT_LIMIT / 10),
+        command: shortened(&run.manifest.command, TEXT_LIMIT / 10),
+        scenario: shortened(&run.manifest.scenario.text, TEXT_LIMIT),
+        columns: COMPARED.iter().map(|metric| words::title(*metric)).collect(),
+        cells,
+        concerns_left_out: concerns.len().saturating_sub(CONCERNS_LIMIT),
+        concerns: concerns
+            .iter()
+            .take(CONCERNS_LIMIT)
+            .map(|text| shortened(text, NOTE_LIMIT))
+            .collect(),
+        trials: run.trials.iter().take(TRIALS_LIMIT).map(trial_view).collect(),
+        trials_left_out: run.trials.len().saturating_sub(TRIALS_LIMIT),
+        environment: environment(run),
+        data: Some(embeddable(run)?).filter(|data| data.len() <= DATA_LIMIT),
+    };
+    page.render().context("cannot render report.html")
+}
+
+/// Keeps numbers and their units on one line.
+fn unbroken(text: &str) -> String {
+    const UNITS: [&str; 9] = ["ns", "µs", "ms", "s", "B", "kB", "MB", "%", "times"];
+    let mut kept = String::with_capacity(text.len());
+    for word in text.split(' ') {
+        let is_unit = UNITS.contains(&word.trim_end_matches([',', '.', ';', ')']));
+        if is_unit && kept.ends_with(|last: char| last.is_ascii_digit()) {
+            kept.push('\u{a0}');
+        } else if !kept.is_empty() {
+            kept.push(' ');
+        }
+        kept.push_str(word);
+    }
+    kept
+}
+
+fn shortened(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// JSON that cannot end the script element it stands in.
+fn embeddable(run: &Run) -> anyhow::Result<String> {
+    let json = serde_json::to_string(run).context("cannot write the run as JSON")?;
+    Ok(json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"))
+}
+
+fn cell_view<'a>(
+    run: &Run,
+    cell: &'a Cell,
+    several: bool,
+    index: usize,
+) -> anyhow::Result<CellView<'a>> {
+    let mut figures = Vec::new();
+    for figure in Figure::ALL {
+        figures.push(FigureView {
+            id: format!("{}-{index}", figure.name()),
+            title: figure.title(),
+            caption: figure.caption(),
+            alternative: figure.alternative(cell),
+            svg: figure.svg(cell, &Trials(&run.trials))?,
+        });
+    }
+    let mut sentences: Vec<_> =
+        words::verdict(cell).iter().map(|sentence| unbroken(sentence)).collect();
+    Ok(CellView {
+        name: if several { &cell.name } else { "" },
+        headline: sentences.remove(0),
+        findings: sentences,
+        rows: cell.transports.iter().map(|of| row_view(cell, of)).collect(),
+        figures,
+    })
+}
+
+fn row_view(cell: &Cell, of: &Figures) -> RowView {
+    let mut trials = format!("{} valid", of.valid);
+    for (count, what) in [(of.invalid, "invalid"), (of.failed, "failed")] {
+        if count > 0 {
+            trials += &format!(", {count} {what}");
+        }
+    }
+    let accounts = of.accounts;
+    let expected = accounts.and_then(|accounts| accounts.expected);
+    let complete = accounts.is_some_and(|accounts| accounts.is_complete());
+    let delivered = match accounts {
+        Some(_) if complete => format!("all {}", quantity::of(Metric::Expected, expected)),
+        Some(accounts) if expected.is_some() => words::shortfall(accounts),
+        _ => quantity::MISSING.to_owned(),
+    };
+    RowView {
+        transport: of.transport.name(),
+        label: of.transport.label(),
+        trials,
+        delivered,
+        complete: complete || accounts.is_none(),
+        values: COMPARED.iter().map(|&metric| value_view(cell, of, metric)).collect(),
+    }
+}
+
+fn value_view(cell: &Cell, of: &Figures, metric: Metric) -> ValueView {
+    let Some(estimate) = of.estimate(metric) else {
+        return ValueView {
+            text: quantity::MISSING.to_owned(),
+            ratio: String::new(),
+            range: String::new(),
+            bar: 0.0,
+            sort: String::new(),
+        };
+    };
+    let medians = || cell.transports.iter().filter_map(|of| Some(of.estimate(metric)?.median));
+    let (least, greatest) = (medians().fold(f64::MAX, f64::min), medians().fold(0.0, f64::max));
+    ValueView {
+        text: quantity::of(metric, Some(estimate.median)),
+        ratio: if least > 0.0 { quantity::times(estimate.median / least) } else { String::new() },
+        range: range(metric, estimate),
+        bar: if greatest > 0.0 {
+            (100.0 * estimate.median / greatest).clamp(0.0, 100.0)
+        } else {
+            0.0
+        },
+        sort: estimate.median.to_string(),
+    }
+}
+
+fn range(metric: Metric, estimate: Estimate) -> String {
+    if estimate.trials < 2 || estimate.min == estimate.max {
+        return String::new();
+    }
+    quantity::range(metric, estimate.min, estimate.max)
+}
+
+fn trial_view(trial: &Trial) -> TrialView {
+    let (status, reason) = match &trial.outcome {
+        Outcome::Valid => ("valid", None),
+        Outcome::Invalid => ("invalid", None),
+        Outcome::Failed { reason } => ("failed", Some(reason.clone())),
+    };
+    let delivered = [Metric::Delivered, Metric::Expected].map(|metric| trial.value(metric));
+    let values = COMPARED.iter().map(|&metric| {
+        let value = trial.value(metric);
+        (quantity::of(metric, value), value.map_or_else(String::new, |value| value.to_string()))
+    });
+    TrialView {
+        cell: trial.cell.clone(),
+        transport: trial.transport.label(),
+        block: trial.block,
+        status,
+        values: values.collect(),
+        delivered: match delivered {
+            [None, None] => quantity::MISSING.to_owned(),
+            [delivered, expected] if delivered == expected => {
+                format!("all {}", quantity::of(Metric::Expected, expected))
+            }
+            [delivered, expected] => format!(
+                "{} of {}",
+                quantity::of(Metric::Delivered, delivered),
+                quantity::of(Metric::Expected, expected)
+            ),
+        },
+        notes: reason
+            .into_iter()
+            .chain(trial.warnings.iter().map(ToString::to_string))
+            .map(|note| shortened(&note, NOTE_LIMIT))
+            .collect(),
+    }
+}
+
+/// What the figures hold for, as rows of a table.
+fn environment(run: &Run) -> Vec<(&'static str, String)> {
+    let (manifest, machine) = (&run.manifest, &run.manifest.machine);
+    let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
+    let cores = |cores: &[u32]| match cores {
+        [] => "not pinned".to_owned(),
+        cores => cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    vec![
+        ("Run", manifest.run.clone()),
+        ("Started", manifest.started_at.clone()),
+        ("pushbench", manifest.version.clone()),
+        ("Revision", or_unknown(manifest.revision.clone())),
+        ("Server", manifest.server.clone()),
+        ("Seed", manifest.seed.to_string()),
+        ("Trials", format!("{} of {} planned", run.trials.len(), manifest.planned_trials)),
+        ("CPU", or_unknown(machine.cpu_model.clone())),
+        ("Frequency governor", or_unknown(machine.cpu_governor.clone())),
+        ("Cores", machine.cores.to_string()),
+        ("Server's cores", cores(&machine.server_cores)),
+        ("Generator's cores", cores(&machine.generator_cores)),
+        ("Memory", or_unknown(machine.memory_bytes.map(|bytes| quantity::bytes(bytes as f64)))),
+        ("Kernel", machine.kernel.clone()),
+        ("Congestion control", or_unknown(machine.congestion_control.clone())),
+        ("Scenario", format!("{} ({})", manifest.scenario.name, manifest.scenario.path)),
+        ("Scenario's SHA-256", manifest.scenario.sha256.clone()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::analyse;
+    use crate::results::{LatencyLog, fixture};
+
+    fn rendered(run: &Run) -> String {
+        page(run, &analyse(run, &fixture::run().1)).unwrap()
+    }
+
+    #[test]
+    fn it_stands_alone_and_is_small() {
+        let html = rendered(&fixture::run().0);
+        assert!(html.len() < 250_000, "{} bytes", html.len());
+        for outside in ["http:", "https:", "src=", "@import", "url(", "<link", "//cdn"] {
+            assert!(!html.contains(outside), "{outside} refers to something outside");
+        }
+    }
+
+    #[test]
+    fn it_says_what_the_run_says() {
+        let html = rendered(&fixture::run().0);
+        for text in [
+            "WebSocket and SSE deliver in 400–416\u{a0}µs (p50, about the same)",
+            "the server was killed by signal 9",
+            "14.2 % of the CPU time was stolen",
+            "Example CPU @ 2.60GHz",
+            "pushbench run scenarios/stock-ticker.toml --blocks 2",
+            "subscribers = 100",
+            "<th scope=\"row\"",
+            "2.96×",
+        ] {
+            assert!(html.contains(text), "{text} is missing");
+        }
+        assert_eq!(html.matches("<svg ").count(), Figure::ALL.len());
+        assert_eq!(html.matches("role=\"img\" aria-label=\"").count(), Figure::ALL.len());
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_escaped() {
+        let (mut run, _) = fixture::run();
+        let hostile = "</script></pre><script>alert(1)</script>\"'&";
+        let scenario = &mut run.manifest.scenario;
+        for text in [
+            &mut scenario.name,
+            &mut scenario.description,
+            &mut scenario.path,
+            &mut scenario.text,
+            &mut run.manifest.command,
+            &mut run.manifest.run,
+            &mut run.manifest.machine.kernel,
+        ] {
+            *text = hostile.to_owned();
+        }
+        run.trials.iter_mut().for_each(|trial| trial.cell = hostile.to_owned());
+        run.trials[0].outcome = Outcome::Failed { reason: hostile.to_owned() };
+        let html = rendered(&run);
+        assert!(
+            !html.contains("<script>alert") && !html.contains("</pre><script"),
+            "nothing breaks out"
+        );
+        assert_eq!(html.matches("</script>").count(), 2, "the data and the code");
+    }
+
+    #[test]
+    fn the_embedded_data_is_the_run() {
+        let (run, _) = fixture::run();
+        let html = rendered(&run);
+        let (_, data) = html.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
+        let (data, _) = data.split_once("</script>").unwrap();
+        assert_eq!(serde_json::from_str::<Run>(data).unwrap(), run);
+    }
+
+    #[test]
+    fn a_long_run_is_still_a_page() {
+        let (mut run, log) = fixture::run();
+        let some = run.trials.clone();
+        run.trials = some.into_iter().cycle().take(800).collect();
+        for trial in &mut run.trials {
+            trial.outcome = Outcome::Failed { reason: "<".repeat(5_000) };
+        }
+        run.trials[0].outcome = Outcome::Valid;
+        run.manifest.scenario.text = "# a long comment\n".repeat(10_000);
+        let html = page(&run, &analyse(&run, &log)).unwrap();
+        assert!(html.len() < 250_000, "{} bytes", html.len());
+        assert!(html.contains("750 more"), "it says what it left out");
+    }
+
+    #[test]
+    fn a_run_without_trials_is_a_page() {
+        let (mut run, _) = fixture::run();
+        run.trials.clear();
+        let html = page(&run, &analyse(&run, &LatencyLog::default())).unwrap();
+        assert!(html.contains("0 of 8 trials ran"), "{html}");
+    }
+}

@@ -1,0 +1,201 @@
+//! `summary.md`: the verdict first, small enough for a comment on a pull request.
+
+use super::{quantity, words};
+use crate::analysis::{Analysis, Cell, Figures};
+use crate::results::{Metric, Run};
+
+const COLUMNS: [(&str, Metric); 8] = [
+    ("p50", Metric::LatencyP50),
+    ("p99", Metric::LatencyP99),
+    ("max", Metric::LatencyMax),
+    ("server CPU / delivery", Metric::ServerCpuPerDelivery),
+    ("subscriber CPU / delivery", Metric::GeneratorCpuPerDelivery),
+    ("server memory / subscriber", Metric::ServerMemoryPerSubscriber),
+    ("bytes / delivery", Metric::BytesPerDelivery),
+    ("connections", Metric::ConnectionsOpened),
+];
+
+/// The most that GitHub takes in a comment is 65,536 characters; these keep below it whatever a run
+/// holds.
+const CONCERNS: usize = 40;
+const CELLS: usize = 10;
+const TEXT: usize = 500;
+
+/// The file's text.
+pub(super) fn summary(run: &Run, analysis: &Analysis) -> String {
+    let manifest = &run.manifest;
+    let mut text = format!("# {}\n\n", escaped(&manifest.scenario.name));
+    let several = analysis.cells.len() > 1;
+    for cell in analysis.cells.iter().take(CELLS) {
+        if several {
+            text += &format!("## {}\n\n", escaped(&cell.name));
+        }
+        let mut verdict = words::verdict(cell).into_iter();
+        let headline = verdict.next().unwrap_or_default();
+        text += &format!("**{headline}**\n\n{}\n", table(cell));
+        for sentence in verdict {
+            text += &format!("- {sentence}\n");
+        }
+        text.push('\n');
+    }
+    text += &left_out(analysis.cells.len(), CELLS, "cells");
+
+    let concerns = words::concerns(run, analysis);
+    if !concerns.is_empty() {
+        text += "## Before you rely on it\n\n";
+        for concern in concerns.iter().take(CONCERNS) {
+            text += &format!("- {}\n", escaped(concern));
+        }
+        text += &left_out(concerns.len(), CONCERNS, "notes");
+        text.push('\n');
+    }
+    text += &format!(
+        "{}\n\nMeasured at {} with pushbench {}{} on {}, {} cores, seed {}:\n\n{}",
+        escaped(&manifest.scenario.description),
+        escaped(&manifest.started_at),
+        escaped(&manifest.version),
+        manifest
+            .revision
+            .as_ref()
+            .map_or_else(String::new, |revision| format!(" ({})", escaped(revision))),
+        manifest
+            .machine
+            .cpu_model
+            .as_ref()
+            .map_or_else(|| "an unknown CPU".to_owned(), |cpu| escaped(cpu)),
+        manifest.machine.cores,
+        manifest.seed,
+        code(&manifest.command),
+    );
+    text
+}
+
+fn left_out(count: usize, shown: usize, what: &str) -> String {
+    match count.saturating_sub(shown) {
+        0 => String::new(),
+        more => format!("- … and {more} more {what} in report.html\n"),
+    }
+}
+
+fn table(cell: &Cell) -> String {
+    let header = COLUMNS.iter().map(|(title, _)| format!(" {title} |")).collect::<String>();
+    let mut text =
+        format!("| transport |{header} delivered |\n|---|{}---:|\n", "---:|".repeat(COLUMNS.len()));
+    for of in &cell.transports {
+        let value = |metric| of.estimate(metric).map(|estimate| estimate.median);
+        let values = COLUMNS
+            .iter()
+            .map(|(_, metric)| format!(" {} |", quantity::of(*metric, value(*metric))));
+        text += &format!(
+            "| {} |{} {} |\n",
+            of.transport.label(),
+            values.collect::<String>(),
+            delivered(of)
+        );
+    }
+    text
+}
+
+fn delivered(of: &Figures) -> String {
+    match of.accounts {
+        Some(accounts) if accounts.is_complete() => {
+            format!("all {}", quantity::of(Metric::Expected, accounts.expected))
+        }
+        Some(accounts) if accounts.expected.is_some() => {
+            format!("**{}**", words::shortfall(accounts))
+        }
+        _ => quantity::MISSING.to_owned(),
+    }
+}
+
+/// Text from outside as Markdown that shows it: nothing in it is markup, and it stays on its line.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    let mut chars = text.chars().take(TEXT).peekable();
+    while let Some(char) = chars.next() {
+        let next = chars.peek().copied().unwrap_or(' ');
+        match char {
+            char if char.is_control() => escaped.push(' '),
+            // Links and mentions that need no markup are stopped by an entity.
+            '@' if next.is_alphanumeric() => escaped.push_str("&#64;"),
+            ':' if next == '/' => escaped.push_str("&#58;"),
+            '.' if escaped.ends_with("www") => escaped.push_str("&#46;"),
+            // A backslash escapes any ASCII punctuation (CommonMark §2.4).
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '&' => {
+                escaped.push('\\');
+                escaped.push(char);
+            }
+            char => escaped.push(char),
+        }
+    }
+    if text.chars().nth(TEXT).is_some() {
+        escaped.push('…');
+    }
+    escaped
+}
+
+/// A code block that its text cannot end: its fence is longer than any run of backticks within.
+fn code(text: &str) -> String {
+    let text: String = text.chars().take(4 * TEXT).collect();
+    let longest = text.split(|char| char != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(3.max(longest + 1));
+    format!("{fence}sh\n{text}\n{fence}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::analyse;
+    use crate::results::{LatencyLog, Outcome, fixture};
+
+    #[test]
+    fn the_verdict_comes_first() {
+        let (run, log) = fixture::run();
+        let text = summary(&run, &analyse(&run, &log));
+        let mut lines = text.lines().filter(|line| !line.is_empty());
+        assert_eq!(lines.next(), Some("# stock-ticker"));
+        assert!(
+            lines.next().unwrap().starts_with("**WebSocket and SSE deliver in 400–416 µs"),
+            "{text}"
+        );
+        assert!(text.contains("| Long polling | 610 µs | 1.90 ms |"), "{text}");
+        assert!(text.contains("- WebSocket in block 2 failed: the server"), "{text}");
+        let columns = |line: &str| line.matches('|').count();
+        let table: Vec<_> =
+            text.lines().filter(|line| line.starts_with('|')).map(columns).collect();
+        assert_eq!(table, [11; 6]);
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_no_markup() {
+        let (mut run, log) = fixture::run();
+        run.manifest.scenario.name = "a|b\n# c <img src=x>".to_owned();
+        run.manifest.scenario.description =
+            "[x](http://evil.example) www.evil.example @team `y` ![z](q)".to_owned();
+        run.manifest.command = "run ```\n# injected".to_owned();
+        let text = summary(&run, &analyse(&run, &log));
+        assert!(text.starts_with("# a\\|b \\# c \\<img src=x\\>\n"), "{text}");
+        assert!(
+            text.contains("\\[x\\](http&#58;//evil.example) www&#46;evil.example &#64;team \\`y\\` \\!\\[z\\](q)"),
+            "{text}"
+        );
+        assert!(text.ends_with("\n````sh\nrun ```\n# injected\n````\n"), "{text}");
+    }
+
+    #[test]
+    fn it_fits_into_a_comment_whatever_happened() {
+        let (mut run, _) = fixture::run();
+        let mut trial = run.trials[0].clone();
+        trial.outcome = Outcome::Failed { reason: "<".repeat(3_000) };
+        trial.cell = "`".repeat(5_000);
+        run.trials = vec![trial; 5_000];
+        for (index, trial) in run.trials.iter_mut().enumerate() {
+            trial.cell += &(index % 50).to_string();
+        }
+        run.manifest.scenario.description = "*".repeat(100_000);
+        run.manifest.command = "`".repeat(100_000);
+        let text = summary(&run, &analyse(&run, &LatencyLog::default()));
+        assert!(text.len() < 64 * 1024, "{} bytes", text.len());
+        assert!(text.contains("more notes in report.html") && text.contains("more cells"));
+    }
+}

@@ -1,0 +1,101 @@
+//! Renders an analysis. It decides nothing: what a report claims was computed in `analysis`.
+
+mod charts;
+mod csv;
+mod html;
+mod markdown;
+mod quantity;
+mod table;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+use crate::analysis::analyse;
+use crate::results::folder::write_whole;
+use crate::results::{LatencyLog, Run};
+use charts::{Figure, Trials};
+
+pub use table::comparison;
+
+/// Renders everything that can be rendered from `run` and `log` into `dir`, and says which files
+/// that makes. Each is written whole or not at all, and none before all could be rendered. The same
+/// input gives the same bytes.
+///
+/// # Errors
+/// A file that cannot be written, by its path.
+pub fn render_all(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<Vec<PathBuf>> {
+    let analysis = analyse(run, log);
+    let mut files = Vec::new();
+    for (index, cell) in analysis.cells.iter().enumerate() {
+        for figure in Figure::ALL {
+            // A cell's name may be no name of a file, so it is its number that tells charts apart.
+            let name = match analysis.cells.len() {
+                1 => format!("charts/{}.png", figure.name()),
+                _ => format!("charts/{}-{}.png", figure.name(), index + 1),
+            };
+            files.push((name, figure.png(cell, &Trials(&run.trials))?));
+        }
+    }
+    files.push(("trials.csv".to_owned(), csv::trials(run)?));
+    files.push(("report.html".to_owned(), html::page(run, &analysis)?.into_bytes()));
+    files.push(("summary.md".to_owned(), markdown::summary(run, &analysis).into_bytes()));
+
+    let mut paths = Vec::new();
+    for (name, bytes) in files {
+        let path = dir.join(name);
+        write_whole(&path, &bytes)?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{fixture, folder};
+
+    #[test]
+    fn rendering_again_from_the_files_gives_the_same_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (run, log) = fixture::run();
+        folder::save(dir.path(), &run, &log).unwrap();
+        let first = render_all(dir.path(), &run, &log).unwrap();
+        let read = |paths: &[PathBuf]| -> Vec<Vec<u8>> {
+            paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+        };
+        let before = read(&first);
+
+        let (run, log) = folder::load(dir.path()).unwrap();
+        assert_eq!(render_all(dir.path(), &run, &log).unwrap(), first);
+        for ((before, after), path) in before.iter().zip(read(&first)).zip(&first) {
+            assert!(*before == after, "{} differs", path.display());
+        }
+        let names: Vec<_> = first
+            .iter()
+            .map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "charts/latency-spectrum.png",
+                "charts/latency-over-time.png",
+                "charts/cpu-per-delivery.png",
+                "charts/bytes-per-delivery.png",
+                "charts/memory-per-subscriber.png",
+                "trials.csv",
+                "report.html",
+                "summary.md",
+            ]
+        );
+    }
+
+    /// For looking at: `PUSHBENCH_SAMPLE=DIR cargo test -p pushbench-loadgen sample -- --ignored`.
+    #[test]
+    #[ignore = "writes a sample for people to look at"]
+    fn sample() {
+        let dir = PathBuf::from(std::env::var_os("PUSHBENCH_SAMPLE").expect("a folder"));
+        let (run, log) = fixture::run();
+        folder::save(&dir, &run, &log).unwrap();
+        render_all(&dir, &run, &log).unwrap();
+    }
+}

@@ -1,0 +1,190 @@
+//! The comparison on a terminal.
+
+use comfy_table::{
+    Attribute, Cell as TableCell, CellAlignment, Color, LineStyle, Table, TableStyle,
+};
+
+use super::{quantity, words};
+use crate::analysis::{Analysis, Cell, Figures};
+use crate::results::{Metric, Run};
+
+/// The columns, in the order in which a reader asks; every one but deliveries is a metric.
+const COLUMNS: [(&str, Column); 9] = [
+    ("p50", Column::Metric(Metric::LatencyP50)),
+    ("p99", Column::Metric(Metric::LatencyP99)),
+    ("max", Column::Metric(Metric::LatencyMax)),
+    ("delivered", Column::Deliveries),
+    ("server CPU\n/delivery", Column::Metric(Metric::ServerCpuPerDelivery)),
+    ("client CPU\n/delivery", Column::Metric(Metric::GeneratorCpuPerDelivery)),
+    ("memory\n/sub", Column::Metric(Metric::ServerMemoryPerSubscriber)),
+    ("bytes\n/deliv.", Column::Metric(Metric::BytesPerDelivery)),
+    ("conns", Column::Metric(Metric::ConnectionsOpened)),
+];
+
+const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
+const STYLE: TableStyle =
+    TableStyle::new().top_border(RULE).header_separator(RULE).bottom_border(RULE);
+
+#[derive(Clone, Copy)]
+enum Column {
+    Metric(Metric),
+    Deliveries,
+}
+
+/// The comparison, the verdict and the caveats. `colour` is for terminals whose owner did not set
+/// `NO_COLOR`.
+#[must_use]
+pub fn comparison(run: &Run, analysis: &Analysis, colour: bool) -> String {
+    let mut text = String::new();
+    for cell in &analysis.cells {
+        if analysis.cells.len() > 1 {
+            text += &format!("{}\n", printable(&cell.name));
+        }
+        text += &format!("{}\n\n", table(cell, colour).trim_fmt());
+        for sentence in words::verdict(cell) {
+            text += &wrapped("  ", &sentence);
+        }
+        text.push('\n');
+    }
+    let concerns = words::concerns(run, analysis);
+    if !concerns.is_empty() {
+        text += "Before you rely on it:\n";
+    }
+    for concern in concerns {
+        text += &wrapped("  ! ", &printable(&concern));
+    }
+    text
+}
+
+fn table(cell: &Cell, colour: bool) -> Table {
+    let mut table = Table::new();
+    table.load_style(STYLE);
+    if colour {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    let header = |text: &str| TableCell::new(text).add_attribute(Attribute::Bold);
+    let columns = COLUMNS.iter().map(|(text, _)| header(text).set_alignment(CellAlignment::Right));
+    table.set_header(std::iter::once(header("transport")).chain(columns));
+    for of in &cell.transports {
+        let name = TableCell::new(of.transport.label()).add_attribute(Attribute::Bold);
+        let columns = COLUMNS.iter().map(|(_, column)| match column {
+            Column::Metric(metric) => value(of, *metric),
+            Column::Deliveries => deliveries(of),
+        });
+        let columns = columns.map(|cell| cell.set_alignment(CellAlignment::Right));
+        table.add_row(std::iter::once(name).chain(columns));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    table
+}
+
+fn value(of: &Figures, metric: Metric) -> TableCell {
+    TableCell::new(quantity::of(metric, of.estimate(metric).map(|estimate| estimate.median)))
+}
+
+fn deliveries(of: &Figures) -> TableCell {
+    let Some(accounts) = of.accounts else { return TableCell::new(quantity::MISSING) };
+    match accounts.expected {
+        Some(expected) if accounts.is_complete() => {
+            TableCell::new(format!("all {}", quantity::count(expected)))
+        }
+        Some(_) => TableCell::new(words::shortfall(accounts).replace(", ", "\n")).fg(Color::Red),
+        None => TableCell::new(quantity::MISSING),
+    }
+}
+
+/// What came from outside must not move the cursor or change colours.
+fn printable(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+}
+
+/// The width that text is wrapped to: what fits the narrowest terminal that fits the table.
+const TEXT_WIDTH: usize = 96;
+
+fn wrapped(bullet: &str, text: &str) -> String {
+    let indent = " ".repeat(bullet.chars().count());
+    let mut lines = vec![bullet.to_owned()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().map_or(0, |line| line.chars().count());
+        if line + word.chars().count() > TEXT_WIDTH {
+            lines.push(indent.clone());
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push_str(word);
+            line.push(' ');
+        }
+    }
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::analysis::analyse;
+    use crate::results::{Outcome, fixture};
+
+    fn rendered(run: &Run, colour: bool) -> String {
+        comparison(run, &analyse(run, &fixture::run().1), colour)
+    }
+
+    #[test]
+    fn it_shows_every_transport_within_a_hundred_columns() {
+        let text = rendered(&fixture::run().0, false);
+        let row = text.lines().find(|line| line.contains("Long polling")).unwrap();
+        for figure in ["610 µs", "1.90 ms", "6.20 ms", "all 48,000", "14.2 µs", "21.5 µs", "402 B"]
+        {
+            assert!(row.contains(figure), "{figure} is missing in {row}");
+        }
+        assert!(text.contains("WebSocket and SSE deliver in"), "{text}");
+        assert!(text.contains("  ! WebSocket in block 2 failed"), "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
+        }
+    }
+
+    #[test]
+    fn only_a_terminal_gets_colours() {
+        let (run, _) = fixture::run();
+        assert!(!rendered(&run, false).contains('\u{1b}'));
+        assert!(rendered(&run, true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn losses_stand_in_the_row() {
+        let (mut run, _) = fixture::run();
+        run.trials[2].values.insert(Metric::Lost, 3.0);
+        run.trials[2].values.insert(Metric::Delivered, 23_997.0);
+        let text = rendered(&run, false);
+        assert!(text.contains("47,997 of 48,000") && text.contains("3 lost"), "{text}");
+    }
+
+    #[test]
+    fn a_reason_cannot_drive_the_terminal() {
+        let (mut run, _) = fixture::run();
+        run.trials[0].outcome = Outcome::Failed { reason: "\u{1b}[2Jgone\nnext".to_owned() };
+        let text = rendered(&run, false);
+        assert!(!text.contains('\u{1b}'));
+        assert!(text.contains("[2Jgone next"), "{text}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn any_values_make_a_table(values in prop::collection::vec(
+            (0..8_usize, 0..Metric::ALL.len(), any::<f64>()), 0..60)) {
+            let (mut run, _) = fixture::run();
+            for (trial, metric, value) in values {
+                run.trials[trial].values.insert(Metric::ALL[metric], value);
+            }
+            let text = rendered(&run, false);
+            prop_assert!(!text.contains("NaN") && !text.contains("inf "));
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The verdict and its caveats in sentences. What they say is decided in `analysis`.
+
+use pushbench_wire::Transport;
+
+use super::quantity;
+use crate::analysis::{Accounts, Analysis, Cell, Concern, Figures, Group, Ranking};
+use crate::results::{Metric, Run};
+
+/// The verdict on a cell: the headline first.
+pub(crate) fn verdict(cell: &Cell) -> Vec<String> {
+    let mut sentences: Vec<String> = cell.rankings.iter().map(ranking).collect();
+    if sentences.is_empty() {
+        sentences.push("No trial gave figures that can be used.".to_owned());
+    }
+    sentences.extend(complete(&cell.transports));
+    sentences
+}
+
+fn complete(transports: &[Figures]) -> Option<String> {
+    let complete = || {
+        transports.iter().filter(|of| of.accounts.is_some_and(|accounts| accounts.is_complete()))
+    };
+    let names: Vec<Transport> = complete().map(|of| of.transport).collect();
+    let aside = if complete().any(|of| of.failed > 0) { " (failed trials aside)" } else { "" };
+    (!names.is_empty()).then(|| {
+        sentence(&format!("{} delivered every event, once and in order{aside}", list(&names)))
+    })
+}
+
+fn ranking(ranking: &Ranking) -> String {
+    let value = |group: &Group| quantity::range(ranking.metric, group.low, group.high);
+    let [first, rest @ ..] = &ranking.groups[..] else { return String::new() };
+    let share = |last: &Group, phrase: &str| match last.low / first.high {
+        // From the nearer ends: what holds for every two members.
+        ratio if first.high > 0.0 && ratio >= 1.1 => {
+            format!(", {} {phrase}", quantity::times(ratio).replace('×', " times"))
+        }
+        _ => String::new(),
+    };
+    let same = match (first.transports.len(), first.alike) {
+        (1, _) => "",
+        (_, true) => ", about the same",
+        (_, false) => ", no clear order",
+    };
+    if ranking.metric == Metric::LatencyP50 {
+        let verb = if first.transports.len() == 1 { "delivers" } else { "deliver" };
+        let mut text =
+            format!("{} {verb} in {} (p50{same})", list(&first.transports), value(first));
+        for (index, group) in rest.iter().enumerate() {
+            let join = if index == 0 { ";" } else { "," };
+            let verb = match (index, group.transports.len()) {
+                (0, 1) => " takes",
+                (0, _) => " take",
+                _ => "",
+            };
+            text += &format!("{join} {}{verb} {}", list(&group.transports), value(group));
+        }
+        text += &rest.last().map_or(String::new(), |last| share(last, "as long"));
+        return sentence(&text);
+    }
+    let subject = title(ranking.metric);
+    let [between @ .., last] = rest else {
+        return sentence(&format!(
+            "{subject}: {} ({}{same})",
+            list(&first.transports),
+            value(first)
+        ));
+    };
+    let mut text =
+        format!("{subject}: least with {} ({}{same})", list(&first.transports), value(first));
+    for group in between {
+        text += &format!(", then {} ({})", list(&group.transports), value(group));
+    }
+    text += &format!(
+        ", most with {} ({}{})",
+        list(&last.transports),
+        value(last),
+        share(last, "as much")
+    );
+    sentence(&text)
+}
+
+/// The heading of a metric that is ranked or tabulated.
+pub(crate) fn title(metric: Metric) -> &'static str {
+    match metric {
+        Metric::LatencyP50 => "Latency p50",
+        Metric::LatencyP99 => "Latency p99",
+        Metric::LatencyMax => "Slowest delivery",
+        Metric::ServerCpuPerDelivery => "Server CPU per delivery",
+        Metric::GeneratorCpuPerDelivery => "Subscriber CPU per delivery",
+        Metric::ServerMemoryPerSubscriber => "Server memory per subscriber",
+        Metric::BytesPerDelivery => "Bytes per delivery",
+        Metric::ConnectionsOpened => "Connections opened",
+        other => other.name(),
+    }
+}
+
+/// Every caveat, worst first.
+pub(crate) fn concerns(run: &Run, analysis: &Analysis) -> Vec<String> {
+    let several = analysis.cells.len() > 1;
+    analysis
+        .concerns
+        .iter()
+        .map(|concern| sentence(&text(run, analysis, several, concern)))
+        .collect()
+}
+
+fn text(run: &Run, analysis: &Analysis, several: bool, concern: &Concern) -> String {
+    let within = |cell: &str| if several { format!(" in {cell}") } else { String::new() };
+    let trial = |index: usize| {
+        let trial = &run.trials[index];
+        format!("{} in block {}{}", list(&[trial.transport]), trial.block, within(&trial.cell))
+    };
+    match concern {
+        Concern::Interrupted { ran, planned } => format!(
+            "the run was stopped: {ran} of {planned} trials ran, and the transports may differ in how often"
+        ),
+        Concern::Unmeasured { cell, transport } => {
+            format!(
+                "{}{} has no valid trial, so it has no figures",
+                list(&[*transport]),
+                within(cell)
+            )
+        }
+        Concern::Failed { trial: index, reason } => format!("{} failed: {reason}", trial(*index)),
+        Concern::Invalid { trial: index, reason } => {
+            let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+            format!("{} is left out of the figures{reason}", trial(*index))
+        }
+        Concern::Incomplete { cell, transport } => {
+            let figures = analysis.cells.iter().find(|of| of.name == *cell).and_then(|cell| {
+                cell.transports.iter().find(|of| of.transport == *transport)?.accounts
+            });
+            let what = figures.map_or_else(String::new, shortfall);
+            format!("{}{} did not deliver as expected: {what}", list(&[*transport]), within(cell))
+        }
+        Concern::Warned { trial: index, warning } => format!("{}: {warning}", trial(*index)),
+        Concern::NoErrorBars { cell, transports } => {
+            let verb = if transports.len() == 1 { "has" } else { "have" };
+            format!(
+                "{}{} {verb} one valid trial, and so no error bars: differences below 10 % are called about \
+                 the same; raise `blocks` to see how far figures move from trial to trial",
+                list(transports),
+                within(cell),
+            )
+        }
+    }
+}
+
+/// What is wrong with the deliveries: "3 of 48,000 lost, 1 duplicated".
+pub(crate) fn shortfall(accounts: Accounts) -> String {
+    let counted = [
+        (accounts.lost, "lost"),
+        (accounts.duplicated, "duplicated"),
+        (accounts.reordered, "reordered"),
+        (accounts.lagged, "fell behind"),
+    ];
+    let some = counted.iter().filter_map(|(count, what)| {
+        count
+            .filter(|count| *count != 0.0)
+            .map(|count| format!("{} {what}", quantity::count(count)))
+    });
+    let some: Vec<String> = some.collect();
+    match (accounts.expected, accounts.delivered) {
+        (Some(expected), Some(delivered)) => {
+            let mut parts =
+                vec![format!("{} of {}", quantity::count(delivered), quantity::count(expected))];
+            parts.extend(some);
+            parts.join(", ")
+        }
+        _ => "its deliveries were not counted".to_owned(),
+    }
+}
+
+/// Transports within a sentence: "SSE, WebSocket and long polling".
+pub(crate) fn list(transports: &[Transport]) -> String {
+    let names: Vec<String> = transports.iter().map(|transport| inline(*transport)).collect();
+    match &names[..] {
+        [] => String::new(),
+        [one] => one.clone(),
+        [all @ .., last] => format!("{} and {last}", all.join(", ")),
+    }
+}
+
+/// The label as it stands within a sentence: names made of capitals keep them.
+fn inline(transport: Transport) -> String {
+    let label = transport.label();
+    let is_name = label.chars().skip(1).any(char::is_uppercase);
+    if is_name { label.to_owned() } else { label.to_lowercase() }
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", chars.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::analyse;
+    use crate::results::{LatencyLog, fixture};
+
+    #[test]
+    fn the_verdict_in_words() {
+        let (run, log) = fixture::run();
+        let analysis = analyse(&run, &log);
+        assert_eq!(
+            verdict(&analysis.cells[0]),
+            [
+                "WebSocket and SSE deliver in 400–416 µs (p50, about the same); long polling takes 610 µs, \
+                 polling 510 ms, 1,224 times as long.",
+                "Latency p99: least with WebSocket and SSE (1.10–1.22 ms, about the same), then long \
+                 polling (1.90 ms), most with polling (1.00 s, 825 times as much).",
+                "Server CPU per delivery: least with polling (1.93 µs), then WebSocket and SSE \
+                 (3.00–3.15 µs), most with long polling (14.2 µs, 7.36 times as much).",
+                "Subscriber CPU per delivery: least with polling (2.64 µs), then SSE and WebSocket \
+                 (4.06–4.40 µs), most with long polling (21.5 µs, 8.15 times as much).",
+                "Bytes per delivery: least with WebSocket (136 B), then SSE (171 B), then polling (210 B), \
+                 most with long polling (402 B, 2.96 times as much).",
+                "Server memory per subscriber: SSE, polling, WebSocket and long polling (7.31–9.10 kB, \
+                 no clear order).",
+                "Polling, long polling, SSE and WebSocket delivered every event, once and in order (failed \
+                 trials aside).",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_caveats_in_words() {
+        let (mut run, log) = fixture::run();
+        run.trials[2].values.insert(Metric::Lost, 3.0);
+        run.trials[2].values.insert(Metric::Delivered, 23_997.0);
+        let analysis = analyse(&run, &log);
+        assert_eq!(
+            concerns(&run, &analysis),
+            [
+                "WebSocket in block 2 failed: the server was killed by signal 9.",
+                "Long polling in block 2 is left out of the figures: 14.2 % of the CPU time was stolen by \
+                 other machines on this host: repeat at a quieter time.",
+                "SSE did not deliver as expected: 47,997 of 48,000, 3 lost.",
+                "Polling in block 1: the publisher was 1.3 ms late at its 99th percentile: latencies \
+                 include that; leave the machine alone or lower the event rate.",
+                "Long polling and WebSocket have one valid trial, and so no error bars: differences below \
+                 10 % are called about the same; raise `blocks` to see how far figures move from trial to \
+                 trial.",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_run_without_figures_says_so() {
+        let (mut run, _) = fixture::run();
+        run.trials.iter_mut().for_each(|trial| trial.values.clear());
+        let analysis = analyse(&run, &LatencyLog::default());
+        assert_eq!(verdict(&analysis.cells[0]), ["No trial gave figures that can be used."]);
+        let concerns = concerns(&run, &analysis).join("\n");
+        assert!(concerns.contains("its deliveries were not counted"), "{concerns}");
+    }
+}

@@ -1,0 +1,149 @@
+//! A plausible run for tests: four transports in two blocks, of which one trial is invalid and one
+//! failed.
+
+use std::collections::BTreeMap;
+
+use pushbench_wire::Transport;
+
+use super::latency_log::{Interval, LatencyLog, histogram};
+use super::model::{Machine, SCHEMA_VERSION, ScenarioText};
+use super::{Manifest, Metric, Outcome, Run, Trial, Warning};
+
+const MEASURED_S: u32 = 12;
+const PER_SECOND: u64 = 2_000;
+
+/// A run and its latencies, the same every time.
+pub(crate) fn run() -> (Run, LatencyLog) {
+    let mut log = LatencyLog::default();
+    let mut trials = Vec::new();
+    let mut started_s = 0.5;
+    for block in 1..=2 {
+        for &transport in Transport::ALL {
+            let trial = trial(transport, block, started_s + 2.0);
+            if let Some(from_s) = trial.measured_from_s {
+                log.intervals.extend(intervals(transport, block, from_s));
+            }
+            trials.push(trial);
+            started_s += 16.0;
+        }
+    }
+    (Run { schema_version: SCHEMA_VERSION, manifest: manifest(), trials }, log)
+}
+
+fn manifest() -> Manifest {
+    Manifest {
+        run: "stock-ticker-20250102T030405Z".to_owned(),
+        command: "pushbench run scenarios/stock-ticker.toml --blocks 2".to_owned(),
+        seed: 7,
+        started_at: "2025-01-02T03:04:05Z".to_owned(),
+        started_unix_s: 1_735_787_045.0,
+        planned_trials: 8,
+        interrupted: false,
+        version: "0.1.0".to_owned(),
+        revision: Some("0123abc".to_owned()),
+        server: "pushbench serve --listen 127.0.0.1:0".to_owned(),
+        machine: Machine {
+            kernel: "Linux 6.1.0 #1 SMP".to_owned(),
+            cpu_model: Some("Example CPU @ 2.60GHz".to_owned()),
+            cpu_governor: None,
+            cores: 2,
+            server_cores: vec![0],
+            generator_cores: vec![1],
+            memory_bytes: Some(8 << 30),
+            congestion_control: Some("cubic".to_owned()),
+        },
+        scenario: ScenarioText {
+            name: "stock-ticker".to_owned(),
+            description: "Prices to many browsers.".to_owned(),
+            path: "scenarios/stock-ticker.toml".to_owned(),
+            text: "name = \"stock-ticker\"\n\n[workload]\nsubscribers = 100\n".to_owned(),
+            sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
+        },
+    }
+}
+
+fn trial(transport: Transport, block: u32, measured_from_s: f64) -> Trial {
+    let mut trial = Trial {
+        cell: "base".to_owned(),
+        transport,
+        block,
+        outcome: Outcome::Valid,
+        warnings: Vec::new(),
+        measured_from_s: Some(measured_from_s),
+        warm_up_s: 2.0,
+        values: values(transport, block),
+    };
+    match (transport, block) {
+        (Transport::LongPolling, 2) => {
+            trial.outcome = Outcome::Invalid;
+            trial.warnings.push(Warning::CpuStolen { percent: 14.2 });
+        }
+        (Transport::WebSocket, 2) => {
+            trial.outcome =
+                Outcome::Failed { reason: "the server was killed by signal 9".to_owned() };
+            trial.measured_from_s = None;
+            trial.values.clear();
+        }
+        (Transport::Polling, 1) => trial.warnings.push(Warning::PublisherLate { p99_ms: 1.3 }),
+        _ => {}
+    }
+    trial
+}
+
+/// p50, p99 and slowest latency in ms; CPU of server and generator in µs; bytes; memory in kB.
+fn figures(transport: Transport) -> [f64; 7] {
+    match transport {
+        Transport::Polling => [502.0, 990.0, 1004.0, 1.9, 2.6, 210.0, 7.9],
+        Transport::LongPolling => [0.61, 1.9, 6.2, 14.2, 21.5, 402.0, 9.1],
+        Transport::Sse => [0.41, 1.2, 4.4, 3.1, 4.0, 171.0, 7.2],
+        Transport::WebSocket => [0.40, 1.1, 4.9, 3.0, 4.4, 136.0, 8.4],
+    }
+}
+
+fn values(transport: Transport, block: u32) -> BTreeMap<Metric, f64> {
+    let noise = 1.0 + 0.03 * f64::from(block - 1);
+    let [p50, p99, max, server, generator, bytes, memory] = figures(transport);
+    let deliveries = f64::from(MEASURED_S) * PER_SECOND as f64;
+    BTreeMap::from([
+        (Metric::LatencyP50, p50 * noise * 1e6),
+        (Metric::LatencyP99, p99 * noise * 1e6),
+        (Metric::LatencyMax, max * noise * 1e6),
+        (Metric::Expected, deliveries),
+        (Metric::Delivered, deliveries),
+        (Metric::Lost, 0.0),
+        (Metric::Duplicated, 0.0),
+        (Metric::Reordered, 0.0),
+        (Metric::ServerCpuPerDelivery, server * noise * 1e3),
+        (Metric::GeneratorCpuPerDelivery, generator * noise * 1e3),
+        (Metric::ServerMemoryPerSubscriber, memory * noise * 1e3),
+        (Metric::BytesPerDelivery, bytes),
+        (Metric::ConnectionsOpened, 100.0),
+        (Metric::Requests, 1200.0),
+    ])
+}
+
+fn intervals(transport: Transport, block: u32, from_s: f64) -> impl Iterator<Item = Interval> {
+    (0..MEASURED_S).map(move |second| {
+        let mut histogram = histogram();
+        for index in 0..PER_SECOND {
+            let share = (index as f64 + 0.5) / PER_SECOND as f64;
+            histogram.saturating_record(latency_ns(transport, block, second, share));
+        }
+        Interval { transport, start_s: from_s + f64::from(second), length_s: 1.0, histogram }
+    })
+}
+
+/// The latency below which `share` of the deliveries lie.
+fn latency_ns(transport: Transport, block: u32, second: u32, share: f64) -> u64 {
+    let [p50, p99, max, ..] = figures(transport);
+    let wave = 1.0 + 0.05 * f64::from((second * 7 + block * 3) % 5);
+    let ms = if transport == Transport::Polling {
+        0.5 + 1003.0 * share
+    } else {
+        // Half below the median, then a tail that is straight on the chart's logarithmic axes.
+        let nines = -(1.0 - share).log10();
+        let tail = p50 * (p99 / p50).powf(((nines - 0.3) / 1.7).max(0.0));
+        (p50 * (0.5 + share) * wave).max(tail * wave).min(max)
+    };
+    (ms * 1e6) as u64
+}

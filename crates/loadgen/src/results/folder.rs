@@ -1,0 +1,185 @@
+//! The folder of a run: its two source files, and how any file gets there whole or not at all.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::latency_log::LatencyLog;
+use super::model::{Run, SCHEMA_VERSION};
+
+/// The name of the file that holds a [`Run`].
+pub const RUN_FILE: &str = "run.json";
+
+/// The name of the file that holds a [`LatencyLog`].
+pub const LATENCY_FILE: &str = "latency.hlog";
+
+/// Writes a file so that `path` holds either what it held before or all of `bytes`, whatever
+/// happens meanwhile. Its folder is made if it does not exist.
+///
+/// # Errors
+/// What the operating system reports, with the path.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder).with_context(failed)?;
+    // In the same folder, because a rename is atomic only within one file system.
+    let mut file = tempfile::Builder::new()
+        .prefix(".pushbench-")
+        .permissions(readable_by_all())
+        .tempfile_in(folder)
+        .with_context(failed)?;
+    file.write_all(bytes).with_context(failed)?;
+    file.as_file().sync_all().with_context(failed)?;
+    file.persist(path).with_context(failed)?;
+    // The rename itself is durable only once the folder is.
+    File::open(folder).and_then(|folder| folder.sync_all()).with_context(failed)
+}
+
+/// Temporary files are private by default; results are as readable as the umask lets them be.
+fn readable_by_all() -> std::fs::Permissions {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::Permissions::from_mode(0o666)
+}
+
+/// Writes `run.json` and `latency.hlog`; called after every trial, so that a run that is cut off
+/// keeps the trials it has.
+///
+/// # Errors
+/// A value that is not finite, or what the operating system reports.
+pub fn save(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<()> {
+    for trial in &run.trials {
+        for (metric, value) in &trial.values {
+            // JSON has no such number: what could not be measured has no value at all.
+            ensure!(
+                value.is_finite(),
+                "{} of a {} trial is {value}",
+                metric.name(),
+                trial.transport
+            );
+        }
+    }
+    let latencies = log.encode(run.manifest.started_unix_s).context("cannot write latencies")?;
+    let mut json = serde_json::to_vec_pretty(run).context("cannot write the run as JSON")?;
+    json.push(b'\n');
+    // The log first: trials are looked up in it, so it may hold more than `run.json` knows of.
+    write_whole(&dir.join(LATENCY_FILE), &latencies)?;
+    write_whole(&dir.join(RUN_FILE), &json)
+}
+
+/// Reads what [`save`] wrote.
+///
+/// # Errors
+/// A file that is missing, damaged or of another version; the message names it and the place.
+pub fn load(dir: &Path) -> anyhow::Result<(Run, LatencyLog)> {
+    let (path, json) = read(dir, RUN_FILE)?;
+    let run = parse_run(&json).with_context(|| path.display().to_string())?;
+    let (path, latencies) = read(dir, LATENCY_FILE)?;
+    let log = LatencyLog::decode(&latencies).with_context(|| path.display().to_string())?;
+    Ok((run, log))
+}
+
+fn read(dir: &Path, name: &str) -> anyhow::Result<(PathBuf, Vec<u8>)> {
+    let path = dir.join(name);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok((path, bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            bail!("{} is missing: name a folder that `pushbench run` wrote", path.display())
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+fn parse_run(json: &[u8]) -> anyhow::Result<Run> {
+    /// Read before the rest, which another version may lay out otherwise.
+    #[derive(serde::Deserialize)]
+    struct Version {
+        schema_version: u32,
+    }
+    let Version { schema_version } = serde_json::from_slice(json)?;
+    ensure!(
+        schema_version == SCHEMA_VERSION,
+        "it has schema version {schema_version}, and this pushbench reads {SCHEMA_VERSION}: use the \
+         version that wrote it"
+    );
+    Ok(serde_json::from_slice(json)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::fixture;
+
+    #[test]
+    fn what_is_saved_loads() {
+        let dir = tempfile::tempdir().unwrap();
+        let (run, log) = fixture::run();
+        let folder = dir.path().join("new/run");
+        save(&folder, &run, &log).unwrap();
+        save(&folder, &run, &log).unwrap();
+        assert_eq!(load(&folder).unwrap(), (run, log));
+        let mut names: Vec<_> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, [LATENCY_FILE, RUN_FILE], "nothing temporary is left");
+    }
+
+    fn error_after(edit: impl FnOnce(&Path)) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let (run, log) = fixture::run();
+        save(dir.path(), &run, &log).unwrap();
+        edit(dir.path());
+        format!("{:#}", load(dir.path()).unwrap_err())
+    }
+
+    #[test]
+    fn errors_name_the_file_and_the_place() {
+        let missing = error_after(|dir| std::fs::remove_file(dir.join(RUN_FILE)).unwrap());
+        assert!(missing.contains("run.json is missing: name a folder"), "{missing}");
+        let missing = error_after(|dir| std::fs::remove_file(dir.join(LATENCY_FILE)).unwrap());
+        assert!(missing.contains("latency.hlog is missing"), "{missing}");
+
+        let edit = |from: &'static str, to: &'static str| {
+            error_after(move |dir| {
+                let path = dir.join(RUN_FILE);
+                let text = std::fs::read_to_string(&path).unwrap();
+                assert!(text.contains(from));
+                std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+            })
+        };
+        let version = edit("\"schema_version\": 1", "\"schema_version\": 99");
+        assert!(version.contains("run.json: it has schema version 99"), "{version}");
+        let malformed = edit("\"seed\": 7", "\"seed\": seven");
+        assert!(malformed.contains("run.json") && malformed.contains("line 6"), "{malformed}");
+        let unknown = edit("\"latency_p50\"", "\"latency_p5\"");
+        assert!(unknown.contains("latency_p5") && unknown.contains("line"), "{unknown}");
+
+        let damaged = error_after(|dir| std::fs::write(dir.join(LATENCY_FILE), "#a\nb").unwrap());
+        assert!(damaged.contains("latency.hlog: line 2"), "{damaged}");
+    }
+
+    #[test]
+    fn a_value_that_is_no_number_is_not_saved() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut run, log) = fixture::run();
+        run.trials[0].values.insert(crate::results::Metric::Lost, f64::NAN);
+        let error = save(dir.path(), &run, &log).unwrap_err().to_string();
+        assert!(error.contains("lost of a polling trial is NaN"), "{error}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "and nothing is written");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_the_old_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("taken");
+        std::fs::create_dir(&path).unwrap();
+        assert!(write_whole(&path, b"new").unwrap_err().to_string().contains("taken"));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,342 @@
+//! `latency.hlog`: the delivery latencies of a run as an [HdrHistogram interval log], which other
+//! people's tools read too. It owns that file's format and the histogram that all latencies are
+//! recorded in; it must not know which trial an interval belongs to.
+//!
+//! [HdrHistogram interval log]: https://hdrhistogram.github.io/HdrHistogram/
+
+use std::io::Read as _;
+use std::time::{Duration, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::read::ZlibDecoder;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::interval_log::{
+    IntervalLogHistogram, IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, Tag,
+};
+use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer};
+use pushbench_wire::Transport;
+
+/// The shortest latency that a histogram tells apart.
+const LOWEST: Duration = Duration::from_nanos(1);
+
+/// The longest latency that a histogram holds; longer ones are recorded as this, and counted. A
+/// minute is far beyond what any workload here calls delivered, and costs only 26 buckets.
+pub const HIGHEST: Duration = Duration::from_secs(60);
+
+/// Significant decimal digits: a recorded value is off by at most 0.1 %.
+const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// The maximum column is for human eyes, in milliseconds as Java's tools write it.
+const NS_PER_MAX_UNIT: f64 = 1e6;
+
+/// The histogram that every latency is recorded in, in nanoseconds: from 1 ns to [`HIGHEST`] at
+/// three significant digits. All have the same bounds, so that they always merge.
+#[must_use]
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(nanoseconds(LOWEST), nanoseconds(HIGHEST), SIGNIFICANT_DIGITS)
+        .expect("the bounds are constant and valid")
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).expect("a constant of at most a minute")
+}
+
+/// The delivery latencies of a run, interval by interval.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LatencyLog {
+    /// In the order in which they were measured.
+    pub intervals: Vec<Interval>,
+}
+
+/// The delivery latencies of one transport over a stretch of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interval {
+    /// What was measured.
+    pub transport: Transport,
+    /// When it began, in seconds since the run started. The file keeps milliseconds.
+    pub start_s: f64,
+    /// How long it lasted, in seconds. The file keeps milliseconds.
+    pub length_s: f64,
+    /// Latencies in nanoseconds, made by [`histogram`].
+    pub histogram: Histogram<u64>,
+}
+
+/// What is wrong with a `latency.hlog`.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct LatencyLogError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What is wrong with a line of a `latency.hlog`, or with an interval that is to be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The line is no comment, header or interval.
+    #[error("neither a comment nor an interval; the file was cut off or edited")]
+    Syntax,
+    /// The tag is missing, or names no transport.
+    #[error("the interval's tag must name a transport; it is `{0}`")]
+    Tag(String),
+    /// The histogram is not what [`histogram`] makes, or is damaged.
+    #[error("the histogram cannot be read: {0}")]
+    Histogram(String),
+    /// A time that the format cannot hold.
+    #[error("{0} s is no time in a run")]
+    Time(f64),
+}
+
+impl LatencyLog {
+    /// The file's bytes. `started_unix_s` is when the run started, in seconds since 1970.
+    ///
+    /// # Errors
+    /// A time that is negative or not finite, or a count above 2^63.
+    pub fn encode(&self, started_unix_s: f64) -> Result<Vec<u8>, Problem> {
+        let started = UNIX_EPOCH + seconds(started_unix_s)?;
+        let mut bytes = Vec::new();
+        let mut serializer = V2DeflateSerializer::new();
+        let mut writer = IntervalLogWriterBuilder::new()
+            .add_comment("[Delivery latency in nanoseconds; the tag is the transport]")
+            .with_start_time(started)
+            .with_base_time(started)
+            .with_max_value_divisor(NS_PER_MAX_UNIT)
+            .begin_log_with(&mut bytes, &mut serializer)
+            .map_err(unwritable)?;
+        for interval in &self.intervals {
+            writer
+                .write_histogram(
+                    &interval.histogram,
+                    seconds(interval.start_s)?,
+                    seconds(interval.length_s)?,
+                    Tag::new(interval.transport.name()),
+                )
+                .map_err(unwritable)?;
+        }
+        Ok(bytes)
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    /// The first line that is not as it should be.
+    pub fn decode(bytes: &[u8]) -> Result<Self, LatencyLogError> {
+        let mut intervals = Vec::new();
+        // The crate's reader gives no position with an interval, so it gets the lines one by one.
+        for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            let at = |problem| LatencyLogError { line: index + 1, problem };
+            for entry in IntervalLogIterator::new(line) {
+                match entry.map_err(|_| at(Problem::Syntax))? {
+                    LogEntry::Interval(entry) => {
+                        intervals.push(decode_interval(&entry).map_err(at)?);
+                    }
+                    LogEntry::StartTime(_) | LogEntry::BaseTime(_) => {}
+                }
+            }
+        }
+        Ok(Self { intervals })
+    }
+}
+
+fn unwritable(error: impl std::fmt::Display) -> Problem {
+    Problem::Histogram(error.to_string())
+}
+
+fn seconds(seconds: f64) -> Result<Duration, Problem> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| Problem::Time(seconds))
+}
+
+fn decode_interval(entry: &IntervalLogHistogram<'_>) -> Result<Interval, Problem> {
+    let tag = entry.tag().map_or("", |tag| tag.as_str());
+    Ok(Interval {
+        transport: tag.parse().map_err(|_| Problem::Tag(tag.to_owned()))?,
+        start_s: entry.start_timestamp().as_secs_f64(),
+        length_s: entry.duration().as_secs_f64(),
+        histogram: decode_histogram(entry.encoded_histogram()).map_err(Problem::Histogram)?,
+    })
+}
+
+/// Length of the V2 header: cookie, payload length, normalizing offset, digits, bounds, ratio.
+const V2_HEADER_LEN: usize = 40;
+
+/// The crate's decoder trusts the lengths in its input and overflows on some counts, so what it
+/// gets is inflated and checked here first.
+fn decode_histogram(text: &str) -> Result<Histogram<u64>, String> {
+    let compressed = BASE64.decode(text).map_err(|error| error.to_string())?;
+    // The compressed form is a cookie and a length, then the V2 form as a zlib stream.
+    let stream = compressed.get(8..).ok_or("it is cut off")?;
+    let empty = histogram();
+    let longest = V2_HEADER_LEN + empty.distinct_values() * 9;
+    let mut v2 = Vec::new();
+    ZlibDecoder::new(stream)
+        .take(longest as u64 + 1)
+        .read_to_end(&mut v2)
+        .map_err(|error| error.to_string())?;
+
+    let (header, counts) = v2.split_at_checked(V2_HEADER_LEN).ok_or("it is cut off")?;
+    if counts.len() > longest || word(header, 4)? != counts.len() as u64 {
+        return Err("its length is not the one it states".to_owned());
+    }
+    if word(header, 12)? != u64::from(empty.sigfig())
+        || long(header, 16)? != empty.low()
+        || long(header, 24)? != empty.high()
+    {
+        return Err("it has other bounds than a latency histogram of pushbench".to_owned());
+    }
+    if counts.windows(9).any(|bytes| bytes.iter().all(|byte| byte & 0x80 != 0)) {
+        return Err("it holds an impossible count".to_owned());
+    }
+    Deserializer::new().deserialize(&mut v2.as_slice()).map_err(|error| error.to_string())
+}
+
+fn word(bytes: &[u8], at: usize) -> Result<u64, &'static str> {
+    let (word, _) = bytes[at..].split_first_chunk().ok_or("it is cut off")?;
+    Ok(u64::from(u32::from_be_bytes(*word)))
+}
+
+fn long(bytes: &[u8], at: usize) -> Result<u64, &'static str> {
+    let (long, _) = bytes[at..].split_first_chunk().ok_or("it is cut off")?;
+    Ok(u64::from_be_bytes(*long))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STARTED: f64 = 1_700_000_000.25;
+
+    fn log(latencies_ns: &[&[u64]]) -> LatencyLog {
+        let intervals = latencies_ns.iter().enumerate().map(|(index, latencies)| {
+            let mut histogram = histogram();
+            latencies.iter().for_each(|&ns| histogram.saturating_record(ns));
+            Interval {
+                transport: Transport::ALL[index % Transport::ALL.len()],
+                start_s: index as f64 + 0.125,
+                length_s: 1.0,
+                histogram,
+            }
+        });
+        LatencyLog { intervals: intervals.collect() }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let log = log(&[&[1, 400_000, 59_000_000_000], &[], &[1_000; 300], &[u64::MAX]]);
+        assert_eq!(LatencyLog::decode(&log.encode(STARTED).unwrap()).unwrap(), log);
+    }
+
+    #[test]
+    fn the_file_is_what_other_tools_read() {
+        let text = String::from_utf8(log(&[&[2_000_000]]).encode(STARTED).unwrap()).unwrap();
+        assert!(text.contains("#[StartTime: 1700000000.250 (seconds since epoch)]\n"), "{text}");
+        assert!(text.contains("#[BaseTime: 1700000000.250 (seconds since epoch)]\n"), "{text}");
+        assert!(text.contains("\nTag=polling,0.125,1.000,2.001,HISTFAAAA"), "{text}");
+    }
+
+    #[test]
+    fn an_error_names_the_line() {
+        let good = String::from_utf8(log(&[&[1], &[2]]).encode(STARTED).unwrap()).unwrap();
+        let lines = good.lines().count();
+        let last = format!("line {lines}: ");
+        for (broken, message) in [
+            (
+                good.replace("Tag=long-polling", "Tag=pigeon"),
+                "must name a transport; it is `pigeon`",
+            ),
+            (good.replace("Tag=long-polling,", ""), "must name a transport; it is ``"),
+            (good[..good.len() - 1].to_owned(), "cut off"),
+            (good.replace("Tag=long-polling,1.125", "Tag=long-polling,1e3"), "neither a comment"),
+            (format!("{}!!!!\n", good.trim_end()), "cannot be read"),
+        ] {
+            let error = LatencyLog::decode(broken.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with(&last) && error.contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_histogram_with_other_bounds_is_refused() {
+        let mut other = Histogram::<u64>::new_with_bounds(1, 1 << 40, 3).unwrap();
+        other.record(5).unwrap();
+        let mut log = log(&[&[1]]);
+        log.intervals[0].histogram = other;
+        let error = LatencyLog::decode(&log.encode(STARTED).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("other bounds"), "{error}");
+    }
+
+    #[test]
+    fn an_impossible_time_is_not_written() {
+        let mut log = log(&[&[1]]);
+        log.intervals[0].start_s = f64::NAN;
+        assert!(matches!(log.encode(STARTED), Err(Problem::Time(_))));
+    }
+
+    /// A V2 histogram as a line, with any header and any counts.
+    fn line(payload_len: u32, digits: u32, high: u64, counts: &[u8]) -> Vec<u8> {
+        use std::io::Write as _;
+        let mut v2 = Vec::new();
+        v2.extend(0x1c84_9313_u32.to_be_bytes());
+        v2.extend(payload_len.to_be_bytes());
+        v2.extend(0_u32.to_be_bytes());
+        v2.extend(digits.to_be_bytes());
+        v2.extend(1_u64.to_be_bytes());
+        v2.extend(high.to_be_bytes());
+        v2.extend(1_f64.to_be_bytes());
+        v2.extend(counts);
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        zlib.write_all(&v2).unwrap();
+        let zlib = zlib.finish().unwrap();
+        let mut bytes = 0x1c84_9314_u32.to_be_bytes().to_vec();
+        bytes.extend((zlib.len() as u32).to_be_bytes());
+        bytes.extend(zlib);
+        format!("Tag=sse,0.000,1.000,1.000,{}\n", BASE64.encode(bytes)).into_bytes()
+    }
+
+    const HIGH: u64 = 60_000_000_000;
+
+    #[test]
+    fn a_hostile_histogram_is_an_error() {
+        assert!(LatencyLog::decode(&line(2, 3, HIGH, &[0x02, 0x04])).is_ok(), "the frame is right");
+        for (hostile, message) in [
+            (line(u32::MAX, 3, HIGH, &[2]), "length"),
+            (line(9, 3, HIGH, &[0xff; 9]), "impossible count"),
+            (line(1, 5, u64::MAX, &[2]), "bounds"),
+        ] {
+            let error = LatencyLog::decode(&hostile).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn a_damaged_log_never_panics(
+            latencies in prop::collection::vec(any::<u64>(), 0..40),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = log(&[&latencies, &[1]]).encode(STARTED).unwrap();
+            for (at, byte) in damage {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let _ = LatencyLog::decode(&bytes);
+            bytes.truncate(cut.index(bytes.len()));
+            let _ = LatencyLog::decode(&bytes);
+        }
+
+        #[test]
+        fn damaged_counts_never_panic(counts in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = LatencyLog::decode(&line(counts.len() as u32, 3, HIGH, &counts));
+        }
+
+        #[test]
+        fn any_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = LatencyLog::decode(&bytes);
+        }
+    }
+}
