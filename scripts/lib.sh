@@ -19,7 +19,7 @@ die() {
 # need COMMAND PACKAGE: installs the Debian package when the command is missing and we may.
 need() {
     command -v "$1" >/dev/null && return
-    [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || die "$1 is missing: install $2"
+    [[ $(id -u) == 0 && -x $(command -v apt-get) ]] || die "$1 is missing: install $2"
     echo "installing $2 for $1"
     # Lists that are too old name packages that are gone.
     if [[ ! -e $tmp/apt-is-fresh ]]; then
@@ -45,6 +45,11 @@ run_scenario() {
 metric() {
     # Counted from the end: what stands before may be quoted and hold commas.
     awk -F, -v name="$2" '$(NF-2) == name { print $NF }' "$1"
+}
+
+# is_valid FILE: whether the one trial in a trials.csv is valid.
+is_valid() {
+    [[ $(awk -F, 'NR == 2 { print $(NF-3) }' "$1") == true ]]
 }
 
 # ratios: reads `NAME VALUE` lines in the order of measurement. NAME is `reference` for the floor

@@ -88,16 +88,15 @@ static struct channel *find_channel(const char *name) {
 
 /* The connection is a subscriber from here on: nothing further is read as a request. */
 static int subscribe(int fd, struct channel *ch) {
-    static const char head[] = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n"
-                               "x-accel-buffering: no\r\nconnection: close\r\n\r\nretry: 1000\n\n";
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
+                               "X-Accel-Buffering: no\r\nConnection: close\r\n\r\nretry: 1000\n\n";
     if (!send_all(fd, head, sizeof head - 1)) return 0;
     if (ch->count == ch->capacity) {
         ch->capacity = ch->capacity ? 2 * ch->capacity : 64;
         ch->subscribers = grow(ch->subscribers, (size_t)ch->capacity * sizeof *ch->subscribers);
     }
-    struct connection *c = &connections[fd];
-    free(c->in);
-    *c = (struct connection){.channel = ch, .place = ch->count, .open = 1};
+    free(connections[fd].in);
+    connections[fd] = (struct connection){.channel = ch, .place = ch->count, .open = 1};
     ch->subscribers[ch->count++] = fd;
     return 0;
 }
@@ -105,6 +104,7 @@ static int subscribe(int fd, struct channel *ch) {
 /* The body's lines as one frame each: built once, then one send() per subscriber. */
 static int publish(int fd, struct channel *ch, const char *body, size_t len) {
     static char frame[MAX_BODY + 64];
+    unsigned long before = ch->last_id;
     for (const char *end = body + len; body < end;) {
         const char *eol = memchr(body, '\n', (size_t)(end - body));
         size_t line = (size_t)((eol ? eol : end) - body);
@@ -116,7 +116,7 @@ static int publish(int fd, struct channel *ch, const char *body, size_t len) {
             send_all(ch->subscribers[i], frame, size + text + 2);
         body += line + 1;
     }
-    snprintf(frame, sizeof frame, "{\"last_event_id\":%lu}", ch->last_id);
+    snprintf(frame, sizeof frame, "{\"id\":%lu,\"count\":%lu}", ch->last_id, ch->last_id - before);
     return answer(fd, "200 OK", "application/json", frame);
 }
 

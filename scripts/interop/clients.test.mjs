@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { EventSource } from 'eventsource';
 import { WebSocket } from 'ws';
@@ -42,6 +43,8 @@ describe('curl long polling', { timeout: 30_000 }, () => {
   test('is held until a WebSocket publishes', async () => {
     const held = curl(path('held', 'after=0'));
     const publisher = await openWebSocket(server.url, 'held');
+    const early = await Promise.race([held, sleep(300)]);
+    assert.equal(early, undefined, 'no answer before there is news');
     publisher.send('news');
     const { status, body } = await held;
     publisher.close();
@@ -141,6 +144,20 @@ describe('the package ws', { timeout: 30_000 }, () => {
     const [payload] = await once(socket, 'pong');
     assert.equal(payload.toString(), 'still there?');
     socket.close();
+  });
+
+  test('is pinged, and dropped when it does not answer', async () => {
+    const impatient = await startServer('--heartbeat', '100ms');
+    const mute = await openWebSocket(impatient.url, 'ping', '', [], { autoPong: false });
+    const lively = await openWebSocket(impatient.url, 'ping');
+    let pings = 0;
+    lively.on('ping', () => (pings += 1));
+    await once(mute, 'close');
+    await once(lively, 'ping');
+    assert.ok(pings >= 2);
+    assert.equal(lively.readyState, WebSocket.OPEN);
+    lively.close();
+    await impatient.stop();
   });
 
   test('loses nothing when it is cut', () =>

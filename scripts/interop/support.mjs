@@ -135,8 +135,9 @@ export async function publish(url, channel, body, { query = '', type = 'text/pla
 }
 
 /** Opens a WebSocket of the package `ws` and waits for the handshake. */
-export async function openWebSocket(url, channel, query = '', protocols = []) {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/channels/${channel}/ws${query}`, protocols);
+export async function openWebSocket(url, channel, query = '', protocols = [], options = {}) {
+  const address = `${url.replace('http', 'ws')}/channels/${channel}/ws${query}`;
+  const socket = new WebSocket(address, protocols, options);
   await once(socket, 'open');
   return socket;
 }
