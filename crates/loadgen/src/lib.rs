@@ -1,7 +1,14 @@
-//! Checks scenarios, and renders what a run has left.
+//! Replays a scenario over every transport against a real server, records what each one costs and
+//! loses, and renders the comparison.
+//!
+//! Modules import downwards only, in this order: [`command`] → [`report`] → [`analysis`] →
+//! `engine` → [`results`], `transport` → [`scenario`] (`report` and `analysis` never see
+//! `engine`: they work from files alone).
 
 pub mod analysis;
 pub mod command;
+mod engine;
 pub mod report;
 pub mod results;
 pub mod scenario;
+mod transport;

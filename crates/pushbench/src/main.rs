@@ -1,24 +1,118 @@
-//! pushbench, the program: reads the command line and calls one function.
+//! `pushbench`: one program that serves, measures and reports.
+//!
+//! Exit codes: 0 all is well; 1 the tool, or one of its trials, failed; 2 the command line or the
+//! scenario is wrong; 3 the measurement cannot be trusted; 130 interrupted.
 
 mod serve;
 
-use clap::Parser;
+use std::path::PathBuf;
+use std::process::ExitCode;
 
-/// Measure polling, long polling, Server-Sent Events and WebSocket on your workload
-#[derive(Parser)]
-#[command(version)]
-struct Cli {
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use pushbench_loadgen::command::{self, AlreadyExists, Build, Ending, RunOptions};
+use pushbench_loadgen::scenario::ScenarioError;
+
+/// Measures polling, long polling, Server-Sent Events and WebSocket on your workload.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(clap::Subcommand)]
+const EXIT_CODES: &str = "Exit codes: 0 all is well · 1 the tool or a trial failed · 2 wrong usage or \
+                          scenario · 3 the measurement cannot be trusted · 130 interrupted";
+
+#[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Args),
+    /// Replay a scenario over every transport and compare them.
+    Run(RunArguments),
+    /// Render the table, charts and page of a results folder again.
+    Report {
+        /// A folder that `run` has left.
+        dir: PathBuf,
+    },
+    /// Check scenarios without running them.
+    Check {
+        /// Scenario files, or folders of them.
+        #[arg(required = true)]
+        scenarios: Vec<PathBuf>,
+    },
+    /// Write a commented scenario to start from.
+    Init {
+        /// The file to write.
+        #[arg(default_value = "scenario.toml")]
+        path: PathBuf,
+        /// Replace the file when it exists.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Print the JSON Schema of scenarios, for editors.
+    Schema,
+    /// Serve all transports from one event log.
+    Serve(Box<serve::Args>),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
-        Command::Serve(args) => serve::serve(args),
+#[derive(Debug, clap::Args)]
+struct RunArguments {
+    /// The scenario.
+    scenario: PathBuf,
+    /// Where the results go [default: results/<scenario>-<time>].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Measure another server: a command that takes the flags of `pushbench serve` and prints its
+    /// ready line [default: this program's `serve`].
+    #[arg(long, value_name = "COMMAND")]
+    server: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match dispatch(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error:#}");
+            let is_users = error.is::<ScenarioError>() || error.is::<AlreadyExists>();
+            ExitCode::from(if is_users { 2 } else { 1 })
+        }
     }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(arguments) => Ok(match command::run(&run_options(arguments)?)? {
+            Ending::Complete => ExitCode::SUCCESS,
+            Ending::SomeFailed => ExitCode::FAILURE,
+            Ending::Untrusted => ExitCode::from(3),
+            Ending::Interrupted => ExitCode::from(130),
+        }),
+        Command::Report { dir } => command::report(&dir).map(|()| ExitCode::SUCCESS),
+        Command::Check { scenarios } => Ok(match command::check(&scenarios)? {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::from(2),
+        }),
+        Command::Init { path, force } => command::init(&path, force).map(|()| ExitCode::SUCCESS),
+        Command::Schema => command::schema().map(|()| ExitCode::SUCCESS),
+        Command::Serve(arguments) => serve::serve(*arguments).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn run_options(arguments: RunArguments) -> anyhow::Result<RunOptions> {
+    let server = match &arguments.server {
+        Some(command) => shell_words::split(command).context("--server is no command")?,
+        None => {
+            let this = std::env::current_exe().context("cannot find this program's own file")?;
+            vec![this.display().to_string(), "serve".to_owned()]
+        }
+    };
+    Ok(RunOptions {
+        scenario: arguments.scenario,
+        out: arguments.out,
+        server,
+        command_line: std::env::args().collect(),
+        build: Build {
+            version: env!("CARGO_PKG_VERSION"),
+            revision: option_env!("PUSHBENCH_REVISION"),
+        },
+    })
 }

@@ -41,7 +41,7 @@ impl Drop for Server {
 }
 
 fn command(flags: &[&str]) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("pushbench"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pushbench"));
     command
         .args(["serve", "--listen", "127.0.0.1:0"])
         .args(flags)
@@ -89,7 +89,7 @@ fn it_runs_on_the_cores_and_threads_it_is_told() {
 #[test]
 fn what_cannot_work_is_said() {
     let server = Server::start(&[]);
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("pushbench"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pushbench"));
     let output = command.args(["serve", "--listen", &server.address.to_string()]).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     let address = server.address;

@@ -82,7 +82,7 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    fn of(trials: &[&Trial]) -> Self {
+    pub(crate) fn of(trials: &[&Trial]) -> Self {
         let sum = |metric| {
             let values = trials.iter().filter_map(|trial| trial.value(metric));
             values.filter(|value| value.is_finite()).reduce(|sum, value| sum + value)

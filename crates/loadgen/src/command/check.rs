@@ -3,22 +3,15 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit};
 
+use crate::engine::{OVERHEAD, samples_for};
 use crate::scenario::Scenario;
 use crate::scenario::schedule::{Schedule, trials};
 
-/// About what a trial takes beside its warm-up and its window: starting the server, connecting,
-/// draining and stopping.
-const TRIAL_OVERHEAD: Duration = Duration::from_secs(2);
-
 /// Open files of a process that are no subscriber's connection, generously.
 const OTHER_FILES: u64 = 64;
-
-/// With fewer deliveries than these, the slowest hundredth is too few to be told.
-const DELIVERIES_FOR_P99: u64 = 5_000;
 
 /// Prints for each scenario what a run of it will do, or what is wrong with it. A folder stands
 /// for all `*.toml` in it. Says whether all of them can be run.
@@ -75,7 +68,7 @@ fn scenarios_at(path: &Path) -> io::Result<Vec<PathBuf>> {
 fn plan(scenario: &Scenario) -> String {
     let workload = &scenario.workload;
     let trials = trials(scenario).len();
-    let trial = Schedule::new(workload).window().end + TRIAL_OVERHEAD;
+    let trial = Schedule::new(workload).window().end + OVERHEAD;
     let seconds = trial.as_secs_f64() * trials as f64;
     let (minutes, seconds) = ((seconds / 60.0) as u64, (seconds % 60.0) as u64);
     let events = u64::from(workload.events_per_channel()) * u64::from(workload.channels);
@@ -86,8 +79,9 @@ fn plan(scenario: &Scenario) -> String {
          deliveries over {sockets} connections",
         if trials == 1 { "trial" } else { "trials" },
     );
-    if deliveries < DELIVERIES_FOR_P99 {
-        let _ = write!(line, "; a p99 needs {DELIVERIES_FOR_P99} deliveries");
+    let needed = samples_for(0.99);
+    if deliveries < needed {
+        let _ = write!(line, "; a p99 needs {needed} deliveries");
     }
     if let Some(limit) = open_file_limit().filter(|&limit| sockets + OTHER_FILES > limit) {
         let _ = write!(
@@ -124,7 +118,7 @@ mod tests {
         let scenario = Scenario::parse(&text, "").unwrap();
         assert_eq!(
             plan(&scenario),
-            "8 trials in about 1:52, each with 100 events and 20000 deliveries over 200 connections"
+            "8 trials in about 1:41, each with 100 events and 20000 deliveries over 200 connections"
         );
     }
 
@@ -134,7 +128,7 @@ mod tests {
             .replace("subscribers = 200", "subscribers = 2")
             .replace("compare = [", "compare = [\"sse\"] # ");
         let line = plan(&Scenario::parse(&text, "").unwrap());
-        assert!(line.starts_with("1 trial in about 0:14, each with 100 events and 200 deliveries"));
+        assert!(line.starts_with("1 trial in about 0:12, each with 100 events and 200 deliveries"));
         assert!(line.ends_with("; a p99 needs 5000 deliveries"), "{line}");
     }
 

@@ -2,10 +2,13 @@
 
 mod check;
 mod init;
+mod progress;
 mod report;
+mod run;
 mod schema;
 
 pub use check::check;
 pub use init::{AlreadyExists, init};
 pub use report::report;
+pub use run::{Build, Ending, RunOptions, run};
 pub use schema::schema;

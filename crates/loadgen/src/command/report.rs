@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::analysis::analyse;
 use crate::report::{comparison, render_all};
-use crate::results::folder;
+use crate::results::{LatencyLog, Run, folder};
 
 /// Renders the run in `dir` again and prints its comparison and the files that were written.
 ///
@@ -13,9 +13,14 @@ use crate::results::folder;
 /// Source files that are missing or damaged, or a file that cannot be written.
 pub fn report(dir: &Path) -> anyhow::Result<()> {
     let (run, log) = folder::load(dir)?;
-    let files = render_all(dir, &run, &log)?;
+    show(dir, &run, &log)
+}
+
+/// Renders a run into `dir` and prints its comparison and the files that were written.
+pub(super) fn show(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<()> {
+    let files = render_all(dir, run, log)?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", comparison(&run, &analyse(&run, &log), colour_on_stdout()))?;
+    writeln!(out, "{}", comparison(run, &analyse(run, log), colour_on_stdout()))?;
     for file in files {
         writeln!(out, "{}", file.display())?;
     }
@@ -24,7 +29,7 @@ pub fn report(dir: &Path) -> anyhow::Result<()> {
 
 /// Whether output may be coloured: on a terminal, unless `NO_COLOR` says otherwise
 /// (<https://no-color.org>).
-pub(crate) fn colour_on_stdout() -> bool {
+fn colour_on_stdout() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     std::io::stdout().is_terminal() && !refused
 }

@@ -16,6 +16,7 @@ use crate::results::{LatencyLog, Run};
 use charts::{Figure, Trials};
 
 pub use table::comparison;
+pub use words::trial_line;
 
 /// Renders everything that can be rendered from `run` and `log` into `dir`, and says which files
 /// that makes. Each is written whole or not at all, and none before all could be rendered. The same

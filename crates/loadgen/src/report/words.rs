@@ -4,7 +4,7 @@ use pushbench_wire::Transport;
 
 use super::quantity;
 use crate::analysis::{Accounts, Analysis, Cell, Concern, Figures, Group, Ranking};
-use crate::results::{Metric, Run};
+use crate::results::{Metric, Outcome, Run, Trial};
 
 /// The verdict on a cell: the headline first.
 pub(crate) fn verdict(cell: &Cell) -> Vec<String> {
@@ -170,6 +170,26 @@ pub(crate) fn shortfall(accounts: Accounts) -> String {
         }
         _ => "its deliveries were not counted".to_owned(),
     }
+}
+
+/// What became of one trial, in a line.
+#[must_use]
+pub fn trial_line(trial: &Trial) -> String {
+    if let Outcome::Failed { reason } = &trial.outcome {
+        return format!("failed: {reason}");
+    }
+    let of = |metric| quantity::of(metric, trial.value(metric));
+    let mut line = format!(
+        "p50 {}, p99 {}, {}, server CPU {} per delivery",
+        of(Metric::LatencyP50),
+        of(Metric::LatencyP99),
+        shortfall(Accounts::of(&[trial])),
+        of(Metric::ServerCpuPerDelivery),
+    );
+    if let Some(warning) = trial.warnings.iter().find(|warning| warning.invalidates()) {
+        line += &format!("; left out: {warning}");
+    }
+    line
 }
 
 /// Transports within a sentence: "SSE, WebSocket and long polling".

@@ -1,0 +1,198 @@
+//! `pushbench run`: replays a scenario over every transport and leaves a results folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use jiff::Timestamp;
+use pushbench_wire::clock;
+use sha2::{Digest as _, Sha256};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::progress::Progress;
+use super::report::show;
+use crate::engine::probe::{self, Cores};
+use crate::engine::{BASE_CELL, TrialPlan};
+use crate::results::latency_log::{Interval, LatencyLog};
+use crate::results::model::{SCHEMA_VERSION, ScenarioText};
+use crate::results::{Manifest, Outcome, Run, Trial, folder};
+use crate::scenario::Scenario;
+use crate::scenario::schedule::{self, PlannedTrial};
+
+/// What `pushbench run` was asked.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The scenario's file.
+    pub scenario: PathBuf,
+    /// The results folder; by default `results/<scenario>-<time>`.
+    pub out: Option<PathBuf>,
+    /// The program that serves, with its first arguments.
+    pub server: Vec<String>,
+    /// The command line, for the manifest.
+    pub command_line: Vec<String>,
+    /// What is running.
+    pub build: Build,
+}
+
+/// What this program was built from.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// Version of pushbench.
+    pub version: &'static str,
+    /// Source revision, if it is known.
+    pub revision: Option<&'static str>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Every transport has a valid trial, and none failed.
+    Complete,
+    /// At least one trial failed; the others are kept.
+    SomeFailed,
+    /// A transport has no trial that can be trusted.
+    Untrusted,
+    /// It was interrupted; finished trials are kept.
+    Interrupted,
+}
+
+/// Runs every trial of a scenario, one after the other. What has been measured is on disk after
+/// each trial; the folder's other files are rendered at the end, however it comes.
+///
+/// # Errors
+/// A bad scenario (a [`crate::scenario::ScenarioError`]), a machine that cannot run it, or files
+/// that cannot be written. A trial that fails is no error but a row of the results.
+pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
+    let (scenario, text) = Scenario::load(&options.scenario)?;
+    let cores = Cores::divide()?;
+    probe::reserve_files(u64::from(scenario.workload.subscribers))?;
+    let started = Timestamp::now();
+    let run_name = format!("{}-{}", scenario.name, started.strftime("%Y%m%d-%H%M%S"));
+    let dir = options.out.clone().unwrap_or_else(|| Path::new("results").join(&run_name));
+    ensure!(
+        !dir.join(folder::RUN_FILE).exists(),
+        "{} already holds a run: name another folder with --out, or remove it",
+        dir.display()
+    );
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+
+    let trials = schedule::trials(&scenario);
+    let manifest = Manifest {
+        run: run_name,
+        command: shell_words::join(&options.command_line),
+        seed: scenario.seed,
+        started_at: started.to_string(),
+        started_unix_s: started.as_duration().as_secs_f64(),
+        planned_trials: trials.len() as u32,
+        interrupted: false,
+        version: options.build.version.to_owned(),
+        revision: options.build.revision.map(str::to_owned),
+        server: shell_words::join(&options.server),
+        machine: probe::machine(&cores),
+        scenario: ScenarioText {
+            name: scenario.name.clone(),
+            description: scenario.description.clone(),
+            path: options.scenario.display().to_string(),
+            sha256: Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect(),
+            text,
+        },
+    };
+    cores.confine_generator()?;
+    let mut session = Session {
+        scenario: &scenario,
+        server: &options.server,
+        cores: &cores,
+        dir: &dir,
+        start_ns: clock::now_ns(),
+        run: Run { schema_version: SCHEMA_VERSION, manifest, trials: Vec::new() },
+        log: LatencyLog { intervals: Vec::new() },
+        progress: Progress::new(&scenario, trials.len()),
+    };
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(session.run_all(&trials))?;
+    let Session { run, log, progress, .. } = session;
+    progress.finish();
+    show(&dir, &run, &log)?;
+    Ok(ending(&run))
+}
+
+fn ending(run: &Run) -> Ending {
+    let has_valid = |trial: &Trial| {
+        run.trials.iter().any(|other| other.transport == trial.transport && other.is_valid())
+    };
+    if run.manifest.interrupted {
+        Ending::Interrupted
+    } else if run.trials.iter().any(|trial| matches!(trial.outcome, Outcome::Failed { .. })) {
+        Ending::SomeFailed
+    } else if run.trials.iter().all(has_valid) {
+        Ending::Complete
+    } else {
+        Ending::Untrusted
+    }
+}
+
+/// A run in the making.
+struct Session<'a> {
+    scenario: &'a Scenario,
+    server: &'a [String],
+    cores: &'a Cores,
+    dir: &'a Path,
+    start_ns: u64,
+    run: Run,
+    log: LatencyLog,
+    progress: Progress,
+}
+
+impl Session<'_> {
+    async fn run_all(&mut self, trials: &[PlannedTrial]) -> anyhow::Result<()> {
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for Ctrl-C")?;
+        let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+        for (index, &planned) in trials.iter().enumerate() {
+            self.progress.begin(index, planned);
+            tokio::select! {
+                (trial, intervals) = self.run_one(planned) => {
+                    self.progress.end(&trial);
+                    self.run.trials.push(trial);
+                    self.log.intervals.extend(intervals);
+                }
+                _ = interrupt.recv() => self.run.manifest.interrupted = true,
+                _ = terminate.recv() => self.run.manifest.interrupted = true,
+            }
+            folder::save(self.dir, &self.run, &self.log)?;
+            if self.run.manifest.interrupted {
+                self.progress.line("Interrupted: the trials that have ended are kept.");
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn run_one(&mut self, planned: PlannedTrial) -> (Trial, Vec<Interval>) {
+        let PlannedTrial { block, transport } = planned;
+        let plan = TrialPlan {
+            scenario: self.scenario,
+            transport,
+            server: self.server,
+            cores: self.cores,
+        };
+        let warm_up = self.scenario.workload.warm_up;
+        match plan.run(|phase| self.progress.step(phase)).await {
+            Ok(measurement) => measurement.into_trial(transport, block, warm_up, self.start_ns),
+            Err(error) => {
+                let trial = Trial {
+                    cell: BASE_CELL.into(),
+                    transport,
+                    block,
+                    outcome: Outcome::Failed { reason: format!("{error:#}") },
+                    warnings: Vec::new(),
+                    measured_from_s: None,
+                    warm_up_s: warm_up.as_secs_f64(),
+                    values: std::collections::BTreeMap::new(),
+                };
+                (trial, Vec::new())
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The subscribers of a trial, on one worker thread per core of the generator.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use pushbench_wire::event::LAGGED_NAME;
+use pushbench_wire::{Event, Stamp, Transport};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use super::ledger::Ledger;
+use super::recorder::{MeasuredEvents, Recorder};
+use crate::transport::{
+    ClientError, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Totals,
+    WebSocket, Wire,
+};
+
+/// Connections that one worker opens at the same time: below any listen backlog, so that a flood
+/// of connects does not become a measurement of SYN retries.
+const CONNECTS_AT_ONCE: usize = 32;
+
+/// How long a subscriber whose connection broke waits before it connects again.
+const RECONNECT_AFTER: Duration = Duration::from_millis(100);
+
+/// What a subscriber reports while it runs.
+#[derive(Debug)]
+pub(super) enum Signal {
+    /// It is connected.
+    Connected,
+    /// It cannot go on.
+    Failed(String),
+}
+
+/// All subscribers of a trial.
+pub(super) struct Crew {
+    workers: Vec<Worker>,
+    signals: mpsc::UnboundedReceiver<Signal>,
+}
+
+struct Worker {
+    tally: Arc<Tally>,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<anyhow::Result<Recorder>>,
+}
+
+impl Crew {
+    /// Starts `threads` workers, which begin to connect at once. The threads have the cores of the
+    /// calling thread.
+    pub(super) fn start(
+        transport: Transport,
+        subscriptions: &[Subscription],
+        measured: MeasuredEvents,
+        threads: usize,
+    ) -> anyhow::Result<Self> {
+        let (sender, signals) = mpsc::unbounded_channel();
+        let share = subscriptions.len().div_ceil(threads).max(1);
+        let workers = subscriptions
+            .chunks(share)
+            .map(|share| {
+                let tally = Arc::new(Tally::default());
+                let (stop, stopped) = oneshot::channel();
+                let duty = Duty {
+                    subscriptions: share.to_vec(),
+                    measured,
+                    tally: Arc::clone(&tally),
+                    signals: sender.clone(),
+                    stopped,
+                };
+                // The only place where the generator tells transports apart.
+                let work = move || match transport {
+                    Transport::Polling => duty.perform::<Polling>(),
+                    Transport::LongPolling => duty.perform::<LongPolling>(),
+                    Transport::Sse => duty.perform::<Sse>(),
+                    Transport::WebSocket => duty.perform::<WebSocket>(),
+                };
+                let thread = std::thread::Builder::new()
+                    .name("subscribers".into())
+                    .spawn(work)
+                    .context("cannot start a worker thread")?;
+                Ok(Worker { tally, stop, thread })
+            })
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self { workers, signals })
+    }
+
+    /// The next report of a subscriber; waits for ever when there is none.
+    pub(super) async fn signal(&mut self) -> Signal {
+        match self.signals.recv().await {
+            Some(signal) => signal,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What all workers have done to the network so far.
+    pub(super) fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for worker in &self.workers {
+            totals.add(&worker.tally);
+        }
+        totals
+    }
+
+    /// Ends all subscribers and hands over what they recorded.
+    pub(super) fn stop(self) -> anyhow::Result<Recorder> {
+        let mut threads = Vec::new();
+        for worker in self.workers {
+            // The worker may have ended by itself.
+            let _ = worker.stop.send(());
+            threads.push(worker.thread);
+        }
+        let mut all: Option<Recorder> = None;
+        for thread in threads {
+            let recorder = thread.join().map_err(|_| anyhow!("a worker thread panicked"))??;
+            match &mut all {
+                None => all = Some(recorder),
+                Some(all) => all.merge(&recorder),
+            }
+        }
+        all.ok_or_else(|| anyhow!("there were no subscribers"))
+    }
+}
+
+/// What one worker thread has to do.
+struct Duty {
+    subscriptions: Vec<Subscription>,
+    measured: MeasuredEvents,
+    tally: Arc<Tally>,
+    signals: mpsc::UnboundedSender<Signal>,
+    stopped: oneshot::Receiver<()>,
+}
+
+impl Duty {
+    /// Runs the subscribers until the worker is stopped.
+    fn perform<S: Subscriber + 'static>(self) -> anyhow::Result<Recorder> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime of a worker")?;
+        let recorder = Rc::new(RefCell::new(Recorder::new(self.measured)));
+        let subscribers = LocalSet::new();
+        let permits = Rc::new(Semaphore::new(CONNECTS_AT_ONCE));
+        for subscription in self.subscriptions {
+            let seat = Seat {
+                subscription,
+                wire: Wire::new(Arc::clone(&self.tally)),
+                permits: Rc::clone(&permits),
+                signals: self.signals.clone(),
+            };
+            let log = EventLog {
+                ledger: Ledger::new(self.measured.count),
+                recorder: Rc::clone(&recorder),
+                tally: Arc::clone(&self.tally),
+                last_read_ns: 0,
+                last_event_id: 0,
+            };
+            subscribers.spawn_local(subscribe::<S>(seat, log));
+        }
+        // An error means that the trial was dropped, which stops the worker as well.
+        let _ = runtime.block_on(subscribers.run_until(self.stopped));
+        drop(subscribers);
+        drop(runtime);
+        Rc::try_unwrap(recorder)
+            .map(RefCell::into_inner)
+            .map_err(|_| anyhow!("a subscriber outlived its worker"))
+    }
+}
+
+/// What a subscriber needs to connect, and to connect again.
+struct Seat {
+    subscription: Subscription,
+    wire: Rc<Wire>,
+    permits: Rc<Semaphore>,
+    signals: mpsc::UnboundedSender<Signal>,
+}
+
+impl Seat {
+    async fn connect<S: Subscriber>(&self, after: u64) -> Result<S, ClientError> {
+        // Closed never.
+        let _permit = self.permits.acquire().await;
+        S::connect(&self.subscription, &self.wire, after).await
+    }
+}
+
+/// Runs one subscriber until its worker stops.
+async fn subscribe<S: Subscriber>(seat: Seat, mut log: EventLog) {
+    let error = match receive_for_ever::<S>(&seat, &mut log).await {
+        Ok(never) => match never {},
+        Err(error) => error,
+    };
+    // Nobody listens any more when the trial is over.
+    let _ = seat.signals.send(Signal::Failed(error.to_string()));
+}
+
+async fn receive_for_ever<S: Subscriber>(
+    seat: &Seat,
+    log: &mut EventLog,
+) -> Result<std::convert::Infallible, ClientError> {
+    let mut subscriber: S = seat.connect(0).await?;
+    let _ = seat.signals.send(Signal::Connected);
+    loop {
+        match subscriber.receive(log).await {
+            Ok(()) => {}
+            Err(error) if error.is_broken_connection() => {
+                log.reconnects(&error);
+                tokio::time::sleep(RECONNECT_AFTER).await;
+                subscriber = seat.connect(log.last_event_id).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Enters what one subscriber receives.
+struct EventLog {
+    ledger: Ledger,
+    recorder: Rc<RefCell<Recorder>>,
+    tally: Arc<Tally>,
+    last_read_ns: u64,
+    last_event_id: u64,
+}
+
+impl EventLog {
+    fn reconnects(&self, reason: &ClientError) {
+        let account = &mut self.recorder.borrow_mut().account;
+        account.reconnects += 1;
+        account.first_reconnect.get_or_insert_with(|| reason.to_string());
+    }
+}
+
+impl Sink for EventLog {
+    fn on_event(&mut self, at_ns: u64, event: Event<'_>) {
+        self.last_event_id = event.id;
+        if at_ns != self.last_read_ns {
+            self.last_read_ns = at_ns;
+            self.tally.reads.add(1);
+        }
+        let mut recorder = self.recorder.borrow_mut();
+        if event.name == LAGGED_NAME {
+            recorder.account.lagged += 1;
+            return;
+        }
+        self.tally.deliveries.add(1);
+        match Stamp::read_from(event.payload) {
+            Some(stamp) => {
+                if recorder.enter(&mut self.ledger, &stamp, at_ns) {
+                    self.tally.measured.add(1);
+                }
+            }
+            None => recorder.account.foreign += 1,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Runs trials: starts the server, drives subscribers and publisher, and records. It must not know
+//! how results are stored, analysed or shown.
+
+mod crew;
+mod ledger;
+mod measurement;
+mod pacer;
+pub(crate) mod probe;
+mod publisher;
+mod recorder;
+mod server_command;
+mod server_process;
+mod snapshot;
+mod trial;
+
+pub(crate) use measurement::{BASE_CELL, samples_for};
+pub(crate) use trial::{OVERHEAD, Phase, TrialPlan};

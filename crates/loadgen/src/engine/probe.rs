@@ -1,0 +1,205 @@
+//! What the operating system says about processes and the machine. What it does not say is `None`.
+
+use std::fs;
+
+use anyhow::Context as _;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
+use pushbench_wire::clock;
+
+use crate::results::model::Machine;
+
+/// The CPU clock of a process: nanoseconds of all its threads, living and ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CpuClock(ClockId);
+
+impl CpuClock {
+    /// That of another process.
+    pub(crate) fn of(process: Pid) -> nix::Result<Self> {
+        clock_getcpuclockid(process).map(Self)
+    }
+
+    /// That of this process.
+    pub(crate) const fn own() -> Self {
+        Self(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+    }
+
+    /// CPU time used so far. Fails when the process has gone.
+    pub(crate) fn read_ns(self) -> nix::Result<u64> {
+        clock::read_ns(self.0)
+    }
+}
+
+/// Memory of a process, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    /// Resident and anonymous: its own, without the pages of files and libraries.
+    pub(crate) anonymous: u64,
+    /// The most that was ever resident, files included.
+    pub(crate) peak: u64,
+}
+
+/// Reads `/proc/PID/status`.
+pub(crate) fn memory_of(process: Pid) -> Option<Memory> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    Some(Memory {
+        anonymous: kilobytes(&status, "RssAnon:")? * 1024,
+        peak: kilobytes(&status, "VmHWM:")? * 1024,
+    })
+}
+
+/// The number behind `key` in text such as `/proc/meminfo`, whose kB are KiB.
+fn kilobytes(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// CPU time that the hypervisor gave to others, and all CPU time, in ticks over all cores.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MachineTime {
+    stolen: u64,
+    all: u64,
+}
+
+impl MachineTime {
+    /// Reads the first line of `/proc/stat`.
+    pub(crate) fn read() -> Option<Self> {
+        Self::parse(&fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    fn parse(stat: &str) -> Option<Self> {
+        let fields: Vec<u64> = stat
+            .lines()
+            .next()?
+            .strip_prefix("cpu ")?
+            .split_whitespace()
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .ok()?;
+        // user nice system idle iowait irq softirq steal; guest time is part of user.
+        Some(Self { stolen: *fields.get(7)?, all: fields[..8].iter().sum() })
+    }
+
+    /// The stolen part of the time since `earlier`, in per cent.
+    pub(crate) fn stolen_percent_since(self, earlier: Self) -> Option<f64> {
+        let all = self.all.checked_sub(earlier.all).filter(|all| *all > 0)?;
+        Some(self.stolen.checked_sub(earlier.stolen)? as f64 / all as f64 * 100.0)
+    }
+}
+
+/// How the cores that this process may use are divided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cores {
+    /// Those of the server.
+    pub(crate) server: Vec<usize>,
+    /// Those of the generator: the same when there is only one.
+    pub(crate) generator: Vec<usize>,
+}
+
+impl Cores {
+    /// Halves the cores that this process may use; the server gets the smaller half.
+    pub(crate) fn divide() -> anyhow::Result<Self> {
+        let allowed =
+            sched_getaffinity(Pid::from_raw(0)).context("cannot read the CPU affinity")?;
+        let cores = (0..CpuSet::count()).filter(|&core| allowed.is_set(core).unwrap_or(false));
+        Ok(Self::halve(cores.collect()))
+    }
+
+    fn halve(cores: Vec<usize>) -> Self {
+        if cores.len() < 2 {
+            return Self { server: cores.clone(), generator: cores };
+        }
+        let (server, generator) = cores.split_at(cores.len() / 2);
+        Self { server: server.to_vec(), generator: generator.to_vec() }
+    }
+
+    /// Confines the calling thread, and all threads that it starts, to the generator's cores.
+    pub(crate) fn confine_generator(&self) -> anyhow::Result<()> {
+        let mut set = CpuSet::new();
+        for &core in &self.generator {
+            set.set(core)
+                .with_context(|| format!("core {core} is beyond what the kernel counts"))?;
+        }
+        sched_setaffinity(Pid::from_raw(0), &set).context("cannot set the CPU affinity")
+    }
+}
+
+/// Files that are open besides the subscribers' sockets.
+const OTHER_FILES: u64 = 100;
+
+/// Makes room for `sockets` open sockets, which the server inherits.
+pub(crate) fn reserve_files(sockets: u64) -> anyhow::Result<()> {
+    let needed = sockets + OTHER_FILES;
+    let (soft, hard) =
+        getrlimit(Resource::RLIMIT_NOFILE).context("cannot read the open-file limit")?;
+    anyhow::ensure!(
+        needed <= hard,
+        "{sockets} subscribers take {needed} open files, but this process may have {hard}: \
+         raise the limit (`ulimit -Hn {needed}`, as root) or lower `subscribers`"
+    );
+    if soft < needed {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+            .context("cannot raise the open-file limit")?;
+    }
+    Ok(())
+}
+
+/// What the manifest says about the machine.
+pub(crate) fn machine(cores: &Cores) -> Machine {
+    let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let numbers = |cores: &[usize]| cores.iter().map(|&core| core as u32).collect::<Vec<_>>();
+    let mut all = [cores.server.clone(), cores.generator.clone()].concat();
+    all.sort_unstable();
+    all.dedup();
+    Machine {
+        kernel: read("/proc/version").unwrap_or_default(),
+        cpu_model: read("/proc/cpuinfo").and_then(|text| {
+            let line = text.lines().find(|line| line.starts_with("model name"))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        }),
+        cpu_governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        cores: all.len() as u32,
+        server_cores: numbers(&cores.server),
+        generator_cores: numbers(&cores.generator),
+        memory_bytes: read("/proc/meminfo")
+            .and_then(|text| kilobytes(&text, "MemTotal:"))
+            .map(|kilobytes| kilobytes * 1024),
+        congestion_control: read("/proc/sys/net/ipv4/tcp_congestion_control"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_never_shares_a_core_unless_there_is_one() {
+        let halves = |cores: &[usize]| {
+            let Cores { server, generator } = Cores::halve(cores.to_vec());
+            (server, generator)
+        };
+        assert_eq!(halves(&[3]), (vec![3], vec![3]));
+        assert_eq!(halves(&[0, 1]), (vec![0], vec![1]));
+        assert_eq!(halves(&[0, 2, 5]), (vec![0], vec![2, 5]));
+    }
+
+    #[test]
+    fn stolen_time() {
+        let before = MachineTime::parse("cpu  10 0 10 80 0 0 0 0 0 0\ncpu0 …").unwrap();
+        let after = MachineTime::parse("cpu  20 0 20 150 0 0 0 10 0 0\n").unwrap();
+        assert_eq!(after.stolen_percent_since(before), Some(10.0));
+        assert_eq!(after.stolen_percent_since(after), None, "no time has passed");
+        assert!(MachineTime::parse("cpu 1 2 x").is_none());
+        assert!(MachineTime::read().is_some());
+    }
+
+    #[test]
+    fn this_process_has_memory_and_a_clock() {
+        let memory = memory_of(Pid::this()).unwrap();
+        assert!(memory.anonymous > 0 && memory.peak > 0);
+        assert!(CpuClock::of(Pid::this()).unwrap().read_ns().unwrap() > 0);
+        assert!(memory_of(Pid::from_raw(i32::MAX)).is_none());
+    }
+}

@@ -1,0 +1,323 @@
+//! The publisher: a thread that follows the open-loop schedule and publishes through the server's
+//! own publish route. It never waits for an answer before it publishes the next event: answers are
+//! read by a second thread, and an answer that is no 200 fails the trial.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use hdrhistogram::Histogram;
+use nix::time::ClockId;
+use pushbench_wire::endpoint::{Resource, SPLIT};
+use pushbench_wire::stamp::STAMP_LEN;
+use pushbench_wire::{Stamp, clock};
+
+use super::pacer;
+use super::recorder::MeasuredEvents;
+use crate::results::latency_log;
+use crate::scenario::schedule::Due;
+
+/// How long the server may take to accept bytes or to answer: far beyond any latency worth a
+/// measurement.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often the reader of answers looks whether it has had the last one.
+const LOOK_UP: Duration = Duration::from_millis(50);
+
+/// The largest head of an answer.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
+
+/// What the publisher follows.
+pub(super) struct PublishPlan {
+    /// The server.
+    pub(super) address: SocketAddr,
+    /// The channels, as [`Due::channel`] counts them.
+    pub(super) channels: Vec<String>,
+    /// Bytes of every event.
+    pub(super) payload_bytes: usize,
+    /// Offset 0 of the schedule, on [`clock`].
+    pub(super) start_ns: u64,
+    /// Which events are measured.
+    pub(super) measured: MeasuredEvents,
+}
+
+/// A running publisher.
+pub(super) struct Publisher {
+    sending: JoinHandle<anyhow::Result<Histogram<u64>>>,
+    answers: JoinHandle<anyhow::Result<()>>,
+    shared: Arc<Shared>,
+}
+
+/// What the two threads and the engine share.
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    sent: AtomicU64,
+    sending_cpu_ns: AtomicU64,
+    answers_cpu_ns: AtomicU64,
+    failure: Mutex<Option<String>>,
+}
+
+impl Shared {
+    /// Passes `outcome` on, and makes the reason of a failure known before its thread is joined.
+    fn note<T>(&self, outcome: anyhow::Result<T>) -> anyhow::Result<T> {
+        if let (Err(error), Ok(mut failure)) = (&outcome, self.failure.lock()) {
+            failure.get_or_insert_with(|| format!("{error:#}"));
+        }
+        outcome
+    }
+}
+
+impl Publisher {
+    /// Connects, and starts to publish `schedule` at the plan's start.
+    pub(super) fn start(
+        plan: PublishPlan,
+        schedule: impl Iterator<Item = Due> + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        let connect = || {
+            let stream = TcpStream::connect(plan.address)?;
+            stream.set_nodelay(true)?;
+            stream.set_write_timeout(Some(TIMEOUT))?;
+            stream.set_read_timeout(Some(LOOK_UP))?;
+            Ok::<_, std::io::Error>((stream.try_clone()?, stream))
+        };
+        let (reading, writing) = connect()
+            .with_context(|| format!("the publisher cannot connect to {}", plan.address))?;
+        let shared = Arc::new(Shared::default());
+        let answers = {
+            let shared = Arc::clone(&shared);
+            spawn("publish-answers", move || shared.note(read_answers(reading, &shared)))?
+        };
+        let sending = {
+            let shared = Arc::clone(&shared);
+            spawn("publisher", move || shared.note(publish(&plan, schedule, writing, &shared)))?
+        };
+        Ok(Self { sending, answers, shared })
+    }
+
+    /// CPU time of both threads so far.
+    pub(super) fn cpu_ns(&self) -> u64 {
+        self.shared.sending_cpu_ns.load(Ordering::Relaxed)
+            + self.shared.answers_cpu_ns.load(Ordering::Relaxed)
+    }
+
+    /// Why it cannot go on, as soon as it cannot.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.shared.failure.lock().ok()?.clone()
+    }
+
+    /// Ends the threads, early if need be, and returns how late the measured events were published.
+    pub(super) fn stop(self) -> anyhow::Result<Histogram<u64>> {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        let sent = join(self.sending);
+        // A server that stops reading also stops answering: its answer says more than the write.
+        join(self.answers)?;
+        sent
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<JoinHandle<anyhow::Result<T>>> {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .with_context(|| format!("cannot start the {name} thread"))
+}
+
+fn join<T>(thread: JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T> {
+    thread.join().map_err(|_| anyhow!("a publisher thread panicked"))?
+}
+
+fn publish(
+    plan: &PublishPlan,
+    schedule: impl Iterator<Item = Due>,
+    mut stream: TcpStream,
+    shared: &Shared,
+) -> anyhow::Result<Histogram<u64>> {
+    pacer::prepare_thread();
+    let mut lateness = latency_log::histogram();
+    let mut batches: Vec<Batch> = plan.channels.iter().map(|name| Batch::new(plan, name)).collect();
+    let mut request = Vec::new();
+    let mut schedule = schedule.peekable();
+    let outcome = loop {
+        let Some(next) = schedule.peek() else { break Ok(lateness) };
+        pacer::sleep_until(plan.start_ns + next.offset_ns, &shared.stop);
+        if shared.stop.load(Ordering::Relaxed) {
+            break Err(anyhow!("the publisher was stopped"));
+        }
+        let now_ns = clock::now_ns();
+        request.clear();
+        let mut requests = 0;
+        let mut touched = Vec::new();
+        while let Some(due) = schedule.next_if(|event| plan.start_ns + event.offset_ns <= now_ns) {
+            let intended_ns = plan.start_ns + due.offset_ns;
+            let batch = &mut batches[due.channel as usize];
+            if batch.lines.is_empty() {
+                touched.push(due.channel);
+            }
+            batch.push(&Stamp {
+                publisher: 0,
+                sequence: due.sequence,
+                intended_ns,
+                published_ns: now_ns,
+            });
+            if plan.measured.index(due.sequence).is_some() {
+                lateness.saturating_record(now_ns - intended_ns);
+            }
+        }
+        for channel in touched {
+            batches[channel as usize].take_into(&mut request);
+            requests += 1;
+        }
+        // Counted first, so that no answer can come before its request is known.
+        shared.sent.fetch_add(requests, Ordering::Release);
+        if let Err(error) = stream.write_all(&request) {
+            break Err(error).context("the server does not take events any more");
+        }
+        shared.sending_cpu_ns.store(thread_cpu_ns(), Ordering::Relaxed);
+    };
+    shared.stop.store(true, Ordering::Release);
+    outcome
+}
+
+fn thread_cpu_ns() -> u64 {
+    clock::read_ns(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap_or_default()
+}
+
+/// The events of one channel that are due together, as one request.
+struct Batch {
+    head: String,
+    payload: Vec<u8>,
+    lines: Vec<u8>,
+}
+
+impl Batch {
+    fn new(plan: &PublishPlan, channel: &str) -> Self {
+        let path = Resource::Events.path(channel);
+        let filler = (b'a'..=b'z').cycle().take(plan.payload_bytes.max(STAMP_LEN));
+        Self {
+            head: format!(
+                "POST {path}?{SPLIT}=lines HTTP/1.1\r\nhost: {}\r\ncontent-type: text/plain\r\ncontent-length: ",
+                plan.address
+            ),
+            payload: filler.collect(),
+            lines: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, stamp: &Stamp) {
+        stamp.write_to(&mut self.payload);
+        self.lines.extend_from_slice(&self.payload);
+        self.lines.push(b'\n');
+    }
+
+    fn take_into(&mut self, request: &mut Vec<u8>) {
+        request.extend_from_slice(self.head.as_bytes());
+        // Writing to a `Vec` cannot fail.
+        let _ = write!(request, "{}\r\n\r\n", self.lines.len());
+        request.append(&mut self.lines);
+    }
+}
+
+/// Reads one answer for every request, until all that were sent are answered.
+fn read_answers(mut stream: TcpStream, shared: &Shared) -> anyhow::Result<()> {
+    let mut answered = 0;
+    let mut unread = Vec::new();
+    let mut piece = [0; 4096];
+    let mut silent_since_ns = clock::now_ns();
+    loop {
+        while let Some(used) = parse_answer(&unread)? {
+            unread.drain(..used);
+            answered += 1;
+        }
+        // In this order: after `stop` no request is added.
+        let is_stopped = shared.stop.load(Ordering::Acquire);
+        if answered == shared.sent.load(Ordering::Acquire) {
+            if is_stopped {
+                return Ok(());
+            }
+            silent_since_ns = clock::now_ns();
+        }
+        ensure!(
+            unread.len() <= MAX_ANSWER_BYTES,
+            "the server's answer to an event is larger than {MAX_ANSWER_BYTES} bytes"
+        );
+        match stream.read(&mut piece) {
+            Ok(0) => bail!("the server closed the publisher's connection"),
+            Ok(bytes) => {
+                unread.extend_from_slice(&piece[..bytes]);
+                silent_since_ns = clock::now_ns();
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                let silence = Duration::from_nanos(clock::now_ns() - silent_since_ns);
+                ensure!(
+                    silence < TIMEOUT,
+                    "the server has not answered the publisher for {TIMEOUT:?}"
+                );
+            }
+            Err(error) => return Err(error).context("the server does not answer the publisher"),
+        }
+        shared.answers_cpu_ns.store(thread_cpu_ns(), Ordering::Relaxed);
+    }
+}
+
+/// The length of the answer at the head of `bytes`, once it is whole.
+fn parse_answer(bytes: &[u8]) -> anyhow::Result<Option<usize>> {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut answer = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head) =
+        answer.parse(bytes).context("the server's answer to an event is not HTTP")?
+    else {
+        return Ok(None);
+    };
+    let length: usize = answer
+        .headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
+        .and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok())
+        .context("the server's answer to an event has no content-length")?;
+    let end = head.saturating_add(length);
+    let Some(body) = bytes.get(head..end) else { return Ok(None) };
+    match answer.code {
+        Some(200) => Ok(Some(end)),
+        code => bail!(
+            "the server refused an event with {}: {}",
+            code.unwrap_or_default(),
+            String::from_utf8_lossy(body)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn answers() {
+        let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{\"id\":1}HTTP/1.1 2";
+        assert_eq!(parse_answer(ok).unwrap(), Some(ok.len() - 10));
+        assert_eq!(parse_answer(&ok[..40]).unwrap(), None);
+        let refused = b"HTTP/1.1 413 Payload Too Large\r\ncontent-length: 3\r\n\r\nbig";
+        assert_eq!(
+            parse_answer(refused).unwrap_err().to_string(),
+            "the server refused an event with 413: big"
+        );
+        assert!(parse_answer(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+        assert!(parse_answer(b"SSH-2.0\r\n\r\n").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_is_read_without_panic(bytes: Vec<u8>, length: u64) {
+            let _ = parse_answer(&bytes);
+            let _ = parse_answer(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").as_bytes());
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The command line of the server under test, with limits that the scenario fits into. Only the
+//! heartbeat differs between the transports of a run, because a scenario may set it.
+
+use std::time::Duration;
+
+use pushbench_wire::Transport;
+
+use super::probe::Cores;
+use crate::scenario::Scenario;
+
+/// How long after its publication the log still holds an event, beside two polling intervals.
+const LOG_KEEPS: Duration = Duration::from_secs(10);
+
+/// How long a kept connection may be idle, beside two polling intervals.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// Connections besides those of subscribers: the publisher's and the control client's, and as many
+/// again that are still closing.
+const OTHER_CONNECTIONS: u32 = 64;
+
+/// `program` and the arguments that every server under test gets.
+pub(super) fn server_command(
+    program: &[String],
+    scenario: &Scenario,
+    transport: Transport,
+    cores: &Cores,
+) -> Vec<String> {
+    let workload = &scenario.workload;
+    let kept_for = scenario.polling.interval * 2 + LOG_KEEPS;
+    let log_events = (workload.events_per_second * kept_for.as_secs_f64()).ceil() as u64;
+    let log_events = log_events.max(1_000);
+    let log_bytes = (log_events * workload.payload_bytes as u64).max(1 << 20);
+    let cpus: Vec<String> = cores.server.iter().map(ToString::to_string).collect();
+    let mut command = program.to_vec();
+    let mut flag = |name: &str, value: String| command.extend([name.to_owned(), value]);
+    flag("--listen", "127.0.0.1:0".into());
+    flag("--cpus", cpus.join(","));
+    flag("--log-events", log_events.to_string());
+    flag("--log-bytes", log_bytes.to_string());
+    flag("--max-response-bytes", log_bytes.to_string());
+    flag("--keep-alive", format_duration(scenario.polling.interval * 2 + KEEP_ALIVE));
+    flag("--max-channels", workload.channels.to_string());
+    flag("--max-connections", (workload.subscribers + OTHER_CONNECTIONS).to_string());
+    flag("--long-poll-timeout", format_duration(scenario.long_polling.timeout));
+    match transport {
+        Transport::Polling | Transport::LongPolling => {}
+        Transport::Sse => flag("--heartbeat", format_duration(scenario.sse.heartbeat)),
+        Transport::WebSocket => flag("--heartbeat", format_duration(scenario.websocket.heartbeat)),
+    }
+    command.push("--stop-on-stdin-eof".into());
+    command
+}
+
+fn format_duration(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}

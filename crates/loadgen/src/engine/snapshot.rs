@@ -1,0 +1,41 @@
+//! What is known of both sides at one moment. Two snapshots bound the measured window.
+
+use pushbench_wire::clock;
+
+use super::crew::Crew;
+use super::probe::{CpuClock, MachineTime, Memory};
+use super::publisher::Publisher;
+use super::server_process::ServerHandle;
+use crate::transport::Totals;
+
+/// One moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Snapshot {
+    pub(super) at_ns: u64,
+    pub(super) server_cpu_ns: u64,
+    /// All of this process, the publisher too.
+    pub(super) own_cpu_ns: u64,
+    pub(super) publisher_cpu_ns: u64,
+    pub(super) totals: Totals,
+    pub(super) memory: Option<Memory>,
+    pub(super) machine: Option<MachineTime>,
+}
+
+impl Snapshot {
+    /// Fails when the server has gone.
+    pub(super) fn take(
+        server: &ServerHandle,
+        crew: &Crew,
+        publisher: &Publisher,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            at_ns: clock::now_ns(),
+            server_cpu_ns: server.cpu.read_ns()?,
+            own_cpu_ns: CpuClock::own().read_ns()?,
+            publisher_cpu_ns: publisher.cpu_ns(),
+            totals: crew.totals(),
+            memory: server.memory(),
+            machine: MachineTime::read(),
+        })
+    }
+}

@@ -1,0 +1,258 @@
+//! One trial: a fresh server, subscribers, warm-up, the measured window, the drain.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use pushbench_wire::{Transport, clock};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::crew::{Crew, Signal};
+use super::measurement::Measurement;
+use super::probe::Cores;
+use super::publisher::{PublishPlan, Publisher};
+use super::recorder::MeasuredEvents;
+use super::server_command::server_command;
+use super::server_process::{ServerHandle, ServerProcess};
+use super::snapshot::Snapshot;
+use crate::scenario::Scenario;
+use crate::scenario::schedule::{Schedule, polling_phases};
+use crate::transport::Subscription;
+
+/// From the last connection to the first event: the server finishes what connecting began.
+const LEAD: Duration = Duration::from_millis(200);
+
+/// How long no subscriber may get connected before the trial is given up.
+const CONNECT_STALL: Duration = Duration::from_secs(20);
+
+/// How long the drain waits beyond a polling interval.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// How long the drain goes on after the last expected delivery, for duplicates to show up.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// How often the engine looks around while it waits.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How long a server that broke its connections may take to be seen dead.
+const DYING: Duration = Duration::from_millis(500);
+
+/// About what a trial takes beside its warm-up and window: starting the server, connecting,
+/// draining and stopping.
+pub(crate) const OVERHEAD: Duration = Duration::from_millis(700);
+
+/// What a trial needs to know.
+pub(crate) struct TrialPlan<'a> {
+    /// The question.
+    pub(crate) scenario: &'a Scenario,
+    /// What is measured this time.
+    pub(crate) transport: Transport,
+    /// The server's program and first arguments.
+    pub(crate) server: &'a [String],
+    /// Who runs where.
+    pub(crate) cores: &'a Cores,
+}
+
+/// Where a trial stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Phase {
+    /// The server starts.
+    Start,
+    /// Subscribers connect: how many are.
+    Connect(u64),
+    /// Events flow, unmeasured.
+    WarmUp,
+    /// Events flow and are measured: deliveries so far.
+    Measure(u64),
+    /// The measured window is over.
+    Measured,
+    /// The last deliveries are awaited: how many are missing.
+    Drain(u64),
+}
+
+impl TrialPlan<'_> {
+    /// Runs the trial. An error is the reason of a failed trial. Dropping the future ends the
+    /// server and the subscribers.
+    pub(crate) async fn run(&self, mut progress: impl FnMut(Phase)) -> anyhow::Result<Measurement> {
+        progress(Phase::Start);
+        let command = server_command(self.server, self.scenario, self.transport, self.cores);
+        let mut server = ServerProcess::start(&command).await?;
+        let handle = server.handle();
+        match self.measure(&handle, &mut progress).await {
+            Ok(measurement) => {
+                server.stop().await?;
+                Ok(measurement)
+            }
+            // A dead server shows first as a broken connection, but its end is the better reason.
+            Err(error) => Err(timeout(DYING, server.ended()).await.unwrap_or(error)),
+        }
+    }
+
+    async fn measure(
+        &self,
+        server: &ServerHandle,
+        progress: &mut impl FnMut(Phase),
+    ) -> anyhow::Result<Measurement> {
+        let workload = &self.scenario.workload;
+        let schedule = Schedule::new(workload);
+        let window = schedule.window();
+        let measured = MeasuredEvents {
+            first: schedule.measured().start,
+            count: schedule.measured().len() as u32,
+            duration: window.end - window.start,
+        };
+        let memory_before = server.memory();
+        let mut crew = Crew::start(
+            self.transport,
+            &self.subscriptions(server),
+            measured,
+            self.cores.generator.len(),
+        )?;
+        self.connect(&mut crew, progress).await?;
+
+        let start_ns = clock::now_ns() + LEAD.as_nanos() as u64;
+        let plan = PublishPlan {
+            address: server.address,
+            channels: (0..workload.channels).map(channel_name).collect(),
+            payload_bytes: workload.payload_bytes,
+            start_ns,
+            measured,
+        };
+        let publisher = Publisher::start(plan, schedule.events())?;
+        let start = Instant::now() + LEAD;
+        wait_until(start + window.start, &mut crew, &publisher, |_| progress(Phase::WarmUp))
+            .await?;
+        let before = Snapshot::take(server, &crew, &publisher)?;
+        wait_until(start + window.end, &mut crew, &publisher, |crew| {
+            progress(Phase::Measure(crew.totals().measured));
+        })
+        .await?;
+        let after = Snapshot::take(server, &crew, &publisher)?;
+        progress(Phase::Measured);
+
+        let expected = u64::from(measured.count) * u64::from(workload.subscribers);
+        self.drain(&mut crew, expected, progress).await?;
+        let memory_after = server.memory();
+        let server_deliveries = server.deliveries(self.transport).await;
+        let connections = crew.totals().connections;
+        let lateness = tokio::task::spawn_blocking(|| publisher.stop()).await??;
+        let recorder = tokio::task::spawn_blocking(|| crew.stop()).await??;
+        ensure!(
+            recorder.account.foreign == 0,
+            "{} deliveries were of events that this trial did not publish",
+            recorder.account.foreign
+        );
+        Ok(Measurement {
+            subscribers: workload.subscribers,
+            cores: self.cores.clone(),
+            expected,
+            before,
+            after,
+            memory_before,
+            memory_after,
+            server_deliveries,
+            connections,
+            lateness,
+            interval: measured.interval(),
+            recorder,
+        })
+    }
+
+    fn subscriptions(&self, server: &ServerHandle) -> Vec<Subscription> {
+        let scenario = self.scenario;
+        let interval = scenario.polling.interval;
+        let phases = polling_phases(scenario.seed, scenario.workload.subscribers, interval);
+        let poll_epoch = Instant::now();
+        let connection = match self.transport {
+            Transport::LongPolling => scenario.long_polling.connection,
+            Transport::Polling | Transport::Sse | Transport::WebSocket => {
+                scenario.polling.connection
+            }
+        };
+        phases
+            .into_iter()
+            .zip((0..scenario.workload.channels).cycle())
+            .map(|(poll_phase, channel)| Subscription {
+                address: server.address,
+                channel: channel_name(channel),
+                poll_interval: interval,
+                poll_epoch,
+                poll_phase,
+                long_poll_timeout: scenario.long_polling.timeout,
+                connection,
+            })
+            .collect()
+    }
+
+    async fn connect(
+        &self,
+        crew: &mut Crew,
+        progress: &mut impl FnMut(Phase),
+    ) -> anyhow::Result<()> {
+        let wanted = u64::from(self.scenario.workload.subscribers);
+        let mut connected = 0;
+        while connected < wanted {
+            progress(Phase::Connect(connected));
+            match timeout(CONNECT_STALL, crew.signal()).await {
+                Ok(Signal::Connected) => connected += 1,
+                Ok(Signal::Failed(reason)) => {
+                    bail!("subscriber {} of {wanted} could not connect: {reason}", connected + 1)
+                }
+                Err(_) => bail!(
+                    "{connected} of {wanted} subscribers were connected, and then none for {CONNECT_STALL:?}"
+                ),
+            }
+        }
+        Ok(())
+    }
+
+    async fn drain(
+        &self,
+        crew: &mut Crew,
+        expected: u64,
+        progress: &mut impl FnMut(Phase),
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + self.scenario.polling.interval + DRAIN;
+        loop {
+            let missing = expected.saturating_sub(crew.totals().measured);
+            if missing == 0 || Instant::now() >= deadline {
+                break;
+            }
+            progress(Phase::Drain(missing));
+            look_around(TICK, crew).await?;
+        }
+        sleep(LINGER).await;
+        Ok(())
+    }
+}
+
+fn channel_name(index: u32) -> String {
+    format!("channel-{index}")
+}
+
+/// Waits until `time`, as long as subscribers and publisher are well.
+async fn wait_until(
+    time: Instant,
+    crew: &mut Crew,
+    publisher: &Publisher,
+    mut tick: impl FnMut(&Crew),
+) -> anyhow::Result<()> {
+    loop {
+        let left = time.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        tick(crew);
+        look_around(left.min(TICK), crew).await?;
+        if let Some(reason) = publisher.failure() {
+            bail!(reason);
+        }
+    }
+}
+
+async fn look_around(time: Duration, crew: &mut Crew) -> anyhow::Result<()> {
+    match timeout(time, crew.signal()).await {
+        Ok(Signal::Failed(reason)) => Err(anyhow::anyhow!("a subscriber failed: {reason}")),
+        Ok(Signal::Connected) | Err(_) => Ok(()),
+    }
+    .context("the trial cannot go on")
+}

@@ -1,0 +1,64 @@
+//! What all subscribers of one worker do to the network, counted where it happens.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! tally {
+    ($($(#[doc = $doc:literal])+ $field:ident)+) => {
+        /// Counters that one worker thread writes, and another may read at any time. Because only
+        /// one thread writes, an addition is a plain load and store.
+        #[derive(Debug, Default)]
+        pub(crate) struct Tally {
+            $($(#[doc = $doc])+ pub(crate) $field: Counter,)+
+        }
+
+        /// What the tallies of several workers add up to at one moment.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub(crate) struct Totals {
+            $($(#[doc = $doc])+ pub(crate) $field: u64,)+
+        }
+
+        impl Totals {
+            /// Adds what `tally` says now.
+            pub(crate) fn add(&mut self, tally: &Tally) {
+                $(self.$field += tally.$field.get();)+
+            }
+
+            /// What has come since `earlier`.
+            pub(crate) fn since(&self, earlier: &Self) -> Self {
+                Self { $($field: self.$field - earlier.$field,)+ }
+            }
+        }
+    };
+}
+
+tally! {
+    /// Bytes read from sockets.
+    bytes_in
+    /// Bytes written to sockets.
+    bytes_out
+    /// Connections opened.
+    connections
+    /// HTTP requests sent.
+    requests
+    /// Socket reads that brought at least one event.
+    reads
+    /// Events received, in the warm-up too and each as often as it came.
+    deliveries
+    /// Measured events received, each counted once per subscriber.
+    measured
+}
+
+/// A counter with one writer.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the worker that owns the tally may call it.
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,60 @@
+//! WebSocket, subprotocol `pushbench.v1` (RFC 6455, [`pushbench_wire::message`]).
+
+use std::rc::Rc;
+
+use futures_util::StreamExt as _;
+use pushbench_wire::endpoint::{AFTER, Resource, SUBPROTOCOL};
+use pushbench_wire::message;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
+
+use super::socket::{Socket, Wire};
+use super::{ClientError, MAX_EVENT_BYTES, Sink, Subscriber, Subscription};
+
+/// What a socket is read in. tungstenite allocates it for every connection, 128 KiB by default;
+/// hyper begins with 8 KiB for the HTTP transports, so this gives WebSocket no more.
+const READ_BUFFER_BYTES: usize = 8 << 10;
+
+/// Reads the messages of one connection. Pings are answered as the protocol demands.
+pub(crate) struct WebSocket {
+    stream: WebSocketStream<Socket>,
+    wire: Rc<Wire>,
+}
+
+impl Subscriber for WebSocket {
+    async fn connect(
+        subscription: &Subscription,
+        wire: &Rc<Wire>,
+        after: u64,
+    ) -> Result<Self, ClientError> {
+        let socket = Socket::open(subscription.address, wire).await?;
+        let path = subscription.path(Resource::WebSocket);
+        let mut request =
+            format!("ws://{}{path}?{AFTER}={after}", subscription.address).into_client_request()?;
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .max_message_size(Some(MAX_EVENT_BYTES))
+            .max_frame_size(Some(MAX_EVENT_BYTES));
+        wire.tally().requests.add(1);
+        let (stream, _) =
+            tokio_tungstenite::client_async_with_config(request, socket, Some(config)).await?;
+        Ok(Self { stream, wire: Rc::clone(wire) })
+    }
+
+    async fn receive(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
+        let message = self.stream.next().await.ok_or(ClientError::Ended)??;
+        let at_ns = self.wire.last_read_ns();
+        match &message {
+            Message::Text(text) => sink.on_event(at_ns, message::decode(text.as_bytes(), false)?),
+            Message::Binary(bytes) => sink.on_event(at_ns, message::decode(bytes, true)?),
+            Message::Close(_) => return Err(ClientError::Ended),
+            // `Frame` is never read; the others are answered inside the library.
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! Imports between the layers of this crate run downwards only: this reads every source file.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fs;
+use std::path::Path;
+
+/// Each layer, and the layers that it may use.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("scenario", &[]),
+    ("transport", &["scenario"]),
+    ("results", &["scenario"]),
+    ("engine", &["scenario", "transport", "results"]),
+    ("analysis", &["results"]),
+    ("report", &["results", "analysis"]),
+    ("command", &["scenario", "transport", "results", "engine", "analysis", "report"]),
+];
+
+fn visit(path: &Path, check: &mut impl FnMut(&Path, &str)) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            visit(&entry.unwrap().path(), check);
+        }
+    } else if path.extension().is_some_and(|extension| extension == "rs") {
+        check(path, &fs::read_to_string(path).unwrap());
+    }
+}
+
+#[test]
+fn imports_run_downwards() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut uses = 0;
+    for (layer, allowed) in LAYERS {
+        assert!(src.join(layer).is_dir(), "layer {layer} has gone: mend LAYERS");
+        visit(&src.join(layer), &mut |file, text| {
+            for (other, _) in LAYERS.iter().filter(|(other, _)| other != layer) {
+                if text.contains(&format!("crate::{other}")) {
+                    uses += 1;
+                    let file = file.strip_prefix(&src).unwrap().display();
+                    assert!(allowed.contains(other), "{file} uses {other}: {layer} must not");
+                }
+            }
+        });
+    }
+    assert!(uses > 10, "the check sees imports");
+}

@@ -1,0 +1,243 @@
+//! The program as its users see it: files, exit codes and words.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::fs;
+
+use nix::sys::signal::{Signal, kill};
+use support::{Bench, assert_holds_files, text, wait_gone};
+
+const SHORT: &str = r#"
+name = "short"
+description = "As short as it gets."
+
+[workload]
+subscribers = 20
+events_per_second = 50
+payload_bytes = 64
+duration = "500ms"
+warm_up = "100ms"
+
+[polling]
+interval = "50ms"
+"#;
+
+/// Long enough to be interrupted.
+const LONG: &str = r#"
+name = "long"
+description = "Goes on until it is interrupted."
+compare = ["sse", "websocket"]
+
+[workload]
+subscribers = 5
+events_per_second = 20
+payload_bytes = 64
+duration = "3s"
+warm_up = "100ms"
+"#;
+
+#[test]
+fn a_run_accounts_for_every_event_and_leaves_its_folder() {
+    let bench = Bench::new();
+    bench.scenario(SHORT);
+    let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_holds_files(&bench.path("out"));
+    let trials = bench.trials();
+    assert_eq!(trials.len(), 4);
+    for (transport, row) in &trials {
+        let value = |metric: &str| row.values.get(metric).copied();
+        assert!(row.valid, "{transport}");
+        assert_eq!(value("expected"), Some(20.0 * 25.0), "{transport}");
+        assert_eq!(value("delivered"), value("expected"), "{transport}");
+        for metric in ["lost", "duplicated", "reordered", "negative_latency", "lagged"] {
+            assert_eq!(value(metric), Some(0.0), "{transport}: {metric}");
+        }
+        // The server's own count has the warm-up's events too.
+        assert_eq!(value("server_deliveries"), Some(20.0 * 30.0), "{transport}");
+        assert!(value("server_cpu_per_delivery").is_some_and(|ns| ns > 0.0), "{transport}");
+        assert_eq!(value("latency_p999"), None, "{transport}: too few samples are no figure");
+    }
+    for label in ["Polling", "Long polling", "SSE", "WebSocket"] {
+        assert!(text(&output.stdout).contains(label), "the table has a row for {label}");
+    }
+
+    let again = bench.output(&["run", "scenario.toml", "--out", "out"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stderr).contains("out already holds a run"), "{}", text(&again.stderr));
+}
+
+#[test]
+fn a_folder_renders_again_from_two_files() {
+    let bench = Bench::new();
+    bench.scenario(SHORT);
+    assert!(bench.output(&["run", "scenario.toml", "--out", "out"]).status.success());
+    let page = fs::read(bench.path("out/report.html")).unwrap();
+    for name in ["trials.csv", "report.html", "summary.md"] {
+        fs::remove_file(bench.path("out").join(name)).unwrap();
+    }
+    fs::remove_dir_all(bench.path("out/charts")).unwrap();
+    let output = bench.output(&["report", "out"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_holds_files(&bench.path("out"));
+    assert!(fs::read(bench.path("out/report.html")).unwrap() == page, "the page is the same");
+
+    let nothing = bench.output(&["report", "nowhere"]);
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(text(&nothing.stderr).contains("nowhere"), "{}", text(&nothing.stderr));
+}
+
+#[test]
+fn a_killed_server_is_a_failed_row_and_the_others_go_on() {
+    let bench = Bench::new();
+    bench.scenario(LONG);
+    let mut run = bench.start_run();
+    let first = run.wait_for("[1/2]").split(']').nth(1).unwrap().to_owned();
+    run.wait_for("measuring");
+    kill(run.server(), Signal::SIGKILL).unwrap();
+    let (code, _) = run.finish();
+    assert_eq!(code, Some(1));
+    let json = fs::read_to_string(bench.path("out/run.json")).unwrap();
+    assert!(json.contains("the server was ended by SIGKILL"), "{json}");
+    assert_holds_files(&bench.path("out"));
+    let trials = bench.trials();
+    let (failed, other) =
+        if first.contains("SSE") { ("sse", "websocket") } else { ("websocket", "sse") };
+    assert!(!trials[failed].valid && trials[failed].values.is_empty());
+    assert!(trials[other].valid);
+    assert_eq!(trials[other].values["lost"], 0.0);
+}
+
+#[test]
+fn ctrl_c_keeps_what_is_finished_and_leaves_no_server() {
+    let bench = Bench::new();
+    bench.scenario(LONG);
+    let mut run = bench.start_run();
+    run.wait_for("[2/2]");
+    run.wait_for("measuring");
+    let server = run.server();
+    run.signal(Signal::SIGINT);
+    let (code, _) = run.finish();
+    assert_eq!(code, Some(130));
+    wait_gone(server);
+    assert_holds_files(&bench.path("out"));
+    assert_eq!(bench.trials().len(), 1);
+}
+
+#[test]
+fn a_killed_run_leaves_no_server() {
+    let bench = Bench::new();
+    bench.scenario(LONG);
+    let mut run = bench.start_run();
+    run.wait_for("measuring");
+    let server = run.server();
+    run.signal(Signal::SIGKILL);
+    run.finish();
+    wait_gone(server);
+}
+
+#[test]
+fn a_server_that_is_none_fails_every_trial() {
+    let bench = Bench::new();
+    bench.scenario(SHORT);
+    let output = bench.output(&["run", "scenario.toml", "--out", "out", "--server", "false"]);
+    assert_eq!(output.status.code(), Some(1));
+    let json = fs::read_to_string(bench.path("out/run.json")).unwrap();
+    assert_eq!(json.matches("the server ended with exit code 1").count(), 4, "{json}");
+}
+
+#[test]
+fn a_bad_scenario_exits_with_2_and_leaves_nothing() {
+    let bench = Bench::new();
+    bench.scenario(&SHORT.replace("subscribers = 20", "subscribers = 0"));
+    for command in [&["run", "scenario.toml"][..], &["check", "scenario.toml"]] {
+        let output = bench.output(command);
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        let message = "scenario.toml:6: `subscribers` must be at least 1, found 0";
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(said.contains(message), "{said}");
+    }
+    assert!(!bench.path("results").exists());
+    assert_eq!(bench.output(&["run"]).status.code(), Some(2), "usage");
+    assert_eq!(bench.output(&["run", "missing.toml"]).status.code(), Some(2), "no scenario");
+}
+
+#[test]
+fn init_writes_a_scenario_that_checks() {
+    let bench = Bench::new();
+    assert!(bench.output(&["init", "mine.toml"]).status.success());
+    assert!(bench.output(&["check", "mine.toml"]).status.success());
+    let before = fs::read(bench.path("mine.toml")).unwrap();
+    assert_eq!(bench.output(&["init", "mine.toml"]).status.code(), Some(2), "never overwrites");
+    assert_eq!(fs::read(bench.path("mine.toml")).unwrap(), before);
+    assert!(bench.output(&["init", "mine.toml", "--force"]).status.success());
+    let schema = bench.output(&["schema"]);
+    assert!(text(&schema.stdout).contains("json-schema.org"), "{}", text(&schema.stdout));
+}
+
+/// Polling at interval T delays an event that comes at a random time by a uniform share of T.
+#[test]
+fn polling_agrees_with_theory() {
+    let bench = Bench::new();
+    bench.scenario(
+        r#"
+        name = "theory"
+        description = "Delays are uniform on [0, 400 ms]."
+        compare = ["polling"]
+        [workload]
+        subscribers = 150
+        events_per_second = 20
+        payload_bytes = 64
+        duration = "3s"
+        warm_up = "400ms"
+        [polling]
+        interval = "400ms"
+        "#,
+    );
+    assert!(bench.output(&["run", "scenario.toml", "--out", "out"]).status.success());
+    let values = &bench.trials()["polling"].values;
+    let (p50, p99) = (values["latency_p50"] / 1e6, values["latency_p99"] / 1e6);
+    assert!((p50 - 200.0).abs() < 0.05 * 200.0, "p50 is {p50} ms, T/2 is 200 ms");
+    assert!((p99 - 396.0).abs() < 0.03 * 396.0, "p99 is {p99} ms, 0.99 T is 396 ms");
+}
+
+/// The kernel's account of the server, read from outside by another way than the generator's.
+#[test]
+fn the_servers_cpu_is_what_the_kernel_says() {
+    let bench = Bench::new();
+    bench.scenario(
+        r#"
+        name = "cpu"
+        description = "Enough work for the kernel's 10 ms ticks."
+        compare = ["polling"]
+        [workload]
+        subscribers = 100
+        events_per_second = 20
+        payload_bytes = 64
+        duration = "6s"
+        warm_up = "100ms"
+        [polling]
+        interval = "20ms"
+        "#,
+    );
+    let mut run = bench.start_run();
+    run.wait_for("measuring");
+    let server = run.server();
+    let ticks = || {
+        let stat = fs::read_to_string(format!("/proc/{server}/stat")).unwrap();
+        let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+        fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>()
+    };
+    let before = ticks();
+    run.wait_for("measured");
+    let kernel_ns = (ticks() - before) * 1e7;
+    run.finish();
+    let reported_ns = bench.trials()["polling"].values["server_cpu"];
+    let ratio = reported_ns / kernel_ns;
+    assert!(
+        (ratio - 1.0).abs() < 0.02,
+        "reported {reported_ns} ns, the kernel says {kernel_ns} ns"
+    );
+}

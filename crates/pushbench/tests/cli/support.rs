@@ -1,0 +1,164 @@
+//! What the tests of the program share: scenarios, running it, and reading what it left.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// A folder of its own for one test.
+pub(crate) struct Bench {
+    dir: TempDir,
+}
+
+/// One trial, as `trials.csv` has it.
+pub(crate) struct Row {
+    pub(crate) valid: bool,
+    pub(crate) values: BTreeMap<String, f64>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes `text` as the scenario that `run` uses.
+    pub(crate) fn scenario(&self, text: &str) {
+        fs::write(self.path("scenario.toml"), text).unwrap();
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pushbench"));
+        command.current_dir(self.dir.path()).args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn output(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Starts a run of the scenario, to be watched.
+    pub(crate) fn start_run(&self) -> Watched {
+        let mut command = self.command(&["run", "scenario.toml", "--out", "out"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap());
+        Watched { child, lines }
+    }
+
+    /// The trials in the folder `out`, by transport.
+    pub(crate) fn trials(&self) -> BTreeMap<String, Row> {
+        let mut trials = BTreeMap::new();
+        let mut csv = csv::Reader::from_path(self.path("out/trials.csv")).unwrap();
+        let headers = csv.headers().unwrap().iter().collect::<Vec<_>>().join(",");
+        assert_eq!(headers, "run,scenario,cell,transport,block,valid,metric,unit,value");
+        for record in csv.records() {
+            let record = record.unwrap();
+            let row = trials
+                .entry(record[3].to_owned())
+                .or_insert_with(|| Row { valid: &record[5] == "true", values: BTreeMap::new() });
+            if let Ok(value) = record[8].parse() {
+                row.values.insert(record[6].to_owned(), value);
+            }
+        }
+        trials
+    }
+}
+
+/// A run that goes on.
+pub(crate) struct Watched {
+    child: Child,
+    lines: BufReader<ChildStderr>,
+}
+
+impl Watched {
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    /// Reads its progress up to a line that contains `text`.
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            let length = self.lines.read_line(&mut line).unwrap();
+            assert!(length > 0, "no line with {text:?} in:\n{seen}");
+            if line.contains(text) {
+                return line;
+            }
+            seen.push_str(&line);
+        }
+    }
+
+    /// The server that it has started.
+    pub(crate) fn server(&self) -> Pid {
+        let parent = self.pid().to_string();
+        let children = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let after_name = stat.rsplit_once(')')?.1;
+            (after_name.split_whitespace().nth(1)? == parent).then(|| Pid::from_raw(pid))
+        });
+        let children: Vec<_> = children.collect();
+        assert_eq!(children.len(), 1, "one server at a time");
+        children[0]
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
+    /// Waits for its end, and returns its exit code and its standard output.
+    pub(crate) fn finish(mut self) -> (Option<i32>, String) {
+        // A pipe that nobody reads would block it.
+        std::io::copy(&mut self.lines, &mut std::io::sink()).unwrap();
+        let output = self.child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+/// Waits until `process` has gone.
+pub(crate) fn wait_gone(process: Pid) {
+    for _ in 0..1_000 {
+        if !is_running(process) {
+            return;
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+    }
+    panic!("process {process} is still there");
+}
+
+fn is_running(process: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // A zombie has ended; whoever inherited it has not noticed yet.
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+pub(crate) fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+pub(crate) fn assert_holds_files(dir: &Path) {
+    for file in [
+        "run.json",
+        "latency.hlog",
+        "trials.csv",
+        "summary.md",
+        "report.html",
+        "charts/latency-spectrum.png",
+        "charts/latency-over-time.png",
+        "charts/cpu-per-delivery.png",
+        "charts/bytes-per-delivery.png",
+        "charts/memory-per-subscriber.png",
+    ] {
+        let length = fs::metadata(dir.join(file)).unwrap_or_else(|_| panic!("{file}")).len();
+        assert!(length > 0, "{file} is empty");
+    }
+}
