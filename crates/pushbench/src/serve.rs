@@ -146,12 +146,17 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
         None => std::thread::available_parallelism()
             .context("cannot count the cores; say how many with --threads")?,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads.get())
-        .enable_io()
-        .enable_time()
-        .build()
-        .context("cannot start the worker threads")?;
+    // One thread needs none of the scheduler that several share their tasks by.
+    let mut builder = match threads.get() {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        threads => {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(threads);
+            builder
+        }
+    };
+    let runtime =
+        builder.enable_io().enable_time().build().context("cannot start the worker threads")?;
     // As a task of its own: the main thread is no worker, and would be one more thread that serves.
     let served = runtime.spawn(listen(args.listen, args.stop_on_stdin_eof, config));
     runtime.block_on(served).context("the server panicked")?

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::watch;
 
 use crate::framing::{Draft, Event};
+use crate::waiters::{Waiter, Waiters};
 
 /// Every channel of one server.
 #[derive(Debug)]
@@ -73,7 +74,7 @@ impl Hub {
         self.closing.store(true, Ordering::Release);
         self.closed.send_replace(true);
         for channel in self.channels.read().unwrap_or_else(PoisonError::into_inner).values() {
-            channel.news.send_replace(());
+            channel.waiters.wake_all();
         }
     }
 
@@ -110,7 +111,7 @@ pub(crate) struct Channel {
     log: Mutex<Log>,
     /// The id of the newest event, readable without the lock.
     last_id: AtomicU64,
-    news: watch::Sender<()>,
+    waiters: Arc<Waiters>,
     limits: Limits,
 }
 
@@ -131,12 +132,7 @@ impl Log {
 
 impl Channel {
     fn new(limits: Limits) -> Self {
-        Self {
-            log: Mutex::default(),
-            last_id: AtomicU64::new(0),
-            news: watch::Sender::new(()),
-            limits,
-        }
+        Self { log: Mutex::default(), last_id: AtomicU64::new(0), waiters: Arc::default(), limits }
     }
 
     /// Appends the events and wakes the subscribers once; returns the id of the last one.
@@ -159,7 +155,7 @@ impl Channel {
             self.last_id.store(log.last_id, Ordering::Release);
             log.last_id
         };
-        self.news.send_replace(());
+        self.waiters.wake_all();
         last_id
     }
 
@@ -173,9 +169,9 @@ impl Channel {
         self.log().before_oldest()
     }
 
-    /// A receiver that changes with every publish after this call.
-    pub(crate) fn news(&self) -> watch::Receiver<()> {
-        self.news.subscribe()
+    /// One who is woken with every publish, and when the hub closes.
+    pub(crate) fn waiter(&self) -> Waiter {
+        Waiter::new(Arc::clone(&self.waiters))
     }
 
     /// Hands what follows `cursor` to `visit`, oldest first, until it returns false.
@@ -289,13 +285,17 @@ mod tests {
         assert_eq!(hub.totals(), Totals { channels: 2, log_events: 3, log_bytes: 7 });
     }
 
-    #[test]
-    fn closing_wakes_those_who_wait() {
-        let hub = Hub::new(LIMITS);
-        let news = hub.channel("a").unwrap().news();
-        assert!(!hub.is_closing() && !news.has_changed().unwrap());
+    #[tokio::test]
+    async fn closing_wakes_those_who_wait() {
+        let hub = Arc::new(Hub::new(LIMITS));
+        let mut waiter = hub.channel("a").unwrap().waiter();
+        let waiting = tokio::spawn({
+            let hub = Arc::clone(&hub);
+            async move { std::future::poll_fn(|cx| waiter.poll(cx, || hub.is_closing())).await }
+        });
+        tokio::task::yield_now().await;
         hub.close();
-        assert!(hub.is_closing() && news.has_changed().unwrap());
+        waiting.await.unwrap();
     }
 
     proptest! {

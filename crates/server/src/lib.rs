@@ -18,6 +18,7 @@ mod hub;
 mod metrics;
 mod publish;
 mod transport;
+mod waiters;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Long polling: what is new, as soon as there is something; nothing after a while.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +22,7 @@ pub(super) async fn answer(
 ) -> Result<Reply, Rejection> {
     let timeout = timeout(request, server.config.long_poll_timeout)?;
     let subscriber = Subscriber::from_oldest_unless(channel, position(request)?);
-    // Before the first look at the log, so that nothing falls between the look and the wait.
-    let mut changes = subscriber.channel.news();
+    let mut waiter = subscriber.channel.waiter();
     let mut timeout = pin!(tokio::time::sleep(timeout));
     loop {
         if let Some(reply) = polling::news(server, &subscriber, Transport::LongPolling) {
@@ -33,8 +33,10 @@ pub(super) async fn answer(
         }
         tokio::select! {
             biased;
-            // The sender lives as long as the channel, which is held here.
-            _ = changes.changed() => {}
+            () = poll_fn(|cx| {
+                let is_due = || subscriber.has_news() || server.hub.is_closing();
+                waiter.poll(cx, is_due)
+            }) => {}
             () = &mut timeout => return Ok(reply::no_content()),
         }
     }

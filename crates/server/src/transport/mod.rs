@@ -61,6 +61,11 @@ impl Subscriber {
         let cursor = position.unwrap_or_else(|| channel.before_oldest());
         Self { channel, cursor }
     }
+
+    /// Whether there is anything that it does not have.
+    fn has_news(&self) -> bool {
+        self.cursor != self.channel.last_id()
+    }
 }
 
 /// Answers a request for the events of `channel` over `transport`.

@@ -19,7 +19,6 @@ use super::outbox::{MAX_FRAMES, Outbox, try_write};
 use crate::Server;
 use crate::framing::{Event, Framing};
 use crate::http::discard;
-use crate::hub::Channel;
 
 /// Payload bytes in one write, beyond which no further event is added. It bounds what a slow reader
 /// holds beside the log: this, or one event.
@@ -57,7 +56,7 @@ pub(super) enum Received {
 pub(super) struct Line<'a> {
     pub(super) socket: &'a TcpStream,
     pub(super) outbox: Outbox,
-    pub(super) channel: Arc<Channel>,
+    pub(super) subscriber: Subscriber,
     pub(super) server: &'a Server,
 }
 
@@ -91,9 +90,8 @@ pub(super) async fn drive<P: Peer>(
     mut peer: P,
     server: &Server,
 ) -> io::Result<()> {
-    let Subscriber { channel, mut cursor } = subscriber;
-    let mut changes = channel.news();
-    let mut line = Line { socket, outbox: Outbox::default(), channel, server };
+    let mut waiter = subscriber.channel.waiter();
+    let mut line = Line { socket, outbox: Outbox::default(), subscriber, server };
     line.outbox.push(head);
     let mut heartbeat = Instant::now() + server.config.heartbeat;
     let mut timer = pin!(sleep_until(heartbeat));
@@ -137,7 +135,7 @@ pub(super) async fn drive<P: Peer>(
                 return Ok(());
             }
         } else {
-            while matches!(line.write_news::<P>(&mut cursor, &mut stalled)?, Written::Batch) {
+            while matches!(line.write_news::<P>(&mut stalled)?, Written::Batch) {
                 consume_budget().await;
             }
         }
@@ -151,12 +149,16 @@ pub(super) async fn drive<P: Peer>(
             yield_now().await;
             continue;
         }
-        let mut changed = pin!(changes.changed());
+        let is_blocked = !line.outbox.is_empty();
+        let is_due = || {
+            let news = !is_blocked && line.subscriber.has_news();
+            !ending && (news || server.hub.is_closing())
+        };
         wake = std::future::poll_fn(|cx| {
-            if changed.as_mut().poll(cx).is_ready() {
+            if waiter.poll(cx, is_due).is_ready() {
                 return Poll::Ready(Wake::News);
             }
-            if !line.outbox.is_empty() && socket.poll_write_ready(cx).is_ready() {
+            if is_blocked && socket.poll_write_ready(cx).is_ready() {
                 return Poll::Ready(Wake::Writable);
             }
             if socket.poll_read_ready(cx).is_ready() {
@@ -171,18 +173,15 @@ pub(super) async fn drive<P: Peer>(
 impl Line<'_> {
     /// Writes what waits, then what is new. Events that the socket does not take whole wait in the
     /// outbox; the cursor is then behind them.
-    fn write_news<P: Peer>(
-        &mut self,
-        cursor: &mut u64,
-        stalled: &mut Option<Instant>,
-    ) -> io::Result<Written> {
+    fn write_news<P: Peer>(&mut self, stalled: &mut Option<Instant>) -> io::Result<Written> {
         self.flush(stalled)?;
         if !self.outbox.is_empty() {
             return Ok(Written::Blocked);
         }
         let mut batch: [Option<Arc<Event>>; MAX_FRAMES] = Default::default();
         let (mut count, mut size, mut notices) = (0, 0, 0);
-        self.channel.read(*cursor, |event| {
+        let Subscriber { channel, cursor } = &mut self.subscriber;
+        channel.read(*cursor, |event| {
             size += event.size_bytes();
             *cursor = event.id();
             notices += usize::from(event.is_lagged_notice());

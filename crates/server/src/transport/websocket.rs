@@ -165,7 +165,7 @@ impl Peer for WebSocket {
                 }
             };
             self.awaits_pong = false;
-            line.server.publish(&line.channel, vec![Draft::new(None, payload, binary)]);
+            line.server.publish(&line.subscriber.channel, vec![Draft::new(None, payload, binary)]);
         }
         Ok(Received::Some)
     }
