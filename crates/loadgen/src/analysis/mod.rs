@@ -62,6 +62,12 @@ impl Figures {
     pub fn estimate(&self, metric: Metric) -> Option<Estimate> {
         self.estimates.get(&metric).copied()
     }
+
+    /// Whether several events usually arrive together, so that each bears a part of the cost.
+    #[must_use]
+    pub fn batches(&self) -> bool {
+        self.estimate(Metric::DeliveriesPerRead).is_some_and(|events| events.median >= 1.5)
+    }
 }
 
 /// What was to be delivered, and what was. A count that no trial has is empty.

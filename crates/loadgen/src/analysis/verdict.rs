@@ -3,6 +3,7 @@
 
 use pushbench_wire::Transport;
 
+use super::estimate::FEW;
 use super::{Cell, Estimate, Figures};
 use crate::results::{Metric, Outcome, Run, Warning};
 
@@ -85,11 +86,11 @@ pub enum Concern {
         /// What it is.
         warning: Warning,
     },
-    /// A figure rests on one trial, so nothing tells how far it would move in the next.
-    NoErrorBars {
+    /// Figures rest on so few trials that little tells how far they would move in the next.
+    FewTrials {
         /// The cell.
         cell: String,
-        /// The transports with a single valid trial.
+        /// The transports with so few valid trials.
         transports: Vec<Transport>,
     },
 }
@@ -112,7 +113,7 @@ fn groups(transports: &[Figures], metric: Metric) -> Vec<Group> {
         // the next run takes back.
         let members = groups.last().map_or(0, |group| group.transports.len());
         let members = &estimates[index - members..index];
-        let same = |(_, member): &&(Transport, Estimate)| !estimate.differs_from(*member);
+        let same = |(_, member): &&(Transport, Estimate)| !estimate.differs_from(*member, metric);
         let same = members.iter().filter(same).count();
         match groups.last_mut() {
             Some(group) if same > 0 => {
@@ -161,10 +162,11 @@ pub(super) fn concerns(run: &Run, cells: &[Cell]) -> Vec<Concern> {
         concerns.extend(warnings.map(|warning| Concern::Warned { trial, warning }));
     }
     for cell in cells {
-        let single = cell.transports.iter().filter(|of| of.valid == 1).map(|of| of.transport);
+        let single =
+            cell.transports.iter().filter(|of| (1..FEW).contains(&of.valid)).map(|of| of.transport);
         let transports: Vec<_> = single.collect();
         if !transports.is_empty() {
-            concerns.push(Concern::NoErrorBars { cell: cell.name.clone(), transports });
+            concerns.push(Concern::FewTrials { cell: cell.name.clone(), transports });
         }
     }
     concerns
@@ -246,7 +248,7 @@ mod tests {
                 Concern::Invalid { trial: 5, reason: Some(Warning::CpuStolen { percent: 14.2 }) },
                 Concern::Incomplete { cell: base(), transport: Sse },
                 Concern::Warned { trial: 0, warning: Warning::PublisherLate { p99_ms: 1.3 } },
-                Concern::NoErrorBars { cell: base(), transports: vec![WebSocket] },
+                Concern::FewTrials { cell: base(), transports: vec![Polling, Sse, WebSocket] },
             ]
         );
     }

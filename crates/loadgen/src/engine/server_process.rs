@@ -228,7 +228,11 @@ mod tests {
             failure("echo no room >&2; exit 3").await,
             "the server ended with exit code 3 before it was ready; it said: no room"
         );
-        assert!(failure("echo 'pushbench serve: listening on nowhere'").await.contains("nowhere"));
+        assert!(
+            failure("echo 'pushbench serve: listening on nowhere'; sleep 2")
+                .await
+                .contains("nowhere")
+        );
         assert!(
             failure("kill -9 $$").await.starts_with("the server was ended by SIGKILL before"),
             "a signal is named"

@@ -18,7 +18,7 @@ const COLUMNS: [(&str, Column); 9] = [
     ("client CPU\n/delivery", Column::Metric(Metric::GeneratorCpuPerDelivery)),
     ("memory\n/sub", Column::Metric(Metric::ServerMemoryPerSubscriber)),
     ("bytes\n/deliv.", Column::Metric(Metric::BytesPerDelivery)),
-    ("conns", Column::Metric(Metric::ConnectionsOpened)),
+    ("ev.\n/read", Column::Metric(Metric::DeliveriesPerRead)),
 ];
 
 const RULE: LineStyle = LineStyle::none().fill('─').junction('─');

@@ -12,8 +12,28 @@ pub(crate) fn verdict(cell: &Cell) -> Vec<String> {
     if sentences.is_empty() {
         sentences.push("No trial gave figures that can be used.".to_owned());
     }
+    sentences.extend(batching(&cell.transports));
     sentences.extend(complete(&cell.transports));
     sentences
+}
+
+/// Who shares the cost of a response among several events: it explains many a cheap delivery.
+fn batching(transports: &[Figures]) -> Option<String> {
+    let batches: Vec<String> = transports
+        .iter()
+        .filter(|of| of.batches())
+        .map(|of| {
+            let events = of.estimate(Metric::DeliveriesPerRead).map(|events| events.median);
+            let events = quantity::of(Metric::DeliveriesPerRead, events);
+            format!("{} brought {events} events at a time", inline(of.transport))
+        })
+        .collect();
+    (!batches.is_empty()).then(|| {
+        sentence(&format!(
+            "{}, which shares the cost of a response among them: with fewer events, each costs more",
+            batches.join(", ")
+        ))
+    })
 }
 
 fn complete(transports: &[Figures]) -> Option<String> {
@@ -90,6 +110,7 @@ pub(crate) fn title(metric: Metric) -> &'static str {
         Metric::GeneratorCpuPerDelivery => "Subscriber CPU per delivery",
         Metric::ServerMemoryPerSubscriber => "Server memory per subscriber",
         Metric::BytesPerDelivery => "Bytes per delivery",
+        Metric::DeliveriesPerRead => "Events per read",
         Metric::ConnectionsOpened => "Connections opened",
         other => other.name(),
     }
@@ -135,11 +156,11 @@ fn text(run: &Run, analysis: &Analysis, several: bool, concern: &Concern) -> Str
             format!("{}{} did not deliver as expected: {what}", list(&[*transport]), within(cell))
         }
         Concern::Warned { trial: index, warning } => format!("{}: {warning}", trial(*index)),
-        Concern::NoErrorBars { cell, transports } => {
+        Concern::FewTrials { cell, transports } => {
             let verb = if transports.len() == 1 { "has" } else { "have" };
             format!(
-                "{}{} {verb} one valid trial, and so no error bars: differences below 10 % are called about \
-                 the same; raise `blocks` to see how far figures move from trial to trial",
+                "{}{} {verb} fewer than three valid trials: times less than 25 % apart are called about the \
+                 same; raise `blocks` to see how far figures move from trial to trial",
                 list(transports),
                 within(cell),
             )
@@ -262,9 +283,9 @@ mod tests {
                 "SSE did not deliver as expected: 47,997 of 48,000, 3 lost.",
                 "Polling in block 1: the publisher was 1.3 ms late at its 99th percentile: latencies \
                  include that; leave the machine alone or lower the event rate.",
-                "Long polling and WebSocket have one valid trial, and so no error bars: differences below \
-                 10 % are called about the same; raise `blocks` to see how far figures move from trial to \
-                 trial.",
+                "Polling, long polling, SSE and WebSocket have fewer than three valid trials: times less \
+                 than 25 % apart are called about the same; raise `blocks` to see how far figures move from \
+                 trial to trial.",
             ]
         );
     }

@@ -13,7 +13,8 @@ pub(super) fn draw<DB: DrawingBackend>(
     cell: &Cell,
     trials: &Trials<'_>,
 ) -> Drawn<DB> {
-    let subtitle = "Of the server process, before the first event; shorter is better";
+    let subtitle =
+        "Growth of the server process from no subscriber to all of them; shorter is better";
     let bars = [Bar { metric: Metric::ServerMemoryPerSubscriber, name: "" }];
     bars::draw(area, cell, trials, Figure::Memory, subtitle, &bars)
 }

@@ -77,7 +77,7 @@ impl Figure {
                  not. The bar is the median of the valid trials, each dot one of them."
             }
             Self::Memory => {
-                "Shorter is better. Of idle subscribers, before the first event. The bar is the median of \
+                "Shorter is better. Taken when the measured window begins. The bar is the median of \
                  the valid trials, each dot one of them."
             }
         }
