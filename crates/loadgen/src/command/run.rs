@@ -80,7 +80,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
         run: run_name,
         command: shell_words::join(&options.command_line),
         seed: scenario.seed,
-        started_at: started.to_string(),
+        started_at: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         started_unix_s: started.as_duration().as_secs_f64(),
         planned_trials: trials.len() as u32,
         interrupted: false,
