@@ -9,7 +9,7 @@ use crate::analysis::{Analysis, Cell, Estimate, Figures};
 use crate::results::{Metric, Outcome, Run, Trial};
 
 /// What the comparison shows, in the order in which a reader asks.
-const COMPARED: [Metric; 8] = [
+const COMPARED: [Metric; 9] = [
     Metric::LatencyP50,
     Metric::LatencyP99,
     Metric::LatencyMax,
@@ -17,6 +17,7 @@ const COMPARED: [Metric; 8] = [
     Metric::GeneratorCpuPerDelivery,
     Metric::ServerMemoryPerSubscriber,
     Metric::BytesPerDelivery,
+    Metric::DeliveriesPerRead,
     Metric::ConnectionsOpened,
 ];
 

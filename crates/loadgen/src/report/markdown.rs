@@ -4,7 +4,7 @@ use super::{quantity, words};
 use crate::analysis::{Analysis, Cell, Figures};
 use crate::results::{Metric, Run};
 
-const COLUMNS: [(&str, Metric); 8] = [
+const COLUMNS: [(&str, Metric); 9] = [
     ("p50", Metric::LatencyP50),
     ("p99", Metric::LatencyP99),
     ("max", Metric::LatencyMax),
@@ -12,6 +12,7 @@ const COLUMNS: [(&str, Metric); 8] = [
     ("subscriber CPU / delivery", Metric::GeneratorCpuPerDelivery),
     ("server memory / subscriber", Metric::ServerMemoryPerSubscriber),
     ("bytes / delivery", Metric::BytesPerDelivery),
+    ("events / read", Metric::DeliveriesPerRead),
     ("connections", Metric::ConnectionsOpened),
 ];
 
@@ -163,7 +164,7 @@ mod tests {
         let columns = |line: &str| line.matches('|').count();
         let table: Vec<_> =
             text.lines().filter(|line| line.starts_with('|')).map(columns).collect();
-        assert_eq!(table, [11; 6]);
+        assert_eq!(table, [12; 6]);
     }
 
     #[test]
