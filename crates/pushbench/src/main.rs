@@ -1,14 +1,14 @@
 //! `pushbench`: one program that serves, measures and reports.
 //!
-//! Exit codes: 0 all is well; 1 the tool, or one of its trials, failed; 2 the command line or the
+//! Exit codes: 0 all is well; 1 the tool or a trial failed, or deliveries were lost; 2 the command line or the
 //! scenario is wrong; 3 the measurement cannot be trusted; 130 interrupted.
 
 mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
-use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use pushbench_loadgen::command::{self, AlreadyExists, Build, Ending, RunOptions};
 use pushbench_loadgen::scenario::ScenarioError;
@@ -21,7 +21,7 @@ struct Arguments {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 all is well · 1 the tool or a trial failed · 2 wrong usage or \
+const EXIT_CODES: &str = "Exit codes: 0 all is well · 1 the tool or a trial failed, or deliveries were lost · 2 wrong usage or \
                           scenario · 3 the measurement cannot be trusted · 130 interrupted";
 
 #[derive(Debug, Subcommand)]
@@ -64,7 +64,7 @@ struct RunArguments {
     /// Measure another server: a command that takes the flags of `pushbench serve` and prints its
     /// ready line [default: this program's `serve`].
     #[arg(long, value_name = "COMMAND")]
-    server: Option<String>,
+    server: Option<Words>,
 }
 
 fn main() -> ExitCode {
@@ -80,9 +80,9 @@ fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Run(arguments) => Ok(match command::run(&run_options(arguments)?)? {
+        Command::Run(arguments) => Ok(match command::run(&run_options(arguments))? {
             Ending::Complete => ExitCode::SUCCESS,
-            Ending::SomeFailed => ExitCode::FAILURE,
+            Ending::SomeFailed | Ending::Unfaithful => ExitCode::FAILURE,
             Ending::Untrusted => ExitCode::from(3),
             Ending::Interrupted => ExitCode::from(130),
         }),
@@ -97,22 +97,28 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn run_options(arguments: RunArguments) -> anyhow::Result<RunOptions> {
-    let server = match &arguments.server {
-        Some(command) => shell_words::split(command).context("--server is no command")?,
-        None => {
-            let this = std::env::current_exe().context("cannot find this program's own file")?;
-            vec![this.display().to_string(), "serve".to_owned()]
-        }
-    };
-    Ok(RunOptions {
+fn run_options(arguments: RunArguments) -> RunOptions {
+    let command_line = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    RunOptions {
         scenario: arguments.scenario,
         out: arguments.out,
-        server,
-        command_line: std::env::args().collect(),
+        server: arguments.server.map(|Words(words)| words),
+        command_line: command_line.collect(),
         build: Build {
             version: env!("CARGO_PKG_VERSION"),
             revision: option_env!("PUSHBENCH_REVISION"),
         },
-    })
+    }
+}
+
+/// A command and its arguments, given as one argument.
+#[derive(Clone, Debug)]
+struct Words(Vec<String>);
+
+impl FromStr for Words {
+    type Err = shell_words::ParseError;
+
+    fn from_str(command: &str) -> Result<Self, Self::Err> {
+        shell_words::split(command).map(Self)
+    }
 }

@@ -14,7 +14,7 @@ use crate::engine::probe::{self, Cores};
 use crate::engine::{BASE_CELL, TrialPlan};
 use crate::results::latency_log::{Interval, LatencyLog};
 use crate::results::model::{SCHEMA_VERSION, ScenarioText};
-use crate::results::{Manifest, Outcome, Run, Trial, folder};
+use crate::results::{Manifest, Metric, Outcome, Run, Trial, folder};
 use crate::scenario::Scenario;
 use crate::scenario::schedule::{self, PlannedTrial};
 
@@ -25,8 +25,8 @@ pub struct RunOptions {
     pub scenario: PathBuf,
     /// The results folder; by default `results/<scenario>-<time>`.
     pub out: Option<PathBuf>,
-    /// The program that serves, with its first arguments.
-    pub server: Vec<String>,
+    /// The program that serves, with its first arguments; by default the `serve` of this program.
+    pub server: Option<Vec<String>>,
     /// The command line, for the manifest.
     pub command_line: Vec<String>,
     /// What is running.
@@ -49,6 +49,8 @@ pub enum Ending {
     Complete,
     /// At least one trial failed; the others are kept.
     SomeFailed,
+    /// Deliveries were lost, duplicated or out of order.
+    Unfaithful,
     /// A transport has no trial that can be trusted.
     Untrusted,
     /// It was interrupted; finished trials are kept.
@@ -86,7 +88,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
         interrupted: false,
         version: options.build.version.to_owned(),
         revision: options.build.revision.map(str::to_owned),
-        server: shell_words::join(&options.server),
+        server: options.server.as_ref().map_or("pushbench serve".to_owned(), shell_words::join),
         machine: probe::machine(&cores),
         scenario: ScenarioText {
             name: scenario.name.clone(),
@@ -96,10 +98,13 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
             text,
         },
     };
+    // The file of this very process: its path may hold a newer build before the run is over.
+    let own = || vec!["/proc/self/exe".to_owned(), "serve".to_owned()];
+    let server = options.server.clone().unwrap_or_else(own);
     cores.confine_generator()?;
     let mut session = Session {
         scenario: &scenario,
-        server: &options.server,
+        server: &server,
         cores: &cores,
         dir: &dir,
         start_ns: clock::now_ns(),
@@ -118,6 +123,13 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
     Ok(ending(&run))
 }
 
+/// Whether the account of a trial's deliveries does not come out even.
+fn is_unfaithful(trial: &Trial) -> bool {
+    [Metric::Lost, Metric::Duplicated, Metric::Reordered]
+        .into_iter()
+        .any(|metric| trial.value(metric).is_some_and(|count| count > 0.0))
+}
+
 fn ending(run: &Run) -> Ending {
     let has_valid = |trial: &Trial| {
         run.trials.iter().any(|other| other.transport == trial.transport && other.is_valid())
@@ -126,6 +138,8 @@ fn ending(run: &Run) -> Ending {
         Ending::Interrupted
     } else if run.trials.iter().any(|trial| matches!(trial.outcome, Outcome::Failed { .. })) {
         Ending::SomeFailed
+    } else if run.trials.iter().any(is_unfaithful) {
+        Ending::Unfaithful
     } else if run.trials.iter().all(has_valid) {
         Ending::Complete
     } else {

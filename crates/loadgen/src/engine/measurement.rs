@@ -25,6 +25,10 @@ const GENERATOR_BUSY_PERCENT: f64 = 80.0;
 /// A server busier than this has no room left.
 const SERVER_BUSY_PERCENT: f64 = 90.0;
 
+/// Other processes that use more than this of all cores are worth a warning. The ticks that the
+/// kernel counts in, and its own threads, stay below.
+const OTHER_LOAD_PERCENT: f64 = 10.0;
+
 /// Stolen time above this is worth a warning.
 const STOLEN_PERCENT: f64 = 1.0;
 
@@ -39,6 +43,8 @@ pub(crate) struct Measurement {
     pub(super) memory_after: Option<Memory>,
     pub(super) server_deliveries: Option<f64>,
     pub(super) connections: u64,
+    /// Events that subscribers received in the whole trial.
+    pub(super) received: u64,
     pub(super) lateness: Histogram<u64>,
     pub(super) interval: Duration,
     pub(super) recorder: Recorder,
@@ -94,8 +100,9 @@ impl Measurement {
         let flow = self.after.totals.since(&self.before.totals);
         let publisher_cpu = self.after.publisher_cpu_ns - self.before.publisher_cpu_ns;
         let server_cpu = self.after.server_cpu_ns - self.before.server_cpu_ns;
-        let generator_cpu =
-            (self.after.own_cpu_ns - self.before.own_cpu_ns).saturating_sub(publisher_cpu);
+        let engine_cpu = self.after.engine_cpu_ns - self.before.engine_cpu_ns;
+        let generator_cpu = (self.after.own_cpu_ns - self.before.own_cpu_ns)
+            .saturating_sub(publisher_cpu + engine_cpu);
         let flow_bytes = flow.bytes_in + flow.bytes_out;
         let per_delivery = |cost: u64| ratio(cost, flow.deliveries);
         let memory = self.before.memory.map(|memory| memory.anonymous);
@@ -160,13 +167,18 @@ impl Measurement {
         let busy_percent = |cpu_ns: u64, cores: &[usize]| {
             cpu_ns as f64 / (window_ns as f64 * cores.len() as f64) * 100.0
         };
-        let generator_busy =
-            busy_percent(self.after.own_cpu_ns - self.before.own_cpu_ns, &self.cores.generator);
+        let own_cpu = self.after.own_cpu_ns - self.before.own_cpu_ns;
+        let server_cpu = self.after.server_cpu_ns - self.before.server_cpu_ns;
+        // On a core that is shared, neither side can have all of it.
+        let shared_cpu = if self.cores.are_shared() { own_cpu + server_cpu } else { 0 };
+        if self.cores.are_shared() {
+            warnings.push(Warning::SharedCore);
+        }
+        let generator_busy = busy_percent(own_cpu.max(shared_cpu), &self.cores.generator);
         if generator_busy > GENERATOR_BUSY_PERCENT {
             warnings.push(Warning::GeneratorSaturated { busy_percent: generator_busy });
         }
-        let server_busy =
-            busy_percent(self.after.server_cpu_ns - self.before.server_cpu_ns, &self.cores.server);
+        let server_busy = busy_percent(server_cpu.max(shared_cpu), &self.cores.server);
         if server_busy > SERVER_BUSY_PERCENT {
             warnings.push(Warning::ServerSaturated { busy_percent: server_busy });
         }
@@ -175,6 +187,23 @@ impl Measurement {
             && percent > STOLEN_PERCENT
         {
             warnings.push(Warning::CpuStolen { percent });
+        }
+        let busy = self.after.machine.zip(self.before.machine);
+        if let Some(busy_ns) = busy.and_then(|(after, before)| after.busy_ns_since(before)) {
+            let percent =
+                busy_percent(busy_ns.saturating_sub(own_cpu + server_cpu), &self.cores.all());
+            if percent > OTHER_LOAD_PERCENT {
+                warnings.push(Warning::OtherLoad { percent });
+            }
+        }
+        if account.negative > 0 {
+            warnings.push(Warning::NegativeLatency { count: account.negative });
+        }
+        let received = self.received;
+        if let Some(server) = self.server_deliveries.map(|count| count as u64)
+            && server != received
+        {
+            warnings.push(Warning::CountsDisagree { server, received });
         }
         let needed = samples_for(0.99);
         if account.delivered < needed {

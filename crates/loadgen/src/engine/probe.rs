@@ -1,5 +1,6 @@
 //! What the operating system says about processes and the machine. What it does not say is `None`.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::Context as _;
@@ -56,12 +57,18 @@ fn kilobytes(text: &str, key: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
-/// CPU time that the hypervisor gave to others, and all CPU time, in ticks over all cores.
+/// What the kernel has counted of all cores since it started, in ticks of 10 ms.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MachineTime {
+    /// Used by any process or by the kernel.
+    busy: u64,
+    /// Given to others by the hypervisor.
     stolen: u64,
     all: u64,
 }
+
+/// A tick of `/proc/stat`: the kernel has reported in 1/100 s since 2.6, whatever it counts in.
+const TICK_NS: u64 = 10_000_000;
 
 impl MachineTime {
     /// Reads the first line of `/proc/stat`.
@@ -79,7 +86,13 @@ impl MachineTime {
             .collect::<Result<_, _>>()
             .ok()?;
         // user nice system idle iowait irq softirq steal; guest time is part of user.
-        Some(Self { stolen: *fields.get(7)?, all: fields[..8].iter().sum() })
+        let (stolen, all) = (*fields.get(7)?, fields[..8].iter().sum::<u64>());
+        Some(Self { busy: all - stolen - fields[3] - fields[4], stolen, all })
+    }
+
+    /// CPU time that was used since `earlier`, on all cores.
+    pub(crate) fn busy_ns_since(self, earlier: Self) -> Option<u64> {
+        Some(self.busy.checked_sub(earlier.busy)? * TICK_NS)
     }
 
     /// The stolen part of the time since `earlier`, in per cent.
@@ -99,20 +112,42 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
-    /// Halves the cores that this process may use; the server gets the smaller half.
+    /// Halves the cores that this process may use; the server gets the smaller half. Threads of
+    /// one physical core stay together, because they slow each other down.
     pub(crate) fn divide() -> anyhow::Result<Self> {
         let allowed =
             sched_getaffinity(Pid::from_raw(0)).context("cannot read the CPU affinity")?;
-        let cores = (0..CpuSet::count()).filter(|&core| allowed.is_set(core).unwrap_or(false));
-        Ok(Self::halve(cores.collect()))
+        let cpus = (0..CpuSet::count()).filter(|&cpu| allowed.is_set(cpu).unwrap_or(false));
+        let mut cores = BTreeMap::<String, Vec<usize>>::new();
+        for cpu in cpus {
+            let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
+            let siblings = fs::read_to_string(path).unwrap_or_else(|_| cpu.to_string());
+            cores.entry(siblings).or_default().push(cpu);
+        }
+        let mut cores: Vec<_> = cores.into_values().collect();
+        cores.sort_unstable();
+        Ok(Self::halve(&cores))
     }
 
-    fn halve(cores: Vec<usize>) -> Self {
+    fn halve(cores: &[Vec<usize>]) -> Self {
         if cores.len() < 2 {
-            return Self { server: cores.clone(), generator: cores };
+            return Self { server: cores.concat(), generator: cores.concat() };
         }
         let (server, generator) = cores.split_at(cores.len() / 2);
-        Self { server: server.to_vec(), generator: generator.to_vec() }
+        Self { server: server.concat(), generator: generator.concat() }
+    }
+
+    /// Whether both sides have to share what there is.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.server == self.generator
+    }
+
+    /// The cores of both sides, each once.
+    pub(crate) fn all(&self) -> Vec<usize> {
+        let mut all = [&self.server[..], &self.generator].concat();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// Confines the calling thread, and all threads that it starts, to the generator's cores.
@@ -150,17 +185,14 @@ pub(crate) fn reserve_files(sockets: u64) -> anyhow::Result<()> {
 pub(crate) fn machine(cores: &Cores) -> Machine {
     let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
     let numbers = |cores: &[usize]| cores.iter().map(|&core| core as u32).collect::<Vec<_>>();
-    let mut all = [cores.server.clone(), cores.generator.clone()].concat();
-    all.sort_unstable();
-    all.dedup();
     Machine {
-        kernel: read("/proc/version").unwrap_or_default(),
+        kernel: read("/proc/sys/kernel/osrelease").unwrap_or_default(),
         cpu_model: read("/proc/cpuinfo").and_then(|text| {
             let line = text.lines().find(|line| line.starts_with("model name"))?;
             Some(line.split_once(':')?.1.trim().to_owned())
         }),
         cpu_governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        cores: all.len() as u32,
+        cores: cores.all().len() as u32,
         server_cores: numbers(&cores.server),
         generator_cores: numbers(&cores.generator),
         memory_bytes: read("/proc/meminfo")
@@ -176,13 +208,15 @@ mod tests {
 
     #[test]
     fn the_server_never_shares_a_core_unless_there_is_one() {
-        let halves = |cores: &[usize]| {
-            let Cores { server, generator } = Cores::halve(cores.to_vec());
+        let halves = |cores: &[&[usize]]| {
+            let cores: Vec<_> = cores.iter().map(|threads| threads.to_vec()).collect();
+            let Cores { server, generator } = Cores::halve(&cores);
             (server, generator)
         };
-        assert_eq!(halves(&[3]), (vec![3], vec![3]));
-        assert_eq!(halves(&[0, 1]), (vec![0], vec![1]));
-        assert_eq!(halves(&[0, 2, 5]), (vec![0], vec![2, 5]));
+        assert_eq!(halves(&[&[3]]), (vec![3], vec![3]));
+        assert_eq!(halves(&[&[0], &[1]]), (vec![0], vec![1]));
+        assert_eq!(halves(&[&[0], &[2], &[5]]), (vec![0], vec![2, 5]));
+        assert_eq!(halves(&[&[0, 2], &[1, 3]]), (vec![0, 2], vec![1, 3]), "threads of one core");
     }
 
     #[test]
@@ -190,6 +224,7 @@ mod tests {
         let before = MachineTime::parse("cpu  10 0 10 80 0 0 0 0 0 0\ncpu0 …").unwrap();
         let after = MachineTime::parse("cpu  20 0 20 150 0 0 0 10 0 0\n").unwrap();
         assert_eq!(after.stolen_percent_since(before), Some(10.0));
+        assert_eq!(after.busy_ns_since(before), Some(200_000_000));
         assert_eq!(after.stolen_percent_since(after), None, "no time has passed");
         assert!(MachineTime::parse("cpu 1 2 x").is_none());
         assert!(MachineTime::read().is_some());

@@ -25,6 +25,10 @@ use crate::scenario::schedule::Due;
 /// measurement.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The most events in one request, in bytes: half of what a server takes by default, so that a
+/// publisher that has fallen behind is late and not refused.
+const MAX_BATCH_BYTES: usize = 512 << 10;
+
 /// How often the reader of answers looks whether it has had the last one.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
@@ -47,9 +51,22 @@ pub(super) struct PublishPlan {
 
 /// A running publisher.
 pub(super) struct Publisher {
+    /// Gone once it is stopped.
+    threads: Option<Threads>,
+    shared: Arc<Shared>,
+}
+
+struct Threads {
     sending: JoinHandle<anyhow::Result<Histogram<u64>>>,
     answers: JoinHandle<anyhow::Result<()>>,
-    shared: Arc<Shared>,
+}
+
+/// A trial that fails drops its publisher, whose threads must not run into the next one. They end
+/// by themselves soon; who waits for Ctrl-C should not wait for them.
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What the two threads and the engine share.
@@ -96,7 +113,7 @@ impl Publisher {
             let shared = Arc::clone(&shared);
             spawn("publisher", move || shared.note(publish(&plan, schedule, writing, &shared)))?
         };
-        Ok(Self { sending, answers, shared })
+        Ok(Self { threads: Some(Threads { sending, answers }), shared })
     }
 
     /// CPU time of both threads so far.
@@ -111,11 +128,13 @@ impl Publisher {
     }
 
     /// Ends the threads, early if need be, and returns how late the measured events were published.
-    pub(super) fn stop(self) -> anyhow::Result<Histogram<u64>> {
+    pub(super) fn stop(mut self) -> anyhow::Result<Histogram<u64>> {
         self.shared.stop.store(true, Ordering::Relaxed);
-        let sent = join(self.sending);
+        let Threads { sending, answers } =
+            self.threads.take().context("the publisher was stopped before")?;
+        let sent = join(sending);
         // A server that stops reading also stops answering: its answer says more than the write.
-        join(self.answers)?;
+        join(answers)?;
         sent
     }
 }
@@ -158,7 +177,10 @@ fn publish(
         while let Some(due) = schedule.next_if(|event| plan.start_ns + event.offset_ns <= now_ns) {
             let intended_ns = plan.start_ns + due.offset_ns;
             let batch = &mut batches[due.channel as usize];
-            if batch.lines.is_empty() {
+            if batch.is_full() {
+                batch.take_into(&mut request);
+                requests += 1;
+            } else if batch.lines.is_empty() {
                 touched.push(due.channel);
             }
             batch.push(&Stamp {
@@ -209,6 +231,11 @@ impl Batch {
             payload: filler.collect(),
             lines: Vec::new(),
         }
+    }
+
+    /// Whether one more event might make the request larger than the server takes.
+    fn is_full(&self) -> bool {
+        !self.lines.is_empty() && self.lines.len() + self.payload.len() >= MAX_BATCH_BYTES
     }
 
     fn push(&mut self, stamp: &Stamp) {

@@ -14,9 +14,11 @@ const LOG_KEEPS: Duration = Duration::from_secs(10);
 /// How long a kept connection may be idle, beside two polling intervals.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-/// Connections besides those of subscribers: the publisher's and the control client's, and as many
-/// again that are still closing.
+/// Connections besides those of subscribers: the publisher's and the control client's, generously.
 const OTHER_CONNECTIONS: u32 = 64;
+
+/// The largest answer to a poll; a client that is further behind gets the rest with its next one.
+const MAX_RESPONSE_BYTES: u64 = 16 << 20;
 
 /// `program` and the arguments that every server under test gets.
 pub(super) fn server_command(
@@ -37,10 +39,11 @@ pub(super) fn server_command(
     flag("--cpus", cpus.join(","));
     flag("--log-events", log_events.to_string());
     flag("--log-bytes", log_bytes.to_string());
-    flag("--max-response-bytes", log_bytes.to_string());
+    flag("--max-response-bytes", log_bytes.min(MAX_RESPONSE_BYTES).to_string());
     flag("--keep-alive", format_duration(scenario.polling.interval * 2 + KEEP_ALIVE));
     flag("--max-channels", workload.channels.to_string());
-    flag("--max-connections", (workload.subscribers + OTHER_CONNECTIONS).to_string());
+    // A new connection may come before the one that it replaces is seen to be closed.
+    flag("--max-connections", (workload.subscribers * 2 + OTHER_CONNECTIONS).to_string());
     flag("--long-poll-timeout", format_duration(scenario.long_polling.timeout));
     match transport {
         Transport::Polling | Transport::LongPolling => {}

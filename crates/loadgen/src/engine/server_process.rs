@@ -117,8 +117,8 @@ impl ServerProcess {
 
     /// Asks it to stop, and kills it when it does not.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        if self.child.try_wait().context("cannot wait for the server")?.is_some() {
-            return Ok(());
+        if let Some(status) = self.child.try_wait().context("cannot wait for the server")? {
+            bail!("the server {} unasked{}", ended_with(status), self.complaint.words().await);
         }
         kill(self.handle.process, Signal::SIGTERM).context("cannot signal the server")?;
         let Ok(status) = timeout(STOP_WITHIN, self.child.wait()).await else {

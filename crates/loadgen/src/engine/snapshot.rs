@@ -1,5 +1,6 @@
 //! What is known of both sides at one moment. Two snapshots bound the measured window.
 
+use nix::time::ClockId;
 use pushbench_wire::clock;
 
 use super::crew::Crew;
@@ -13,9 +14,11 @@ use crate::transport::Totals;
 pub(super) struct Snapshot {
     pub(super) at_ns: u64,
     pub(super) server_cpu_ns: u64,
-    /// All of this process, the publisher too.
+    /// All of this process.
     pub(super) own_cpu_ns: u64,
     pub(super) publisher_cpu_ns: u64,
+    /// This thread, which watches the trial and shows its progress.
+    pub(super) engine_cpu_ns: u64,
     pub(super) totals: Totals,
     pub(super) memory: Option<Memory>,
     pub(super) machine: Option<MachineTime>,
@@ -33,6 +36,7 @@ impl Snapshot {
             server_cpu_ns: server.cpu.read_ns()?,
             own_cpu_ns: CpuClock::own().read_ns()?,
             publisher_cpu_ns: publisher.cpu_ns(),
+            engine_cpu_ns: clock::read_ns(ClockId::CLOCK_THREAD_CPUTIME_ID)?,
             totals: crew.totals(),
             memory: server.memory(),
             machine: MachineTime::read(),

@@ -14,9 +14,10 @@ use super::recorder::MeasuredEvents;
 use super::server_command::server_command;
 use super::server_process::{ServerHandle, ServerProcess};
 use super::snapshot::Snapshot;
+use crate::results::latency_log;
 use crate::scenario::Scenario;
 use crate::scenario::schedule::{Schedule, polling_phases};
-use crate::transport::Subscription;
+use crate::transport::{Subscription, Totals};
 
 /// From the last connection to the first event: the server finishes what connecting began.
 const LEAD: Duration = Duration::from_millis(200);
@@ -24,7 +25,8 @@ const LEAD: Duration = Duration::from_millis(200);
 /// How long no subscriber may get connected before the trial is given up.
 const CONNECT_STALL: Duration = Duration::from_secs(20);
 
-/// How long the drain waits beyond a polling interval.
+/// How long nothing may come in the drain, beyond a polling interval, before it is given up. As
+/// long as a backlog shrinks, it is late and not lost.
 const DRAIN: Duration = Duration::from_secs(3);
 
 /// How long the drain goes on after the last expected delivery, for duplicates to show up.
@@ -109,7 +111,7 @@ impl TrialPlan<'_> {
         )?;
         self.connect(&mut crew, progress).await?;
 
-        let start_ns = clock::now_ns() + LEAD.as_nanos() as u64;
+        let (start_ns, start) = (clock::now_ns() + LEAD.as_nanos() as u64, Instant::now() + LEAD);
         let plan = PublishPlan {
             address: server.address,
             channels: (0..workload.channels).map(channel_name).collect(),
@@ -118,7 +120,6 @@ impl TrialPlan<'_> {
             measured,
         };
         let publisher = Publisher::start(plan, schedule.events())?;
-        let start = Instant::now() + LEAD;
         wait_until(start + window.start, &mut crew, &publisher, |_| progress(Phase::WarmUp))
             .await?;
         let before = Snapshot::take(server, &crew, &publisher)?;
@@ -133,7 +134,7 @@ impl TrialPlan<'_> {
         self.drain(&mut crew, expected, progress).await?;
         let memory_after = server.memory();
         let server_deliveries = server.deliveries(self.transport).await;
-        let connections = crew.totals().connections;
+        let Totals { connections, deliveries: received, .. } = crew.totals();
         let lateness = tokio::task::spawn_blocking(|| publisher.stop()).await??;
         let recorder = tokio::task::spawn_blocking(|| crew.stop()).await??;
         ensure!(
@@ -151,6 +152,7 @@ impl TrialPlan<'_> {
             memory_after,
             server_deliveries,
             connections,
+            received,
             lateness,
             interval: measured.interval(),
             recorder,
@@ -211,11 +213,18 @@ impl TrialPlan<'_> {
         expected: u64,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<()> {
-        let deadline = Instant::now() + self.scenario.polling.interval + DRAIN;
+        let patience = self.scenario.polling.interval + DRAIN;
+        let give_up = Instant::now() + patience.max(latency_log::HIGHEST);
+        let mut deadline = Instant::now() + patience;
+        let mut last_missing = u64::MAX;
         loop {
             let missing = expected.saturating_sub(crew.totals().measured);
-            if missing == 0 || Instant::now() >= deadline {
+            if missing == 0 || Instant::now() >= deadline.min(give_up) {
                 break;
+            }
+            if missing < last_missing {
+                last_missing = missing;
+                deadline = Instant::now() + patience;
             }
             progress(Phase::Drain(missing));
             look_around(TICK, crew).await?;

@@ -53,7 +53,7 @@ pub struct Manifest {
 /// The machine that a run ran on. What it does not say is empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
-    /// Kernel name, release and version.
+    /// Release of the Linux kernel.
     pub kernel: String,
     /// CPU model.
     pub cpu_model: Option<String>,
@@ -198,9 +198,40 @@ pub enum Warning {
         /// The range.
         limit_s: u64,
     },
+    /// Both sides ran on the same core.
+    #[error(
+        "server and generator shared a core, so each waited for the other: use a machine with two, or compare nothing but bytes and losses"
+    )]
+    SharedCore,
+    /// Something else ran on the machine.
+    #[error(
+        "other processes used {percent:.0} % of the machine's CPU time: costs and latencies may be theirs; stop them and repeat"
+    )]
+    OtherLoad {
+        /// CPU time of neither side over the time of all cores.
+        percent: f64,
+    },
+    /// Deliveries that seem to precede their publication.
+    #[error(
+        "{count} deliveries came before they were published: a broken clock or server, so latencies mean nothing"
+    )]
+    NegativeLatency {
+        /// How many.
+        count: u64,
+    },
+    /// Server and subscribers disagree.
+    #[error(
+        "the server says that it delivered {server} events, but subscribers received {received}"
+    )]
+    CountsDisagree {
+        /// By the server's own account.
+        server: u64,
+        /// By the subscribers' account.
+        received: u64,
+    },
     /// Events did not come although they were expected, so percentiles lack the worst.
     #[error(
-        "{lost} deliveries never came: percentiles leave them out, and would be worse with them"
+        "{lost} deliveries had not come when the drain ended: percentiles leave them out, and would be worse with them"
     )]
     DeliveriesLost {
         /// How many.
@@ -224,9 +255,12 @@ impl Warning {
             Self::PublisherLate { p99_ms } => *p99_ms > 10.0,
             Self::GeneratorSaturated { busy_percent } => *busy_percent > 95.0,
             Self::CpuStolen { percent } => *percent > 10.0,
+            Self::OtherLoad { percent } => *percent > 25.0,
+            Self::BeyondRange { .. } | Self::NegativeLatency { .. } => true,
             Self::ServerSaturated { .. }
+            | Self::SharedCore
             | Self::TooFewSamples { .. }
-            | Self::BeyondRange { .. }
+            | Self::CountsDisagree { .. }
             | Self::DeliveriesLost { .. }
             | Self::Reconnected { .. } => false,
         }

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use pushbench_wire::endpoint::LAST_EVENT_ID;
 
 use super::socket::{Socket, Wire};
-use super::{ClientError, Subscription};
+use super::{ClientError, READ_BUFFER_BYTES, Subscription};
 
 /// The longest part of an unexpected answer that is quoted in the error.
 const MAX_QUOTED_BYTES: usize = 500;
@@ -59,7 +59,10 @@ impl HttpConnection {
         wire: &Rc<Wire>,
     ) -> Result<Self, ClientError> {
         let socket = Socket::open(subscription.address, wire).await?;
-        let (sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
+        let (sender, connection) = http1::Builder::new()
+            .read_buf_exact_size(Some(READ_BUFFER_BYTES))
+            .handshake(TokioIo::new(socket))
+            .await?;
         // Ends by itself when the sender is dropped or the socket closes; the sender reports why.
         tokio::task::spawn_local(connection);
         Ok(Self { sender, wire: Rc::clone(wire) })

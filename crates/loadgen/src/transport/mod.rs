@@ -33,6 +33,10 @@ pub(crate) use websocket::WebSocket;
 /// The largest event, in bytes as framed, that a client accepts. All clients have the same limit.
 const MAX_EVENT_BYTES: usize = 1 << 20;
 
+/// What every client reads a socket in, whatever its transport. By default hyper's buffer grows to
+/// 400 KiB and tungstenite's is 128 KiB, so that one would take a backlog in fewer reads.
+const READ_BUFFER_BYTES: usize = 8 << 10;
+
 /// What one subscriber subscribes to, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct Subscription {
@@ -94,8 +98,8 @@ pub(crate) enum ClientError {
     #[error("the server answered {status}: {body}")]
     Status { status: hyper::StatusCode, body: String },
     /// A body larger than any client accepts.
-    #[error("the server sent more than {MAX_EVENT_BYTES} bytes as one event")]
-    TooLarge,
+    #[error("the server sent a poll body of more than {limit} bytes")]
+    TooLarge { limit: usize },
     /// A poll body that cannot be read.
     #[error("the server sent a poll body that cannot be read: {0}")]
     Poll(#[from] serde_json::Error),
@@ -130,7 +134,7 @@ impl ClientError {
             Self::Http(_) | Self::Ended | Self::WebSocket(_) => true,
             Self::Connect { .. }
             | Self::Status { .. }
-            | Self::TooLarge
+            | Self::TooLarge { .. }
             | Self::Poll(_)
             | Self::Sse(_)
             | Self::Message(_)

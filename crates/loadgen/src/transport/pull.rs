@@ -74,7 +74,7 @@ impl Pull {
                 return Ok(());
             }
             if self.body.len() + piece.len() > MAX_BODY_BYTES {
-                return Err(ClientError::TooLarge);
+                return Err(ClientError::TooLarge { limit: MAX_BODY_BYTES });
             }
             self.body.extend_from_slice(&piece);
         }

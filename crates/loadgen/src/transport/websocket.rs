@@ -12,11 +12,7 @@ use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 
 use super::socket::{Socket, Wire};
-use super::{ClientError, MAX_EVENT_BYTES, Sink, Subscriber, Subscription};
-
-/// What a socket is read in. tungstenite allocates it for every connection, 128 KiB by default;
-/// hyper begins with 8 KiB for the HTTP transports, so this gives WebSocket no more.
-const READ_BUFFER_BYTES: usize = 8 << 10;
+use super::{ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription};
 
 /// Reads the messages of one connection. Pings are answered as the protocol demands.
 pub(crate) struct WebSocket {
