@@ -28,8 +28,10 @@ const FOR_PUBLISHING: &str = "POST, OPTIONS";
 
 /// Answers one request, or says that its connection is to be taken over.
 ///
-/// A turned down request whose body is still unread ends the connection. So no answer is ever
-/// unsent when the next request begins, on which taking over a connection relies.
+/// hyper reads the next request once the answer is sent whole, unless the rest of a request's body
+/// comes after its answer; so a request that is turned down with its body unread ends the connection.
+/// Then no answer is ever unsent when the next request begins, on which taking over a connection
+/// relies.
 pub(super) async fn answer(
     server: &Server,
     exchange: &Exchange,

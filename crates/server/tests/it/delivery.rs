@@ -5,7 +5,7 @@ use pushbench_wire::{Transport, message, poll, sse};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Server, next_message};
+use crate::support::{Server, next_message, pause};
 
 /// Id, name, payload and whether it is binary.
 type Event = (u64, String, Vec<u8>, bool);
@@ -249,4 +249,31 @@ fn a_silent_server_is_not_asked_for_long() {
     let limit = Duration::from_millis(50);
     let server = Server::start(Config { long_poll_timeout: limit, ..Config::default() });
     assert_eq!(server.get("/channels/a/long-poll?timeout_ms=3600000").status, 204);
+}
+
+#[test]
+fn a_stream_begins_behind_the_answer_before_it() {
+    // Far more than the socket buffers of both sides take.
+    let most = 64 << 20;
+    let config = Config { log_bytes: most, max_response_bytes: most, ..Config::default() };
+    let server = Server::start(config);
+    let body = format!("{}\n", "x".repeat(10_000)).repeat(100);
+    for _ in 0..12 {
+        assert_eq!(server.publish("/channels/a/events?split=lines", body.as_bytes()).status, 200);
+    }
+    let all = server.get("/channels/a/poll").body;
+    assert!(all.len() > 12 * 1_000_000);
+
+    let mut connection = server.connect();
+    connection.send(
+        "GET /channels/a/poll HTTP/1.1\r\nHost: x\r\n\r\n\
+         GET /channels/a/sse HTTP/1.1\r\nHost: x\r\n\r\n",
+    );
+    // Meanwhile the answer fills the buffers, and the stream must not begin in the middle of it.
+    pause(Duration::from_millis(100));
+    assert!(connection.response().body == all, "the answer is not whole");
+    let head = connection.until("retry: 1000\n\n");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    server.publish_texts(&["news"]);
+    assert_eq!(connection.until("\n\n"), "id: 1201\ndata: news\n\n");
 }
