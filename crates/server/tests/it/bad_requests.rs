@@ -284,6 +284,15 @@ fn cases() -> Vec<Case> {
             "the only subprotocol here is pushbench.v1: offer it in Sec-WebSocket-Protocol, or offer none",
         ),
         case(
+            "the subprotocol in another case",
+            get(
+                "/channels/a/ws",
+                &format!("{UPGRADE}{VERSION}{KEY}Sec-WebSocket-Protocol: PUSHBENCH.V1\r\n"),
+            ),
+            400,
+            "the only subprotocol here is pushbench.v1: offer it in Sec-WebSocket-Protocol, or offer none",
+        ),
+        case(
             "a WebSocket after no number",
             get("/channels/a/ws?after=x", &format!("{UPGRADE}{VERSION}{KEY}")),
             400,
