@@ -17,7 +17,7 @@ use pushbench_wire::endpoint::{
 
 use super::connection::Exchange;
 use super::reply::{self, Rejection, Reply};
-use super::request::header_bytes;
+use super::request::{check_host, header_bytes};
 use crate::hub::Channel;
 use crate::transport::{self, Answer};
 use crate::{Server, control, publish};
@@ -72,6 +72,7 @@ async fn dispatch(
             format!("the request line and headers have {size} bytes; the most is {limit}"),
         ));
     }
+    check_host(request)?;
     let has_body = !body.is_end_stream();
     let path = request.uri.path();
     if path == HEALTH_PATH || path == METRICS_PATH {

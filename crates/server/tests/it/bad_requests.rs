@@ -42,6 +42,18 @@ fn cases() -> Vec<Case> {
     let leak = |text: String| -> &'static str { text.leak() };
     vec![
         case(
+            "no host",
+            "GET /healthz HTTP/1.1\r\n\r\n",
+            400,
+            "there is no Host; an HTTP/1.1 request must have it",
+        ),
+        case(
+            "two hosts",
+            get("/healthz", "host: y\r\n"),
+            400,
+            "there are 2 Host headers; send only one",
+        ),
+        case(
             "no such path",
             get("/nope", ""),
             404,
