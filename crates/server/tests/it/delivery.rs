@@ -251,19 +251,23 @@ fn a_silent_server_is_not_asked_for_long() {
     assert_eq!(server.get("/channels/a/long-poll?timeout_ms=3600000").status, 204);
 }
 
-#[test]
-fn a_stream_begins_behind_the_answer_before_it() {
-    // Far more than the socket buffers of both sides take.
+/// A server whose answer to a poll of the channel `a`, which is returned too, is far more than the
+/// socket buffers of both sides take.
+fn with_a_large_answer(config: Config) -> (Server, Vec<u8>) {
     let most = 64 << 20;
-    let config = Config { log_bytes: most, max_response_bytes: most, ..Config::default() };
-    let server = Server::start(config);
+    let server = Server::start(Config { log_bytes: most, max_response_bytes: most, ..config });
     let body = format!("{}\n", "x".repeat(10_000)).repeat(100);
     for _ in 0..12 {
         assert_eq!(server.publish("/channels/a/events?split=lines", body.as_bytes()).status, 200);
     }
-    let all = server.get("/channels/a/poll").body;
-    assert!(all.len() > 12 * 1_000_000);
+    let answer = server.get("/channels/a/poll").body;
+    assert!(answer.len() > 12 * 1_000_000);
+    (server, answer)
+}
 
+#[test]
+fn a_stream_begins_behind_the_answer_before_it() {
+    let (server, answer) = with_a_large_answer(Config::default());
     let mut connection = server.connect();
     connection.send(
         "GET /channels/a/poll HTTP/1.1\r\nHost: x\r\n\r\n\
@@ -271,9 +275,22 @@ fn a_stream_begins_behind_the_answer_before_it() {
     );
     // Meanwhile the answer fills the buffers, and the stream must not begin in the middle of it.
     pause(Duration::from_millis(100));
-    assert!(connection.response().body == all, "the answer is not whole");
+    assert!(connection.response().body == answer, "the answer is not whole");
     let head = connection.until("retry: 1000\n\n");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     server.publish_texts(&["news"]);
     assert_eq!(connection.until("\n\n"), "id: 1201\ndata: news\n\n");
+}
+
+#[test]
+fn a_request_that_waits_behind_a_slow_answer_is_not_late() {
+    let header_timeout = Duration::from_millis(300);
+    let (server, answer) = with_a_large_answer(Config { header_timeout, ..Config::default() });
+    let mut connection = server.connect();
+    connection.send("GET /channels/a/poll HTTP/1.1\r\nHost: x\r\n\r\n");
+    pause(header_timeout);
+    connection.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    pause(2 * header_timeout);
+    assert!(connection.response().body == answer, "the answer is not whole");
+    assert_eq!(connection.response().status, 200);
 }
