@@ -253,9 +253,14 @@ fn a_silent_server_is_not_asked_for_long() {
 
 /// A server whose answer to a poll of the channel `a`, which is returned too, is far more than the
 /// socket buffers of both sides take.
-fn with_a_large_answer(config: Config) -> (Server, Vec<u8>) {
+fn with_a_large_answer(header_timeout: Duration) -> (Server, Vec<u8>) {
     let most = 64 << 20;
-    let server = Server::start(Config { log_bytes: most, max_response_bytes: most, ..config });
+    let server = Server::start(Config {
+        log_bytes: most,
+        max_response_bytes: most,
+        header_timeout,
+        ..Config::default()
+    });
     let body = format!("{}\n", "x".repeat(10_000)).repeat(100);
     for _ in 0..12 {
         assert_eq!(server.publish("/channels/a/events?split=lines", body.as_bytes()).status, 200);
@@ -267,7 +272,7 @@ fn with_a_large_answer(config: Config) -> (Server, Vec<u8>) {
 
 #[test]
 fn a_stream_begins_behind_the_answer_before_it() {
-    let (server, answer) = with_a_large_answer(Config::default());
+    let (server, answer) = with_a_large_answer(Config::default().header_timeout);
     let mut connection = server.connect();
     connection.send(
         "GET /channels/a/poll HTTP/1.1\r\nHost: x\r\n\r\n\
@@ -285,7 +290,7 @@ fn a_stream_begins_behind_the_answer_before_it() {
 #[test]
 fn a_request_that_waits_behind_a_slow_answer_is_not_late() {
     let header_timeout = Duration::from_millis(300);
-    let (server, answer) = with_a_large_answer(Config { header_timeout, ..Config::default() });
+    let (server, answer) = with_a_large_answer(header_timeout);
     let mut connection = server.connect();
     connection.send("GET /channels/a/poll HTTP/1.1\r\nHost: x\r\n\r\n");
     pause(header_timeout);
