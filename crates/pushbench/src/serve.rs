@@ -157,7 +157,8 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
     };
     let runtime =
         builder.enable_io().enable_time().build().context("cannot start the worker threads")?;
-    // As a task of its own: the main thread is no worker, and would be one more thread that serves.
+    // As a task of its own: beside several workers the main thread would be one more that serves. It
+    // only waits then; with one thread it is the worker.
     let served = runtime.spawn(listen(args.listen, args.stop_on_stdin_eof, config));
     runtime.block_on(served).context("the server panicked")?
 }

@@ -77,13 +77,16 @@ fn the_end_of_standard_input_stops_it_if_asked() {
 
 #[test]
 fn it_runs_on_the_cores_and_threads_it_is_told() {
-    let mut server = Server::start(&["--cpus", "0", "--threads", "1"]);
-    let mut status = String::new();
-    let path = format!("/proc/{}/status", server.child.id());
-    std::fs::File::open(path).unwrap().read_to_string(&mut status).unwrap();
-    assert!(status.contains("\nCpus_allowed_list:\t0\n"), "{status}");
-    assert!(status.contains("\nThreads:\t2\n"), "main and one worker: {status}");
-    assert!(server.signal(Signal::SIGTERM).success());
+    // The main thread is the one that serves, or waits for the several that do.
+    for (threads, in_all) in [("1", 1), ("2", 3)] {
+        let mut server = Server::start(&["--cpus", "0", "--threads", threads]);
+        let mut status = String::new();
+        let path = format!("/proc/{}/status", server.child.id());
+        std::fs::File::open(path).unwrap().read_to_string(&mut status).unwrap();
+        assert!(status.contains("\nCpus_allowed_list:\t0\n"), "{status}");
+        assert!(status.contains(&format!("\nThreads:\t{in_all}\n")), "{threads}: {status}");
+        assert!(server.signal(Signal::SIGTERM).success());
+    }
 }
 
 #[test]

@@ -9,10 +9,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::StatusCode;
+use hyper::body::{Body, Incoming};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use pushbench_wire::Transport;
 use tokio::io::AsyncWriteExt;
@@ -110,12 +111,13 @@ enum End {
 async fn serve_requests(stream: TcpStream, server: &Arc<Server>) -> End {
     let config = &server.config;
     let exchange = Arc::new(Exchange::new(ConnectionGauge::new(Arc::clone(&server.metrics))));
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
         let (server, exchange) = (Arc::clone(server), Arc::clone(&exchange));
         async move {
+            let has_body = !request.body().is_end_stream();
             exchange.begin();
             let answer = route::answer(&server, &exchange, request).await;
-            exchange.end();
+            exchange.end(has_body);
             match answer {
                 Answer::Reply(reply) => Ok::<_, std::convert::Infallible>(reply),
                 Answer::TakeOver(takeover) => {
@@ -156,7 +158,7 @@ async fn serve_requests(stream: TcpStream, server: &Arc<Server>) -> End {
         }
         let limit = match progress {
             (Phase::Serving, _) => return Poll::Pending,
-            (Phase::Idle, 1..) => config.keep_alive,
+            (Phase::Sending, _) | (Phase::Idle, 1..) => config.keep_alive,
             (Phase::Idle, 0) | (Phase::Head, _) => config.header_timeout,
         };
         let deadline = since + limit;
@@ -206,6 +208,8 @@ struct State {
     phase: Phase,
     /// Requests so far.
     requests: u64,
+    /// Whether part of the next request has arrived before this one's answer was sent.
+    read_ahead: bool,
     /// Whether the peer may still be sending when the connection ends.
     linger: bool,
     takeover: Option<Takeover>,
@@ -220,12 +224,20 @@ enum Phase {
     Head,
     /// A request is being answered.
     Serving,
+    /// Its answer is on its way.
+    Sending,
 }
 
 impl Exchange {
     fn new(gauge: ConnectionGauge) -> Self {
-        let state = State { phase: Phase::Idle, requests: 0, linger: false, takeover: None, gauge };
-        Self(Mutex::new(state))
+        Self(Mutex::new(State {
+            phase: Phase::Idle,
+            requests: 0,
+            read_ahead: false,
+            linger: false,
+            takeover: None,
+            gauge,
+        }))
     }
 
     /// Notes that the peer may still be sending when the connection ends.
@@ -242,16 +254,30 @@ impl Exchange {
         let mut state = self.state();
         state.phase = Phase::Serving;
         state.requests += 1;
+        state.read_ahead = false;
     }
 
-    fn end(&self) {
-        self.state().phase = Phase::Idle;
+    fn end(&self, had_body: bool) {
+        let mut state = self.state();
+        state.phase = Phase::Sending;
+        // What came behind the head was the body.
+        state.read_ahead &= !had_body;
     }
 
     fn has_read(&self) {
         let mut state = self.state();
-        if state.phase == Phase::Idle {
-            state.phase = Phase::Head;
+        match state.phase {
+            Phase::Idle => state.phase = Phase::Head,
+            Phase::Head => {}
+            Phase::Serving | Phase::Sending => state.read_ahead = true,
+        }
+    }
+
+    /// hyper flushes the socket only when it has written all it had.
+    fn has_flushed(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Sending {
+            state.phase = if state.read_ahead { Phase::Head } else { Phase::Idle };
         }
     }
 
@@ -265,7 +291,7 @@ impl Exchange {
     }
 }
 
-/// A socket that notes when something has arrived on it.
+/// A socket that notes when something has arrived on it, and when all is sent.
 struct Watched {
     inner: TokioIo<TcpStream>,
     exchange: Arc<Exchange>,
@@ -305,7 +331,9 @@ impl Write for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let flushed = ready!(Pin::new(&mut self.inner).poll_flush(cx));
+        self.exchange.has_flushed();
+        Poll::Ready(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

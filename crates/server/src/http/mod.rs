@@ -65,12 +65,15 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// An event must leave at once, not when the last one is acknowledged.
+fn without_delay(stream: TcpStream) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 fn admit(stream: TcpStream, server: &Arc<Server>, connections: &mut JoinSet<()>) {
     let limit = server.config.max_connections;
-    // An event must leave at once, not when the last one is acknowledged.
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
+    let Ok(stream) = without_delay(stream) else { return };
     if connections.len() < limit {
         Metrics::add(&server.metrics.accepted, 1);
         connections.spawn(connection::serve(stream, Arc::clone(server)));
@@ -81,5 +84,19 @@ fn admit(stream: TcpStream, server: &Arc<Server>, connections: &mut JoinSet<()>)
         let reason = format!("{limit} connections are open, the most that this server takes");
         let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason);
         connections.spawn(async move { connection::refuse(stream, &rejection).await });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_accepted_socket_does_not_wait_for_acknowledgements() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        assert!(!stream.nodelay().unwrap());
+        assert!(without_delay(stream).unwrap().nodelay().unwrap());
     }
 }

@@ -1,10 +1,26 @@
 //! What a request says beside its path: query, position, header sizes.
 
-use hyper::header::HeaderName;
+use hyper::Version;
+use hyper::header::{HOST, HeaderName};
 use hyper::http::request::Parts;
 use pushbench_wire::endpoint::{AFTER, LAST_EVENT_ID, X_LAST_EVENT_ID};
 
 use super::reply::Rejection;
+
+/// Checks that a request has the one `Host` that HTTP/1.1 demands (RFC 9112 §3.2).
+///
+/// # Errors
+/// [`Rejection`] when it has none or several.
+pub(crate) fn check_host(request: &Parts) -> Result<(), Rejection> {
+    match request.headers.get_all(HOST).iter().count() {
+        1 => Ok(()),
+        0 if request.version < Version::HTTP_11 => Ok(()),
+        0 => Err(Rejection::bad_request("there is no Host; an HTTP/1.1 request must have it")),
+        count => {
+            Err(Rejection::bad_request(format!("there are {count} Host headers; send only one")))
+        }
+    }
+}
 
 /// The value of the query key `key`. The values that the server knows are numbers and names that
 /// need no escaping, so an escaped one is turned down where it is read.

@@ -17,7 +17,7 @@ use pushbench_wire::endpoint::{
 
 use super::connection::Exchange;
 use super::reply::{self, Rejection, Reply};
-use super::request::header_bytes;
+use super::request::{check_host, header_bytes};
 use crate::hub::Channel;
 use crate::transport::{self, Answer};
 use crate::{Server, control, publish};
@@ -28,8 +28,10 @@ const FOR_PUBLISHING: &str = "POST, OPTIONS";
 
 /// Answers one request, or says that its connection is to be taken over.
 ///
-/// A turned down request whose body is still unread ends the connection. So no answer is ever
-/// unsent when the next request begins, on which taking over a connection relies.
+/// hyper reads the next request once the answer is sent whole, unless the rest of a request's body
+/// comes after its answer; so a request that is turned down with its body unread ends the connection.
+/// Then no answer is ever unsent when the next request begins, on which taking over a connection
+/// relies.
 pub(super) async fn answer(
     server: &Server,
     exchange: &Exchange,
@@ -70,6 +72,7 @@ async fn dispatch(
             format!("the request line and headers have {size} bytes; the most is {limit}"),
         ));
     }
+    check_host(request)?;
     let has_body = !body.is_end_stream();
     let path = request.uri.path();
     if path == HEALTH_PATH || path == METRICS_PATH {

@@ -74,7 +74,8 @@ pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<Takeover, R
     // A client that names none gets the events all the same: then it is no protocol it expects.
     let mut protocol = "";
     if request.headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
-        if !has_token(request, SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+        // Unlike the tokens above it must be answered as it is written (RFC 6455 §4.1).
+        if !list(request, SEC_WEBSOCKET_PROTOCOL).any(|offered| offered == SUBPROTOCOL) {
             return Err(Rejection::bad_request(format!(
                 "the only subprotocol here is {SUBPROTOCOL}: offer it in Sec-WebSocket-Protocol, \
                  or offer none"
@@ -92,15 +93,20 @@ pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<Takeover, R
     Ok(Takeover { stream: Stream::WebSocket, head: head.into(), subscriber })
 }
 
-/// Whether a header's comma-separated list, which may span several lines, has `token`.
+/// Whether a header's list has `token`, in whatever case.
 fn has_token(request: &Parts, name: HeaderName, token: &str) -> bool {
+    list(request, name).any(|item| item.eq_ignore_ascii_case(token))
+}
+
+/// The items of a header's comma-separated list, which may span several lines.
+fn list(request: &Parts, name: HeaderName) -> impl Iterator<Item = &str> {
     request
         .headers
         .get_all(name)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|item| item.trim().eq_ignore_ascii_case(token))
+        .map(str::trim)
 }
 
 /// The client of an open WebSocket.

@@ -42,6 +42,18 @@ fn cases() -> Vec<Case> {
     let leak = |text: String| -> &'static str { text.leak() };
     vec![
         case(
+            "no host",
+            "GET /healthz HTTP/1.1\r\n\r\n",
+            400,
+            "there is no Host; an HTTP/1.1 request must have it",
+        ),
+        case(
+            "two hosts",
+            get("/healthz", "host: y\r\n"),
+            400,
+            "there are 2 Host headers; send only one",
+        ),
+        case(
             "no such path",
             get("/nope", ""),
             404,
@@ -279,6 +291,15 @@ fn cases() -> Vec<Case> {
             get(
                 "/channels/a/ws",
                 &format!("{UPGRADE}{VERSION}{KEY}Sec-WebSocket-Protocol: mqtt, graphql-ws\r\n"),
+            ),
+            400,
+            "the only subprotocol here is pushbench.v1: offer it in Sec-WebSocket-Protocol, or offer none",
+        ),
+        case(
+            "the subprotocol in another case",
+            get(
+                "/channels/a/ws",
+                &format!("{UPGRADE}{VERSION}{KEY}Sec-WebSocket-Protocol: PUSHBENCH.V1\r\n"),
             ),
             400,
             "the only subprotocol here is pushbench.v1: offer it in Sec-WebSocket-Protocol, or offer none",

@@ -5,7 +5,7 @@ use pushbench_wire::{Transport, message, poll, sse};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Server, next_message};
+use crate::support::{Server, next_message, pause};
 
 /// Id, name, payload and whether it is binary.
 type Event = (u64, String, Vec<u8>, bool);
@@ -249,4 +249,53 @@ fn a_silent_server_is_not_asked_for_long() {
     let limit = Duration::from_millis(50);
     let server = Server::start(Config { long_poll_timeout: limit, ..Config::default() });
     assert_eq!(server.get("/channels/a/long-poll?timeout_ms=3600000").status, 204);
+}
+
+/// A server whose answer to a poll of the channel `a`, which is returned too, is far more than the
+/// socket buffers of both sides take.
+fn with_a_large_answer(header_timeout: Duration) -> (Server, Vec<u8>) {
+    let most = 64 << 20;
+    let server = Server::start(Config {
+        log_bytes: most,
+        max_response_bytes: most,
+        header_timeout,
+        ..Config::default()
+    });
+    let body = format!("{}\n", "x".repeat(10_000)).repeat(100);
+    for _ in 0..12 {
+        assert_eq!(server.publish("/channels/a/events?split=lines", body.as_bytes()).status, 200);
+    }
+    let answer = server.get("/channels/a/poll").body;
+    assert!(answer.len() > 12 * 1_000_000);
+    (server, answer)
+}
+
+#[test]
+fn a_stream_begins_behind_the_answer_before_it() {
+    let (server, answer) = with_a_large_answer(Config::default().header_timeout);
+    let mut connection = server.connect();
+    connection.send(
+        "GET /channels/a/poll HTTP/1.1\r\nHost: x\r\n\r\n\
+         GET /channels/a/sse HTTP/1.1\r\nHost: x\r\n\r\n",
+    );
+    // Meanwhile the answer fills the buffers, and the stream must not begin in the middle of it.
+    pause(Duration::from_millis(100));
+    assert!(connection.response().body == answer, "the answer is not whole");
+    let head = connection.until("retry: 1000\n\n");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    server.publish_texts(&["news"]);
+    assert_eq!(connection.until("\n\n"), "id: 1201\ndata: news\n\n");
+}
+
+#[test]
+fn a_request_that_waits_behind_a_slow_answer_is_not_late() {
+    let header_timeout = Duration::from_millis(300);
+    let (server, answer) = with_a_large_answer(header_timeout);
+    let mut connection = server.connect();
+    connection.send("GET /channels/a/poll HTTP/1.1\r\nHost: x\r\n\r\n");
+    pause(header_timeout);
+    connection.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    pause(2 * header_timeout);
+    assert!(connection.response().body == answer, "the answer is not whole");
+    assert_eq!(connection.response().status, 200);
 }

@@ -66,6 +66,29 @@ fn headers_that_trickle_in_are_cut_off() {
 }
 
 #[test]
+fn headers_that_begin_during_the_answer_before_are_cut_off_too() {
+    let server = Server::start(Config { header_timeout: 3 * SHORT, ..Config::default() });
+    let mut connection = server.connect();
+    connection.send("GET /channels/a/long-poll?timeout_ms=600 HTTP/1.1\r\nHost: x\r\n\r\n");
+    pause(SHORT);
+    connection.send("GET /healthz HTTP/1.1\r\n");
+    assert_eq!(connection.response().status, 204);
+    assert_eq!(connection.response().status, 408);
+}
+
+#[test]
+fn a_body_does_not_count_as_the_next_headers() {
+    let server = Server::start(Config { header_timeout: SHORT, ..Config::default() });
+    let mut connection = server.connect();
+    connection.send("POST /channels/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n");
+    pause(SHORT / 2);
+    connection.send("x");
+    assert_eq!(connection.response().status, 200);
+    pause(3 * SHORT);
+    assert_eq!(connection.get("/healthz", "").status, 200);
+}
+
+#[test]
 fn a_slow_reader_costs_bounded_memory_and_is_told() {
     let server = Server::start(Config { log_events: 100, ..Config::default() });
     let mut slow = server.sse("/channels/a/sse");
