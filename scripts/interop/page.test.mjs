@@ -41,7 +41,7 @@ describe('report.html', { skip, timeout: 60_000 }, () => {
       test(`shows verdict, table and charts (${name})`, async () => {
         const { context, page, problems } = await open({ javaScriptEnabled, colorScheme });
         assert.ok((await page.title()).length > 0, 'a title');
-        const verdict = page.locator('.verdict').first();
+        const verdict = page.locator('.headline').first();
         assert.ok(await verdict.isVisible(), 'a verdict is visible');
         assert.match(await verdict.innerText(), /\w+ \w+/, 'and says something');
         const table = page.locator('table').first();
