@@ -1,11 +1,8 @@
 //! `pushbench init`: a commented scenario to start from.
 
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-use tempfile::NamedTempFile;
-
+use crate::results::folder::{write_new, write_whole};
 use crate::scenario::template::TEMPLATE;
 
 /// There is a file already, and nobody said that it may go.
@@ -19,26 +16,12 @@ pub struct AlreadyExists(pub PathBuf);
 /// # Errors
 /// [`AlreadyExists`], or when the file cannot be written.
 pub fn init(path: &Path, force: bool) -> anyhow::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let write = || -> io::Result<()> {
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(TEMPLATE.as_bytes())?;
-        file.as_file().sync_all()?;
-        if force {
-            file.persist(path)?
-        } else {
-            file.persist_noclobber(path)?
-        };
+    if force {
+        write_whole(path, TEMPLATE.as_bytes())
+    } else if write_new(path, TEMPLATE.as_bytes())? {
         Ok(())
-    };
-    match write() {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(AlreadyExists(path.to_owned()).into())
-        }
-        result => result.with_context(|| format!("cannot write {}", path.display())),
+    } else {
+        Err(AlreadyExists(path.to_owned()).into())
     }
 }
 
@@ -75,9 +58,12 @@ mod tests {
 
     #[test]
     fn names_the_file_that_cannot_be_written() {
-        let error = init(Path::new("/nowhere/at/all.toml"), false).unwrap_err();
-        assert!(
-            format!("{error:#}").starts_with("cannot write /nowhere/at/all.toml: No such file")
-        );
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        let path = folder.path().join("file/mine.toml");
+        for force in [false, true] {
+            let error = init(&path, force).unwrap_err().to_string();
+            assert_eq!(error, format!("cannot write {}", path.display()));
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! The folder of a run: its two source files, and how any file gets there whole or not at all.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use tempfile::{NamedTempFile, PersistError};
 
 use super::latency_log::LatencyLog;
 use super::model::{Run, SCHEMA_VERSION};
@@ -21,6 +22,23 @@ pub const LATENCY_FILE: &str = "latency.hlog";
 /// # Errors
 /// What the operating system reports, with the path.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write(path, bytes, |file| file.persist(path)).map(drop)
+}
+
+/// The same, but an existing file stays as it is: says whether `bytes` were written.
+///
+/// # Errors
+/// What the operating system reports, with the path.
+pub fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<bool> {
+    write(path, bytes, |file| file.persist_noclobber(path))
+}
+
+/// Says whether the file got its place; `place` gives it that, and is refused when it is taken.
+fn write(
+    path: &Path,
+    bytes: &[u8],
+    place: impl FnOnce(NamedTempFile) -> Result<File, PersistError>,
+) -> anyhow::Result<bool> {
     let failed = || format!("cannot write {}", path.display());
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -35,9 +53,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         .with_context(failed)?;
     file.write_all(bytes).with_context(failed)?;
     file.as_file().sync_all().with_context(failed)?;
-    file.persist(path).with_context(failed)?;
+    match place(file) {
+        Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+        placed => placed.with_context(failed)?,
+    };
     // The rename itself is durable only once the folder is.
-    File::open(folder).and_then(|folder| folder.sync_all()).with_context(failed)
+    File::open(folder).and_then(|folder| folder.sync_all()).with_context(failed)?;
+    Ok(true)
 }
 
 /// Temporary files are private by default; results are as readable as the umask lets them be.
@@ -87,7 +109,7 @@ fn read(dir: &Path, name: &str) -> anyhow::Result<(PathBuf, Vec<u8>)> {
     let path = dir.join(name);
     match std::fs::read(&path) {
         Ok(bytes) => Ok((path, bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             bail!("{} is missing: name a folder that `pushbench run` wrote", path.display())
         }
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
@@ -172,6 +194,25 @@ mod tests {
         let error = save(dir.path(), &run, &log).unwrap_err().to_string();
         assert!(error.contains("lost of a polling trial is NaN"), "{error}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "and nothing is written");
+    }
+
+    #[test]
+    fn a_new_file_never_takes_the_place_of_another() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new");
+        assert!(write_new(&path, b"first").unwrap());
+        assert!(!write_new(&path, b"second").unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing temporary is left");
+
+        let plain = dir.path().join("plain");
+        std::fs::write(&plain, "").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&path), mode(&plain), "what the umask allows");
+
+        let error = write_new(&path.join("below"), b"").unwrap_err().to_string();
+        assert!(error.ends_with("new/below"), "{error}: a file is no folder");
     }
 
     #[test]
