@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use crate::results::Run;
 use crate::results::latency_log::{Interval, LatencyLog, histogram};
+use crate::results::{Metric, Run, Trial};
 
 /// The slack in times that tells which trial an interval belongs to: the log keeps milliseconds.
 const SLACK_S: f64 = 0.005;
@@ -98,7 +98,8 @@ fn spectrum(histogram: &Histogram<u64>) -> Vec<SpectrumPoint> {
 }
 
 /// The intervals of every trial, as indices into the log. Trials run one after the other, so an
-/// interval belongs to its transport's last trial that had begun to measure by then.
+/// interval belongs to its transport's last trial that had begun to measure by then, and had not
+/// ended: the log of a run that was killed may hold a trial that nothing else tells of.
 pub(super) fn by_trial(run: &Run, log: &LatencyLog) -> Vec<Vec<usize>> {
     let mut intervals = vec![Vec::new(); run.trials.len()];
     for (index, interval) in log.intervals.iter().enumerate() {
@@ -106,12 +107,21 @@ pub(super) fn by_trial(run: &Run, log: &LatencyLog) -> Vec<Vec<usize>> {
         let trial = (0..run.trials.len())
             .filter(|&index| run.trials[index].transport == interval.transport)
             .filter(|index| began(index).is_some_and(|from_s| from_s <= interval.start_s + SLACK_S))
-            .max_by(|a, b| began(a).unwrap_or_default().total_cmp(&began(b).unwrap_or_default()));
+            .max_by(|a, b| began(a).unwrap_or_default().total_cmp(&began(b).unwrap_or_default()))
+            .filter(|&trial| begins_within(&run.trials[trial], interval));
         if let Some(trial) = trial {
             intervals[trial].push(index);
         }
     }
     intervals
+}
+
+/// Whether `interval` begins before `trial` ends, if it says when that was.
+fn begins_within(trial: &Trial, interval: &Interval) -> bool {
+    trial
+        .measured_from_s
+        .zip(trial.value(Metric::Window))
+        .is_none_or(|(from_s, window_ns)| interval.start_s <= from_s + window_ns / 1e9 + SLACK_S)
 }
 
 #[cfg(test)]
@@ -178,5 +188,25 @@ mod tests {
         }
         let early = LatencyLog { intervals: vec![interval(0.0, [1])] };
         assert!(super::by_trial(&run, &early).iter().all(Vec::is_empty), "before any trial");
+    }
+
+    #[test]
+    fn a_trial_that_only_the_log_knows_is_nobodys() {
+        let (mut run, log) = fixture::run();
+        let before = by_trial(&run, &log);
+        for trial in run.trials.iter_mut().filter(|trial| trial.measured_from_s.is_some()) {
+            trial.values.insert(Metric::Window, 12.0e9);
+        }
+        assert_eq!(by_trial(&run, &log), before, "a window holds all of its trial");
+
+        let cut_off = run.trials.pop().unwrap();
+        assert_eq!(cut_off.transport, Transport::WebSocket, "the last, which failed");
+        let begun_s = run.trials.last().unwrap().measured_from_s.unwrap() + 16.0;
+        let unknown = (0..12).map(|second| {
+            let interval = interval(begun_s + f64::from(second), [1]);
+            Interval { transport: Transport::WebSocket, ..interval }
+        });
+        let longer = LatencyLog { intervals: log.intervals.into_iter().chain(unknown).collect() };
+        assert_eq!(by_trial(&run, &longer), before[..run.trials.len()]);
     }
 }
