@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, getrlimit};
 
+use crate::engine::probe::OTHER_FILES;
 use crate::engine::{OVERHEAD, samples_for};
 use crate::scenario::Scenario;
 use crate::scenario::schedule::{Schedule, trials};
-
-/// Open files of a process that are no subscriber's connection, generously.
-const OTHER_FILES: u64 = 64;
 
 /// Prints for each scenario what a run of it will do, or what is wrong with it. A folder stands
 /// for all `*.toml` in it. Says whether all of them can be run.

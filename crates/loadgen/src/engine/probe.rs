@@ -162,7 +162,7 @@ impl Cores {
 }
 
 /// Files that are open besides the subscribers' sockets.
-const OTHER_FILES: u64 = 100;
+pub(crate) const OTHER_FILES: u64 = 100;
 
 /// Makes room for `sockets` open sockets, which the server inherits.
 pub(crate) fn reserve_files(sockets: u64) -> anyhow::Result<()> {
