@@ -288,6 +288,7 @@ channels = 10"]
     too_many_events:
         ["events_per_second = 10.0" => "events_per_second = 1_000_000"]
         [r#"duration = "10s""# => r#"duration = "1m""#]
+        ["payload_bytes = 128" => "payload_bytes = 64"]
         "bad.toml:8: `warm_up` and `duration` hold more than 10000000 events of each channel, the most that is counted: shorten `duration` or lower `events_per_second`"
 
     warm_up_below_the_interval:
@@ -301,6 +302,15 @@ channels = 10"]
     interval_zero:
         [r#"interval = "1s""# => r#"interval = "0ms""#]
         r#"bad.toml:12: `interval` must be at least 1ms, found "0ms""#
+
+    interval_beyond_the_latencies:
+        [r#"interval = "1s""# => r#"interval = "51s""#]
+        r#"bad.toml:12: `interval` must be at most 50s, found "51s": events wait that long, and latencies are recorded up to 60 s"#
+
+    log_beyond_the_server:
+        ["events_per_second = 10.0" => "events_per_second = 1500"]
+        ["payload_bytes = 128" => "payload_bytes = 65536"]
+        "bad.toml:6: 1500 events per second of 65536 bytes each, kept for two intervals of [polling] (1s each) and 10 s, are 1179648000 bytes, and the server keeps at most 1073741824 of a channel: lower `events_per_second`, `payload_bytes` or the interval"
 
     long_poll_timeout_too_short:
         ["[polling]" => r#"[long-polling]

@@ -30,10 +30,15 @@ pub(super) const MAX_SUBSCRIBERS: u32 = 1_000_000;
 pub(super) const MAX_EVENTS_PER_SECOND: u32 = 1_000_000;
 /// Delivery ledgers and stamps count events in 32 bits and keep them in memory.
 pub(super) const MAX_EVENTS_PER_CHANNEL: u32 = 10_000_000;
+/// The server's bound on any size, the log of a channel among them.
+pub(super) const MAX_LOG_BYTES: u64 = 1 << 30;
 /// The server's default limit on one event.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 
 pub(super) const TICK: Duration = Duration::from_millis(1);
+/// An event waits up to an interval to be asked for; latencies are recorded up to 60 s, and what
+/// delays it further must fit as well.
+pub(super) const MAX_POLLING_INTERVAL: Duration = Duration::from_secs(50);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 /// A question about a workload, asked of every compared transport.
@@ -104,7 +109,7 @@ pub(super) struct WorkloadFile {
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PollingFile {
-    /// From one request of a subscriber to its next: "1s", "250ms".
+    /// From one request of a subscriber to its next, at most 50 s: "1s", "250ms".
     #[schemars(with = "String", regex(pattern = duration::PATTERN))]
     pub(super) interval: Spanned<String>,
     /// What carries the requests of a subscriber.

@@ -50,6 +50,17 @@ pub struct Scenario {
     pub websocket: WebSocket,
 }
 
+impl Scenario {
+    /// How many events of a channel the server has to keep, so that every poll finds those since
+    /// the one before, even when it comes late.
+    pub(crate) fn log_events(&self) -> u64 {
+        /// How late a poll may come, beside a whole interval.
+        const SLACK: Duration = Duration::from_secs(10);
+        let kept_for = self.polling.interval * 2 + SLACK;
+        (self.workload.events_per_second * kept_for.as_secs_f64()).ceil() as u64
+    }
+}
+
 /// Traffic and its duration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {

@@ -35,7 +35,7 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
     (head, 1_u32..=100, 0..=i64::MAX as u64, workload, transports).prop_map(
         |((name, description, compare), blocks, seed, workload, transports)| {
             let (polling, long_polling, sse, websocket) = transports;
-            Scenario {
+            let mut scenario = Scenario {
                 name,
                 description,
                 compare,
@@ -46,7 +46,11 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
                 long_polling: LongPolling { timeout: long_polling.0, connection: long_polling.1 },
                 sse: Sse { heartbeat: sse },
                 websocket: WebSocket { heartbeat: websocket },
-            }
+            };
+            // The least allowed payload fits into the server's log at every rate above.
+            let most = (1 << 30) / scenario.log_events();
+            scenario.workload.payload_bytes = scenario.workload.payload_bytes.min(most as usize);
+            scenario
         },
     )
 }

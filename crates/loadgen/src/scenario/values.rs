@@ -11,8 +11,8 @@ use toml::Spanned;
 
 use super::error::{Problems, quoted};
 use super::file::{
-    HOUR, MAX_BLOCKS, MAX_EVENTS_PER_CHANNEL, MAX_EVENTS_PER_SECOND, MAX_PAYLOAD_BYTES,
-    MAX_SUBSCRIBERS, ScenarioFile, TICK, WorkloadFile,
+    HOUR, MAX_BLOCKS, MAX_EVENTS_PER_CHANNEL, MAX_EVENTS_PER_SECOND, MAX_LOG_BYTES,
+    MAX_PAYLOAD_BYTES, MAX_POLLING_INTERVAL, MAX_SUBSCRIBERS, ScenarioFile, TICK, WorkloadFile,
 };
 use super::{LongPolling, Polling, Scenario, Sse, WebSocket, Workload, duration};
 
@@ -28,7 +28,7 @@ pub(super) fn scenario(file: &ScenarioFile, problems: &mut Problems<'_>) -> Scen
         seed: values.seed(&file.seed),
         workload: values.workload(&file.workload),
         polling: Polling {
-            interval: values.duration("interval", &file.polling.interval, TICK..=HOUR),
+            interval: values.interval(&file.polling.interval),
             connection: file.polling.connection,
         },
         long_polling: LongPolling {
@@ -89,6 +89,20 @@ pub(super) fn check_together(
                 "`warm_up` and `duration` hold more than {MAX_EVENTS_PER_CHANNEL} events of each \
                  channel, the most that is counted: shorten `duration` or lower \
                  `events_per_second`"
+            ),
+        );
+    }
+    let log_bytes = scenario.log_events().saturating_mul(scenario.workload.payload_bytes as u64);
+    if log_bytes > MAX_LOG_BYTES {
+        problems.at(
+            file.events_per_second.span(),
+            format!(
+                "{events_per_second} events per second of {} bytes each, kept for two intervals \
+                 of [polling] ({} each) and 10 s, are {log_bytes} bytes, and the server keeps at \
+                 most {MAX_LOG_BYTES} of a channel: lower `events_per_second`, `payload_bytes` or \
+                 the interval",
+                scenario.workload.payload_bytes,
+                format_duration(scenario.polling.interval)
             ),
         );
     }
@@ -229,6 +243,11 @@ impl Values<'_, '_> {
         max
     }
 
+    fn interval(&mut self, interval: &Spanned<String>) -> Duration {
+        let why = ": events wait that long, and latencies are recorded up to 60 s";
+        self.duration_within("interval", interval, TICK..=MAX_POLLING_INTERVAL, why)
+    }
+
     fn heartbeat(&mut self, heartbeat: &Spanned<String>) -> Duration {
         self.duration("heartbeat", heartbeat, Duration::from_secs(1)..=HOUR)
     }
@@ -257,10 +276,25 @@ impl Values<'_, '_> {
         text: &Spanned<String>,
         allowed: RangeInclusive<Duration>,
     ) -> Duration {
+        self.duration_within(key, text, allowed, "")
+    }
+
+    /// `why_at_most` ends the message of one that is too long: empty, or from the colon on.
+    fn duration_within(
+        &mut self,
+        key: &str,
+        text: &Spanned<String>,
+        allowed: RangeInclusive<Duration>,
+        why_at_most: &str,
+    ) -> Duration {
+        let mut why = "";
         let message = match duration::parse(text.get_ref()) {
             Ok(duration) if allowed.contains(&duration) => return duration,
             Ok(duration) => {
                 let (min, max) = allowed.clone().into_inner();
+                if duration > max {
+                    why = why_at_most;
+                }
                 let allowed = format_duration(min)..=format_duration(max);
                 bound(duration < min, &allowed)
             }
@@ -268,7 +302,7 @@ impl Values<'_, '_> {
         };
         self.problems.at(
             text.span(),
-            format!("`{key}` must be {message}, found {}", quoted(text.get_ref())),
+            format!("`{key}` must be {message}, found {}{why}", quoted(text.get_ref())),
         );
         *allowed.start()
     }
