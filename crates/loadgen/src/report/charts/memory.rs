@@ -1,4 +1,4 @@
-//! Memory of the server per idle subscriber.
+//! Memory of the server per subscriber.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -14,7 +14,7 @@ pub(super) fn draw<DB: DrawingBackend>(
     trials: &Trials<'_>,
 ) -> Drawn<DB> {
     let subtitle =
-        "Growth of the server process from no subscriber to all of them; shorter is better";
+        "Growth of the server process from no subscriber to the measured window; shorter is better";
     let bars = [Bar { metric: Metric::ServerMemoryPerSubscriber, name: "" }];
     bars::draw(area, cell, trials, Figure::Memory, subtitle, &bars)
 }

@@ -73,8 +73,8 @@ impl Figure {
                 "Shorter is better. The bar is the median of the valid trials, each dot one of them."
             }
             Self::Bytes => {
-                "Shorter is better. Both directions, headers and handshakes included, TCP and IP headers \
-                 not. The bar is the median of the valid trials, each dot one of them."
+                "Shorter is better. Both directions, HTTP headers included, TCP and IP headers not. The bar \
+                 is the median of the valid trials, each dot one of them."
             }
             Self::Memory => {
                 "Shorter is better. Taken when the measured window begins. The bar is the median of \
