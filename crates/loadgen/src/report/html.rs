@@ -21,6 +21,12 @@ const COMPARED: [Metric; 9] = [
     Metric::ConnectionsOpened,
 ];
 
+/// What the table of trials shows beside that: how far lateness of the publisher is in the figures.
+const TRIALS_ONLY: [(Metric, &str); 2] = [
+    (Metric::UncorrectedLatencyP50, "Uncorrected p50"),
+    (Metric::PublisherLatenessP99, "Publisher late p99"),
+];
+
 /// The most that is embedded of `run.json` and of the trials, so that the page stays a page: a run
 /// of that many trials is read with other tools.
 const DATA_LIMIT: usize = 60_000;
@@ -35,6 +41,8 @@ const TEXT_LIMIT: usize = 20_000;
 struct Page<'a> {
     run: &'a Run,
     columns: Vec<&'static str>,
+    /// Of the table of trials, behind `columns`.
+    trials_only: [&'static str; 2],
     cells: Vec<CellView<'a>>,
     description: String,
     command: String,
@@ -112,6 +120,7 @@ pub(super) fn page(run: &Run, analysis: &Analysis) -> anyhow::Result<String> {
         command: shortened(&run.manifest.command, TEXT_LIMIT / 10),
         scenario: shortened(&run.manifest.scenario.text, TEXT_LIMIT),
         columns: COMPARED.iter().map(|metric| words::title(*metric)).collect(),
+        trials_only: TRIALS_ONLY.map(|(_, heading)| heading),
         cells,
         concerns_left_out: concerns.len().saturating_sub(CONCERNS_LIMIT),
         concerns: concerns
@@ -247,7 +256,8 @@ fn trial_view(trial: &Trial) -> TrialView {
         Outcome::Failed { reason } => ("failed", Some(reason.clone())),
     };
     let delivered = [Metric::Delivered, Metric::Expected].map(|metric| trial.value(metric));
-    let values = COMPARED.iter().map(|&metric| {
+    let metrics = COMPARED.into_iter().chain(TRIALS_ONLY.map(|(metric, _)| metric));
+    let values = metrics.map(|metric| {
         let value = trial.value(metric);
         (quantity::of(metric, value), value.map_or_else(String::new, |value| value.to_string()))
     });
@@ -326,7 +336,9 @@ mod tests {
 
     #[test]
     fn it_says_what_the_run_says() {
-        let html = rendered(&fixture::run().0);
+        let (mut run, _) = fixture::run();
+        run.trials[0].values.insert(Metric::PublisherLatenessP99, 1.3e6);
+        let html = rendered(&run);
         for text in [
             "WebSocket and SSE deliver in 400–416\u{a0}µs (p50, about the same)",
             "the server was killed by signal 9",
@@ -336,6 +348,8 @@ mod tests {
             "subscribers = 100",
             "<th scope=\"row\"",
             "2.96×",
+            "<th scope=\"col\">Uncorrected p50</th>",
+            "<td data-sort=\"1300000\">1.30 ms</td>",
         ] {
             assert!(html.contains(text), "{text} is missing");
         }
