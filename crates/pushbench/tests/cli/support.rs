@@ -5,14 +5,20 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+/// Held by the test that measures: each run pins its server and its generator to cores, and two at
+/// once would measure each other.
+static MACHINE: Mutex<()> = Mutex::new(());
+
 /// A folder of its own for one test.
 pub(crate) struct Bench {
     dir: TempDir,
+    _machine: Option<MutexGuard<'static, ()>>,
 }
 
 /// One trial, as `trials.csv` has it.
@@ -22,8 +28,16 @@ pub(crate) struct Row {
 }
 
 impl Bench {
+    /// For what takes no measurement.
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self { dir: tempfile::tempdir().unwrap(), _machine: None }
+    }
+
+    /// For what does: no other test measures meanwhile.
+    pub(crate) fn alone() -> Self {
+        // A test that failed leaves nothing that the next one minds.
+        let machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { _machine: Some(machine), ..Self::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -143,6 +157,12 @@ fn is_running(process: Pid) -> bool {
 
 pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
+}
+
+/// Every trial ran to its end. On a busy machine some are not trusted (exit code 3), but what they
+/// count is exact all the same.
+pub(crate) fn assert_ran(output: &Output) {
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", text(&output.stderr));
 }
 
 pub(crate) fn assert_holds_files(dir: &Path) {
