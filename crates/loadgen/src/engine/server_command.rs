@@ -8,9 +8,6 @@ use pushbench_wire::Transport;
 use super::probe::Cores;
 use crate::scenario::Scenario;
 
-/// How long after its publication the log still holds an event, beside two polling intervals.
-const LOG_KEEPS: Duration = Duration::from_secs(10);
-
 /// How long a kept connection may be idle, beside two polling intervals.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
@@ -28,9 +25,7 @@ pub(super) fn server_command(
     cores: &Cores,
 ) -> Vec<String> {
     let workload = &scenario.workload;
-    let kept_for = scenario.polling.interval * 2 + LOG_KEEPS;
-    let log_events = (workload.events_per_second * kept_for.as_secs_f64()).ceil() as u64;
-    let log_events = log_events.max(1_000);
+    let log_events = scenario.log_events().max(1_000);
     let log_bytes = (log_events * workload.payload_bytes as u64).max(1 << 20);
     let cpus: Vec<String> = cores.server.iter().map(ToString::to_string).collect();
     let mut command = program.to_vec();
