@@ -21,7 +21,7 @@ const RELEVANT: f64 = 0.10;
 
 /// The same for times of fewer than [`FEW`] trials. On a shared machine CPU times move by 20 % in
 /// waves of minutes, which so few trials do not average out.
-const RELEVANT_OF_FEW: f64 = 0.25;
+pub(super) const RELEVANT_OF_FEW: f64 = 0.25;
 
 /// How many trials it takes to see a wave of noise as such.
 pub(super) const FEW: usize = 3;

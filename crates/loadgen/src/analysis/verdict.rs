@@ -3,7 +3,7 @@
 
 use pushbench_wire::Transport;
 
-use super::estimate::FEW;
+use super::estimate::{FEW, RELEVANT_OF_FEW};
 use super::{Cell, Estimate, Figures};
 use crate::results::{Metric, Outcome, Run, Warning};
 
@@ -119,7 +119,9 @@ fn groups(transports: &[Figures], metric: Metric) -> Vec<Group> {
             Some(group) if same > 0 => {
                 group.transports.push(transport);
                 group.high = estimate.median;
-                group.alike &= same == members.len();
+                // Ranges that overlap may be so wide that nobody would call their middles alike.
+                let close = estimate.median - group.low < RELEVANT_OF_FEW * estimate.median;
+                group.alike &= same == members.len() && close;
             }
             _ => groups.push(Group {
                 transports: vec![transport],
