@@ -23,8 +23,9 @@ const RELEVANT: f64 = 0.10;
 /// waves of minutes, which so few trials do not average out.
 pub(super) const RELEVANT_OF_FEW: f64 = 0.25;
 
-/// How many trials it takes to see a wave of noise as such.
-pub(super) const FEW: usize = 3;
+/// How many trials it takes to tell noise from a difference: by chance alone, all five of one are
+/// above all five of the other in 2 of 252 orders, but three above three in 2 of 20.
+pub(super) const FEW: usize = 5;
 
 impl Estimate {
     /// The estimate from the values of trials; none from no value. What is not finite is left out.
@@ -44,7 +45,7 @@ impl Estimate {
     }
 
     /// Whether the two differ in `metric` by more than the noise: 10 % or more between the medians,
-    /// 25 % for a time of which either has fewer than three trials, and ranges that do not overlap.
+    /// 25 % for a time of which either has fewer than five trials, and ranges that do not overlap.
     #[must_use]
     pub fn differs_from(self, other: Self, metric: Metric) -> bool {
         let larger = self.median.abs().max(other.median.abs());
@@ -79,12 +80,15 @@ mod tests {
     fn noise_is_not_a_difference() {
         let of = |values: &[f64]| Estimate::of(values).unwrap();
         let differ = |a: &[f64], b: &[f64]| of(a).differs_from(of(b), Metric::ServerCpuPerDelivery);
-        assert!(!differ(&[100.0; 3], &[109.0; 3]), "below 10 %");
-        assert!(differ(&[100.0; 3], &[112.0; 3]));
+        assert!(!differ(&[100.0; 5], &[109.0; 5]), "below 10 %");
+        assert!(differ(&[100.0; 5], &[112.0; 5]));
         assert!(!differ(&[100.0; 2], &[130.0]), "few trials, below 25 %");
         assert!(differ(&[100.0; 2], &[134.0]));
-        assert!(!differ(&[90.0, 100.0, 130.0], &[120.0, 125.0, 140.0]), "overlap");
-        assert!(differ(&[90.0, 100.0, 110.0], &[120.0, 125.0, 140.0]));
+        assert!(
+            !differ(&[90.0, 95.0, 100.0, 100.0, 130.0], &[120.0, 125.0, 125.0, 130.0, 140.0]),
+            "overlap"
+        );
+        assert!(differ(&[90.0, 95.0, 100.0, 100.0, 110.0], &[120.0, 125.0, 125.0, 130.0, 140.0]));
         assert!(!differ(&[100.0, 100.1, 100.2], &[101.0, 101.1, 101.2]), "apart, but irrelevant");
         let bytes = Metric::BytesPerDelivery;
         assert!(of(&[100.0]).differs_from(of(&[112.0]), bytes), "bytes have no such noise");

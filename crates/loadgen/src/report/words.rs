@@ -159,7 +159,7 @@ fn text(run: &Run, analysis: &Analysis, several: bool, concern: &Concern) -> Str
         Concern::FewTrials { cell, transports } => {
             let verb = if transports.len() == 1 { "has" } else { "have" };
             format!(
-                "{}{} {verb} fewer than three valid trials: times less than 25 % apart are called about the \
+                "{}{} {verb} fewer than five valid trials: times less than 25 % apart are called about the \
                  same; raise `blocks` to see how far figures move from trial to trial",
                 list(transports),
                 within(cell),
@@ -283,7 +283,7 @@ mod tests {
                 "SSE did not deliver as expected: 47,997 of 48,000, 3 lost.",
                 "Polling in block 1: the publisher was 1.3 ms late at its 99th percentile: latencies \
                  include that; leave the machine alone or lower the event rate.",
-                "Polling, long polling, SSE and WebSocket have fewer than three valid trials: times less \
+                "Polling, long polling, SSE and WebSocket have fewer than five valid trials: times less \
                  than 25 % apart are called about the same; raise `blocks` to see how far figures move from \
                  trial to trial.",
             ]
