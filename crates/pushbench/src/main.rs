@@ -91,7 +91,11 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             true => ExitCode::SUCCESS,
             false => ExitCode::from(2),
         }),
-        Command::Init { path, force } => command::init(&path, force).map(|()| ExitCode::SUCCESS),
+        Command::Init { path, force } => {
+            command::init(&path, force)?;
+            println!("wrote {0}; next: pushbench check {0}", path.display());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Schema => command::schema().map(|()| ExitCode::SUCCESS),
         Command::Serve(arguments) => serve::serve(*arguments).map(|()| ExitCode::SUCCESS),
     }

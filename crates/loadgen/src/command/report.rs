@@ -24,6 +24,7 @@ pub(super) fn show(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<()
     for file in files {
         writeln!(out, "{}", file.display())?;
     }
+    writeln!(out, "\nOpen {}", dir.join("report.html").display())?;
     Ok(())
 }
 

@@ -69,7 +69,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
     probe::reserve_files(u64::from(scenario.workload.subscribers))?;
     let started = Timestamp::now();
     let run_name = format!("{}-{}", scenario.name, started.strftime("%Y%m%d-%H%M%S"));
-    let dir = options.out.clone().unwrap_or_else(|| Path::new("results").join(&run_name));
+    let dir = options.out.clone().unwrap_or_else(|| free_folder(&run_name));
     ensure!(
         !dir.join(folder::RUN_FILE).exists(),
         "{} already holds a run: name another folder with --out, or remove it",
@@ -121,6 +121,15 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
     progress.finish();
     show(&dir, &run, &log)?;
     Ok(ending(&run))
+}
+
+/// The folder that a run gets when none is named: two may start within a second.
+fn free_folder(run_name: &str) -> PathBuf {
+    let names = (2..).map(|number| format!("{run_name}-{number}"));
+    let mut folders = std::iter::once(run_name.to_owned())
+        .chain(names)
+        .map(|name| Path::new("results").join(name));
+    folders.find(|folder| !folder.exists()).unwrap_or_default()
 }
 
 /// Whether the account of a trial's deliveries does not come out even.

@@ -35,6 +35,8 @@ const STOLEN_PERCENT: f64 = 1.0;
 /// The raw findings of one trial.
 pub(crate) struct Measurement {
     pub(super) subscribers: u32,
+    /// Whether subscribers stay connected: the memory of one that does not is that of nobody.
+    pub(super) keeps_connections: bool,
     pub(super) cores: Cores,
     pub(super) expected: u64,
     pub(super) before: Snapshot,
@@ -107,6 +109,7 @@ impl Measurement {
         let per_delivery = |cost: u64| ratio(cost, flow.deliveries);
         let memory = self.before.memory.map(|memory| memory.anonymous);
         let memory_per_subscriber = memory
+            .filter(|_| self.keeps_connections)
             .zip(self.memory_before)
             .and_then(|(now, before)| now.checked_sub(before.anonymous))
             .and_then(|grown| ratio(grown, u64::from(self.subscribers)));

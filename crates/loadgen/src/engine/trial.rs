@@ -15,8 +15,8 @@ use super::server_command::server_command;
 use super::server_process::{ServerHandle, ServerProcess};
 use super::snapshot::Snapshot;
 use crate::results::latency_log;
-use crate::scenario::Scenario;
 use crate::scenario::schedule::{Schedule, polling_phases};
+use crate::scenario::{Connection, Scenario};
 use crate::transport::{Subscription, Totals};
 
 /// From the last connection to the first event: the server finishes what connecting began.
@@ -144,6 +144,7 @@ impl TrialPlan<'_> {
         );
         Ok(Measurement {
             subscribers: workload.subscribers,
+            keeps_connections: self.connection() == Connection::KeepAlive,
             cores: self.cores.clone(),
             expected,
             before,
@@ -159,17 +160,20 @@ impl TrialPlan<'_> {
         })
     }
 
+    fn connection(&self) -> Connection {
+        match self.transport {
+            Transport::Polling => self.scenario.polling.connection,
+            Transport::LongPolling => self.scenario.long_polling.connection,
+            Transport::Sse | Transport::WebSocket => Connection::KeepAlive,
+        }
+    }
+
     fn subscriptions(&self, server: &ServerHandle) -> Vec<Subscription> {
         let scenario = self.scenario;
         let interval = scenario.polling.interval;
         let phases = polling_phases(scenario.seed, scenario.workload.subscribers, interval);
         let poll_epoch = Instant::now();
-        let connection = match self.transport {
-            Transport::LongPolling => scenario.long_polling.connection,
-            Transport::Polling | Transport::Sse | Transport::WebSocket => {
-                scenario.polling.connection
-            }
-        };
+        let connection = self.connection();
         phases
             .into_iter()
             .zip((0..scenario.workload.channels).cycle())

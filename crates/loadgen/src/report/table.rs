@@ -15,7 +15,7 @@ const COLUMNS: [(&str, Column); 9] = [
     ("max", Column::Metric(Metric::LatencyMax)),
     ("delivered", Column::Deliveries),
     ("server CPU\n/delivery", Column::Metric(Metric::ServerCpuPerDelivery)),
-    ("client CPU\n/delivery", Column::Metric(Metric::GeneratorCpuPerDelivery)),
+    ("sub CPU\n/delivery", Column::Metric(Metric::GeneratorCpuPerDelivery)),
     ("memory\n/sub", Column::Metric(Metric::ServerMemoryPerSubscriber)),
     ("bytes\n/deliv.", Column::Metric(Metric::BytesPerDelivery)),
     ("ev.\n/read", Column::Metric(Metric::DeliveriesPerRead)),

@@ -87,7 +87,7 @@ metrics! {
     "generator_cpu_per_delivery" GeneratorCpuPerDelivery Nanoseconds "generator_cpu / window_deliveries."
     "server_memory" ServerMemory Bytes "Anonymous resident memory of the server when the measured window begins: all subscribers are connected and served."
     "server_memory_peak" ServerMemoryPeak Bytes "Largest resident memory of the server in the trial."
-    "server_memory_per_subscriber" ServerMemoryPerSubscriber Bytes "server_memory less the same before anyone connected, per subscriber."
+    "server_memory_per_subscriber" ServerMemoryPerSubscriber Bytes "server_memory less the same before anyone connected, per subscriber; empty where each request opens a connection of its own."
     "bytes_to_server" BytesToServer Bytes "Bytes that subscribers wrote to their sockets in the measured window."
     "bytes_to_subscribers" BytesToSubscribers Bytes "Bytes that subscribers read from their sockets in the measured window, publishing excluded."
     "bytes_per_delivery" BytesPerDelivery Bytes "Both directions / window_deliveries, as the sockets see it: without TCP and IP headers."

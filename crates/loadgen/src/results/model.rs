@@ -150,7 +150,7 @@ pub enum Outcome {
 pub enum Warning {
     /// Events were published later than the schedule wanted.
     #[error(
-        "the publisher was {p99_ms:.1} ms late at its 99th percentile: latencies include that; leave the machine alone or lower the event rate"
+        "the publisher was {p99_ms:.1} ms late at its 99th percentile (10 ms are too many): latencies include that; leave the machine alone or lower the event rate"
     )]
     PublisherLate {
         /// 99th percentile of the lateness.
@@ -158,7 +158,7 @@ pub enum Warning {
     },
     /// The generator used its cores nearly whole.
     #[error(
-        "the generator used {busy_percent:.0} % of its CPU: latencies may be its own; give it more cores or lower the load"
+        "the generator used {busy_percent:.0} % of its CPU (95 % are too many): latencies may be its own; give it more cores or lower the load"
     )]
     GeneratorSaturated {
         /// CPU time over the time that its cores offered.
@@ -174,7 +174,7 @@ pub enum Warning {
     },
     /// The hypervisor gave CPU time to others.
     #[error(
-        "{percent:.1} % of the CPU time was stolen by other machines on this host: repeat at a quieter time"
+        "{percent:.1} % of the CPU time was stolen by other machines on this host (10 % are too many): repeat at a quieter time"
     )]
     CpuStolen {
         /// Stolen time over the time of all cores.
@@ -205,7 +205,7 @@ pub enum Warning {
     SharedCore,
     /// Something else ran on the machine.
     #[error(
-        "other processes used {percent:.0} % of the machine's CPU time: costs and latencies may be theirs; stop them and repeat"
+        "other processes used {percent:.0} % of the machine's CPU time (25 % are too many): costs and latencies may be theirs; stop them and repeat"
     )]
     OtherLoad {
         /// CPU time of neither side over the time of all cores.
