@@ -25,8 +25,8 @@ const GENERATOR_BUSY_PERCENT: f64 = 80.0;
 /// A server busier than this has no room left.
 const SERVER_BUSY_PERCENT: f64 = 90.0;
 
-/// Other processes that use more than this of all cores are worth a warning. What the
-/// kernel does for nobody in particular, such as interrupts, came to 10 % under a busy load.
+/// Other processes that use more than this of all cores are worth a warning. What the kernel does
+/// for nobody in particular, such as interrupts, came to 10 % under a busy load.
 const OTHER_LOAD_PERCENT: f64 = 15.0;
 
 /// Stolen time above this is worth a warning.
