@@ -1,4 +1,4 @@
-//! What a trial found, as values of the metrics and warnings.
+//! What a trial found, as values of the metrics. Whether they can be trusted is judged in `validity`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,29 +8,13 @@ use pushbench_wire::Transport;
 
 use super::probe::{Cores, Memory};
 use super::recorder::Recorder;
-use super::snapshot::Snapshot;
-use crate::results::latency_log::{self, Interval};
+use super::snapshot::{Costs, Snapshot};
+use crate::results::latency_log::Interval;
 use crate::results::{Metric, Outcome, Trial, Warning};
 
 /// How many deliveries must lie beyond a percentile for it to be a figure: fewer make it the luck
 /// of a few.
 const BEYOND: f64 = 50.0;
-
-/// A publisher later than this at its 99th percentile is worth a warning.
-const LATE: Duration = Duration::from_millis(1);
-
-/// A generator busier than this is worth a warning: queueing grows steeply from here on.
-const GENERATOR_BUSY_PERCENT: f64 = 80.0;
-
-/// A server busier than this has no room left.
-const SERVER_BUSY_PERCENT: f64 = 90.0;
-
-/// Other processes that use more than this of all cores are worth a warning. What the kernel does
-/// for nobody in particular, such as interrupts, came to 10 % under a busy load.
-const OTHER_LOAD_PERCENT: f64 = 15.0;
-
-/// Stolen time above this is worth a warning.
-const STOLEN_PERCENT: f64 = 1.0;
 
 /// The raw findings of one trial.
 pub(crate) struct Measurement {
@@ -38,7 +22,12 @@ pub(crate) struct Measurement {
     /// Whether subscribers stay connected: the memory of one that does not is that of nobody.
     pub(super) keeps_connections: bool,
     pub(super) cores: Cores,
-    pub(super) expected: u64,
+    /// Events of the window that were to be published, on all channels.
+    pub(super) planned: u64,
+    /// Deliveries that these call for; empty when deliveries were not recorded.
+    pub(super) expected: Option<u64>,
+    /// The ends of the idle phase; empty when there was none.
+    pub(super) idle: Option<(Snapshot, Snapshot)>,
     pub(super) before: Snapshot,
     pub(super) after: Snapshot,
     pub(super) memory_before: Option<Memory>,
@@ -80,9 +69,8 @@ impl Measurement {
             values: self.values(),
         };
         let length_s = self.interval.as_secs_f64();
-        let intervals = self
-            .recorder
-            .intervals
+        let recorded = if self.expected.is_some() { self.recorder.intervals } else { Vec::new() };
+        let intervals = recorded
             .into_iter()
             .enumerate()
             .map(|(index, histogram)| Interval {
@@ -99,14 +87,15 @@ impl Measurement {
         let latency = self.recorder.corrected();
         let uncorrected = &self.recorder.uncorrected;
         let account = &self.recorder.account;
-        let flow = self.after.totals.since(&self.before.totals);
-        let publisher_cpu = self.after.publisher_cpu_ns - self.before.publisher_cpu_ns;
-        let server_cpu = self.after.server_cpu_ns - self.before.server_cpu_ns;
-        let engine_cpu = self.after.engine_cpu_ns - self.before.engine_cpu_ns;
-        let generator_cpu = (self.after.own_cpu_ns - self.before.own_cpu_ns)
-            .saturating_sub(publisher_cpu + engine_cpu);
+        let Costs { length_ns, server_cpu, publisher_cpu, generator_cpu, flow, .. } =
+            self.after.since(&self.before);
         let flow_bytes = flow.bytes_in + flow.bytes_out;
         let per_delivery = |cost: u64| ratio(cost, flow.deliveries);
+        let standing = self.standing();
+        let above_standing = standing.filter(|_| flow.deliveries > 0).map(|of| {
+            let standing_ns = of.server_cpu_ns * self.subscriber_minutes(length_ns);
+            (server_cpu as f64 - standing_ns) / flow.deliveries as f64
+        });
         let memory = self.before.memory.map(|memory| memory.anonymous);
         let memory_per_subscriber = memory
             .filter(|_| self.keeps_connections)
@@ -114,6 +103,8 @@ impl Measurement {
             .and_then(|(now, before)| now.checked_sub(before.anonymous))
             .and_then(|grown| ratio(grown, u64::from(self.subscribers)));
         let count = |n: u64| Some(n as f64);
+        // Nobody counted what was not recorded.
+        let recorded = |n: u64| self.expected.map(|_| n as f64);
         let values = [
             (Metric::LatencyP50, percentile(&latency, 0.5)),
             (Metric::LatencyP90, percentile(&latency, 0.9)),
@@ -130,20 +121,26 @@ impl Measurement {
                 not_empty(&self.lateness, |l| l.value_at_quantile(0.99)),
             ),
             (Metric::PublisherLatenessMax, not_empty(&self.lateness, Histogram::max)),
-            (Metric::Expected, count(self.expected)),
-            (Metric::Delivered, count(account.delivered)),
-            (Metric::Lost, count(self.expected.saturating_sub(account.delivered))),
-            (Metric::Duplicated, count(account.duplicated)),
-            (Metric::Reordered, count(account.reordered)),
-            (Metric::NegativeLatency, count(account.negative)),
+            (Metric::Expected, self.expected.map(|expected| expected as f64)),
+            (Metric::Delivered, recorded(account.delivered)),
+            (Metric::Lost, self.lost().map(|lost| lost as f64)),
+            (Metric::Duplicated, recorded(account.duplicated)),
+            (Metric::Reordered, recorded(account.reordered)),
+            (Metric::NegativeLatency, recorded(account.negative)),
             (Metric::Lagged, count(account.lagged)),
             (Metric::ServerCpu, count(server_cpu)),
             (Metric::GeneratorCpu, count(generator_cpu)),
             (Metric::PublisherCpu, count(publisher_cpu)),
-            (Metric::Window, count(self.after.at_ns - self.before.at_ns)),
+            (Metric::Window, count(length_ns)),
             (Metric::WindowDeliveries, count(flow.deliveries)),
             (Metric::ServerCpuPerDelivery, per_delivery(server_cpu)),
             (Metric::GeneratorCpuPerDelivery, per_delivery(generator_cpu)),
+            (Metric::Idle, standing.map(|of| of.length_ns as f64)),
+            (Metric::StandingServerCpu, standing.map(|of| of.server_cpu_ns)),
+            (Metric::StandingGeneratorCpu, standing.map(|of| of.generator_cpu_ns)),
+            (Metric::StandingBytes, standing.map(|of| of.bytes)),
+            (Metric::StandingRequests, standing.map(|of| of.requests)),
+            (Metric::ServerCpuAboveStandingPerDelivery, above_standing),
             (Metric::ServerMemory, memory.map(|bytes| bytes as f64)),
             (Metric::ServerMemoryPeak, self.memory_after.map(|memory| memory.peak as f64)),
             (Metric::ServerMemoryPerSubscriber, memory_per_subscriber),
@@ -159,73 +156,38 @@ impl Measurement {
         values.into_iter().filter_map(|(metric, value)| Some((metric, value?))).collect()
     }
 
-    fn warnings(&self) -> Vec<Warning> {
-        let account = &self.recorder.account;
-        let mut warnings = Vec::new();
-        let late_ns = self.lateness.value_at_quantile(0.99);
-        if u128::from(late_ns) > LATE.as_nanos() {
-            warnings.push(Warning::PublisherLate { p99_ms: late_ns as f64 / 1e6 });
-        }
-        let window_ns = self.after.at_ns - self.before.at_ns;
-        let busy_percent = |cpu_ns: u64, cores: &[usize]| {
-            cpu_ns as f64 / (window_ns as f64 * cores.len() as f64) * 100.0
-        };
-        let own_cpu = self.after.own_cpu_ns - self.before.own_cpu_ns;
-        let server_cpu = self.after.server_cpu_ns - self.before.server_cpu_ns;
-        // On a core that is shared, neither side can have all of it.
-        let shared_cpu = if self.cores.are_shared() { own_cpu + server_cpu } else { 0 };
-        if self.cores.are_shared() {
-            warnings.push(Warning::SharedCore);
-        }
-        let generator_busy = busy_percent(own_cpu.max(shared_cpu), &self.cores.generator);
-        if generator_busy > GENERATOR_BUSY_PERCENT {
-            warnings.push(Warning::GeneratorSaturated { busy_percent: generator_busy });
-        }
-        let server_busy = busy_percent(server_cpu.max(shared_cpu), &self.cores.server);
-        if server_busy > SERVER_BUSY_PERCENT {
-            warnings.push(Warning::ServerSaturated { busy_percent: server_busy });
-        }
-        let stolen = self.after.machine.zip(self.before.machine);
-        if let Some(percent) = stolen.and_then(|(after, before)| after.stolen_percent_since(before))
-            && percent > STOLEN_PERCENT
-        {
-            warnings.push(Warning::CpuStolen { percent });
-        }
-        let busy = self.after.machine.zip(self.before.machine);
-        if let Some(busy_ns) = busy.and_then(|(after, before)| after.busy_ns_since(before)) {
-            let percent =
-                busy_percent(busy_ns.saturating_sub(own_cpu + server_cpu), &self.cores.all());
-            if percent > OTHER_LOAD_PERCENT {
-                warnings.push(Warning::OtherLoad { percent });
-            }
-        }
-        if account.negative > 0 {
-            warnings.push(Warning::NegativeLatency { count: account.negative });
-        }
-        let received = self.received;
-        if let Some(server) = self.server_deliveries.map(|count| count as u64)
-            && server != received
-        {
-            warnings.push(Warning::CountsDisagree { server, received });
-        }
-        let needed = samples_for(0.99);
-        if account.delivered < needed {
-            warnings.push(Warning::TooFewSamples { delivered: account.delivered, needed });
-        }
-        if account.beyond_range > 0 {
-            let limit_s = latency_log::HIGHEST.as_secs();
-            warnings.push(Warning::BeyondRange { count: account.beyond_range, limit_s });
-        }
-        let lost = self.expected.saturating_sub(account.delivered);
-        if lost > 0 {
-            warnings.push(Warning::DeliveriesLost { lost });
-        }
-        if let Some(reason) = &account.first_reconnect {
-            let reason = reason.clone();
-            warnings.push(Warning::Reconnected { count: account.reconnects, reason });
-        }
-        warnings
+    /// Deliveries that did not come; empty when they were not recorded.
+    pub(super) fn lost(&self) -> Option<u64> {
+        Some(self.expected?.saturating_sub(self.recorder.account.delivered))
     }
+
+    fn standing(&self) -> Option<Standing> {
+        let (from, to) = self.idle.as_ref()?;
+        let Costs { length_ns, server_cpu, generator_cpu, flow, .. } = to.since(from);
+        let rate = |cost: u64| cost as f64 / self.subscriber_minutes(length_ns);
+        Some(Standing {
+            length_ns,
+            server_cpu_ns: rate(server_cpu),
+            generator_cpu_ns: rate(generator_cpu),
+            bytes: rate(flow.bytes_in + flow.bytes_out),
+            requests: rate(flow.requests),
+        })
+    }
+
+    fn subscriber_minutes(&self, length_ns: u64) -> f64 {
+        length_ns as f64 / 60e9 * f64::from(self.subscribers)
+    }
+}
+
+/// What it costs that subscribers are there while nothing is published: each one, per minute.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    /// How long it was measured.
+    length_ns: u64,
+    server_cpu_ns: f64,
+    generator_cpu_ns: f64,
+    bytes: f64,
+    requests: f64,
 }
 
 /// The only cell of a scenario without a matrix.
@@ -253,6 +215,7 @@ fn ratio(amount: u64, by: u64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::latency_log;
 
     #[test]
     fn a_percentile_without_enough_samples_is_empty() {

@@ -74,6 +74,7 @@ impl Drop for Publisher {
 struct Shared {
     stop: AtomicBool,
     sent: AtomicU64,
+    published: AtomicU64,
     sending_cpu_ns: AtomicU64,
     answers_cpu_ns: AtomicU64,
     failure: Mutex<Option<String>>,
@@ -120,6 +121,11 @@ impl Publisher {
     pub(super) fn cpu_ns(&self) -> u64 {
         self.shared.sending_cpu_ns.load(Ordering::Relaxed)
             + self.shared.answers_cpu_ns.load(Ordering::Relaxed)
+    }
+
+    /// Measured events that the server has taken so far, of all channels.
+    pub(super) fn published(&self) -> u64 {
+        self.shared.published.load(Ordering::Relaxed)
     }
 
     /// Why it cannot go on, as soon as it cannot.
@@ -172,7 +178,7 @@ fn publish(
         }
         let now_ns = clock::now_ns();
         request.clear();
-        let mut requests = 0;
+        let (mut requests, mut measured) = (0, 0);
         let mut touched = Vec::new();
         while let Some(due) = schedule.next_if(|event| plan.start_ns + event.offset_ns <= now_ns) {
             let intended_ns = plan.start_ns + due.offset_ns;
@@ -190,6 +196,7 @@ fn publish(
                 published_ns: now_ns,
             });
             if plan.measured.index(due.sequence).is_some() {
+                measured += 1;
                 lateness.saturating_record(now_ns - intended_ns);
             }
         }
@@ -202,6 +209,7 @@ fn publish(
         if let Err(error) = stream.write_all(&request) {
             break Err(error).context("the server does not take events any more");
         }
+        shared.published.fetch_add(measured, Ordering::Relaxed);
         shared.sending_cpu_ns.store(thread_cpu_ns(), Ordering::Relaxed);
     };
     shared.stop.store(true, Ordering::Release);

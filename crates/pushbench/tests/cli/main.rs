@@ -12,6 +12,7 @@ use support::{Bench, assert_holds_files, assert_ran, text, wait_gone};
 const SHORT: &str = r#"
 name = "short"
 description = "As short as it gets."
+blocks = 1
 
 [workload]
 subscribers = 20
@@ -19,6 +20,7 @@ events_per_second = 50
 payload_bytes = 64
 duration = "500ms"
 warm_up = "100ms"
+idle = "500ms"
 
 [polling]
 interval = "50ms"
@@ -29,6 +31,7 @@ const LONG: &str = r#"
 name = "long"
 description = "Goes on until it is interrupted."
 compare = ["sse", "websocket"]
+blocks = 1
 
 [workload]
 subscribers = 5
@@ -36,6 +39,7 @@ events_per_second = 20
 payload_bytes = 64
 duration = "3s"
 warm_up = "100ms"
+idle = "0s"
 "#;
 
 #[test]
@@ -58,6 +62,12 @@ fn a_run_accounts_for_every_event_and_leaves_its_folder() {
         assert_eq!(value("server_deliveries"), Some(20.0 * 30.0), "{transport}");
         assert!(value("server_cpu_per_delivery").is_some_and(|ns| ns > 0.0), "{transport}");
         assert_eq!(value("latency_p999"), None, "{transport}: too few samples are no figure");
+        // Nothing but polls goes over an idle connection: one every 50 ms from each subscriber.
+        let requests = value("standing_requests").unwrap();
+        match transport.as_str() {
+            "polling" => assert!((requests / 1_200.0 - 1.0).abs() < 0.1, "{requests} a minute"),
+            _ => assert_eq!(requests, 0.0, "{transport}"),
+        }
     }
     for label in ["Polling", "Long polling", "SSE", "WebSocket"] {
         assert!(text(&output.stdout).contains(label), "the table has a row for {label}");
@@ -153,7 +163,7 @@ fn a_bad_scenario_exits_with_2_and_leaves_nothing() {
     for command in [&["run", "scenario.toml"][..], &["check", "scenario.toml"]] {
         let output = bench.output(command);
         assert_eq!(output.status.code(), Some(2), "{command:?}");
-        let message = "scenario.toml:6: `subscribers` must be at least 1, found 0";
+        let message = "scenario.toml:7: `subscribers` must be at least 1, found 0";
         let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
         assert!(said.contains(message), "{said}");
     }
@@ -184,7 +194,9 @@ fn polling_agrees_with_theory() {
         name = "theory"
         description = "Delays are uniform on [0, 400 ms]."
         compare = ["polling"]
+        blocks = 1
         [workload]
+        idle = "0s"
         subscribers = 150
         events_per_second = 20
         payload_bytes = 64
@@ -210,7 +222,9 @@ fn the_servers_cpu_is_what_the_kernel_says() {
         name = "cpu"
         description = "Enough work for the kernel's 10 ms ticks."
         compare = ["polling"]
+        blocks = 1
         [workload]
+        idle = "0s"
         subscribers = 100
         events_per_second = 20
         payload_bytes = 64
