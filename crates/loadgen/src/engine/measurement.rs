@@ -215,7 +215,90 @@ fn ratio(amount: u64, by: u64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::fixture::{MEASURED, flawless};
     use crate::results::latency_log;
+    use crate::transport::Totals;
+
+    /// Three seconds in which the ten subscribers sent fifty requests.
+    fn idle() -> Option<(Snapshot, Snapshot)> {
+        let from = flawless().before;
+        let to = Snapshot {
+            at_ns: 3_000_000_000,
+            server_cpu_ns: 6_000_000,
+            own_cpu_ns: 8_000_000,
+            engine_cpu_ns: 1_000_000,
+            totals: Totals { requests: 50, bytes_in: 700, bytes_out: 300, ..Totals::default() },
+            ..from.clone()
+        };
+        Some((from, to))
+    }
+
+    #[test]
+    fn standing_costs_are_those_of_a_subscriber_in_a_minute() {
+        let values = Measurement { idle: idle(), ..flawless() }.values();
+        // Ten subscribers for 3 s are half a subscriber for a minute.
+        for (metric, value) in [
+            (Metric::Idle, 3e9),
+            (Metric::StandingServerCpu, 12e6),
+            (Metric::StandingGeneratorCpu, 14e6),
+            (Metric::StandingBytes, 2_000.0),
+            (Metric::StandingRequests, 100.0),
+            (Metric::ServerCpuPerDelivery, 200e3),
+            // Of the server's 2 s in the window, 20 ms would have been used without a delivery.
+            (Metric::ServerCpuAboveStandingPerDelivery, 198e3),
+        ] {
+            let found = values[&metric];
+            assert!((found / value - 1.0).abs() < 1e-9, "{}: {found}", metric.name());
+        }
+    }
+
+    #[test]
+    fn noise_may_push_the_cost_above_standing_below_zero() {
+        let mut trial = Measurement { idle: idle(), ..flawless() };
+        trial.after.server_cpu_ns = 19_000_000;
+        let above = trial.values()[&Metric::ServerCpuAboveStandingPerDelivery];
+        assert!((above + 100.0).abs() < 1e-6, "1 ms too little for 10,000 deliveries: {above}");
+    }
+
+    #[test]
+    fn without_an_idle_phase_nothing_is_known_of_standing() {
+        let values = flawless().values();
+        for metric in [
+            Metric::Idle,
+            Metric::StandingServerCpu,
+            Metric::StandingGeneratorCpu,
+            Metric::StandingBytes,
+            Metric::StandingRequests,
+            Metric::ServerCpuAboveStandingPerDelivery,
+        ] {
+            assert!(!values.contains_key(&metric), "{}", metric.name());
+        }
+    }
+
+    #[test]
+    fn what_is_not_recorded_has_costs_alone() {
+        let trial = Measurement { expected: None, recorder: Recorder::new(MEASURED), ..flawless() };
+        let (trial, intervals) = trial.into_trial(Transport::Sse, 1, Duration::ZERO, 0);
+        assert_eq!((trial.outcome, &trial.warnings[..]), (Outcome::Valid, &[][..]));
+        assert_eq!(intervals.len(), 0);
+        for metric in [
+            Metric::LatencyP50,
+            Metric::LatencyMax,
+            Metric::LatencyMean,
+            Metric::UncorrectedLatencyMax,
+            Metric::Expected,
+            Metric::Delivered,
+            Metric::Lost,
+            Metric::Duplicated,
+            Metric::Reordered,
+            Metric::NegativeLatency,
+        ] {
+            assert!(!trial.values.contains_key(&metric), "{}", metric.name());
+        }
+        assert_eq!(trial.values[&Metric::WindowDeliveries], 10_000.0);
+        assert_eq!(trial.values[&Metric::ServerCpuPerDelivery], 200e3);
+        assert_eq!(trial.values[&Metric::GeneratorCpuPerDelivery], 240e3);
+    }
 
     #[test]
     fn a_percentile_without_enough_samples_is_empty() {

@@ -2,6 +2,8 @@
 //! how results are stored, analysed or shown.
 
 mod crew;
+#[cfg(test)]
+mod fixture;
 mod ledger;
 mod measurement;
 mod pacer;

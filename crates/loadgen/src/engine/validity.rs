@@ -149,3 +149,169 @@ fn drift(recorder: &Recorder) -> Option<Warning> {
     let drifts = high > low * DRIFT_FACTOR && high - low > DRIFT_AT_LEAST.as_nanos() as f64;
     drifts.then_some(Warning::Drift { first_ms: first / 1e6, last_ms: last / 1e6 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixture::{MEASURED, SUBSCRIBERS, flawless, machine, recorder};
+    use crate::engine::probe::{Cores, MachineTime};
+
+    /// The warnings of a trial that went well but for one thing.
+    fn after(spoil: impl FnOnce(&mut Measurement)) -> Vec<Warning> {
+        let mut trial = flawless();
+        spoil(&mut trial);
+        trial.warnings()
+    }
+
+    /// The only warning, and whether the trial is still used.
+    fn only(spoil: impl FnOnce(&mut Measurement)) -> (Warning, bool) {
+        let warnings = after(spoil);
+        let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+        (warning.clone(), !warning.invalidates())
+    }
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn a_trial_that_went_well_has_none() {
+        assert_eq!(flawless().warnings(), []);
+    }
+
+    #[test]
+    fn a_late_publisher() {
+        let late = |ns: u64| move |trial: &mut Measurement| trial.lateness.saturating_record(ns);
+        assert_eq!(after(late(900_000)), []);
+        let (warning, used) = only(late(5_000_000));
+        let Warning::PublisherLate { p99_ms } = warning else { panic!("{warning:?}") };
+        assert!((p99_ms - 5.0).abs() < 0.01 && used, "{p99_ms}");
+        assert!(!only(late(20_000_000)).1);
+    }
+
+    #[test]
+    fn events_that_were_not_published_in_time() {
+        let published = |events: u64| move |trial: &mut Measurement| trial.after.published = events;
+        assert_eq!(after(published(999)), [], "the last may be on its way");
+        let missing = |published| Warning::FewerEventsThanPlanned { published, planned: 1_000 };
+        assert_eq!(only(published(990)), (missing(990), true));
+        assert_eq!(only(published(989)), (missing(989), false));
+    }
+
+    #[test]
+    fn latencies_that_grow_or_fall() {
+        // Of 1,000 events, the first third are those of 3 of 9 intervals or 4 of 12.
+        let (first, last) = (MEASURED.count / 3, MEASURED.count / 3 * 2);
+        let latencies = |first_ns: u64, last_ns: u64| {
+            move |trial: &mut Measurement| {
+                trial.recorder = recorder(|index| match index {
+                    index if index < first => first_ns,
+                    index if index > last => last_ns,
+                    _ => 1_000_000,
+                });
+            }
+        };
+        let ms = 1_000_000;
+        assert_eq!(after(latencies(2 * ms, 29 * ms / 10)), [], "below a factor of 1.5");
+        assert_eq!(after(latencies(ms / 10, ms / 2)), [], "less than 0.5 ms");
+        let drift = |first_ns, last_ns| match only(latencies(first_ns, last_ns)) {
+            (warning @ Warning::Drift { .. }, true) => warning.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            drift(2 * ms, 4 * ms),
+            "median latency grew from 2.0 ms in the first third of the window to 4.0 ms in the \
+             last: the load is not sustained, and would give other figures in a longer window; \
+             lower it"
+        );
+        assert!(drift(4 * ms, 2 * ms).ends_with("it had not warmed up; lengthen `warm_up`"));
+    }
+
+    #[test]
+    fn few_deliveries_drift_by_chance() {
+        let warnings = after(|trial| {
+            trial.recorder = recorder(|index| u64::from(index) * 1_000_000);
+            for interval in &mut trial.recorder.intervals {
+                let latency = interval.max();
+                interval.reset();
+                interval.record_n(latency, DRIFT_SAMPLES / 5).unwrap();
+            }
+        });
+        assert_eq!(warnings, [], "{} of them in each third", DRIFT_SAMPLES / 5 * 4);
+    }
+
+    #[test]
+    fn a_saturated_side_is_named() {
+        let (warning, used) = only(|trial| {
+            trial.after.own_cpu_ns = 97 * SECOND / 10;
+            trial.after.machine = machine([205, 970]);
+        });
+        let text = warning.to_string();
+        assert!(text.starts_with("the generator was saturated: it used 97 % of its CPU"), "{text}");
+        assert!(!used);
+
+        let (warning, used) = only(|trial| {
+            trial.after.own_cpu_ns = 85 * SECOND / 10;
+            trial.after.machine = machine([205, 850]);
+        });
+        assert!(warning.to_string().starts_with("the generator was nearly saturated"), "{warning}");
+        assert!(used);
+
+        let (warning, used) = only(|trial| {
+            trial.after.server_cpu_ns = 99 * SECOND / 10;
+            trial.after.machine = machine([990, 295]);
+        });
+        assert!(warning.to_string().starts_with("the server was saturated"), "{warning}");
+        assert!(used, "that is what was asked: how the server behaves");
+    }
+
+    #[test]
+    fn others_are_counted_on_the_cores_of_each_side() {
+        let others =
+            |ticks: [u64; 2]| move |trial: &mut Measurement| trial.after.machine = machine(ticks);
+        assert_eq!(after(others([340, 440])), [], "14 % of each");
+        let (warning, used) = only(others([400, 295]));
+        assert_eq!(warning, Warning::OtherLoad { side: Side::Server, percent: 20.0 });
+        assert!(used);
+        let (warning, used) = only(others([205, 600]));
+        assert_eq!(warning, Warning::OtherLoad { side: Side::Generator, percent: 30.0 });
+        assert!(!used);
+        let text = warning.to_string();
+        assert!(text.starts_with("other processes used 30 % of the generator's cores"), "{text}");
+    }
+
+    #[test]
+    fn a_core_that_is_shared_has_one_account() {
+        let warnings = after(|trial| {
+            trial.cores = Cores { server: vec![1], generator: vec![1] };
+            trial.after.machine = machine([0, 700]);
+        });
+        let percent = 20.0;
+        assert_eq!(
+            warnings,
+            [Warning::SharedCore, Warning::OtherLoad { side: Side::Generator, percent }]
+        );
+    }
+
+    #[test]
+    fn stolen_time() {
+        let stolen = |ticks: u64| {
+            move |trial: &mut Measurement| {
+                let stat = |all: u64, stolen: u64| {
+                    let cores = "cpu0 0 0 0 0 0 0 0 0\ncpu1 0 0 0 0 0 0 0 0\n";
+                    MachineTime::parse(&format!("cpu  0 0 0 {all} 0 0 0 {stolen}\n{cores}"))
+                };
+                trial.before.machine = stat(0, 0);
+                trial.after.machine = stat(2_000 - ticks, ticks);
+            }
+        };
+        assert_eq!(after(stolen(20)), []);
+        assert_eq!(only(stolen(100)), (Warning::CpuStolen { percent: 5.0 }, true));
+        assert!(!only(stolen(220)).1);
+    }
+
+    #[test]
+    fn deliveries_that_did_not_come() {
+        let expected = u64::from(MEASURED.count * SUBSCRIBERS);
+        let (warning, used) = only(|trial| trial.expected = Some(expected + 3));
+        assert_eq!((warning, used), (Warning::DeliveriesLost { lost: 3 }, true));
+    }
+}

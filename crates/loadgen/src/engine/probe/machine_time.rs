@@ -24,7 +24,8 @@ impl MachineTime {
         Self::parse(&fs::read_to_string("/proc/stat").ok()?)
     }
 
-    fn parse(stat: &str) -> Option<Self> {
+    /// From the file's text.
+    pub(in crate::engine) fn parse(stat: &str) -> Option<Self> {
         let mut lines = stat.lines().map_while(|line| line.strip_prefix("cpu"));
         let (_, machine) = ticks(lines.next()?)?;
         let tasks = lines.map(|line| {
