@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::report::show;
 use crate::engine::probe::{self, Cores};
 use crate::engine::{BASE_CELL, TrialPlan};
-use crate::results::latency_log::{Interval, LatencyLog};
+use crate::results::latency_log::{Entry, Interval, LatencyLog};
 use crate::results::model::{SCHEMA_VERSION, ScenarioText};
 use crate::results::{Manifest, Outcome, Run, Trial, folder};
 use crate::scenario::Scenario;
@@ -95,7 +95,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
         dir: &dir,
         start_ns: clock::now_ns(),
         run: Run { schema_version: SCHEMA_VERSION, manifest, trials: Vec::new() },
-        log: LatencyLog { intervals: Vec::new() },
+        log: LatencyLog::default(),
         progress: Progress::new(&scenario, trials.len()),
     };
     tokio::runtime::Builder::new_current_thread()
@@ -146,7 +146,10 @@ impl Session<'_> {
                 (trial, intervals) = self.run_one(planned) => {
                     self.progress.end(&trial);
                     self.run.trials.push(trial);
-                    self.log.intervals.extend(intervals);
+                    for interval in &intervals {
+                        let entry = Entry::new(interval).context("cannot write latencies")?;
+                        self.log.entries.push(entry);
+                    }
                 }
                 _ = interrupt.recv() => self.run.manifest.interrupted = true,
                 _ = terminate.recv() => self.run.manifest.interrupted = true,

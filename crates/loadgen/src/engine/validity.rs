@@ -39,11 +39,10 @@ const DRIFT_AT_LEAST: Duration = Duration::from_micros(500);
 const DRIFT_SAMPLES: u64 = 300;
 
 impl Measurement {
-    /// What limits the trust in this trial.
+    /// What limits the trust in this trial: causes before what they bring about.
     pub(super) fn warnings(&self) -> Vec<Warning> {
-        let window = self.after.since(&self.before);
-        let mut warnings = self.of_the_publisher();
-        warnings.extend(self.of_the_cores(&window));
+        let mut warnings = self.of_the_cores(&self.after.since(&self.before));
+        warnings.extend(self.of_the_publisher());
         warnings.extend(self.of_the_deliveries());
         warnings
     }
