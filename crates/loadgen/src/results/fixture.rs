@@ -2,6 +2,7 @@
 //! failed.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use pushbench_wire::Transport;
 
@@ -14,6 +15,12 @@ const PER_SECOND: u64 = 2_000;
 
 /// A run and its latencies, the same every time.
 pub(crate) fn run() -> (Run, LatencyLog) {
+    // Property tests start from it hundreds of times, and compressing takes a while.
+    static RUN: LazyLock<(Run, LatencyLog)> = LazyLock::new(make);
+    RUN.clone()
+}
+
+fn make() -> (Run, LatencyLog) {
     let mut log = LatencyLog::default();
     let mut trials = Vec::new();
     let mut started_s = 0.5;
