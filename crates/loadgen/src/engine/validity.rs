@@ -49,13 +49,13 @@ impl Measurement {
 
     fn of_the_publisher(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        let late_ns = self.lateness.value_at_quantile(0.99);
-        if u128::from(late_ns) > LATE.as_nanos() {
-            warnings.push(Warning::PublisherLate { p99_ms: late_ns as f64 / 1e6 });
-        }
         let (published, planned) = (self.after.published, self.planned);
         if planned.saturating_sub(published) as f64 > MISSING_SHARE * planned as f64 {
             warnings.push(Warning::FewerEventsThanPlanned { published, planned });
+        }
+        let late_ns = self.lateness.value_at_quantile(0.99);
+        if u128::from(late_ns) > LATE.as_nanos() {
+            warnings.push(Warning::PublisherLate { p99_ms: late_ns as f64 / 1e6 });
         }
         warnings
     }
