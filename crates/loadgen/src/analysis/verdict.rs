@@ -3,8 +3,8 @@
 
 use pushbench_wire::Transport;
 
-use super::estimate::{FEW, RELEVANT_OF_FEW};
-use super::{Cell, Estimate, Figures};
+use super::Cell;
+use super::estimate::FEW;
 use crate::results::{Metric, Outcome, Run, Warning};
 
 /// What the verdict compares, in the order in which it says so. Less is better for each of them.
@@ -16,6 +16,10 @@ pub const RANKED: [Metric; 6] = [
     Metric::BytesPerDelivery,
     Metric::ServerMemoryPerSubscriber,
 ];
+
+/// Medians further apart than this are not called alike, even where intervals are too wide to tell
+/// them apart.
+const ALIKE: f64 = 1.25;
 
 /// The transports by one metric, the least first.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,38 +99,39 @@ pub enum Concern {
     },
 }
 
-pub(super) fn rankings(transports: &[Figures]) -> Vec<Ranking> {
+pub(super) fn rankings(cell: &Cell) -> Vec<Ranking> {
     RANKED
         .into_iter()
-        .map(|metric| Ranking { metric, groups: groups(transports, metric) })
+        .map(|metric| Ranking { metric, groups: groups(cell, metric) })
         .filter(|ranking| !ranking.groups.is_empty())
         .collect()
 }
 
-fn groups(transports: &[Figures], metric: Metric) -> Vec<Group> {
-    let mut estimates: Vec<_> =
-        transports.iter().filter_map(|of| Some((of.transport, of.estimate(metric)?))).collect();
-    estimates.sort_by(|(_, a), (_, b)| a.median.total_cmp(&b.median));
+fn groups(cell: &Cell, metric: Metric) -> Vec<Group> {
+    let mut medians: Vec<_> = cell
+        .transports
+        .iter()
+        .filter_map(|of| Some((of.transport, of.estimate(metric)?.median)))
+        .collect();
+    medians.sort_by(|(_, a), (_, b)| a.total_cmp(b));
     let mut groups: Vec<Group> = Vec::new();
-    for (index, &(transport, estimate)) in estimates.iter().enumerate() {
+    for (transport, median) in medians {
         // One that cannot be told from any member joins: better one group too few than a rank that
-        // the next run takes back.
-        let members = groups.last().map_or(0, |group| group.transports.len());
-        let members = &estimates[index - members..index];
-        let same = |(_, member): &&(Transport, Estimate)| !estimate.differs_from(*member, metric);
-        let same = members.iter().filter(same).count();
+        // the next run takes back. Two that no block has both of cannot be told apart either.
+        let differs = |other: &&Transport| {
+            cell.ratio(metric, transport, **other).is_some_and(|ratio| ratio.is_difference(metric))
+        };
         match groups.last_mut() {
-            Some(group) if same > 0 => {
+            Some(group) if !group.transports.iter().all(|other| differs(&other)) => {
+                group.alike &= !group.transports.iter().any(|other| differs(&other))
+                    && median < ALIKE * group.low;
                 group.transports.push(transport);
-                group.high = estimate.median;
-                // Ranges that overlap may be so wide that nobody would call their middles alike.
-                let close = estimate.median - group.low < RELEVANT_OF_FEW * estimate.median;
-                group.alike &= same == members.len() && close;
+                group.high = median;
             }
             _ => groups.push(Group {
                 transports: vec![transport],
-                low: estimate.median,
-                high: estimate.median,
+                low: median,
+                high: median,
                 alike: true,
             }),
         }
