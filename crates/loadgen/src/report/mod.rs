@@ -5,6 +5,7 @@ mod csv;
 mod html;
 mod markdown;
 mod quantity;
+mod sheet;
 mod table;
 mod words;
 

@@ -8,7 +8,7 @@ use crate::results::{Metric, Outcome, Run, Trial};
 
 /// The verdict on a cell: the headline first.
 pub(crate) fn verdict(cell: &Cell) -> Vec<String> {
-    let mut sentences: Vec<String> = cell.rankings.iter().map(ranking).collect();
+    let mut sentences: Vec<String> = cell.rankings.iter().map(|of| ranking(cell, of)).collect();
     if sentences.is_empty() {
         sentences.push("No trial gave figures that can be used.".to_owned());
     }
@@ -47,15 +47,22 @@ fn complete(transports: &[Figures]) -> Option<String> {
     })
 }
 
-fn ranking(ranking: &Ranking) -> String {
+fn ranking(cell: &Cell, ranking: &Ranking) -> String {
     let value = |group: &Group| quantity::range(ranking.metric, group.low, group.high);
     let [first, rest @ ..] = &ranking.groups[..] else { return String::new() };
-    let share = |last: &Group, phrase: &str| match last.low / first.high {
+    let share = |last: &Group, phrase: &str| {
         // From the nearer ends: what holds for every two members.
-        ratio if first.high > 0.0 && ratio >= 1.1 => {
-            format!(", {} {phrase}", quantity::times(ratio).replace('×', " times"))
-        }
-        _ => String::new(),
+        let nearest = last.transports.first().zip(first.transports.last());
+        let ratio = nearest.and_then(|(far, near)| cell.ratio(ranking.metric, *far, *near));
+        ratio.map_or_else(String::new, |ratio| {
+            let times = |ratio| quantity::times(ratio).replace('×', "");
+            let ends = ratio.interval.map(|interval| (times(interval.low), times(interval.high)));
+            let interval = match ends {
+                Some((low, high)) if low != high => format!(" [{low}, {high}]"),
+                _ => String::new(),
+            };
+            format!(", {} times {phrase}{interval}", times(ratio.estimate))
+        })
     };
     let same = match (first.transports.len(), first.alike) {
         (1, _) => "",
@@ -224,7 +231,7 @@ pub(crate) fn list(transports: &[Transport]) -> String {
 }
 
 /// The label as it stands within a sentence: names made of capitals keep them.
-fn inline(transport: Transport) -> String {
+pub(crate) fn inline(transport: Transport) -> String {
     let label = transport.label();
     let is_name = label.chars().skip(1).any(char::is_uppercase);
     if is_name { label.to_owned() } else { label.to_lowercase() }
@@ -255,9 +262,9 @@ mod tests {
                 "Latency p99: least with WebSocket and SSE (1.10–1.22 ms, about the same), then long \
                  polling (1.90 ms), most with polling (1.00 s, 825 times as much).",
                 "Server CPU per delivery: least with polling (1.93 µs), then WebSocket and SSE \
-                 (3.00–3.15 µs), most with long polling (14.2 µs, 7.36 times as much).",
+                 (3.00–3.15 µs), most with long polling (14.2 µs, 7.47 times as much).",
                 "Subscriber CPU per delivery: least with polling (2.64 µs), then SSE and WebSocket \
-                 (4.06–4.40 µs), most with long polling (21.5 µs, 8.15 times as much).",
+                 (4.06–4.40 µs), most with long polling (21.5 µs, 8.27 times as much).",
                 "Bytes per delivery: least with WebSocket (136 B), then SSE (171 B), then polling (210 B), \
                  most with long polling (402 B, 2.96 times as much).",
                 "Server memory per subscriber: SSE, polling, WebSocket and long polling (7.31–9.10 kB, \
