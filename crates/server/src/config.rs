@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::Faults;
+
 /// How much of anything a client may use, and how long it may take.
 ///
 /// Every field has a documented default, and [`run`](crate::run) refuses a value that cannot work.
@@ -48,6 +50,8 @@ pub struct Config {
     pub reconnect_delay: Duration,
     /// How long a stopping server waits for its connections to end. Default 5 s.
     pub grace: Duration,
+    /// How the server misbehaves on purpose. Default not at all.
+    pub faults: Faults,
 }
 
 impl Default for Config {
@@ -69,6 +73,7 @@ impl Default for Config {
             stall_timeout: Duration::from_secs(60),
             reconnect_delay: Duration::from_secs(1),
             grace: Duration::from_secs(5),
+            faults: Faults::default(),
         }
     }
 }

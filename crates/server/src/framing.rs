@@ -114,7 +114,7 @@ fn push_frame_header(binary: bool, len: usize, out: &mut Vec<u8>) {
 }
 
 /// An event that has no place in a log yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Draft {
     name: Option<Box<str>>,
     payload: Bytes,

@@ -15,6 +15,7 @@ mod control;
 mod framing;
 mod http;
 mod hub;
+mod inject;
 mod metrics;
 mod publish;
 mod transport;
@@ -27,6 +28,8 @@ use tokio::net::TcpListener;
 
 pub use config::{Config, ConfigError};
 use hub::{Hub, Limits};
+use inject::Injector;
+pub use inject::{BadFault, Fault, Faults, RepeatedFault, Stall};
 use metrics::Metrics;
 
 /// What all connections of one server share.
@@ -35,6 +38,7 @@ struct Server {
     config: Config,
     hub: Hub,
     metrics: Arc<Metrics>,
+    injector: Option<Injector>,
 }
 
 /// Why a server could not run.
@@ -43,6 +47,12 @@ pub enum Error {
     /// A limit is out of range.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The faults of [`Config::faults`] need a thread that the system has not.
+    #[error(
+        "cannot start the thread that delays events; allow this process one more, or inject \
+         neither delay nor stall"
+    )]
+    Inject(#[source] std::io::Error),
 }
 
 /// Serves `listener` until `shutdown` completes, then stops gracefully: no new connections, held
@@ -51,7 +61,7 @@ pub enum Error {
 /// It needs a tokio runtime with I/O and time enabled, and runs on as many threads as that has.
 ///
 /// # Errors
-/// [`Error::Config`], before anything is served.
+/// Before anything is served.
 pub async fn run(
     listener: TcpListener,
     config: Config,
@@ -63,7 +73,9 @@ pub async fn run(
         log_events: config.log_events,
         log_bytes: config.log_bytes,
     });
-    let server = Arc::new(Server { config, hub, metrics: Arc::default() });
+    let metrics = Arc::default();
+    let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
+    let server = Arc::new(Server { config, hub, metrics, injector });
     http::serve(listener, server, shutdown).await;
     Ok(())
 }

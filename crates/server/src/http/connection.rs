@@ -354,7 +354,7 @@ mod tests {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let hub = Hub::new(Limits { max_channels: 1, log_events: 1, log_bytes: 1 });
         let metrics = Arc::new(Metrics::default());
-        let server = Arc::new(Server { config: Config::default(), hub, metrics });
+        let server = Arc::new(Server { config: Config::default(), hub, metrics, injector: None });
         let task = serve(stream, server);
         assert!(size_of_val(&task) < 1_536, "{} bytes", size_of_val(&task));
     }

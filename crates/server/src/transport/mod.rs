@@ -68,6 +68,17 @@ impl Subscriber {
     }
 }
 
+impl Server {
+    /// Accounts for `events` that go to the socket of one subscriber, `notices` of them that it has
+    /// lagged.
+    fn deliver(&self, transport: Transport, events: usize, notices: usize) {
+        self.metrics.delivered(transport, events, notices);
+        if let Some(injector) = &self.injector {
+            injector.deliver(events - notices);
+        }
+    }
+}
+
 /// Answers a request for the events of `channel` over `transport`.
 pub(crate) async fn answer(
     transport: Transport,

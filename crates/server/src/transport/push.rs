@@ -192,7 +192,7 @@ impl Line<'_> {
         if count == 0 {
             return Ok(Written::All);
         }
-        self.server.metrics.delivered(P::TRANSPORT, count, notices);
+        self.server.deliver(P::TRANSPORT, count, notices);
         let frames = || batch.iter().flatten().map(|event| event.frame(P::FRAMING));
         let mut parts = [IoSlice::new(&[]); MAX_FRAMES];
         for (part, frame) in parts.iter_mut().zip(frames()) {

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{Server, next_message, pause};
 
 /// Id, name, payload and whether it is binary.
-type Event = (u64, String, Vec<u8>, bool);
+pub(crate) type Event = (u64, String, Vec<u8>, bool);
 
 fn owned(event: pushbench_wire::Event<'_>) -> Event {
     (event.id, event.name.to_owned(), event.payload.to_owned(), event.binary)
@@ -24,7 +24,12 @@ fn lagged(id: u64, payload: &str) -> Event {
 
 /// What a new client of the channel `a` that has the events up to `after` receives, until it has
 /// `count`.
-fn receive(server: &Server, transport: Transport, after: u64, count: usize) -> Vec<Event> {
+pub(crate) fn receive(
+    server: &Server,
+    transport: Transport,
+    after: u64,
+    count: usize,
+) -> Vec<Event> {
     let mut events = Vec::new();
     match transport {
         Transport::Polling | Transport::LongPolling => {
