@@ -52,8 +52,8 @@ impl Law {
     pub const fn words(self) -> &'static str {
         match self {
             Self::UniformWait => "uniform on [0, interval]",
-            Self::FanOut => "fan-out: k-th of N waits k × CPU per delivery",
-            Self::FanOutWithoutGap => "fan-out, and the next request is back before the next event",
+            Self::FanOut => "the k-th of N waits k·c",
+            Self::FanOutWithoutGap => "the same: no event finds a gap",
         }
     }
 }

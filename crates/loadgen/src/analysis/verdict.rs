@@ -83,11 +83,12 @@ pub enum Concern {
         /// The transport.
         transport: Transport,
     },
-    /// A trial is used, with a caveat.
+    /// Trials are used, with a caveat.
     Warned {
-        /// The trial, as an index into [`Run::trials`].
-        trial: usize,
-        /// What it is.
+        /// Those of a transport with a caveat of this kind, or of several with the very same, as
+        /// indices into [`Run::trials`].
+        trials: Vec<usize>,
+        /// What it is in the first of them.
         warning: Warning,
     },
     /// Figures rest on so few trials that little tells how far they would move in the next.
@@ -164,10 +165,7 @@ pub(super) fn concerns(run: &Run, cells: &[Cell]) -> Vec<Concern> {
         .filter(|(_, of)| of.accounts.is_some_and(|accounts| !accounts.is_complete()))
         .map(|(cell, of)| Concern::Incomplete { cell: cell.name.clone(), transport: of.transport });
     concerns.extend(incomplete);
-    for (trial, of) in run.trials.iter().enumerate().filter(|(_, of)| of.is_valid()) {
-        let warnings = of.warnings.iter().cloned();
-        concerns.extend(warnings.map(|warning| Concern::Warned { trial, warning }));
-    }
+    concerns.extend(warned(run));
     for cell in cells {
         let single =
             cell.transports.iter().filter(|of| (1..FEW).contains(&of.valid)).map(|of| of.transport);
@@ -177,6 +175,28 @@ pub(super) fn concerns(run: &Run, cells: &[Cell]) -> Vec<Concern> {
         }
     }
     concerns
+}
+
+/// The warnings of valid trials, so that one that keeps coming up is said once.
+fn warned(run: &Run) -> Vec<Concern> {
+    let mut groups: Vec<(Vec<usize>, &Warning)> = Vec::new();
+    for (trial, of) in run.trials.iter().enumerate().filter(|(_, of)| of.is_valid()) {
+        for warning in &of.warnings {
+            let is_alike = |(trials, other): &&mut (Vec<usize>, &Warning)| {
+                let first = &run.trials[trials[0]];
+                let same_kind = std::mem::discriminant(*other) == std::mem::discriminant(warning);
+                let same_subject = (&first.cell, first.transport) == (&of.cell, of.transport);
+                same_kind && same_subject || *other == warning
+            };
+            match groups.iter_mut().find(is_alike) {
+                Some((trials, _)) => trials.push(trial),
+                None => groups.push((vec![trial], warning)),
+            }
+        }
+    }
+    let concern =
+        |(trials, warning): (_, &Warning)| Concern::Warned { trials, warning: warning.clone() };
+    groups.into_iter().map(concern).collect()
 }
 
 #[cfg(test)]
@@ -254,9 +274,31 @@ mod tests {
                 Concern::Invalid { trial: 1, reason: None },
                 Concern::Invalid { trial: 5, reason: Some(Warning::CpuStolen { percent: 14.2 }) },
                 Concern::Incomplete { cell: base(), transport: Sse },
-                Concern::Warned { trial: 0, warning: Warning::PublisherLate { p99_ms: 1.3 } },
+                Concern::Warned {
+                    trials: vec![0],
+                    warning: Warning::PublisherLate { p99_ms: 1.3 }
+                },
                 Concern::FewTrials { cell: base(), transports: vec![Polling, Sse, WebSocket] },
             ]
         );
+    }
+
+    #[test]
+    fn what_keeps_coming_up_is_said_once() {
+        let (mut run, log) = fixture::run();
+        let few = || Warning::TooFewSamples { delivered: 400, needed: 5_000 };
+        run.trials[0].warnings = vec![Warning::PublisherLate { p99_ms: 1.3 }, few()];
+        run.trials[2].warnings = vec![few()];
+        run.trials[4].warnings = vec![Warning::PublisherLate { p99_ms: 1.7 }];
+        run.trials[6].warnings = vec![Warning::PublisherLate { p99_ms: 2.0 }];
+        let warned: Vec<_> = analyse(&run, &log)
+            .concerns
+            .into_iter()
+            .filter_map(|concern| match concern {
+                Concern::Warned { trials, .. } => Some(trials),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(warned, [vec![0, 4], vec![0, 2], vec![6]]);
     }
 }

@@ -116,36 +116,42 @@ pub(crate) fn pairs(cell: &Cell) -> Sheet {
 
 /// Measured beside predicted latency; none where theory has no answer.
 pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
-    let rows: Vec<Row> = cell.predictions.iter().map(prediction).collect();
+    let metrics = [Metric::LatencyP50, Metric::LatencyP99];
+    let rows: Vec<Row> = cell
+        .transports
+        .iter()
+        .filter_map(|of| {
+            let of_transport = |prediction: &&Prediction| prediction.transport == of.transport;
+            let mut predictions = cell.predictions.iter().filter(of_transport).peekable();
+            let law = predictions.peek()?.law;
+            let predictions: Vec<_> = predictions.collect();
+            let entries = metrics.into_iter().flat_map(|metric| {
+                compared(metric, predictions.iter().find(|of| of.metric == metric).copied())
+            });
+            let law = Entry { text: law.words().to_owned(), ..Entry::default() };
+            Some(Row {
+                name: of.transport.label().to_owned(),
+                transport: of.transport,
+                entries: entries.chain([law]).collect(),
+            })
+        })
+        .collect();
     (!rows.is_empty()).then(|| Sheet {
         title: "Against theory".to_owned(),
-        note: "Polling waits uniformly on [0, interval]; where each of N subscribers is written to in turn at \
-               the measured CPU time per delivery, the k-th waits for k of them. What lies above is waking up \
-               and the way through both processes."
+        note: "Theory knows no waking up and no way through the two processes: these come on top.                c is the measured CPU time per delivery."
             .to_owned(),
-        columns: vec!["figure", "theory", "measured", "deviation"],
+        columns: vec!["p50\ntheory", "p50", "off by", "p99\ntheory", "p99", "off by", "law"],
         rows,
     })
 }
 
-fn prediction(of: &Prediction) -> Row {
-    let quantity = |value| Entry {
-        text: quantity::of(of.metric, Some(value)),
-        sort: value.to_string(),
-        ..Entry::default()
-    };
+fn compared(metric: Metric, prediction: Option<&Prediction>) -> [Entry; 3] {
+    let Some(of) = prediction else { return [missing(), missing(), missing()] };
+    let entry = |text, sort: f64| Entry { text, sort: sort.to_string(), ..Entry::default() };
+    let quantity = |value| entry(quantity::of(metric, Some(value)), value);
     let deviation = of.deviation();
-    let entries = vec![
-        Entry { text: words::title(of.metric).to_owned(), ..Entry::default() },
-        Entry { detail: of.law.words().to_owned(), ..quantity(of.theory) },
-        quantity(of.measured),
-        Entry {
-            text: format!("{:+.1} %", deviation * 100.0),
-            sort: deviation.to_string(),
-            ..Entry::default()
-        },
-    ];
-    Row { name: of.transport.label().to_owned(), transport: of.transport, entries }
+    let off = entry(format!("{:+.0} %", deviation * 100.0), deviation);
+    [quantity(of.theory), quantity(of.measured), off]
 }
 
 /// The estimate of `metric`. A percentile of deliveries of which some never came is at least what

@@ -162,7 +162,21 @@ fn text(run: &Run, analysis: &Analysis, several: bool, concern: &Concern) -> Str
             let what = figures.map_or_else(String::new, shortfall);
             format!("{}{} did not deliver as expected: {what}", list(&[*transport]), within(cell))
         }
-        Concern::Warned { trial: index, warning } => format!("{}: {warning}", trial(*index)),
+        Concern::Warned { trials, warning } => match trials[..] {
+            [only] => format!("{}: {warning}", trial(only)),
+            _ => {
+                let mut names: Vec<Transport> = Vec::new();
+                for &index in trials {
+                    let name = run.trials[index].transport;
+                    if !names.contains(&name) {
+                        names.push(name);
+                    }
+                }
+                let first = run.trials.get(trials[0]).map_or("", |trial| &trial.cell);
+                let count = trials.len();
+                format!("{} in {count} trials{}: {warning}", list(&names), within(first))
+            }
+        },
         Concern::FewTrials { cell, transports } => {
             let verb = if transports.len() == 1 { "has" } else { "have" };
             format!(
@@ -248,7 +262,7 @@ fn sentence(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::analysis::analyse;
-    use crate::results::{LatencyLog, fixture};
+    use crate::results::{LatencyLog, Warning, fixture};
 
     #[test]
     fn the_verdict_in_words() {
@@ -305,5 +319,17 @@ mod tests {
         assert_eq!(verdict(&analysis.cells[0]), ["No trial gave figures that can be used."]);
         let concerns = concerns(&run, &analysis).join("\n");
         assert!(concerns.contains("its deliveries were not counted"), "{concerns}");
+    }
+
+    #[test]
+    fn a_caveat_of_many_trials_is_one_sentence() {
+        let (mut run, log) = fixture::run();
+        for index in [0, 2, 4] {
+            run.trials[index].warnings = vec![Warning::SharedCore];
+        }
+        let concerns = concerns(&run, &analyse(&run, &log));
+        let said: Vec<_> = concerns.iter().filter(|text| text.contains("shared a core")).collect();
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with("Polling and SSE in 3 trials: "), "{}", said[0]);
     }
 }
