@@ -2,6 +2,7 @@
 //! how results are stored, analysed or shown.
 
 mod crew;
+pub(crate) mod fairness;
 mod ledger;
 mod measurement;
 mod pacer;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use pushbench_wire::Transport;
 
 use super::latency_log::{Interval, LatencyLog, histogram};
-use super::model::{Machine, SCHEMA_VERSION, ScenarioText};
+use super::model::{Machine, SCHEMA_VERSION, ScenarioText, Setting};
 use super::{Manifest, Metric, Outcome, Run, Trial, Warning};
 
 const MEASURED_S: u32 = 12;
@@ -52,6 +52,11 @@ fn manifest() -> Manifest {
             memory_bytes: Some(8 << 30),
             congestion_control: Some("cubic".to_owned()),
         },
+        settings: vec![Setting {
+            name: "Nagle's algorithm".to_owned(),
+            server: Some("off (TCP_NODELAY)".to_owned()),
+            subscribers: "off (TCP_NODELAY)".to_owned(),
+        }],
         scenario: ScenarioText {
             name: "stock-ticker".to_owned(),
             description: "Prices to many browsers.".to_owned(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Metric;
 
 /// The version that this program writes. A change that an older reader would misread raises it.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// One invocation: how it came about, and its trials in the order in which they ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,8 +46,21 @@ pub struct Manifest {
     pub server: String,
     /// The machine.
     pub machine: Machine,
+    /// What was equal for every transport although it could have favoured one.
+    pub settings: Vec<Setting>,
     /// The scenario, whole.
     pub scenario: ScenarioText,
+}
+
+/// A setting that every transport had alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// What is set.
+    pub name: String,
+    /// How the server had it; empty when it is another server than ours.
+    pub server: Option<String>,
+    /// How the subscribers had it.
+    pub subscribers: String,
 }
 
 /// The machine that a run ran on. What it does not say is empty.

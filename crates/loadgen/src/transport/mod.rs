@@ -35,7 +35,7 @@ const MAX_EVENT_BYTES: usize = 1 << 20;
 
 /// What every client reads a socket in, whatever its transport. By default hyper's buffer grows to
 /// 400 KiB and tungstenite's is 128 KiB, so that one would take a backlog in fewer reads.
-const READ_BUFFER_BYTES: usize = 8 << 10;
+pub(crate) const READ_BUFFER_BYTES: usize = 8 << 10;
 
 /// What one subscriber subscribes to, and how.
 #[derive(Clone, Debug)]
