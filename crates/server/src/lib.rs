@@ -22,6 +22,7 @@ mod waiters;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::net::TcpListener;
 
@@ -35,6 +36,8 @@ struct Server {
     config: Config,
     hub: Hub,
     metrics: Arc<Metrics>,
+    /// Streams opened so far, which keeps their heartbeats apart.
+    streams: AtomicU64,
 }
 
 /// Why a server could not run.
@@ -63,7 +66,8 @@ pub async fn run(
         log_events: config.log_events,
         log_bytes: config.log_bytes,
     });
-    let server = Arc::new(Server { config, hub, metrics: Arc::default() });
+    let server =
+        Arc::new(Server { config, hub, metrics: Arc::default(), streams: AtomicU64::new(0) });
     http::serve(listener, server, shutdown).await;
     Ok(())
 }

@@ -33,6 +33,15 @@ fn a_websocket_that_answers_no_ping_is_dropped() {
 }
 
 #[test]
+fn streams_that_open_together_do_not_beat_together() {
+    // The 13th comes first, after 0.034 of the interval.
+    let interval = Duration::from_secs(20);
+    let server = Server::start(Config { heartbeat: interval, ..Config::default() });
+    let mut streams: Vec<_> = (0..13).map(|_| server.sse("/channels/a/sse")).collect();
+    assert_eq!(streams[12].until("\n\n"), ":\n\n");
+}
+
+#[test]
 fn an_idle_connection_outlives_the_header_timeout_but_not_the_keep_alive() {
     let config =
         Config { header_timeout: SHORT, keep_alive: Duration::from_secs(1), ..Config::default() };
