@@ -1,5 +1,5 @@
-//! One server for every transport: polling, long polling, Server-Sent Events and WebSocket read the
-//! same log of events, each by its own cursor. [`run`] is the only way in.
+//! One server for every transport: polling, long polling, Server-Sent Events, WebSocket and raw TCP
+//! read the same log of events, each by its own cursor. [`run`] is the only way in.
 //!
 //! | route | |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | `GET /channels/{channel}/long-poll` | what is new, as soon as there is something |
 //! | `GET /channels/{channel}/sse` | a stream of Server-Sent Events (WHATWG HTML §9.2) |
 //! | `GET /channels/{channel}/ws` | a WebSocket (RFC 6455) |
+//! | `GET /channels/{channel}/tcp` | frames on the bare socket ([`pushbench_wire::frame`]) |
 //! | `GET /healthz`, `GET /metrics` | readiness, Prometheus text |
 
 mod config;
