@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// Serve polling, long polling, SSE and WebSocket from one event log
+/// Serve polling, long polling, SSE, WebSocket and raw TCP from one event log
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Address and port to listen on; port 0 takes a free one

@@ -41,8 +41,9 @@ pub struct Config {
     /// The longest that a long poll is held. Default 30 s, below the idle limit of common
     /// proxies (60 s).
     pub long_poll_timeout: Duration,
-    /// How often a stream is kept alive: an SSE comment, a WebSocket ping. Default 15 s, as WHATWG
-    /// HTML §9.2.7 advises. A WebSocket peer silent for two of them is dropped.
+    /// How often a stream is kept alive: an SSE comment, a WebSocket ping, an empty frame of raw
+    /// TCP. Default 15 s, as WHATWG HTML §9.2.7 advises. The first comes within the interval, at
+    /// another moment of it for each stream. A WebSocket peer silent for two of them is dropped.
     pub heartbeat: Duration,
     /// How long a stream's reader may take nothing at all before it is dropped. Default 60 s.
     pub stall_timeout: Duration,

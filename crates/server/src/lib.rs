@@ -1,5 +1,5 @@
-//! One server for every transport: polling, long polling, Server-Sent Events and WebSocket read the
-//! same log of events, each by its own cursor. [`run`] is the only way in.
+//! One server for every transport: polling, long polling, Server-Sent Events, WebSocket and raw TCP
+//! read the same log of events, each by its own cursor. [`run`] is the only way in.
 //!
 //! | route | |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | `GET /channels/{channel}/long-poll` | what is new, as soon as there is something |
 //! | `GET /channels/{channel}/sse` | a stream of Server-Sent Events (WHATWG HTML §9.2) |
 //! | `GET /channels/{channel}/ws` | a WebSocket (RFC 6455) |
+//! | `GET /channels/{channel}/tcp` | frames on the bare socket ([`pushbench_wire::frame`]) |
 //! | `GET /healthz`, `GET /metrics` | readiness, Prometheus text |
 
 mod config;
@@ -23,6 +24,7 @@ mod waiters;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::net::TcpListener;
 
@@ -39,6 +41,8 @@ struct Server {
     hub: Hub,
     metrics: Arc<Metrics>,
     injector: Option<Injector>,
+    /// Streams opened so far, which keeps their heartbeats apart.
+    streams: AtomicU64,
 }
 
 /// Why a server could not run.
@@ -75,7 +79,8 @@ pub async fn run(
     });
     let metrics = Arc::default();
     let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
-    let server = Arc::new(Server { config, hub, metrics, injector });
+    let streams = AtomicU64::new(0);
+    let server = Arc::new(Server { config, hub, metrics, streams, injector });
     http::serve(listener, server, shutdown).await;
     Ok(())
 }

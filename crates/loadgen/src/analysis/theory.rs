@@ -89,7 +89,7 @@ fn law(scenario: &Scenario, of: &Figures, servers: usize) -> Option<(Law, f64)> 
             return Some((Law::UniformWait, ns(scenario.polling.interval)));
         }
         Transport::LongPolling => Law::FanOutWithoutGap,
-        Transport::Sse | Transport::WebSocket => Law::FanOut,
+        Transport::Sse | Transport::WebSocket | Transport::Tcp => Law::FanOut,
     };
     let cost_ns = of.estimate(Metric::ServerCpuPerDelivery)?.median;
     let workload = &scenario.workload;

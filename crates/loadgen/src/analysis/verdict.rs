@@ -112,6 +112,8 @@ fn groups(cell: &Cell, metric: Metric) -> Vec<Group> {
     let mut medians: Vec<_> = cell
         .transports
         .iter()
+        // The yardstick is no choice for anyone, unless there is no other.
+        .filter(|of| !of.transport.is_yardstick() || cell.transports.len() == 1)
         .filter_map(|of| Some((of.transport, of.estimate(metric)?.median)))
         .collect();
     medians.sort_by(|(_, a), (_, b)| a.total_cmp(b));

@@ -15,7 +15,7 @@ use tokio::task::LocalSet;
 use super::ledger::Ledger;
 use super::recorder::{MeasuredEvents, Recorder};
 use crate::transport::{
-    ClientError, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Totals,
+    ClientError, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Tcp, Totals,
     WebSocket, Wire,
 };
 
@@ -76,6 +76,7 @@ impl Crew {
                     Transport::LongPolling => duty.perform::<LongPolling>(),
                     Transport::Sse => duty.perform::<Sse>(),
                     Transport::WebSocket => duty.perform::<WebSocket>(),
+                    Transport::Tcp => duty.perform::<Tcp>(),
                 };
                 let thread = std::thread::Builder::new()
                     .name("subscribers".into())

@@ -164,7 +164,7 @@ impl TrialPlan<'_> {
         match self.transport {
             Transport::Polling => self.scenario.polling.connection,
             Transport::LongPolling => self.scenario.long_polling.connection,
-            Transport::Sse | Transport::WebSocket => Connection::KeepAlive,
+            Transport::Sse | Transport::WebSocket | Transport::Tcp => Connection::KeepAlive,
         }
     }
 

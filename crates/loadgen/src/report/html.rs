@@ -325,6 +325,16 @@ mod tests {
     }
 
     #[test]
+    fn every_transport_has_its_colour() {
+        let html = rendered(&fixture::run().0);
+        for transport in pushbench_wire::Transport::ALL {
+            assert!(html.contains(&format!(" --{transport}: #")), "{transport}");
+            let row = format!("tr[data-transport={transport}] {{ --own: var(--{transport}); }}");
+            assert!(html.contains(&row), "{transport}");
+        }
+    }
+
+    #[test]
     fn it_says_what_the_run_says() {
         let (mut run, _) = fixture::run();
         run.trials[0].values.insert(Metric::PublisherLatenessP99, 1.3e6);

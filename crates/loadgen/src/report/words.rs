@@ -244,11 +244,13 @@ pub(crate) fn list(transports: &[Transport]) -> String {
     }
 }
 
-/// The label as it stands within a sentence: names made of capitals keep them.
+/// The label as it stands within a sentence: words made of capitals keep them.
 pub(crate) fn inline(transport: Transport) -> String {
-    let label = transport.label();
-    let is_name = label.chars().skip(1).any(char::is_uppercase);
-    if is_name { label.to_owned() } else { label.to_lowercase() }
+    let inline = |word: &str| {
+        let is_name = word.chars().skip(1).any(char::is_uppercase);
+        if is_name { word.to_owned() } else { word.to_lowercase() }
+    };
+    transport.label().split(' ').map(inline).collect::<Vec<_>>().join(" ")
 }
 
 fn sentence(text: &str) -> String {
@@ -263,6 +265,12 @@ mod tests {
     use super::*;
     use crate::analysis::analyse;
     use crate::results::{LatencyLog, Warning, fixture};
+
+    #[test]
+    fn transports_within_a_sentence() {
+        let all = "polling, long polling, SSE, WebSocket and raw TCP";
+        assert_eq!(list(Transport::ALL), all);
+    }
 
     #[test]
     fn the_verdict_in_words() {

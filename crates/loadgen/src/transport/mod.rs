@@ -10,6 +10,7 @@ mod pull;
 mod socket;
 mod sse;
 mod tally;
+mod tcp;
 mod websocket;
 
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use pushbench_wire::endpoint::Resource;
-use pushbench_wire::{Event, poll, sse as sse_format};
+use pushbench_wire::{Event, frame, poll, sse as sse_format};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite;
 
@@ -28,6 +29,7 @@ pub(crate) use polling::Polling;
 pub(crate) use socket::Wire;
 pub(crate) use sse::Sse;
 pub(crate) use tally::{Tally, Totals};
+pub(crate) use tcp::Tcp;
 pub(crate) use websocket::WebSocket;
 
 /// The largest event, in bytes as framed, that a client accepts. All clients have the same limit.
@@ -91,6 +93,9 @@ pub(crate) enum ClientError {
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Http(#[from] hyper::Error),
+    /// The connection broke, and no HTTP was left on it.
+    #[error("the connection broke: {0}")]
+    Broken(std::io::Error),
     /// The server ended a stream that should not end.
     #[error("the server ended the stream")]
     Ended,
@@ -106,6 +111,9 @@ pub(crate) enum ClientError {
     /// An event stream that cannot be read.
     #[error("the server sent an event stream that cannot be read: {0}")]
     Sse(#[from] sse_format::DecodeError),
+    /// Frames that cannot be read.
+    #[error("the server sent frames that cannot be read: {0}")]
+    Frame(#[from] frame::DecodeError),
     /// A message that cannot be read.
     #[error(transparent)]
     Message(#[from] pushbench_wire::message::BadMessage),
@@ -131,12 +139,13 @@ impl ClientError {
     /// Whether a new connection may help: it is the network's failure, not the protocol's.
     pub(crate) fn is_broken_connection(&self) -> bool {
         match self {
-            Self::Http(_) | Self::Ended | Self::WebSocket(_) => true,
+            Self::Http(_) | Self::Broken(_) | Self::Ended | Self::WebSocket(_) => true,
             Self::Connect { .. }
             | Self::Status { .. }
             | Self::TooLarge { .. }
             | Self::Poll(_)
             | Self::Sse(_)
+            | Self::Frame(_)
             | Self::Message(_)
             | Self::Request(_) => false,
         }

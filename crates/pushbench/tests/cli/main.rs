@@ -46,7 +46,7 @@ fn a_run_accounts_for_every_event_and_leaves_its_folder() {
     assert_ran(&output);
     assert_holds_files(&bench.path("out"));
     let trials = bench.trials();
-    assert_eq!(trials.len(), 4);
+    assert_eq!(trials.len(), 5);
     for (transport, row) in &trials {
         let value = |metric: &str| row.values.get(metric).copied();
         assert_eq!(value("expected"), Some(20.0 * 25.0), "{transport}");
@@ -59,7 +59,7 @@ fn a_run_accounts_for_every_event_and_leaves_its_folder() {
         assert!(value("server_cpu_per_delivery").is_some_and(|ns| ns > 0.0), "{transport}");
         assert_eq!(value("latency_p999"), None, "{transport}: too few samples are no figure");
     }
-    for label in ["Polling", "Long polling", "SSE", "WebSocket"] {
+    for label in ["Polling", "Long polling", "SSE", "WebSocket", "Raw TCP"] {
         assert!(text(&output.stdout).contains(label), "the table has a row for {label}");
     }
 
@@ -143,7 +143,7 @@ fn a_server_that_is_none_fails_every_trial() {
     let output = bench.output(&["run", "scenario.toml", "--out", "out", "--server", "false"]);
     assert_eq!(output.status.code(), Some(1));
     let json = fs::read_to_string(bench.path("out/run.json")).unwrap();
-    assert_eq!(json.matches("the server ended with exit code 1").count(), 4, "{json}");
+    assert_eq!(json.matches("the server ended with exit code 1").count(), 5, "{json}");
 }
 
 #[test]
