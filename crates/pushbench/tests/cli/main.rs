@@ -194,7 +194,7 @@ fn polling_agrees_with_theory() {
         interval = "400ms"
         "#,
     );
-    assert!(bench.output(&["run", "scenario.toml", "--out", "out"]).status.success());
+    assert_ran(&bench.output(&["run", "scenario.toml", "--out", "out"]));
     let values = &bench.trials()["polling"].values;
     let (p50, p99) = (values["latency_p50"] / 1e6, values["latency_p99"] / 1e6);
     assert!((p50 - 200.0).abs() < 0.05 * 200.0, "p50 is {p50} ms, T/2 is 200 ms");
