@@ -10,6 +10,7 @@ mod pull;
 mod socket;
 mod sse;
 mod tally;
+mod tcp_info;
 mod websocket;
 
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ pub(crate) use polling::Polling;
 pub(crate) use socket::Wire;
 pub(crate) use sse::Sse;
 pub(crate) use tally::{Tally, Totals};
+pub(crate) use tcp_info::TcpTotals;
 pub(crate) use websocket::WebSocket;
 
 /// The largest event, in bytes as framed, that a client accepts. All clients have the same limit.
