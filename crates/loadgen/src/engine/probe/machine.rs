@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use nix::unistd::{SysconfVar, sysconf};
+
 use super::{Cores, kilobytes};
 use crate::results::model::Machine;
 
@@ -50,6 +52,20 @@ impl MachineTime {
     }
 }
 
+/// Memory that the buffers of all TCP sockets of the machine take, in bytes, to whole pages: reads
+/// `/proc/net/sockstat`.
+pub(crate) fn socket_memory_bytes() -> Option<u64> {
+    let pages = socket_pages(&fs::read_to_string("/proc/net/sockstat").ok()?)?;
+    let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok()??;
+    Some(pages * u64::try_from(page_bytes).ok()?)
+}
+
+fn socket_pages(sockstat: &str) -> Option<u64> {
+    let tcp = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?;
+    let mut words = tcp.split_whitespace().skip_while(|word| *word != "mem");
+    words.nth(1)?.parse().ok()
+}
+
 /// What the manifest says about the machine.
 pub(crate) fn machine(cores: &Cores) -> Machine {
     let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
@@ -84,5 +100,15 @@ mod tests {
         assert_eq!(after.stolen_percent_since(after), None, "no time has passed");
         assert!(MachineTime::parse("cpu 1 2 x").is_none());
         assert!(MachineTime::read().is_some());
+    }
+
+    #[test]
+    fn socket_memory() {
+        let sockstat =
+            "sockets: used 9\nTCP: inuse 5 orphan 0 tw 1 alloc 8 mem 12\nUDP: inuse 0 mem 3\n";
+        assert_eq!(socket_pages(sockstat), Some(12));
+        assert_eq!(socket_pages("UDP: inuse 0 mem 3\n"), None);
+        assert_eq!(socket_pages("TCP: inuse 5 mem\n"), None);
+        assert!(socket_memory_bytes().is_some());
     }
 }
