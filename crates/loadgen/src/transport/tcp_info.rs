@@ -9,7 +9,7 @@
 
 use std::os::fd::RawFd;
 
-/// Room for `struct tcp_info`, which has 248 bytes in Linux 6.18. The kernel leaves off what does
+/// Room for `struct tcp_info`, which has 280 bytes in Linux 6.18. The kernel leaves off what does
 /// not fit.
 const ROOM_BYTES: usize = 512;
 

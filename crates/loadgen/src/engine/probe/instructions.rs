@@ -41,8 +41,8 @@ mod tests {
     use std::process::Command;
     use std::time::Duration;
 
-    use super::super::CpuClock;
     use super::*;
+    use crate::engine::probe::CpuClock;
     use perf_event::events::Software;
 
     /// A counter that every kernel has, against the clock that it must agree with.
