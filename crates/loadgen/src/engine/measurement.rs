@@ -6,6 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use pushbench_wire::Transport;
 
+use super::costs::{Costs, CpuTime};
 use super::probe::{Cores, Memory};
 use super::recorder::Recorder;
 use super::snapshot::Snapshot;
@@ -43,6 +44,7 @@ pub(crate) struct Measurement {
     pub(super) after: Snapshot,
     pub(super) memory_before: Option<Memory>,
     pub(super) memory_after: Option<Memory>,
+    pub(super) costs: Costs,
     pub(super) server_deliveries: Option<f64>,
     pub(super) connections: u64,
     /// Events that subscribers received in the whole trial.
@@ -156,7 +158,13 @@ impl Measurement {
             (Metric::DeliveriesPerRead, ratio(flow.deliveries, flow.reads)),
             (Metric::ServerDeliveries, self.server_deliveries),
         ];
-        values.into_iter().filter_map(|(metric, value)| Some((metric, value?))).collect()
+        let cpu = CpuTime { server_ns: server_cpu, generator_ns: generator_cpu };
+        let costs = self.costs.values(&self.before, &self.after, cpu);
+        values
+            .into_iter()
+            .chain(costs)
+            .filter_map(|(metric, value)| Some((metric, value?)))
+            .collect()
     }
 
     fn warnings(&self) -> Vec<Warning> {
@@ -208,6 +216,7 @@ impl Measurement {
         {
             warnings.push(Warning::CountsDisagree { server, received });
         }
+        warnings.extend(self.costs.warning());
         let needed = samples_for(0.99);
         if account.delivered < needed {
             warnings.push(Warning::TooFewSamples { delivered: account.delivered, needed });

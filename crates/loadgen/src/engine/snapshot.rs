@@ -3,14 +3,14 @@
 use nix::time::ClockId;
 use pushbench_wire::clock;
 
-use super::crew::Crew;
-use super::probe::{CpuClock, MachineTime, Memory};
+use super::crew::{Crew, THREAD_NAME};
+use super::probe::{CpuClock, CpuTicks, MachineTime, Memory, Threads, socket_memory_bytes};
 use super::publisher::Publisher;
 use super::server_process::ServerHandle;
-use crate::transport::Totals;
+use crate::transport::{TcpTotals, Totals};
 
 /// One moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Snapshot {
     pub(super) at_ns: u64,
     pub(super) server_cpu_ns: u64,
@@ -22,6 +22,13 @@ pub(super) struct Snapshot {
     pub(super) totals: Totals,
     pub(super) memory: Option<Memory>,
     pub(super) machine: Option<MachineTime>,
+    pub(super) server_ticks: Option<CpuTicks>,
+    pub(super) server_threads: Option<Threads>,
+    /// Those of the subscribers.
+    pub(super) generator_threads: Option<Threads>,
+    pub(super) publisher_tcp: Option<TcpTotals>,
+    /// Of the whole machine.
+    pub(super) socket_memory_bytes: Option<u64>,
 }
 
 impl Snapshot {
@@ -40,6 +47,11 @@ impl Snapshot {
             totals: crew.totals(),
             memory: server.memory(),
             machine: MachineTime::read(),
+            server_ticks: server.ticks(),
+            server_threads: server.threads(),
+            generator_threads: Threads::named(THREAD_NAME),
+            publisher_tcp: publisher.tcp(),
+            socket_memory_bytes: socket_memory_bytes(),
         })
     }
 }

@@ -242,6 +242,16 @@ pub enum Warning {
         /// By the subscribers' account.
         received: u64,
     },
+    /// The generator's sockets and the kernel's TCP disagree.
+    #[error(
+        "the sockets carried {sockets} bytes by the generator's own count, but {tcp} by the kernel's (0.1 % apart are too many): do not use this trial's bytes; if it happens again, report it as a bug"
+    )]
+    BytesDisagree {
+        /// Read from sockets and written to them.
+        sockets: u64,
+        /// The same by TCP_INFO.
+        tcp: u64,
+    },
     /// Events did not come although they were expected, so percentiles lack the worst.
     #[error(
         "{lost} deliveries had not come when the drain ended: percentiles leave them out, and would be worse with them"
@@ -274,6 +284,7 @@ impl Warning {
             | Self::SharedCore
             | Self::TooFewSamples { .. }
             | Self::CountsDisagree { .. }
+            | Self::BytesDisagree { .. }
             | Self::DeliveriesLost { .. }
             | Self::Reconnected { .. } => false,
         }

@@ -11,6 +11,7 @@ mod socket;
 mod sse;
 mod tally;
 mod tcp;
+mod tcp_info;
 mod websocket;
 
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ pub(crate) use socket::Wire;
 pub(crate) use sse::Sse;
 pub(crate) use tally::{Tally, Totals};
 pub(crate) use tcp::Tcp;
+pub(crate) use tcp_info::TcpTotals;
 pub(crate) use websocket::WebSocket;
 
 /// The largest event, in bytes as framed, that a client accepts. All clients have the same limit.

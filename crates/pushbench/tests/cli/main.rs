@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
+mod witness;
 
 use std::fs;
 
@@ -199,43 +200,4 @@ fn polling_agrees_with_theory() {
     let (p50, p99) = (values["latency_p50"] / 1e6, values["latency_p99"] / 1e6);
     assert!((p50 - 200.0).abs() < 0.05 * 200.0, "p50 is {p50} ms, T/2 is 200 ms");
     assert!((p99 - 396.0).abs() < 0.03 * 396.0, "p99 is {p99} ms, 0.99 T is 396 ms");
-}
-
-/// The kernel's account of the server, read from outside by another way than the generator's.
-#[test]
-fn the_servers_cpu_is_what_the_kernel_says() {
-    let bench = Bench::alone();
-    bench.scenario(
-        r#"
-        name = "cpu"
-        description = "Enough work for the kernel's 10 ms ticks."
-        compare = ["polling"]
-        [workload]
-        subscribers = 100
-        events_per_second = 20
-        payload_bytes = 64
-        duration = "6s"
-        warm_up = "100ms"
-        [polling]
-        interval = "20ms"
-        "#,
-    );
-    let mut run = bench.start_run();
-    run.wait_for("measuring");
-    let server = run.server();
-    let ticks = || {
-        let stat = fs::read_to_string(format!("/proc/{server}/stat")).unwrap();
-        let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
-        fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>()
-    };
-    let before = ticks();
-    run.wait_for("measured");
-    let kernel_ns = (ticks() - before) * 1e7;
-    run.finish();
-    let reported_ns = bench.trials()["polling"].values["server_cpu"];
-    let ratio = reported_ns / kernel_ns;
-    assert!(
-        (ratio - 1.0).abs() < 0.02,
-        "reported {reported_ns} ns, the kernel says {kernel_ns} ns"
-    );
 }
