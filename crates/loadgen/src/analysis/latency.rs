@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use crate::results::latency_log::{Interval, LatencyLog, histogram};
+use crate::results::latency_log::{Entry, LatencyLog, histogram};
 use crate::results::{Metric, Run, Trial};
 
 /// The slack in times that tells which trial an interval belongs to: the log keeps milliseconds.
@@ -53,9 +53,9 @@ pub struct TimePoint {
 
 impl Latency {
     /// From intervals, each with the time from which its trial measured.
-    pub(super) fn of(intervals: &[(f64, &Interval)]) -> Self {
-        let full = || intervals.iter().filter(|(_, interval)| !interval.histogram.is_empty());
-        let since = |from_s: f64, interval: &Interval| interval.start_s - from_s;
+    pub(super) fn of(intervals: &[(f64, &Entry)]) -> Self {
+        let full = || intervals.iter().filter(|(_, interval)| interval.samples > 0);
+        let since = |from_s: f64, interval: &Entry| interval.start_s - from_s;
         let step_s = full().map(|(_, interval)| interval.length_s).fold(1e-3, f64::max);
         let end_s = full().map(|(from_s, of)| since(*from_s, of) + of.length_s).fold(0.0, f64::max);
         // Whole intervals to a point, as many as it takes.
@@ -64,9 +64,10 @@ impl Latency {
         let mut all = histogram();
         let mut by_step: BTreeMap<u64, Histogram<u64>> = BTreeMap::new();
         for (from_s, interval) in full() {
-            add(&mut all, &interval.histogram);
+            let latencies = interval.histogram();
+            add(&mut all, &latencies);
             let step = ((since(*from_s, interval) + SLACK_S) / step_s).max(0.0) as u64;
-            add(by_step.entry(step).or_insert_with(histogram), &interval.histogram);
+            add(by_step.entry(step).or_insert_with(histogram), &latencies);
         }
         let over_time = by_step.iter().map(|(&step, histogram)| TimePoint {
             at_s: (step as f64 + 0.5) * step_s,
@@ -102,7 +103,7 @@ fn spectrum(histogram: &Histogram<u64>) -> Vec<SpectrumPoint> {
 /// ended: the log of a run that was killed may hold a trial that nothing else tells of.
 pub(super) fn by_trial(run: &Run, log: &LatencyLog) -> Vec<Vec<usize>> {
     let mut intervals = vec![Vec::new(); run.trials.len()];
-    for (index, interval) in log.intervals.iter().enumerate() {
+    for (index, interval) in log.entries.iter().enumerate() {
         let began = |index: &usize| run.trials[*index].measured_from_s;
         let trial = (0..run.trials.len())
             .filter(|&index| run.trials[index].transport == interval.transport)
@@ -117,7 +118,7 @@ pub(super) fn by_trial(run: &Run, log: &LatencyLog) -> Vec<Vec<usize>> {
 }
 
 /// Whether `interval` begins before `trial` ends, if it says when that was.
-fn begins_within(trial: &Trial, interval: &Interval) -> bool {
+fn begins_within(trial: &Trial, interval: &Entry) -> bool {
     trial
         .measured_from_s
         .zip(trial.value(Metric::Window))
@@ -129,12 +130,13 @@ mod tests {
     use pushbench_wire::Transport;
 
     use super::*;
-    use crate::results::fixture;
+    use crate::results::{Interval, fixture};
 
-    fn interval(start_s: f64, latencies_ns: impl IntoIterator<Item = u64>) -> Interval {
+    fn interval(start_s: f64, latencies_ns: impl IntoIterator<Item = u64>) -> Entry {
         let mut histogram = histogram();
         latencies_ns.into_iter().for_each(|ns| histogram.saturating_record(ns));
-        Interval { transport: Transport::Sse, start_s, length_s: 1.0, histogram }
+        let measured = Interval { transport: Transport::Sse, start_s, length_s: 1.0, histogram };
+        Entry::new(&measured).unwrap()
     }
 
     #[test]
@@ -181,12 +183,12 @@ mod tests {
             let from_s = trial.measured_from_s;
             assert_eq!(intervals.len(), if from_s.is_some() { 12 } else { 0 });
             for &index in intervals {
-                let interval = &log.intervals[index];
+                let interval = &log.entries[index];
                 assert_eq!(interval.transport, trial.transport);
                 assert!((0.0..12.0).contains(&(interval.start_s - from_s.unwrap())));
             }
         }
-        let early = LatencyLog { intervals: vec![interval(0.0, [1])] };
+        let early = LatencyLog { entries: vec![interval(0.0, [1])] };
         assert!(super::by_trial(&run, &early).iter().all(Vec::is_empty), "before any trial");
     }
 
@@ -203,10 +205,11 @@ mod tests {
         assert_eq!(cut_off.transport, Transport::WebSocket, "the last, which failed");
         let begun_s = run.trials.last().unwrap().measured_from_s.unwrap() + 16.0;
         let unknown = (0..12).map(|second| {
-            let interval = interval(begun_s + f64::from(second), [1]);
-            Interval { transport: Transport::WebSocket, ..interval }
+            let mut interval = interval(begun_s + f64::from(second), [1]);
+            interval.transport = Transport::WebSocket;
+            interval
         });
-        let longer = LatencyLog { intervals: log.intervals.into_iter().chain(unknown).collect() };
+        let longer = LatencyLog { entries: log.entries.into_iter().chain(unknown).collect() };
         assert_eq!(by_trial(&run, &longer), before[..run.trials.len()]);
     }
 }

@@ -247,7 +247,7 @@ fn figures(
         .flat_map(|&index| {
             // Only a trial that was measured from some time has intervals.
             let from_s = run.trials[index].measured_from_s.unwrap_or_default();
-            intervals[index].iter().map(move |&interval| (from_s, &log.intervals[interval]))
+            intervals[index].iter().map(move |&interval| (from_s, &log.entries[interval]))
         })
         .collect();
     Figures {
@@ -314,7 +314,7 @@ mod tests {
             kept in 0..90_usize,
         ) {
             let (mut run, mut log) = fixture::run();
-            log.intervals.truncate(kept);
+            log.entries.truncate(kept);
             for (trial, metric, value) in values {
                 let values = &mut run.trials[trial].values;
                 match value {

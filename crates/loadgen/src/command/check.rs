@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::engine::probe::OTHER_FILES;
-use crate::engine::{OVERHEAD, samples_for};
+use crate::engine::{planned_length, samples_for};
 use crate::scenario::Scenario;
-use crate::scenario::schedule::{Schedule, trials};
+use crate::scenario::schedule::trials;
 
 /// Prints for each scenario what a run of it will do, or what is wrong with it. A folder stands
 /// for all `*.toml` in it. Says whether all of them can be run.
@@ -66,7 +66,7 @@ fn scenarios_at(path: &Path) -> io::Result<Vec<PathBuf>> {
 fn plan(scenario: &Scenario) -> String {
     let workload = &scenario.workload;
     let trials = trials(scenario).len();
-    let trial = Schedule::new(workload).window().end + OVERHEAD;
+    let (_, trial) = planned_length(workload);
     let seconds = trial.as_secs_f64() * trials as f64;
     let (minutes, seconds) = ((seconds / 60.0) as u64, (seconds % 60.0) as u64);
     let events = u64::from(workload.events_per_channel()) * u64::from(workload.channels);
@@ -112,11 +112,11 @@ mod tests {
 
     #[test]
     fn says_what_a_run_will_do() {
-        let text = TEMPLATE.replace("blocks = 1", "blocks = 2");
+        let text = TEMPLATE.replace("blocks = 5", "blocks = 2");
         let scenario = Scenario::parse(&text, "").unwrap();
         assert_eq!(
             plan(&scenario),
-            "10 trials in about 2:07, each with 100 events and 20000 deliveries over 200 connections"
+            "10 trials in about 2:29, each with 100 events and 20000 deliveries over 200 connections"
         );
     }
 
@@ -124,6 +124,8 @@ mod tests {
     fn hints_at_what_will_be_missing() {
         let text = TEMPLATE
             .replace("subscribers = 200", "subscribers = 2")
+            .replace("blocks = 5", "blocks = 1")
+            .replace("idle = \"2s\"", "idle = \"0s\"")
             .replace("compare = [", "compare = [\"sse\"] # ");
         let line = plan(&Scenario::parse(&text, "").unwrap());
         assert!(line.starts_with("1 trial in about 0:12, each with 100 events and 200 deliveries"));
@@ -140,7 +142,7 @@ mod tests {
         let (all_right, out) = checked(&[folder.path()]);
         assert!(!all_right);
         assert!(out.contains("a.toml:1: `name` must be text in quotes, found 1\n"), "{out}");
-        assert!(out.lines().last().unwrap().contains("b.toml: ok: 5 trials"), "{out}");
+        assert!(out.lines().last().unwrap().contains("b.toml: ok: 25 trials"), "{out}");
         assert!(!out.contains("notes.txt"), "{out}");
 
         assert!(checked(&[&folder.path().join("b.toml")]).0);

@@ -1,6 +1,7 @@
 //! What the user can ask for, one function each, all of them free of any command line.
 
 mod check;
+mod ending;
 mod init;
 mod progress;
 mod report;
@@ -8,7 +9,8 @@ mod run;
 mod schema;
 
 pub use check::check;
+pub use ending::Ending;
 pub use init::{AlreadyExists, init};
 pub use report::report;
-pub use run::{Build, Ending, RunOptions, run};
+pub use run::{Build, RunOptions, run};
 pub use schema::schema;

@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use pushbench_wire::clock;
 
-use crate::engine::{OVERHEAD, Phase};
+use crate::engine::{Phase, planned_length};
 use crate::report::trial_line;
 use crate::results::Trial;
 use crate::scenario::Scenario;
@@ -15,8 +15,10 @@ use crate::scenario::schedule::PlannedTrial;
 pub(super) struct Progress {
     bar: ProgressBar,
     is_terminal: bool,
+    /// From the start of a trial to its window, and its length.
+    before_window_ms: u64,
     trial_ms: u64,
-    warm_up_ms: u64,
+    idle_ms: u64,
     trials: usize,
     current: Option<Current>,
 }
@@ -30,9 +32,8 @@ struct Current {
 
 impl Progress {
     pub(super) fn new(scenario: &Scenario, trials: usize) -> Self {
-        let warm_up_ms = scenario.workload.warm_up.as_millis() as u64;
-        let measured_ms = scenario.workload.duration.as_millis() as u64;
-        let trial_ms = warm_up_ms + measured_ms + OVERHEAD.as_millis() as u64;
+        let (before_window, trial) = planned_length(&scenario.workload);
+        let trial_ms = trial.as_millis() as u64;
         let bar = ProgressBar::new(trial_ms * trials as u64);
         // The template is a constant: it parses, or no test passes.
         if let Ok(style) =
@@ -41,7 +42,15 @@ impl Progress {
             bar.set_style(style.progress_chars("━╸─"));
         }
         let is_terminal = std::io::stderr().is_terminal();
-        Self { bar, is_terminal, trial_ms, warm_up_ms, trials, current: None }
+        Self {
+            bar,
+            is_terminal,
+            before_window_ms: before_window.as_millis() as u64,
+            trial_ms,
+            idle_ms: scenario.workload.idle.as_millis() as u64,
+            trials,
+            current: None,
+        }
     }
 
     /// A trial begins.
@@ -69,14 +78,15 @@ impl Progress {
         let in_phase_ms = (clock::now_ns() - current.since_ns) / 1_000_000;
         let in_trial_ms = match phase {
             Phase::Start | Phase::Connect(_) => 0,
-            Phase::WarmUp => in_phase_ms.min(self.warm_up_ms),
-            Phase::Measure(_) => self.warm_up_ms + in_phase_ms,
+            Phase::Idle => in_phase_ms.min(self.before_window_ms),
+            Phase::WarmUp => (self.idle_ms + in_phase_ms).min(self.before_window_ms),
+            Phase::Measure(_) => self.before_window_ms + in_phase_ms,
             Phase::Measured | Phase::Drain(_) => self.trial_ms,
         };
         let done_ms = self.trial_ms * current.index as u64 + in_trial_ms.min(self.trial_ms);
         let left_s = (self.trial_ms * self.trials as u64).saturating_sub(done_ms).div_ceil(1000);
         let detail = match phase {
-            Phase::Start | Phase::WarmUp | Phase::Measured => String::new(),
+            Phase::Start | Phase::Idle | Phase::WarmUp | Phase::Measured => String::new(),
             Phase::Connect(connected) => format!(", {connected} connected"),
             Phase::Measure(deliveries) => format!(", {deliveries} deliveries"),
             Phase::Drain(missing) => format!(", {missing} deliveries to come"),
@@ -116,6 +126,7 @@ fn word(phase: Phase) -> &'static str {
     match phase {
         Phase::Start => "starting the server",
         Phase::Connect(_) => "connecting",
+        Phase::Idle => "idle",
         Phase::WarmUp => "warming up",
         Phase::Measure(_) => "measuring",
         Phase::Measured => "measured",

@@ -8,13 +8,14 @@ use pushbench_wire::clock;
 use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::ending::{Ending, shortages};
 use super::progress::Progress;
 use super::report::show;
 use crate::engine::probe::{self, Cores};
 use crate::engine::{BASE_CELL, TrialPlan, fairness};
-use crate::results::latency_log::{Interval, LatencyLog};
+use crate::results::latency_log::{Entry, Interval, LatencyLog};
 use crate::results::model::{SCHEMA_VERSION, ScenarioText};
-use crate::results::{Manifest, Metric, Outcome, Run, Trial, folder};
+use crate::results::{Manifest, Outcome, Run, Trial, folder};
 use crate::scenario::Scenario;
 use crate::scenario::schedule::{self, PlannedTrial};
 
@@ -40,21 +41,6 @@ pub struct Build {
     pub version: &'static str,
     /// Source revision, if it is known.
     pub revision: Option<&'static str>,
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Every transport has a valid trial, and none failed.
-    Complete,
-    /// At least one trial failed; the others are kept.
-    SomeFailed,
-    /// Deliveries were lost, duplicated or out of order.
-    Unfaithful,
-    /// A transport has no trial that can be trusted.
-    Untrusted,
-    /// It was interrupted; finished trials are kept.
-    Interrupted,
 }
 
 /// Runs every trial of a scenario, one after the other. What has been measured is on disk after
@@ -110,7 +96,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
         dir: &dir,
         start_ns: clock::now_ns(),
         run: Run { schema_version: SCHEMA_VERSION, manifest, trials: Vec::new() },
-        log: LatencyLog { intervals: Vec::new() },
+        log: LatencyLog::default(),
         progress: Progress::new(&scenario, trials.len()),
     };
     tokio::runtime::Builder::new_current_thread()
@@ -121,7 +107,13 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
     let Session { run, log, progress, .. } = session;
     progress.finish();
     show(&dir, &run, &log)?;
-    Ok(ending(&run))
+    let ending = Ending::of(&run, &trials);
+    if ending == Ending::Untrusted {
+        for shortage in shortages(&run, &trials) {
+            eprintln!("{shortage}");
+        }
+    }
+    Ok(ending)
 }
 
 /// The folder that a run gets when none is named: two may start within a second.
@@ -131,30 +123,6 @@ fn free_folder(run_name: &str) -> PathBuf {
         .chain(names)
         .map(|name| Path::new("results").join(name));
     folders.find(|folder| !folder.exists()).unwrap_or_default()
-}
-
-/// Whether the account of a trial's deliveries does not come out even.
-fn is_unfaithful(trial: &Trial) -> bool {
-    [Metric::Lost, Metric::Duplicated, Metric::Reordered]
-        .into_iter()
-        .any(|metric| trial.value(metric).is_some_and(|count| count > 0.0))
-}
-
-fn ending(run: &Run) -> Ending {
-    let has_valid = |trial: &Trial| {
-        run.trials.iter().any(|other| other.transport == trial.transport && other.is_valid())
-    };
-    if run.manifest.interrupted {
-        Ending::Interrupted
-    } else if run.trials.iter().any(|trial| matches!(trial.outcome, Outcome::Failed { .. })) {
-        Ending::SomeFailed
-    } else if run.trials.iter().any(is_unfaithful) {
-        Ending::Unfaithful
-    } else if run.trials.iter().all(has_valid) {
-        Ending::Complete
-    } else {
-        Ending::Untrusted
-    }
 }
 
 /// A run in the making.
@@ -179,7 +147,10 @@ impl Session<'_> {
                 (trial, intervals) = self.run_one(planned) => {
                     self.progress.end(&trial);
                     self.run.trials.push(trial);
-                    self.log.intervals.extend(intervals);
+                    for interval in &intervals {
+                        let entry = Entry::new(interval).context("cannot write latencies")?;
+                        self.log.entries.push(entry);
+                    }
                 }
                 _ = interrupt.recv() => self.run.manifest.interrupted = true,
                 _ = terminate.recv() => self.run.manifest.interrupted = true,
@@ -200,6 +171,7 @@ impl Session<'_> {
             transport,
             server: self.server,
             cores: self.cores,
+            record: true,
         };
         let warm_up = self.scenario.workload.warm_up;
         match plan.run(|phase| self.progress.step(phase)).await {

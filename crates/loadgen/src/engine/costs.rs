@@ -13,6 +13,7 @@ const DISAGREEMENT: f64 = 0.001;
 const ON_ITS_WAY_BYTES: u64 = 4 << 10;
 
 /// What was found besides the two snapshots that bound the window.
+#[derive(Default)]
 pub(super) struct Costs {
     /// Just before the window.
     pub(super) traffic_before: Option<Traffic>,
@@ -126,14 +127,8 @@ mod tests {
     /// What the warning says when the sockets saw `stream_bytes` and TCP ten million.
     fn warning(stream_bytes: u64) -> Option<Warning> {
         let tcp = TcpTotals { bytes_in: 900_000, bytes_out: 9_100_000, ..TcpTotals::default() };
-        let costs = Costs {
-            traffic_before: None,
-            traffic_after: None,
-            traffic_at_end: Some(Traffic { tcp, stream_bytes }),
-            socket_memory_before: None,
-            generator_memory_peak: None,
-            server_instructions: None,
-        };
+        let costs =
+            Costs { traffic_at_end: Some(Traffic { tcp, stream_bytes }), ..Costs::default() };
         costs.warning()
     }
 

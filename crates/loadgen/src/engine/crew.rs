@@ -86,6 +86,7 @@ impl Crew {
         transport: Transport,
         subscriptions: &[Subscription],
         measured: MeasuredEvents,
+        record: bool,
         threads: usize,
     ) -> anyhow::Result<Self> {
         let (sender, signals) = mpsc::unbounded_channel();
@@ -99,6 +100,7 @@ impl Crew {
                 let duty = Duty {
                     subscriptions: share.to_vec(),
                     measured,
+                    record,
                     tally: Arc::clone(&tally),
                     signals: sender.clone(),
                     asked,
@@ -180,6 +182,7 @@ impl Crew {
 struct Duty {
     subscriptions: Vec<Subscription>,
     measured: MeasuredEvents,
+    record: bool,
     tally: Arc<Tally>,
     signals: mpsc::UnboundedSender<Signal>,
     asked: mpsc::UnboundedReceiver<Question>,
@@ -207,7 +210,7 @@ impl Duty {
                 signals: self.signals.clone(),
             };
             let log = EventLog {
-                ledger: Ledger::new(self.measured.count),
+                ledger: self.record.then(|| Ledger::new(self.measured.count)),
                 recorder: Rc::clone(&recorder),
                 tally: Arc::clone(&self.tally),
                 last_read_ns: 0,
@@ -290,7 +293,8 @@ async fn receive_for_ever<S: Subscriber>(
 
 /// Enters what one subscriber receives.
 struct EventLog {
-    ledger: Ledger,
+    /// None while deliveries are only counted.
+    ledger: Option<Ledger>,
     recorder: Rc<RefCell<Recorder>>,
     tally: Arc<Tally>,
     last_read_ns: u64,
@@ -312,16 +316,17 @@ impl Sink for EventLog {
             self.last_read_ns = at_ns;
             self.tally.reads.add(1);
         }
-        let mut recorder = self.recorder.borrow_mut();
         if event.name == LAGGED_NAME {
-            recorder.account.lagged += 1;
+            self.recorder.borrow_mut().account.lagged += 1;
             return;
         }
         self.tally.deliveries.add(1);
         self.tally.payload_bytes.add(event.payload.len() as u64);
+        let Some(ledger) = &mut self.ledger else { return };
+        let mut recorder = self.recorder.borrow_mut();
         match Stamp::read_from(event.payload) {
             Some(stamp) => {
-                if recorder.enter(&mut self.ledger, &stamp, at_ns) {
+                if recorder.enter(ledger, &stamp, at_ns) {
                     self.tally.measured.add(1);
                 }
             }

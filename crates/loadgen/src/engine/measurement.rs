@@ -1,4 +1,4 @@
-//! What a trial found, as values of the metrics and warnings.
+//! What a trial found, as values of the metrics. Whether they can be trusted is judged in `validity`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,29 +9,13 @@ use pushbench_wire::Transport;
 use super::costs::{Costs, CpuTime};
 use super::probe::{Cores, Memory};
 use super::recorder::Recorder;
-use super::snapshot::Snapshot;
-use crate::results::latency_log::{self, Interval};
+use super::snapshot::{Snapshot, Usage};
+use crate::results::latency_log::Interval;
 use crate::results::{Metric, Outcome, Trial, Warning};
 
 /// How many deliveries must lie beyond a percentile for it to be a figure: fewer make it the luck
 /// of a few.
 const BEYOND: f64 = 50.0;
-
-/// A publisher later than this at its 99th percentile is worth a warning.
-const LATE: Duration = Duration::from_millis(1);
-
-/// A generator busier than this is worth a warning: queueing grows steeply from here on.
-const GENERATOR_BUSY_PERCENT: f64 = 80.0;
-
-/// A server busier than this has no room left.
-const SERVER_BUSY_PERCENT: f64 = 90.0;
-
-/// Other processes that use more than this of all cores are worth a warning. What the kernel does
-/// for nobody in particular, such as interrupts, came to 10 % under a busy load.
-const OTHER_LOAD_PERCENT: f64 = 15.0;
-
-/// Stolen time above this is worth a warning.
-const STOLEN_PERCENT: f64 = 1.0;
 
 /// The raw findings of one trial.
 pub(crate) struct Measurement {
@@ -39,7 +23,12 @@ pub(crate) struct Measurement {
     /// Whether subscribers stay connected: the memory of one that does not is that of nobody.
     pub(super) keeps_connections: bool,
     pub(super) cores: Cores,
-    pub(super) expected: u64,
+    /// Events of the window that were to be published, on all channels.
+    pub(super) planned: u64,
+    /// Deliveries that these call for; empty when deliveries were not recorded.
+    pub(super) expected: Option<u64>,
+    /// The ends of the idle phase; empty when there was none.
+    pub(super) idle: Option<(Snapshot, Snapshot)>,
     pub(super) before: Snapshot,
     pub(super) after: Snapshot,
     pub(super) memory_before: Option<Memory>,
@@ -82,9 +71,8 @@ impl Measurement {
             values: self.values(),
         };
         let length_s = self.interval.as_secs_f64();
-        let intervals = self
-            .recorder
-            .intervals
+        let recorded = if self.expected.is_some() { self.recorder.intervals } else { Vec::new() };
+        let intervals = recorded
             .into_iter()
             .enumerate()
             .map(|(index, histogram)| Interval {
@@ -101,14 +89,15 @@ impl Measurement {
         let latency = self.recorder.corrected();
         let uncorrected = &self.recorder.uncorrected;
         let account = &self.recorder.account;
-        let flow = self.after.totals.since(&self.before.totals);
-        let publisher_cpu = self.after.publisher_cpu_ns - self.before.publisher_cpu_ns;
-        let server_cpu = self.after.server_cpu_ns - self.before.server_cpu_ns;
-        let engine_cpu = self.after.engine_cpu_ns - self.before.engine_cpu_ns;
-        let generator_cpu = (self.after.own_cpu_ns - self.before.own_cpu_ns)
-            .saturating_sub(publisher_cpu + engine_cpu);
+        let Usage { length_ns, server_cpu, publisher_cpu, generator_cpu, flow, .. } =
+            self.after.since(&self.before);
         let flow_bytes = flow.bytes_in + flow.bytes_out;
         let per_delivery = |cost: u64| ratio(cost, flow.deliveries);
+        let standing = self.standing();
+        let above_standing = standing.filter(|_| flow.deliveries > 0).map(|of| {
+            let standing_ns = of.server_cpu_ns * self.subscriber_minutes(length_ns);
+            (server_cpu as f64 - standing_ns) / flow.deliveries as f64
+        });
         let memory = self.before.memory.map(|memory| memory.anonymous);
         let memory_per_subscriber = memory
             .filter(|_| self.keeps_connections)
@@ -116,6 +105,8 @@ impl Measurement {
             .and_then(|(now, before)| now.checked_sub(before.anonymous))
             .and_then(|grown| ratio(grown, u64::from(self.subscribers)));
         let count = |n: u64| Some(n as f64);
+        // Nobody counted what was not recorded.
+        let recorded = |n: u64| self.expected.map(|_| n as f64);
         let values = [
             (Metric::LatencyP50, percentile(&latency, 0.5)),
             (Metric::LatencyP90, percentile(&latency, 0.9)),
@@ -132,20 +123,26 @@ impl Measurement {
                 not_empty(&self.lateness, |l| l.value_at_quantile(0.99)),
             ),
             (Metric::PublisherLatenessMax, not_empty(&self.lateness, Histogram::max)),
-            (Metric::Expected, count(self.expected)),
-            (Metric::Delivered, count(account.delivered)),
-            (Metric::Lost, count(self.expected.saturating_sub(account.delivered))),
-            (Metric::Duplicated, count(account.duplicated)),
-            (Metric::Reordered, count(account.reordered)),
-            (Metric::NegativeLatency, count(account.negative)),
+            (Metric::Expected, self.expected.map(|expected| expected as f64)),
+            (Metric::Delivered, recorded(account.delivered)),
+            (Metric::Lost, self.lost().map(|lost| lost as f64)),
+            (Metric::Duplicated, recorded(account.duplicated)),
+            (Metric::Reordered, recorded(account.reordered)),
+            (Metric::NegativeLatency, recorded(account.negative)),
             (Metric::Lagged, count(account.lagged)),
             (Metric::ServerCpu, count(server_cpu)),
             (Metric::GeneratorCpu, count(generator_cpu)),
             (Metric::PublisherCpu, count(publisher_cpu)),
-            (Metric::Window, count(self.after.at_ns - self.before.at_ns)),
+            (Metric::Window, count(length_ns)),
             (Metric::WindowDeliveries, count(flow.deliveries)),
             (Metric::ServerCpuPerDelivery, per_delivery(server_cpu)),
             (Metric::GeneratorCpuPerDelivery, per_delivery(generator_cpu)),
+            (Metric::Idle, standing.map(|of| of.length_ns as f64)),
+            (Metric::StandingServerCpu, standing.map(|of| of.server_cpu_ns)),
+            (Metric::StandingGeneratorCpu, standing.map(|of| of.generator_cpu_ns)),
+            (Metric::StandingBytes, standing.map(|of| of.bytes)),
+            (Metric::StandingRequests, standing.map(|of| of.requests)),
+            (Metric::ServerCpuAboveStandingPerDelivery, above_standing),
             (Metric::ServerMemory, memory.map(|bytes| bytes as f64)),
             (Metric::ServerMemoryPeak, self.memory_after.map(|memory| memory.peak as f64)),
             (Metric::ServerMemoryPerSubscriber, memory_per_subscriber),
@@ -167,74 +164,38 @@ impl Measurement {
             .collect()
     }
 
-    fn warnings(&self) -> Vec<Warning> {
-        let account = &self.recorder.account;
-        let mut warnings = Vec::new();
-        let late_ns = self.lateness.value_at_quantile(0.99);
-        if u128::from(late_ns) > LATE.as_nanos() {
-            warnings.push(Warning::PublisherLate { p99_ms: late_ns as f64 / 1e6 });
-        }
-        let window_ns = self.after.at_ns - self.before.at_ns;
-        let busy_percent = |cpu_ns: u64, cores: &[usize]| {
-            cpu_ns as f64 / (window_ns as f64 * cores.len() as f64) * 100.0
-        };
-        let own_cpu = self.after.own_cpu_ns - self.before.own_cpu_ns;
-        let server_cpu = self.after.server_cpu_ns - self.before.server_cpu_ns;
-        // On a core that is shared, neither side can have all of it.
-        let shared_cpu = if self.cores.are_shared() { own_cpu + server_cpu } else { 0 };
-        if self.cores.are_shared() {
-            warnings.push(Warning::SharedCore);
-        }
-        let generator_busy = busy_percent(own_cpu.max(shared_cpu), &self.cores.generator);
-        if generator_busy > GENERATOR_BUSY_PERCENT {
-            warnings.push(Warning::GeneratorSaturated { busy_percent: generator_busy });
-        }
-        let server_busy = busy_percent(server_cpu.max(shared_cpu), &self.cores.server);
-        if server_busy > SERVER_BUSY_PERCENT {
-            warnings.push(Warning::ServerSaturated { busy_percent: server_busy });
-        }
-        let stolen = self.after.machine.zip(self.before.machine);
-        if let Some(percent) = stolen.and_then(|(after, before)| after.stolen_percent_since(before))
-            && percent > STOLEN_PERCENT
-        {
-            warnings.push(Warning::CpuStolen { percent });
-        }
-        let busy = self.after.machine.zip(self.before.machine);
-        if let Some(busy_ns) = busy.and_then(|(after, before)| after.busy_ns_since(before)) {
-            let percent =
-                busy_percent(busy_ns.saturating_sub(own_cpu + server_cpu), &self.cores.all());
-            if percent > OTHER_LOAD_PERCENT {
-                warnings.push(Warning::OtherLoad { percent });
-            }
-        }
-        if account.negative > 0 {
-            warnings.push(Warning::NegativeLatency { count: account.negative });
-        }
-        let received = self.received;
-        if let Some(server) = self.server_deliveries.map(|count| count as u64)
-            && server != received
-        {
-            warnings.push(Warning::CountsDisagree { server, received });
-        }
-        warnings.extend(self.costs.warning());
-        let needed = samples_for(0.99);
-        if account.delivered < needed {
-            warnings.push(Warning::TooFewSamples { delivered: account.delivered, needed });
-        }
-        if account.beyond_range > 0 {
-            let limit_s = latency_log::HIGHEST.as_secs();
-            warnings.push(Warning::BeyondRange { count: account.beyond_range, limit_s });
-        }
-        let lost = self.expected.saturating_sub(account.delivered);
-        if lost > 0 {
-            warnings.push(Warning::DeliveriesLost { lost });
-        }
-        if let Some(reason) = &account.first_reconnect {
-            let reason = reason.clone();
-            warnings.push(Warning::Reconnected { count: account.reconnects, reason });
-        }
-        warnings
+    /// Deliveries that did not come; empty when they were not recorded.
+    pub(super) fn lost(&self) -> Option<u64> {
+        Some(self.expected?.saturating_sub(self.recorder.account.delivered))
     }
+
+    fn standing(&self) -> Option<Standing> {
+        let (from, to) = self.idle.as_ref()?;
+        let Usage { length_ns, server_cpu, generator_cpu, flow, .. } = to.since(from);
+        let rate = |cost: u64| cost as f64 / self.subscriber_minutes(length_ns);
+        Some(Standing {
+            length_ns,
+            server_cpu_ns: rate(server_cpu),
+            generator_cpu_ns: rate(generator_cpu),
+            bytes: rate(flow.bytes_in + flow.bytes_out),
+            requests: rate(flow.requests),
+        })
+    }
+
+    fn subscriber_minutes(&self, length_ns: u64) -> f64 {
+        length_ns as f64 / 60e9 * f64::from(self.subscribers)
+    }
+}
+
+/// What it costs that subscribers are there while nothing is published: each one, per minute.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    /// How long it was measured.
+    length_ns: u64,
+    server_cpu_ns: f64,
+    generator_cpu_ns: f64,
+    bytes: f64,
+    requests: f64,
 }
 
 /// The only cell of a scenario without a matrix.
@@ -262,6 +223,90 @@ fn ratio(amount: u64, by: u64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::fixture::{MEASURED, flawless};
+    use crate::results::latency_log;
+    use crate::transport::Totals;
+
+    /// Three seconds in which the ten subscribers sent fifty requests.
+    fn idle() -> Option<(Snapshot, Snapshot)> {
+        let from = flawless().before;
+        let to = Snapshot {
+            at_ns: 3_000_000_000,
+            server_cpu_ns: 6_000_000,
+            own_cpu_ns: 8_000_000,
+            engine_cpu_ns: 1_000_000,
+            totals: Totals { requests: 50, bytes_in: 700, bytes_out: 300, ..Totals::default() },
+            ..from.clone()
+        };
+        Some((from, to))
+    }
+
+    #[test]
+    fn standing_costs_are_those_of_a_subscriber_in_a_minute() {
+        let values = Measurement { idle: idle(), ..flawless() }.values();
+        // Ten subscribers for 3 s are half a subscriber for a minute.
+        for (metric, value) in [
+            (Metric::Idle, 3e9),
+            (Metric::StandingServerCpu, 12e6),
+            (Metric::StandingGeneratorCpu, 14e6),
+            (Metric::StandingBytes, 2_000.0),
+            (Metric::StandingRequests, 100.0),
+            (Metric::ServerCpuPerDelivery, 200e3),
+            // Of the server's 2 s in the window, 20 ms would have been used without a delivery.
+            (Metric::ServerCpuAboveStandingPerDelivery, 198e3),
+        ] {
+            let found = values[&metric];
+            assert!((found / value - 1.0).abs() < 1e-9, "{}: {found}", metric.name());
+        }
+    }
+
+    #[test]
+    fn noise_may_push_the_cost_above_standing_below_zero() {
+        let mut trial = Measurement { idle: idle(), ..flawless() };
+        trial.after.server_cpu_ns = 19_000_000;
+        let above = trial.values()[&Metric::ServerCpuAboveStandingPerDelivery];
+        assert!((above + 100.0).abs() < 1e-6, "1 ms too little for 10,000 deliveries: {above}");
+    }
+
+    #[test]
+    fn without_an_idle_phase_nothing_is_known_of_standing() {
+        let values = flawless().values();
+        for metric in [
+            Metric::Idle,
+            Metric::StandingServerCpu,
+            Metric::StandingGeneratorCpu,
+            Metric::StandingBytes,
+            Metric::StandingRequests,
+            Metric::ServerCpuAboveStandingPerDelivery,
+        ] {
+            assert!(!values.contains_key(&metric), "{}", metric.name());
+        }
+    }
+
+    #[test]
+    fn what_is_not_recorded_has_costs_alone() {
+        let trial = Measurement { expected: None, recorder: Recorder::new(MEASURED), ..flawless() };
+        let (trial, intervals) = trial.into_trial(Transport::Sse, 1, Duration::ZERO, 0);
+        assert_eq!((trial.outcome, &trial.warnings[..]), (Outcome::Valid, &[][..]));
+        assert_eq!(intervals.len(), 0);
+        for metric in [
+            Metric::LatencyP50,
+            Metric::LatencyMax,
+            Metric::LatencyMean,
+            Metric::UncorrectedLatencyMax,
+            Metric::Expected,
+            Metric::Delivered,
+            Metric::Lost,
+            Metric::Duplicated,
+            Metric::Reordered,
+            Metric::NegativeLatency,
+        ] {
+            assert!(!trial.values.contains_key(&metric), "{}", metric.name());
+        }
+        assert_eq!(trial.values[&Metric::WindowDeliveries], 10_000.0);
+        assert_eq!(trial.values[&Metric::ServerCpuPerDelivery], 200e3);
+        assert_eq!(trial.values[&Metric::GeneratorCpuPerDelivery], 240e3);
+    }
 
     #[test]
     fn a_percentile_without_enough_samples_is_empty() {

@@ -4,6 +4,8 @@
 mod costs;
 mod crew;
 pub(crate) mod fairness;
+#[cfg(test)]
+mod fixture;
 mod ledger;
 mod measurement;
 mod pacer;
@@ -14,6 +16,7 @@ mod server_command;
 mod server_process;
 mod snapshot;
 mod trial;
+mod validity;
 
 pub(crate) use measurement::{BASE_CELL, samples_for};
-pub(crate) use trial::{OVERHEAD, Phase, TrialPlan};
+pub(crate) use trial::{Phase, TrialPlan, planned_length};

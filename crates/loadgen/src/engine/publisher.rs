@@ -78,6 +78,7 @@ impl Drop for Publisher {
 struct Shared {
     stop: AtomicBool,
     sent: AtomicU64,
+    published: AtomicU64,
     sending_cpu_ns: AtomicU64,
     answers_cpu_ns: AtomicU64,
     failure: Mutex<Option<String>>,
@@ -131,6 +132,11 @@ impl Publisher {
         TcpTotals::read(self.connection.as_raw_fd())
     }
 
+    /// Measured events that the server has taken so far, of all channels.
+    pub(super) fn published(&self) -> u64 {
+        self.shared.published.load(Ordering::Relaxed)
+    }
+
     /// Why it cannot go on, as soon as it cannot.
     pub(super) fn failure(&self) -> Option<String> {
         self.shared.failure.lock().ok()?.clone()
@@ -181,7 +187,7 @@ fn publish(
         }
         let now_ns = clock::now_ns();
         request.clear();
-        let mut requests = 0;
+        let (mut requests, mut measured) = (0, 0);
         let mut touched = Vec::new();
         while let Some(due) = schedule.next_if(|event| plan.start_ns + event.offset_ns <= now_ns) {
             let intended_ns = plan.start_ns + due.offset_ns;
@@ -199,6 +205,7 @@ fn publish(
                 published_ns: now_ns,
             });
             if plan.measured.index(due.sequence).is_some() {
+                measured += 1;
                 lateness.saturating_record(now_ns - intended_ns);
             }
         }
@@ -211,6 +218,7 @@ fn publish(
         if let Err(error) = stream.write_all(&request) {
             break Err(error).context("the server does not take events any more");
         }
+        shared.published.fetch_add(measured, Ordering::Relaxed);
         shared.sending_cpu_ns.store(thread_cpu_ns(), Ordering::Relaxed);
     };
     shared.stop.store(true, Ordering::Release);

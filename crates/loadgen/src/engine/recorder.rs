@@ -30,9 +30,10 @@ impl MeasuredEvents {
         sequence.checked_sub(self.first).filter(|index| *index < self.count)
     }
 
-    /// How many intervals latency over time is cut into: one a second, unless that is too many.
+    /// How many intervals latency over time is cut into: about one a second, unless that is too
+    /// many. Each third of the window is whole intervals.
     fn intervals(&self) -> u64 {
-        self.duration.as_secs().clamp(1, MAX_INTERVALS)
+        self.duration.as_secs().clamp(1, MAX_INTERVALS).next_multiple_of(3)
     }
 
     /// Length of each interval.
@@ -121,11 +122,14 @@ impl Recorder {
 
     /// All delivery latencies in one histogram.
     pub(super) fn corrected(&self) -> Histogram<u64> {
-        let mut all = latency_log::histogram();
-        for interval in &self.intervals {
-            add(&mut all, interval);
-        }
-        all
+        sum(&self.intervals)
+    }
+
+    /// Those of the first and of the last third of the window.
+    pub(super) fn first_and_last_third(&self) -> [Histogram<u64>; 2] {
+        let third = self.intervals.len() / 3;
+        let last = self.intervals.len() - third;
+        [sum(&self.intervals[..third]), sum(&self.intervals[last..])]
     }
 
     /// Adds what another worker recorded in the same trial.
@@ -152,6 +156,14 @@ impl Account {
             self.first_reconnect.clone_from(&other.first_reconnect);
         }
     }
+}
+
+fn sum(histograms: &[Histogram<u64>]) -> Histogram<u64> {
+    let mut sum = latency_log::histogram();
+    for histogram in histograms {
+        add(&mut sum, histogram);
+    }
+    sum
 }
 
 fn add(sum: &mut Histogram<u64>, other: &Histogram<u64>) {
@@ -202,12 +214,13 @@ mod tests {
         for sequence in 10..30 {
             one.enter(&mut ledger, &stamp(sequence), 2_000);
         }
-        assert_eq!(one.intervals.iter().map(Histogram::len).collect::<Vec<_>>(), [10, 10]);
+        assert_eq!(one.intervals.iter().map(Histogram::len).collect::<Vec<_>>(), [7, 7, 6]);
+        assert_eq!(one.first_and_last_third().map(|third| third.len()), [7, 6]);
         let mut other = Recorder::new(MEASURED);
         other.enter(&mut Ledger::new(MEASURED.count), &stamp(10), u64::MAX);
         one.merge(&other);
         assert_eq!(one.account.delivered, 21);
         assert_eq!(one.account.beyond_range, 1);
-        assert_eq!(one.intervals[0].len(), 11, "a latency out of range still counts");
+        assert_eq!(one.intervals[0].len(), 8, "a latency out of range still counts");
     }
 }

@@ -1,4 +1,4 @@
-//! One trial: a fresh server, subscribers, warm-up, the measured window, the drain.
+//! One trial: a fresh server, subscribers, the idle phase, warm-up, the measured window, the drain.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use super::server_command::server_command;
 use super::server_process::{ServerHandle, ServerProcess};
 use super::snapshot::Snapshot;
 use crate::results::latency_log;
-use crate::scenario::schedule::{Schedule, polling_phases};
-use crate::scenario::{Connection, Scenario};
+use crate::scenario::schedule::{Schedule, first_long_poll_timeouts, polling_phases};
+use crate::scenario::{Connection, Scenario, Workload};
 use crate::transport::{Subscription, Totals};
 
 /// From the last connection to the first event: the server finishes what connecting began.
@@ -40,9 +40,17 @@ const TICK: Duration = Duration::from_millis(50);
 /// How long a server that broke its connections may take to be seen dead.
 const DYING: Duration = Duration::from_millis(500);
 
-/// About what a trial takes beside its warm-up and window: starting the server, connecting,
-/// draining and stopping.
-pub(crate) const OVERHEAD: Duration = Duration::from_millis(700);
+/// About what a trial takes beside its phases: starting the server, connecting, draining and
+/// stopping.
+const OVERHEAD: Duration = Duration::from_millis(700);
+
+/// About how long a trial takes from its start to the window, and in all.
+pub(crate) fn planned_length(workload: &Workload) -> (Duration, Duration) {
+    let settling = if workload.idle.is_zero() { Duration::ZERO } else { LEAD };
+    let window = Schedule::new(workload).window();
+    let before = settling + workload.idle + window.start;
+    (before, before + (window.end - window.start) + OVERHEAD)
+}
 
 /// What a trial needs to know.
 pub(crate) struct TrialPlan<'a> {
@@ -54,6 +62,9 @@ pub(crate) struct TrialPlan<'a> {
     pub(crate) server: &'a [String],
     /// Who runs where.
     pub(crate) cores: &'a Cores,
+    /// Whether deliveries are recorded. Otherwise they are only counted, which shows what recording
+    /// costs: the trial then has its costs, but no latencies and no account of its events.
+    pub(crate) record: bool,
 }
 
 /// Where a trial stands.
@@ -63,6 +74,8 @@ pub(crate) enum Phase {
     Start,
     /// Subscribers connect: how many are.
     Connect(u64),
+    /// All are connected, and nothing is published.
+    Idle,
     /// Events flow, unmeasured.
     WarmUp,
     /// Events flow and are measured: deliveries so far.
@@ -111,9 +124,11 @@ impl TrialPlan<'_> {
             self.transport,
             &self.subscriptions(server),
             measured,
+            self.record,
             self.cores.generator.len(),
         )?;
         self.connect(&mut crew, progress).await?;
+        let idle = self.idle(server, &mut crew, progress).await?;
 
         let (start_ns, start) = (clock::now_ns() + LEAD.as_nanos() as u64, Instant::now() + LEAD);
         let plan = PublishPlan {
@@ -124,17 +139,17 @@ impl TrialPlan<'_> {
             measured,
         };
         let publisher = Publisher::start(plan, schedule.events())?;
-        wait_until(start + window.start, &mut crew, &publisher, |_| progress(Phase::WarmUp))
+        wait_until(start + window.start, &mut crew, Some(&publisher), |_| progress(Phase::WarmUp))
             .await?;
         // What costs CPU to ask is asked before the window and after it.
         let traffic_before = crew.traffic().await;
         let mut instructions = server.instructions();
-        let before = Snapshot::take(server, &crew, &publisher)?;
-        wait_until(start + window.end, &mut crew, &publisher, |crew| {
+        let before = Snapshot::take(server, &crew, Some(&publisher))?;
+        wait_until(start + window.end, &mut crew, Some(&publisher), |crew| {
             progress(Phase::Measure(crew.totals().measured));
         })
         .await?;
-        let after = Snapshot::take(server, &crew, &publisher)?;
+        let after = Snapshot::take(server, &crew, Some(&publisher))?;
         let server_instructions = instructions.as_mut().and_then(EventCounter::read);
         // Counting goes on until they are closed, and costs something.
         drop(instructions);
@@ -142,7 +157,10 @@ impl TrialPlan<'_> {
         progress(Phase::Measured);
 
         let expected = u64::from(measured.count) * u64::from(workload.subscribers);
-        self.drain(&mut crew, expected, progress).await?;
+        if self.record {
+            self.drain(&mut crew, expected, progress).await?;
+        }
+        sleep(LINGER).await;
         let traffic_at_end = crew.traffic().await;
         let memory_after = server.memory();
         let own_memory = probe::memory_of(Pid::this()).filter(|_| peak_is_of_this_trial);
@@ -159,7 +177,9 @@ impl TrialPlan<'_> {
             subscribers: workload.subscribers,
             keeps_connections: self.connection() == Connection::KeepAlive,
             cores: self.cores.clone(),
-            expected,
+            planned: u64::from(measured.count) * u64::from(workload.channels),
+            expected: self.record.then_some(expected),
+            idle,
             before,
             after,
             memory_before,
@@ -181,6 +201,24 @@ impl TrialPlan<'_> {
         })
     }
 
+    /// The moments between which everyone is connected and nothing is published.
+    async fn idle(
+        &self,
+        server: &ServerHandle,
+        crew: &mut Crew,
+        progress: &mut impl FnMut(Phase),
+    ) -> anyhow::Result<Option<(Snapshot, Snapshot)>> {
+        let idle = self.scenario.workload.idle;
+        if idle.is_zero() {
+            return Ok(None);
+        }
+        let start = Instant::now() + LEAD;
+        wait_until(start, crew, None, |_| progress(Phase::Idle)).await?;
+        let from = Snapshot::take(server, crew, None)?;
+        wait_until(start + idle, crew, None, |_| progress(Phase::Idle)).await?;
+        Ok(Some((from, Snapshot::take(server, crew, None)?)))
+    }
+
     fn connection(&self) -> Connection {
         match self.transport {
             Transport::Polling => self.scenario.polling.connection,
@@ -191,20 +229,26 @@ impl TrialPlan<'_> {
 
     fn subscriptions(&self, server: &ServerHandle) -> Vec<Subscription> {
         let scenario = self.scenario;
+        let Scenario { seed, .. } = *scenario;
+        let subscribers = scenario.workload.subscribers;
         let interval = scenario.polling.interval;
-        let phases = polling_phases(scenario.seed, scenario.workload.subscribers, interval);
+        let phases = polling_phases(seed, subscribers, interval);
+        let long_poll_timeout = scenario.long_polling.timeout;
+        let first_timeouts = first_long_poll_timeouts(seed, subscribers, long_poll_timeout);
         let poll_epoch = Instant::now();
         let connection = self.connection();
         phases
             .into_iter()
+            .zip(first_timeouts)
             .zip((0..scenario.workload.channels).cycle())
-            .map(|(poll_phase, channel)| Subscription {
+            .map(|((poll_phase, first_long_poll_timeout), channel)| Subscription {
                 address: server.address,
                 channel: channel_name(channel),
                 poll_interval: interval,
                 poll_epoch,
                 poll_phase,
-                long_poll_timeout: scenario.long_polling.timeout,
+                long_poll_timeout,
+                first_long_poll_timeout,
                 connection,
             })
             .collect()
@@ -254,7 +298,6 @@ impl TrialPlan<'_> {
             progress(Phase::Drain(missing));
             look_around(TICK, crew).await?;
         }
-        sleep(LINGER).await;
         Ok(())
     }
 }
@@ -267,7 +310,7 @@ fn channel_name(index: u32) -> String {
 async fn wait_until(
     time: Instant,
     crew: &mut Crew,
-    publisher: &Publisher,
+    publisher: Option<&Publisher>,
     mut tick: impl FnMut(&Crew),
 ) -> anyhow::Result<()> {
     loop {
@@ -277,7 +320,7 @@ async fn wait_until(
         }
         tick(crew);
         look_around(left.min(TICK), crew).await?;
-        if let Some(reason) = publisher.failure() {
+        if let Some(reason) = publisher.and_then(Publisher::failure) {
             bail!(reason);
         }
     }

@@ -2,10 +2,11 @@
 //! failed. The yardstick is not among them, as in runs from before it.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use pushbench_wire::Transport;
 
-use super::latency_log::{Interval, LatencyLog, histogram};
+use super::latency_log::{Entry, Interval, LatencyLog, histogram};
 use super::model::{Machine, SCHEMA_VERSION, ScenarioText, Setting};
 use super::{Manifest, Metric, Outcome, Run, Trial, Warning};
 
@@ -14,6 +15,12 @@ const PER_SECOND: u64 = 2_000;
 
 /// A run and its latencies, the same every time.
 pub(crate) fn run() -> (Run, LatencyLog) {
+    // Property tests start from it hundreds of times, and compressing takes a while.
+    static RUN: LazyLock<(Run, LatencyLog)> = LazyLock::new(make);
+    RUN.clone()
+}
+
+fn make() -> (Run, LatencyLog) {
     let mut log = LatencyLog::default();
     let mut trials = Vec::new();
     let mut started_s = 0.5;
@@ -21,7 +28,7 @@ pub(crate) fn run() -> (Run, LatencyLog) {
         for &transport in Transport::ALL.iter().filter(|transport| !transport.is_yardstick()) {
             let trial = trial(transport, block, started_s + 2.0);
             if let Some(from_s) = trial.measured_from_s {
-                log.intervals.extend(intervals(transport, block, from_s));
+                log.entries.extend(entries(transport, block, from_s));
             }
             trials.push(trial);
             started_s += 16.0;
@@ -128,14 +135,16 @@ fn values(transport: Transport, block: u32) -> BTreeMap<Metric, f64> {
     ])
 }
 
-fn intervals(transport: Transport, block: u32, from_s: f64) -> impl Iterator<Item = Interval> {
+fn entries(transport: Transport, block: u32, from_s: f64) -> impl Iterator<Item = Entry> {
     (0..MEASURED_S).map(move |second| {
         let mut histogram = histogram();
         for index in 0..PER_SECOND {
             let share = (index as f64 + 0.5) / PER_SECOND as f64;
             histogram.saturating_record(latency_ns(transport, block, second, share));
         }
-        Interval { transport, start_s: from_s + f64::from(second), length_s: 1.0, histogram }
+        let start_s = from_s + f64::from(second);
+        Entry::new(&Interval { transport, start_s, length_s: 1.0, histogram })
+            .expect("these times and latencies are possible")
     })
 }
 

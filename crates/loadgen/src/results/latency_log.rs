@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::read::ZlibDecoder;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::interval_log::{
-    IntervalLogHistogram, IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, Tag,
+    IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, Tag,
 };
 use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer};
 use pushbench_wire::Transport;
@@ -46,20 +46,36 @@ fn nanoseconds(duration: Duration) -> u64 {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LatencyLog {
     /// In the order in which they were measured.
-    pub intervals: Vec<Interval>,
+    pub entries: Vec<Entry>,
 }
 
-/// The delivery latencies of one transport over a stretch of time.
+/// The delivery latencies of one transport over a stretch of time, as they are measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interval {
     /// What was measured.
     pub transport: Transport,
-    /// When it began, in seconds since the run started. The file keeps milliseconds.
+    /// When it began, in seconds since the run started.
     pub start_s: f64,
-    /// How long it lasted, in seconds. The file keeps milliseconds.
+    /// How long it lasted, in seconds.
     pub length_s: f64,
     /// Latencies in nanoseconds, made by [`histogram`].
     pub histogram: Histogram<u64>,
+}
+
+/// The same as it lies in the file: a line of a few kilobytes, where a histogram takes some 200 KB.
+/// A long run has tens of thousands of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// What was measured.
+    pub transport: Transport,
+    /// When it began, in seconds since the run started, to the millisecond.
+    pub start_s: f64,
+    /// How long it lasted, in seconds, to the millisecond.
+    pub length_s: f64,
+    /// How many latencies there are.
+    pub samples: u64,
+    /// Can be decoded: it was, when the entry was made.
+    line: Box<str>,
 }
 
 /// What is wrong with a `latency.hlog`.
@@ -93,27 +109,19 @@ impl LatencyLog {
     /// The file's bytes. `started_unix_s` is when the run started, in seconds since 1970.
     ///
     /// # Errors
-    /// A time that is negative or not finite, or a count above 2^63.
+    /// A time that is negative or not finite.
     pub fn encode(&self, started_unix_s: f64) -> Result<Vec<u8>, Problem> {
         let started = UNIX_EPOCH + seconds(started_unix_s)?;
         let mut bytes = Vec::new();
-        let mut serializer = V2DeflateSerializer::new();
-        let mut writer = IntervalLogWriterBuilder::new()
+        IntervalLogWriterBuilder::new()
             .add_comment("[Delivery latency in nanoseconds; the tag is the transport]")
             .with_start_time(started)
             .with_base_time(started)
             .with_max_value_divisor(NS_PER_MAX_UNIT)
-            .begin_log_with(&mut bytes, &mut serializer)
+            .begin_log_with(&mut bytes, &mut V2DeflateSerializer::new())
             .map_err(unwritable)?;
-        for interval in &self.intervals {
-            writer
-                .write_histogram(
-                    &interval.histogram,
-                    seconds(interval.start_s)?,
-                    seconds(interval.length_s)?,
-                    Tag::new(interval.transport.name()),
-                )
-                .map_err(unwritable)?;
+        for entry in &self.entries {
+            bytes.extend_from_slice(entry.line.as_bytes());
         }
         Ok(bytes)
     }
@@ -123,20 +131,65 @@ impl LatencyLog {
     /// # Errors
     /// The first line that is not as it should be.
     pub fn decode(bytes: &[u8]) -> Result<Self, LatencyLogError> {
-        let mut intervals = Vec::new();
+        let mut entries = Vec::new();
         // The crate's reader gives no position with an interval, so it gets the lines one by one.
         for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
-            let at = |problem| LatencyLogError { line: index + 1, problem };
-            for entry in IntervalLogIterator::new(line) {
-                match entry.map_err(|_| at(Problem::Syntax))? {
-                    LogEntry::Interval(entry) => {
-                        intervals.push(decode_interval(&entry).map_err(at)?);
-                    }
-                    LogEntry::StartTime(_) | LogEntry::BaseTime(_) => {}
-                }
+            let entry = Entry::read(line);
+            entries.extend(entry.map_err(|problem| LatencyLogError { line: index + 1, problem })?);
+        }
+        Ok(Self { entries })
+    }
+}
+
+impl Entry {
+    /// Compresses what was measured.
+    ///
+    /// # Errors
+    /// A time that is negative or not finite, a count above 2^63, or other bounds than those of
+    /// [`histogram`].
+    pub fn new(interval: &Interval) -> Result<Self, Problem> {
+        let mut lines = Vec::new();
+        IntervalLogWriterBuilder::new()
+            .with_max_value_divisor(NS_PER_MAX_UNIT)
+            .begin_log_with(&mut lines, &mut V2DeflateSerializer::new())
+            .map_err(unwritable)?
+            .write_histogram(
+                &interval.histogram,
+                seconds(interval.start_s)?,
+                seconds(interval.length_s)?,
+                Tag::new(interval.transport.name()),
+            )
+            .map_err(unwritable)?;
+        // Before it is the comment that names the divisor, which the file has only once.
+        let line = lines.split_inclusive(|&byte| byte == b'\n').next_back().unwrap_or_default();
+        Self::read(line)?.ok_or(Problem::Syntax)
+    }
+
+    /// From a line of the file; none from a comment.
+    fn read(line: &[u8]) -> Result<Option<Self>, Problem> {
+        let mut read = None;
+        for entry in IntervalLogIterator::new(line) {
+            if let LogEntry::Interval(entry) = entry.map_err(|_| Problem::Syntax)? {
+                let tag = entry.tag().map_or("", |tag| tag.as_str());
+                let histogram =
+                    decode_histogram(entry.encoded_histogram()).map_err(Problem::Histogram)?;
+                read = Some(Self {
+                    transport: tag.parse().map_err(|_| Problem::Tag(tag.to_owned()))?,
+                    start_s: entry.start_timestamp().as_secs_f64(),
+                    length_s: entry.duration().as_secs_f64(),
+                    samples: histogram.len(),
+                    line: str::from_utf8(line).map_err(|_| Problem::Syntax)?.into(),
+                });
             }
         }
-        Ok(Self { intervals })
+        Ok(read)
+    }
+
+    /// The latencies, in nanoseconds.
+    #[must_use]
+    pub fn histogram(&self) -> Histogram<u64> {
+        let (_, encoded) = self.line.rsplit_once(',').unwrap_or_default();
+        decode_histogram(encoded.trim_end()).expect("it was decoded when the entry was made")
     }
 }
 
@@ -146,16 +199,6 @@ fn unwritable(error: impl std::fmt::Display) -> Problem {
 
 fn seconds(seconds: f64) -> Result<Duration, Problem> {
     Duration::try_from_secs_f64(seconds).map_err(|_| Problem::Time(seconds))
-}
-
-fn decode_interval(entry: &IntervalLogHistogram<'_>) -> Result<Interval, Problem> {
-    let tag = entry.tag().map_or("", |tag| tag.as_str());
-    Ok(Interval {
-        transport: tag.parse().map_err(|_| Problem::Tag(tag.to_owned()))?,
-        start_s: entry.start_timestamp().as_secs_f64(),
-        length_s: entry.duration().as_secs_f64(),
-        histogram: decode_histogram(entry.encoded_histogram()).map_err(Problem::Histogram)?,
-    })
 }
 
 /// Length of the V2 header: cookie, payload length, normalizing offset, digits, bounds, ratio.
@@ -209,24 +252,35 @@ mod tests {
 
     const STARTED: f64 = 1_700_000_000.25;
 
+    fn interval(latencies_ns: &[u64]) -> Interval {
+        let mut histogram = histogram();
+        latencies_ns.iter().for_each(|&ns| histogram.saturating_record(ns));
+        Interval { transport: Transport::Polling, start_s: 0.125, length_s: 1.0, histogram }
+    }
+
     fn log(latencies_ns: &[&[u64]]) -> LatencyLog {
-        let intervals = latencies_ns.iter().enumerate().map(|(index, latencies)| {
-            let mut histogram = histogram();
-            latencies.iter().for_each(|&ns| histogram.saturating_record(ns));
-            Interval {
-                transport: Transport::ALL[index % Transport::ALL.len()],
-                start_s: index as f64 + 0.125,
-                length_s: 1.0,
-                histogram,
-            }
+        let entries = latencies_ns.iter().enumerate().map(|(index, latencies)| {
+            let transport = Transport::ALL[index % Transport::ALL.len()];
+            let start_s = index as f64 + 0.125;
+            Entry::new(&Interval { transport, start_s, ..interval(latencies) }).unwrap()
         });
-        LatencyLog { intervals: intervals.collect() }
+        LatencyLog { entries: entries.collect() }
     }
 
     #[test]
     fn what_is_written_reads_back() {
         let log = log(&[&[1, 400_000, 59_000_000_000], &[], &[1_000; 300], &[u64::MAX]]);
         assert_eq!(LatencyLog::decode(&log.encode(STARTED).unwrap()).unwrap(), log);
+    }
+
+    #[test]
+    fn an_entry_is_what_was_measured() {
+        let latencies: Vec<u64> = (1..5_000).map(|n| n * 400).collect();
+        let measured = Interval { start_s: 1.000_4, ..interval(&latencies) };
+        let entry = Entry::new(&measured).unwrap();
+        assert_eq!(entry.histogram(), measured.histogram);
+        assert_eq!((entry.samples, entry.start_s, entry.length_s), (4_999, 1.0, 1.0));
+        assert!(entry.line.len() < 10_000, "{} bytes for a second", entry.line.len());
     }
 
     #[test]
@@ -261,17 +315,16 @@ mod tests {
     fn a_histogram_with_other_bounds_is_refused() {
         let mut other = Histogram::<u64>::new_with_bounds(1, 1 << 40, 3).unwrap();
         other.record(5).unwrap();
-        let mut log = log(&[&[1]]);
-        log.intervals[0].histogram = other;
-        let error = LatencyLog::decode(&log.encode(STARTED).unwrap()).unwrap_err().to_string();
+        let other = Interval { histogram: other, ..interval(&[]) };
+        let error = Entry::new(&other).unwrap_err().to_string();
         assert!(error.contains("other bounds"), "{error}");
     }
 
     #[test]
     fn an_impossible_time_is_not_written() {
-        let mut log = log(&[&[1]]);
-        log.intervals[0].start_s = f64::NAN;
-        assert!(matches!(log.encode(STARTED), Err(Problem::Time(_))));
+        let early = Interval { start_s: f64::NAN, ..interval(&[1]) };
+        assert!(matches!(Entry::new(&early), Err(Problem::Time(_))));
+        assert!(matches!(log(&[]).encode(-1.0), Err(Problem::Time(_))));
     }
 
     /// A V2 histogram as a line, with any header and any counts.

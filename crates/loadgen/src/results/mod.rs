@@ -9,6 +9,6 @@ pub mod latency_log;
 pub mod metric;
 pub mod model;
 
-pub use latency_log::{Interval, LatencyLog};
+pub use latency_log::{Entry, Interval, LatencyLog};
 pub use metric::{Metric, Unit};
 pub use model::{Manifest, Outcome, Run, Trial, Warning};

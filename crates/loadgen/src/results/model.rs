@@ -1,6 +1,7 @@
 //! The schema of `run.json`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use pushbench_wire::Transport;
 use serde::{Deserialize, Serialize};
@@ -157,6 +158,25 @@ pub enum Outcome {
     },
 }
 
+/// One of the two sides of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// The server under test.
+    Server,
+    /// Publisher and subscribers.
+    Generator,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Server => "server",
+            Self::Generator => "generator",
+        })
+    }
+}
+
 /// What limits the trust in a trial. `Display` says it in words, with a way out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -169,9 +189,29 @@ pub enum Warning {
         /// 99th percentile of the lateness.
         p99_ms: f64,
     },
+    /// Not all events that were planned for the window had been published at its end.
+    #[error(
+        "only {published} of {planned} events of the window were published by its end (1 % fewer are too many): the load was not the one that was asked for; lower `events_per_second`"
+    )]
+    FewerEventsThanPlanned {
+        /// Published by the end of the window.
+        published: u64,
+        /// Planned.
+        planned: u64,
+    },
+    /// Latencies were others at the end of the window than at its start. `Display` tells a load
+    /// that is not sustained from a trial that had not warmed up.
+    #[error("{}", drift(*first_ms, *last_ms))]
+    Drift {
+        /// Median of the first third of the window.
+        first_ms: f64,
+        /// Median of its last third.
+        last_ms: f64,
+    },
     /// The generator used its cores nearly whole.
     #[error(
-        "the generator used {busy_percent:.0} % of its CPU (95 % are too many): latencies may be its own; give it more cores or lower the load"
+        "the generator was {}saturated: it used {busy_percent:.0} % of its CPU (95 % are too many), so latencies may be its own; give it more cores or lower the load",
+        if self.invalidates() { "" } else { "nearly " }
     )]
     GeneratorSaturated {
         /// CPU time over the time that its cores offered.
@@ -179,7 +219,7 @@ pub enum Warning {
     },
     /// The server used its cores nearly whole.
     #[error(
-        "the server used {busy_percent:.0} % of its CPU: this load is at its limit, and latencies are those of a queue"
+        "the server was saturated: it used {busy_percent:.0} % of its CPU, so latencies are those of a queue and say little about the transport; lower the load"
     )]
     ServerSaturated {
         /// CPU time over the time that its cores offered.
@@ -218,10 +258,12 @@ pub enum Warning {
     SharedCore,
     /// Something else ran on the machine.
     #[error(
-        "other processes used {percent:.0} % of the machine's CPU time (25 % are too many): costs and latencies may be theirs; stop them and repeat"
+        "other processes used {percent:.0} % of the {side}'s cores (25 % are too many): costs and latencies may be theirs; stop them and repeat"
     )]
     OtherLoad {
-        /// CPU time of neither side over the time of all cores.
+        /// Whose cores.
+        side: Side,
+        /// CPU time that was not the side's own over the time of its cores.
         percent: f64,
     },
     /// Deliveries that seem to precede their publication.
@@ -276,11 +318,15 @@ impl Warning {
     pub fn invalidates(&self) -> bool {
         match self {
             Self::PublisherLate { p99_ms } => *p99_ms > 10.0,
+            Self::FewerEventsThanPlanned { published, planned } => {
+                (*published as f64) < 0.99 * *planned as f64
+            }
             Self::GeneratorSaturated { busy_percent } => *busy_percent > 95.0,
             Self::CpuStolen { percent } => *percent > 10.0,
-            Self::OtherLoad { percent } => *percent > 25.0,
+            Self::OtherLoad { percent, .. } => *percent > 25.0,
             Self::BeyondRange { .. } | Self::NegativeLatency { .. } => true,
             Self::ServerSaturated { .. }
+            | Self::Drift { .. }
             | Self::SharedCore
             | Self::TooFewSamples { .. }
             | Self::CountsDisagree { .. }
@@ -289,4 +335,19 @@ impl Warning {
             | Self::Reconnected { .. } => false,
         }
     }
+}
+
+fn drift(first_ms: f64, last_ms: f64) -> String {
+    let (verb, meaning) = if last_ms > first_ms {
+        (
+            "grew",
+            "the load is not sustained, and would give other figures in a longer window; lower it",
+        )
+    } else {
+        ("fell", "it had not warmed up; lengthen `warm_up`")
+    };
+    format!(
+        "median latency {verb} from {first_ms:.1} ms in the first third of the window to \
+         {last_ms:.1} ms in the last: {meaning}"
+    )
 }

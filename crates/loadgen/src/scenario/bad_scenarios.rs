@@ -295,6 +295,11 @@ channels = 10"]
         [r#"warm_up = "2s""# => r#"warm_up = "500ms""#]
         r#"bad.toml:9: `warm_up` must be at least the `interval` of [polling] (1s), found 500ms: before, not every subscriber has polled, so the cost of a delivery would be wrong; lengthen it, shorten the interval or leave "polling" out of `compare`"#
 
+    idle_too_long:
+        [r#"warm_up = "2s""# => r#"warm_up = "2s"
+idle = "61m""#]
+        r#"bad.toml:10: `idle` must be at most 1h, found "61m""#
+
     interval_below_the_tick:
         [r#"interval = "1s""# => r#"interval = "0.5ms""#]
         r#"bad.toml:12: `interval` must be a whole number of milliseconds (timers tick once in 1 ms), found "0.5ms""#

@@ -59,10 +59,10 @@ pub(super) struct ScenarioFile {
     pub(super) compare: Spanned<Vec<Spanned<Transport>>>,
     /// How often every transport is measured. In each block all of them run once, in shuffled
     /// order.
-    #[serde(default = "one")]
+    #[serde(default = "five")]
     #[schemars(with = "u32", range(min = 1, max = MAX_BLOCKS))]
     pub(super) blocks: Spanned<i64>,
-    /// Decides the order of trials and the phases of polling: the same seed repeats them.
+    /// Decides the order of trials and when each subscriber polls: the same seed repeats them.
     #[serde(default = "one")]
     #[schemars(with = "u64", range(min = 0, max = i64::MAX))]
     pub(super) seed: Spanned<i64>,
@@ -105,6 +105,11 @@ pub(super) struct WorkloadFile {
     /// least the interval of polling, if that is compared.
     #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "2s")]
     pub(super) warm_up: Spanned<String>,
+    /// How long all are connected and nothing is published, before the warm-up: what standing idle
+    /// costs is measured here. At most an hour; "0s" leaves it out.
+    #[serde(default = "two_seconds")]
+    #[schemars(with = "String", regex(pattern = duration::PATTERN))]
+    pub(super) idle: Spanned<String>,
 }
 
 /// How polling asks.
@@ -192,6 +197,14 @@ fn all_transports() -> Spanned<Vec<Spanned<Transport>>> {
 
 fn one() -> Spanned<i64> {
     unwritten(1)
+}
+
+fn five() -> Spanned<i64> {
+    unwritten(5)
+}
+
+fn two_seconds() -> Spanned<String> {
+    unwritten("2s".to_owned())
 }
 
 /// A value that stands nowhere in the file. It never needs a line: every default is right alone.

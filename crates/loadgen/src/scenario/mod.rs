@@ -36,7 +36,7 @@ pub struct Scenario {
     pub compare: Vec<Transport>,
     /// How often every transport is measured; at least 1.
     pub blocks: u32,
-    /// Decides the order of trials and the phases of polling.
+    /// Decides the order of trials and when each subscriber polls.
     pub seed: u64,
     /// What happens, the same for every transport.
     pub workload: Workload,
@@ -79,6 +79,8 @@ pub struct Workload {
     pub duration: Duration,
     /// How long events flow before that; at least the interval of polling, if that is compared.
     pub warm_up: Duration,
+    /// How long, before the warm-up, all are connected and nothing is published; may be zero.
+    pub idle: Duration,
 }
 
 impl Workload {

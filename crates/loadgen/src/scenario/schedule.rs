@@ -1,5 +1,5 @@
-//! What a scenario expands to: the order of its trials, the intended time of every event, and the
-//! phase of every polling subscriber. All of it follows from the scenario alone, on every machine.
+//! What a scenario expands to: the order of its trials, the intended time of every event, and when
+//! every polling subscriber asks. All of it follows from the scenario alone, on every machine.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -39,14 +39,28 @@ pub fn trials(scenario: &Scenario) -> Vec<PlannedTrial> {
 }
 
 /// When each subscriber sends its first poll, as an offset within one `interval`.
+#[must_use]
+pub fn polling_phases(seed: u64, subscribers: u32, interval: Duration) -> Vec<Duration> {
+    phases(seed, Stream::PollingPhases, subscribers, interval)
+}
+
+/// How long the first long poll of each subscriber is held at most, within one `timeout`. So their
+/// timeouts are spread as if they had arrived at random times: in a trial all of them arrive
+/// together, and without this no request would time out in its first `timeout`, and then all at
+/// once.
+#[must_use]
+pub fn first_long_poll_timeouts(seed: u64, subscribers: u32, timeout: Duration) -> Vec<Duration> {
+    phases(seed, Stream::FirstLongPollTimeouts, subscribers, timeout)
+}
+
+/// One point within `interval` for each subscriber.
 ///
 /// Stratified: the interval is cut into one slice per subscriber, each slice holds one random
 /// point, and the points are dealt to the subscribers in random order. So the phases are uniform
 /// on [0, `interval`), as the theory of polling wants them, with far less scatter than independent
 /// draws, and no two runs of neighbours share a slice.
-#[must_use]
-pub fn polling_phases(seed: u64, subscribers: u32, interval: Duration) -> Vec<Duration> {
-    let mut rng = generator(seed, Stream::PollingPhases);
+fn phases(seed: u64, stream: Stream, subscribers: u32, interval: Duration) -> Vec<Duration> {
+    let mut rng = generator(seed, stream);
     let edge = |slice: u32| {
         let ns = interval.as_nanos() * u128::from(slice) / u128::from(subscribers);
         u64::try_from(ns).unwrap_or(u64::MAX)
@@ -68,6 +82,7 @@ pub fn polling_phases(seed: u64, subscribers: u32, interval: Duration) -> Vec<Du
 enum Stream {
     TrialOrder = 0,
     PollingPhases = 1,
+    FirstLongPollTimeouts = 2,
 }
 
 fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
@@ -174,6 +189,7 @@ mod tests {
             payload_bytes: 128,
             duration: Duration::from_secs_f64(duration_s),
             warm_up: Duration::from_secs_f64(warm_up_s),
+            idle: Duration::ZERO,
         }
     }
 
@@ -188,6 +204,9 @@ mod tests {
         let phases = polling_phases(7, 4, Duration::from_secs(1));
         let pinned = [680_402_932, 882_026_436, 248_027_193, 252_262_852];
         assert_eq!(phases, pinned.map(Duration::from_nanos));
+        let timeouts = first_long_poll_timeouts(7, 4, Duration::from_secs(1));
+        let pinned = [828_937_219, 344_386_229, 562_285_995, 75_032_095];
+        assert_eq!(timeouts, pinned.map(Duration::from_nanos));
     }
 
     #[test]
@@ -255,6 +274,8 @@ mod tests {
             let interval = Duration::from_millis(interval_ms);
             let mut phases = polling_phases(seed, subscribers, interval);
             prop_assert_eq!(&phases, &polling_phases(seed, subscribers, interval));
+            let others = first_long_poll_timeouts(seed, subscribers, interval);
+            prop_assert!(subscribers < 10 || phases != others, "a stream of their own");
             phases.sort_unstable();
             prop_assert_eq!(phases.len(), subscribers as usize);
             for (slice, phase) in (0_u128..).zip(phases) {

@@ -19,7 +19,7 @@ compare = ["polling", "long-polling", "sse", "websocket", "tcp"]
 
 # How often every transport is measured, in shuffled order. One block shows the picture; five or
 # more show how far it can be trusted.
-blocks = 1
+blocks = 5
 
 # Decides that order and when each subscriber polls. The same seed repeats them.
 seed = 1
@@ -31,6 +31,7 @@ events_per_second = 10.0 # on each channel, at a constant rate
 payload_bytes = 128      # of one event; from 46 (the stamp with its sequence and times) to 65536
 duration = "10s"         # measured
 warm_up = "2s"           # before that, unmeasured; at least the interval of polling
+idle = "2s"              # before that: nothing is published, and what waiting costs is measured
 
 # Below are the defaults; every table, and every key in it, may be left out.
 

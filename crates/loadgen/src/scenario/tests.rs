@@ -14,8 +14,9 @@ use super::*;
 pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
     let ms = |range: RangeInclusive<u64>| range.prop_map(Duration::from_millis);
     let connection = || prop_oneof![Just(Connection::KeepAlive), Just(Connection::New)];
-    let workload = (1_u32..=1_000_000, any::<Index>(), 0.1_f64..10_000.0, 46_usize..=65_536)
-        .prop_map(|(subscribers, channels, events_per_second, payload_bytes)| Workload {
+    let rates = (0.1_f64..10_000.0, 46_usize..=65_536, ms(0..=3_600_000));
+    let workload = (1_u32..=1_000_000, any::<Index>(), rates).prop_map(
+        |(subscribers, channels, (events_per_second, payload_bytes, idle))| Workload {
             subscribers,
             // At most 100, so that the total rate stays within its bound.
             channels: 1 + channels.index(subscribers.min(100) as usize) as u32,
@@ -23,7 +24,9 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
             payload_bytes,
             duration: Duration::from_secs(10),
             warm_up: Duration::from_secs(10),
-        });
+            idle,
+        },
+    );
     let transports = (
         (ms(1..=10_000), connection()),
         (ms(100..=600_000), connection()),
@@ -72,6 +75,7 @@ fn to_toml(scenario: &Scenario) -> String {
     writeln!(text, "payload_bytes = {}", workload.payload_bytes).unwrap();
     writeln!(text, "duration = {}", ms(workload.duration)).unwrap();
     writeln!(text, "warm_up = {}", ms(workload.warm_up)).unwrap();
+    writeln!(text, "idle = {}", ms(workload.idle)).unwrap();
     writeln!(text, "[polling]\ninterval = {}", ms(scenario.polling.interval)).unwrap();
     writeln!(text, "connection = {}", connection(scenario.polling.connection)).unwrap();
     writeln!(text, "[long-polling]\ntimeout = {}", ms(scenario.long_polling.timeout)).unwrap();

@@ -219,6 +219,7 @@ impl Values<'_, '_> {
             ) as usize,
             duration: self.duration("duration", &file.duration, TICK..=12 * HOUR),
             warm_up: self.duration("warm_up", &file.warm_up, Duration::ZERO..=12 * HOUR),
+            idle: self.duration("idle", &file.idle, Duration::ZERO..=HOUR),
         }
     }
 

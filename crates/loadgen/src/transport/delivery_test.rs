@@ -61,6 +61,7 @@ fn subscription(address: SocketAddr, connection: Connection) -> Subscription {
         poll_epoch: Instant::now(),
         poll_phase: Duration::ZERO,
         long_poll_timeout: Duration::from_millis(200),
+        first_long_poll_timeout: Duration::from_millis(50),
         connection,
     }
 }

@@ -56,6 +56,8 @@ pub(crate) struct Subscription {
     pub(crate) poll_phase: Duration,
     /// The longest that a long poll is held.
     pub(crate) long_poll_timeout: Duration,
+    /// The same of the first one, which makes the subscriber look as if it had come at another time.
+    pub(crate) first_long_poll_timeout: Duration,
     /// What carries the requests of the pull transports.
     pub(crate) connection: Connection,
 }

@@ -14,6 +14,9 @@ use crate::scenario::Connection;
 /// The largest poll body that is read: a poll may bring many events.
 const MAX_BODY_BYTES: usize = 64 * MAX_EVENT_BYTES;
 
+/// What the answer shall be.
+const ACCEPTED: &str = "application/json";
+
 /// A client that asks for what is new.
 pub(super) struct Pull {
     subscription: Subscription,
@@ -40,11 +43,17 @@ impl Pull {
         Ok(Self {
             subscription: subscription.clone(),
             wire: Rc::clone(wire),
-            request: HttpRequest::new(subscription, path, "application/json")?,
+            request: HttpRequest::new(subscription, path, ACCEPTED)?,
             kept,
             last_event_id: after,
             body: Vec::new(),
         })
+    }
+
+    /// Asks for another path with the next request.
+    pub(super) fn ask_from_now_on(&mut self, path: &str) -> Result<(), ClientError> {
+        self.request = HttpRequest::new(&self.subscription, path, ACCEPTED)?;
+        Ok(())
     }
 
     /// Sends one request and hands the events of its answer to `sink`.

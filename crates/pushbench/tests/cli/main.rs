@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
+mod validity;
 mod witness;
 
 use std::fs;
@@ -13,6 +14,7 @@ use support::{Bench, assert_holds_files, assert_ran, text, wait_gone};
 const SHORT: &str = r#"
 name = "short"
 description = "As short as it gets."
+blocks = 1
 
 [workload]
 subscribers = 20
@@ -20,6 +22,7 @@ events_per_second = 50
 payload_bytes = 64
 duration = "500ms"
 warm_up = "100ms"
+idle = "500ms"
 
 [polling]
 interval = "50ms"
@@ -30,6 +33,7 @@ const LONG: &str = r#"
 name = "long"
 description = "Goes on until it is interrupted."
 compare = ["sse", "websocket"]
+blocks = 1
 
 [workload]
 subscribers = 5
@@ -37,6 +41,7 @@ events_per_second = 20
 payload_bytes = 64
 duration = "3s"
 warm_up = "100ms"
+idle = "0s"
 "#;
 
 #[test]
@@ -59,6 +64,12 @@ fn a_run_accounts_for_every_event_and_leaves_its_folder() {
         assert_eq!(value("server_deliveries"), Some(20.0 * 30.0), "{transport}");
         assert!(value("server_cpu_per_delivery").is_some_and(|ns| ns > 0.0), "{transport}");
         assert_eq!(value("latency_p999"), None, "{transport}: too few samples are no figure");
+        // Nothing but polls goes over an idle connection: one every 50 ms from each subscriber.
+        let requests = value("standing_requests").unwrap();
+        match transport.as_str() {
+            "polling" => assert!((requests / 1_200.0 - 1.0).abs() < 0.1, "{requests} a minute"),
+            _ => assert_eq!(requests, 0.0, "{transport}"),
+        }
     }
     for label in ["Polling", "Long polling", "SSE", "WebSocket", "Raw TCP"] {
         assert!(text(&output.stdout).contains(label), "the table has a row for {label}");
@@ -154,7 +165,7 @@ fn a_bad_scenario_exits_with_2_and_leaves_nothing() {
     for command in [&["run", "scenario.toml"][..], &["check", "scenario.toml"]] {
         let output = bench.output(command);
         assert_eq!(output.status.code(), Some(2), "{command:?}");
-        let message = "scenario.toml:6: `subscribers` must be at least 1, found 0";
+        let message = "scenario.toml:7: `subscribers` must be at least 1, found 0";
         let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
         assert!(said.contains(message), "{said}");
     }
@@ -185,7 +196,9 @@ fn polling_agrees_with_theory() {
         name = "theory"
         description = "Delays are uniform on [0, 400 ms]."
         compare = ["polling"]
+        blocks = 1
         [workload]
+        idle = "0s"
         subscribers = 150
         events_per_second = 20
         payload_bytes = 64

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -151,12 +151,12 @@ impl Watched {
         kill(self.pid(), signal).unwrap();
     }
 
-    /// Waits for its end, and returns its exit code and its standard output.
+    /// Waits for its end, and returns its exit code and what it still said on standard error.
     pub(crate) fn finish(mut self) -> (Option<i32>, String) {
         // A pipe that nobody reads would block it.
-        std::io::copy(&mut self.lines, &mut std::io::sink()).unwrap();
-        let output = self.child.wait_with_output().unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+        let mut said = String::new();
+        self.lines.read_to_string(&mut said).unwrap();
+        (self.child.wait_with_output().unwrap().status.code(), said)
     }
 }
 

@@ -7,51 +7,6 @@ use nix::unistd::{SysconfVar, sysconf};
 use super::{Cores, kilobytes};
 use crate::results::model::Machine;
 
-/// What the kernel has counted of all cores since it started, in ticks of 10 ms.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MachineTime {
-    /// Used by any process or by the kernel.
-    busy: u64,
-    /// Given to others by the hypervisor.
-    stolen: u64,
-    all: u64,
-}
-
-/// A tick of `/proc/stat`: the kernel has reported in 1/100 s since 2.6, whatever it counts in.
-const TICK_NS: u64 = 10_000_000;
-
-impl MachineTime {
-    /// Reads the first line of `/proc/stat`.
-    pub(crate) fn read() -> Option<Self> {
-        Self::parse(&fs::read_to_string("/proc/stat").ok()?)
-    }
-
-    fn parse(stat: &str) -> Option<Self> {
-        let fields: Vec<u64> = stat
-            .lines()
-            .next()?
-            .strip_prefix("cpu ")?
-            .split_whitespace()
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .ok()?;
-        // user nice system idle iowait irq softirq steal; guest time is part of user.
-        let (stolen, all) = (*fields.get(7)?, fields[..8].iter().sum::<u64>());
-        Some(Self { busy: all - stolen - fields[3] - fields[4], stolen, all })
-    }
-
-    /// CPU time that was used since `earlier`, on all cores.
-    pub(crate) fn busy_ns_since(self, earlier: Self) -> Option<u64> {
-        Some(self.busy.checked_sub(earlier.busy)? * TICK_NS)
-    }
-
-    /// The stolen part of the time since `earlier`, in per cent.
-    pub(crate) fn stolen_percent_since(self, earlier: Self) -> Option<f64> {
-        let all = self.all.checked_sub(earlier.all).filter(|all| *all > 0)?;
-        Some(self.stolen.checked_sub(earlier.stolen)? as f64 / all as f64 * 100.0)
-    }
-}
-
 /// Memory that the buffers of all TCP sockets of the machine take, in bytes, to whole pages: reads
 /// `/proc/net/sockstat`.
 pub(crate) fn socket_memory_bytes() -> Option<u64> {
@@ -90,17 +45,6 @@ pub(crate) fn machine(cores: &Cores) -> Machine {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn stolen_time() {
-        let before = MachineTime::parse("cpu  10 0 10 80 0 0 0 0 0 0\ncpu0 …").unwrap();
-        let after = MachineTime::parse("cpu  20 0 20 150 0 0 0 10 0 0\n").unwrap();
-        assert_eq!(after.stolen_percent_since(before), Some(10.0));
-        assert_eq!(after.busy_ns_since(before), Some(200_000_000));
-        assert_eq!(after.stolen_percent_since(after), None, "no time has passed");
-        assert!(MachineTime::parse("cpu 1 2 x").is_none());
-        assert!(MachineTime::read().is_some());
-    }
 
     #[test]
     fn socket_memory() {

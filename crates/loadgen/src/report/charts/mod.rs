@@ -190,7 +190,8 @@ mod tests {
 
     use super::*;
     use crate::analysis::{TimePoint, analyse};
-    use crate::results::{LatencyLog, Run, fixture};
+    use crate::results::latency_log::histogram;
+    use crate::results::{Entry, Interval, LatencyLog, Run, fixture};
 
     fn pictures(run: &Run, log: &LatencyLog) -> Vec<(Vec<u8>, String)> {
         let analysis = analyse(run, log);
@@ -272,13 +273,16 @@ mod tests {
             draws(&run, &log);
         }
         for latency in [0, 1, u64::MAX] {
-            for interval in &mut log.intervals {
-                interval.histogram.reset();
-                interval.histogram.saturating_record_n(latency, 2_000);
+            for entry in &mut log.entries {
+                let mut histogram = histogram();
+                histogram.saturating_record_n(latency, 2_000);
+                let (transport, start_s, length_s) =
+                    (entry.transport, entry.start_s, entry.length_s);
+                *entry = Entry::new(&Interval { transport, start_s, length_s, histogram }).unwrap();
             }
             draws(&run, &log);
         }
-        log.intervals.truncate(1);
+        log.entries.truncate(1);
         draws(&run, &log);
     }
 

@@ -1,0 +1,94 @@
+//! A trial for tests, in which all went well.
+
+use std::time::Duration;
+
+use pushbench_wire::Stamp;
+
+use super::costs::Costs;
+use super::ledger::Ledger;
+use super::measurement::Measurement;
+use super::probe::{Cores, MachineTime};
+use super::recorder::{MeasuredEvents, Recorder};
+use super::snapshot::Snapshot;
+use crate::results::latency_log;
+use crate::transport::Totals;
+
+pub(super) const SUBSCRIBERS: u32 = 10;
+
+/// Ten seconds of one channel.
+pub(super) const MEASURED: MeasuredEvents =
+    MeasuredEvents { first: 0, count: 1_000, duration: Duration::from_secs(10) };
+
+/// Every subscriber receives every event, and the one with an index `latency_ns` after it was meant
+/// to be published.
+pub(super) fn recorder(latency_ns: impl Fn(u32) -> u64) -> Recorder {
+    let mut recorder = Recorder::new(MEASURED);
+    for _ in 0..SUBSCRIBERS {
+        let mut ledger = Ledger::new(MEASURED.count);
+        for sequence in 0..MEASURED.count {
+            let stamp = Stamp { publisher: 0, sequence, intended_ns: 0, published_ns: 0 };
+            recorder.enter(&mut ledger, &stamp, latency_ns(sequence));
+        }
+    }
+    recorder
+}
+
+/// What tasks used of two cores, in ticks of 10 ms.
+pub(super) fn machine([core0, core1]: [u64; 2]) -> Option<MachineTime> {
+    let stat = format!(
+        "cpu  {} 0 0 0 0 0 0 0\ncpu0 {core0} 0 0 0 0 0 0 0\ncpu1 {core1} 0 0 0 0 0 0 0\n",
+        core0 + core1
+    );
+    MachineTime::parse(&stat)
+}
+
+/// A window of ten seconds, in which the server used 2 s of core 0 and the generator 3 s of core 1.
+pub(super) fn flawless() -> Measurement {
+    let before = Snapshot {
+        at_ns: 0,
+        server_cpu_ns: 0,
+        own_cpu_ns: 0,
+        publisher_cpu_ns: 0,
+        published: 0,
+        engine_cpu_ns: 0,
+        totals: Totals::default(),
+        memory: None,
+        machine: machine([0, 0]),
+        server_ticks: None,
+        server_threads: None,
+        generator_threads: None,
+        publisher_tcp: None,
+        socket_memory_bytes: None,
+    };
+    let deliveries = u64::from(MEASURED.count) * u64::from(SUBSCRIBERS);
+    let after = Snapshot {
+        at_ns: 10_000_000_000,
+        server_cpu_ns: 2_000_000_000,
+        own_cpu_ns: 3_000_000_000,
+        publisher_cpu_ns: 500_000_000,
+        published: MEASURED.count.into(),
+        engine_cpu_ns: 100_000_000,
+        totals: Totals { deliveries, ..Totals::default() },
+        machine: machine([205, 295]),
+        ..before.clone()
+    };
+    Measurement {
+        subscribers: SUBSCRIBERS,
+        keeps_connections: true,
+        cores: Cores { server: vec![0], generator: vec![1] },
+        planned: MEASURED.count.into(),
+        expected: Some(deliveries),
+        idle: None,
+        before,
+        after,
+        memory_before: None,
+        memory_after: None,
+        server_deliveries: Some(deliveries as f64),
+        connections: SUBSCRIBERS.into(),
+        received: deliveries,
+        lateness: latency_log::histogram(),
+        interval: MEASURED.interval(),
+        recorder: recorder(|_| 2_000_000),
+        costs: Costs::default(),
+    }
+}

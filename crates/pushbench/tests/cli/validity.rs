@@ -1,0 +1,104 @@
+//! Whether a run knows when it must not be believed.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+use super::support::{Bench, Watched, wait_gone};
+
+/// The cores that a process or, with 0, the calling thread may use.
+fn cores_of(process: Pid) -> Vec<usize> {
+    let set = sched_getaffinity(process).unwrap();
+    (0..CpuSet::count()).filter(|&core| set.is_set(core).unwrap()).collect()
+}
+
+/// Confines the calling thread, and what it starts, to `cores`.
+fn confine_to(cores: &[usize]) {
+    let mut set = CpuSet::new();
+    cores.iter().for_each(|&core| set.set(core).unwrap());
+    sched_setaffinity(Pid::from_raw(0), &set).unwrap();
+}
+
+/// Starts a run on two cores: one for the server, one for the generator.
+fn start_on_two_cores(bench: &Bench) -> Option<Watched> {
+    let cores = cores_of(Pid::from_raw(0));
+    // The first and the last are the least likely to be threads of one physical core.
+    let (first, last) = (cores[0], *cores.last()?);
+    let confined = || {
+        confine_to(&[first, last]);
+        bench.start_run()
+    };
+    (first != last).then(|| thread::scope(|scope| scope.spawn(confined).join().unwrap()))
+}
+
+#[test]
+fn a_busy_neighbour_of_the_generator_makes_the_run_untrusted() {
+    let bench = Bench::alone();
+    bench.scenario(
+        r#"
+        name = "disturbed"
+        description = "Something else keeps the generator's core busy."
+        compare = ["sse"]
+        blocks = 1
+        [workload]
+        subscribers = 20
+        events_per_second = 50
+        payload_bytes = 64
+        duration = "1s"
+        warm_up = "100ms"
+        idle = "0s"
+        "#,
+    );
+    let Some(mut run) = start_on_two_cores(&bench) else {
+        return eprintln!("skipped: it takes two cores");
+    };
+    run.wait_for("[1/1]");
+    let generator = cores_of(run.pid());
+    if generator.len() > 1 {
+        run.finish();
+        return eprintln!("skipped: both cores are one, so the generator has none of its own");
+    }
+    let is_over = AtomicBool::new(false);
+    let (code, said) = thread::scope(|scope| {
+        scope.spawn(|| {
+            confine_to(&generator);
+            while !is_over.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        let ended = run.finish();
+        is_over.store(true, Ordering::Relaxed);
+        ended
+    });
+    assert!(said.contains("% of the generator's cores"), "{said}");
+    assert!(said.contains("SSE: 0 of 1 trials can be trusted, and it takes 1: other"), "{said}");
+    assert_eq!(code, Some(3), "{said}");
+}
+
+#[test]
+fn a_rate_that_nobody_can_sustain_names_the_side_and_ends() {
+    let bench = Bench::alone();
+    bench.scenario(
+        r#"
+        name = "flood"
+        description = "A million deliveries a second."
+        compare = ["sse"]
+        blocks = 1
+        [workload]
+        subscribers = 200
+        events_per_second = 5000
+        payload_bytes = 64
+        duration = "1s"
+        warm_up = "0s"
+        idle = "0s"
+        "#,
+    );
+    let mut run = bench.start_run();
+    run.wait_for("measuring");
+    let server = run.server();
+    let (code, said) = run.finish();
+    eprintln!("{code:?} {said}");
+    wait_gone(server);
+}
