@@ -334,3 +334,48 @@ impl Sink for EventLog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixture::MEASURED;
+
+    /// Two events of one read, and a third one; what was counted and what recorded.
+    fn received(ledger: Option<Ledger>) -> (Totals, Recorder) {
+        let tally = Arc::new(Tally::default());
+        let recorder = Rc::new(RefCell::new(Recorder::new(MEASURED)));
+        let mut log = EventLog {
+            ledger,
+            recorder: Rc::clone(&recorder),
+            tally: Arc::clone(&tally),
+            last_read_ns: 0,
+            last_event_id: 0,
+        };
+        let mut payload = [0; pushbench_wire::stamp::STAMP_LEN];
+        for (at_ns, sequence) in [(1_000, 0), (1_000, 1), (2_000, 2)] {
+            Stamp { publisher: 0, sequence, intended_ns: 500, published_ns: 600 }
+                .write_to(&mut payload);
+            let id = u64::from(sequence) + 1;
+            log.on_event(at_ns, Event { id, name: "message", payload: &payload, binary: false });
+        }
+        assert_eq!(log.last_event_id, 3, "to resume from");
+        drop(log);
+        let mut totals = Totals::default();
+        totals.add(&tally);
+        (totals, Rc::into_inner(recorder).unwrap().into_inner())
+    }
+
+    #[test]
+    fn what_is_received_is_counted_and_recorded() {
+        let (totals, recorder) = received(Some(Ledger::new(MEASURED.count)));
+        assert_eq!((totals.reads, totals.deliveries, totals.measured), (2, 3, 3));
+        assert_eq!((recorder.account.delivered, recorder.corrected().len()), (3, 3));
+    }
+
+    #[test]
+    fn without_a_ledger_it_is_only_counted() {
+        let (totals, recorder) = received(None);
+        assert_eq!((totals.reads, totals.deliveries, totals.measured), (2, 3, 0));
+        assert_eq!((recorder.account.delivered, recorder.corrected().len()), (0, 0));
+    }
+}

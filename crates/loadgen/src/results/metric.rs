@@ -134,6 +134,25 @@ metrics! {
     "server_deliveries" ServerDeliveries Count "What the server itself says it delivered in the whole trial, warm-up included."
 }
 
+impl Metric {
+    /// Whether it is about how late deliveries were.
+    #[must_use]
+    pub const fn is_delivery_latency(self) -> bool {
+        matches!(
+            self,
+            Self::LatencyP50
+                | Self::LatencyP90
+                | Self::LatencyP99
+                | Self::LatencyP999
+                | Self::LatencyMax
+                | Self::LatencyMean
+                | Self::UncorrectedLatencyP50
+                | Self::UncorrectedLatencyP99
+                | Self::UncorrectedLatencyMax
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +161,15 @@ mod tests {
     fn the_file_name_is_the_serde_name() {
         for &metric in Metric::ALL {
             assert_eq!(serde_json::to_value(metric).unwrap(), metric.name());
+        }
+    }
+
+    #[test]
+    fn delivery_latencies_are_told_by_their_names() {
+        for &metric in Metric::ALL {
+            let name = metric.name();
+            let named = name.starts_with("latency_") || name.starts_with("uncorrected_latency_");
+            assert_eq!(metric.is_delivery_latency(), named, "{name}");
         }
     }
 }

@@ -128,6 +128,14 @@ impl Trial {
         self.values.get(&metric).copied()
     }
 
+    /// Whether the value of `metric` is only a bound from below: deliveries that did not come are
+    /// left out of latencies, and are later than any that came.
+    #[must_use]
+    pub fn is_lower_bound(&self, metric: Metric) -> bool {
+        let is_lost = self.value(Metric::Lost).is_some_and(|lost| lost > 0.0);
+        is_lost && metric.is_delivery_latency()
+    }
+
     /// Whether estimates may use it.
     #[must_use]
     pub fn is_valid(&self) -> bool {
@@ -210,7 +218,7 @@ pub enum Warning {
     },
     /// The generator used its cores nearly whole.
     #[error(
-        "the generator was {}saturated: it used {busy_percent:.0} % of its CPU (95 % are too many), so latencies may be its own; give it more cores or lower the load",
+        "the generator was {}saturated: it used {busy_percent:.0} % of its CPU (95 % are too many), so latencies may be its own; give it more cores, or lower `subscribers` or `events_per_second`",
         if self.invalidates() { "" } else { "nearly " }
     )]
     GeneratorSaturated {
@@ -219,7 +227,7 @@ pub enum Warning {
     },
     /// The server used its cores nearly whole.
     #[error(
-        "the server was saturated: it used {busy_percent:.0} % of its CPU, so latencies are those of a queue and say little about the transport; lower the load"
+        "the server was saturated: it used {busy_percent:.0} % of its CPU, so latencies are those of a queue; lower `subscribers` or `events_per_second`"
     )]
     ServerSaturated {
         /// CPU time over the time that its cores offered.
@@ -341,7 +349,7 @@ fn drift(first_ms: f64, last_ms: f64) -> String {
     let (verb, meaning) = if last_ms > first_ms {
         (
             "grew",
-            "the load is not sustained, and would give other figures in a longer window; lower it",
+            "the load is not sustained, and a longer window would give other figures; lower it",
         )
     } else {
         ("fell", "it had not warmed up; lengthen `warm_up`")
@@ -350,4 +358,22 @@ fn drift(first_ms: f64, last_ms: f64) -> String {
         "median latency {verb} from {first_ms:.1} ms in the first third of the window to \
          {last_ms:.1} ms in the last: {meaning}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::results::{Metric, fixture};
+
+    #[test]
+    fn what_was_lost_leaves_latencies_a_lower_bound() {
+        let (mut run, _) = fixture::run();
+        let trial = &mut run.trials[0];
+        assert!(!trial.is_lower_bound(Metric::LatencyP99), "all were delivered");
+        trial.values.insert(Metric::Lost, 1.0);
+        assert!(trial.is_lower_bound(Metric::LatencyP99));
+        assert!(!trial.is_lower_bound(Metric::PublisherLatenessP99), "events were published");
+        assert!(!trial.is_lower_bound(Metric::ServerCpuPerDelivery));
+        trial.values.remove(&Metric::Lost);
+        assert!(!trial.is_lower_bound(Metric::LatencyP99), "nobody counted");
+    }
 }

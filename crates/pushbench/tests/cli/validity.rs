@@ -90,15 +90,20 @@ fn a_rate_that_nobody_can_sustain_names_the_side_and_ends() {
         subscribers = 200
         events_per_second = 5000
         payload_bytes = 64
-        duration = "1s"
+        duration = "500ms"
         warm_up = "0s"
         idle = "0s"
         "#,
     );
-    let mut run = bench.start_run();
+    let Some(mut run) = start_on_two_cores(&bench) else {
+        return eprintln!("skipped: it takes two cores");
+    };
     run.wait_for("measuring");
     let server = run.server();
     let (code, said) = run.finish();
-    eprintln!("{code:?} {said}");
     wait_gone(server);
+    let json = std::fs::read_to_string(bench.path("out/run.json")).unwrap();
+    // Who else is busy may keep both sides from all of their cores, and is named then.
+    let kinds = ["generator-saturated", "server-saturated", "other-load"];
+    assert!(kinds.iter().any(|kind| json.contains(kind)), "{code:?}: {said}\n{json}");
 }
