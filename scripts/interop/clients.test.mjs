@@ -1,4 +1,4 @@
-// curl, the packages `ws` and `eventsource`: each receives what another published.
+// curl, the packages `ws` and `eventsource`, Node's `net`: each receives what another published.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -9,7 +9,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EventSource } from 'eventsource';
 import { WebSocket } from 'ws';
 
-import { Inbox, checkResume, openWebSocket, parseMessage, publish, startServer } from './support.mjs';
+import {
+  Inbox,
+  checkResume,
+  openTcp,
+  openWebSocket,
+  parseMessage,
+  publish,
+  startServer,
+} from './support.mjs';
 
 let server;
 before(async () => (server = await startServer()));
@@ -211,12 +219,75 @@ describe('the package eventsource', { timeout: 30_000 }, () => {
     }));
 });
 
+describe('raw TCP with net', { timeout: 30_000 }, () => {
+  test('receives text, names and binary', async () => {
+    const received = [];
+    const socket = await openTcp(server.url, 'tcp', '?after=0', (message) => {
+      received.push(message);
+      socket?.emit('message');
+    });
+    await publish(server.url, 'tcp', 'two\nlines €');
+    await publish(server.url, 'tcp', 'up', { query: '?event=price' });
+    const bytes = Buffer.from([0, 10, 255, 128]);
+    await publish(server.url, 'tcp', bytes, { type: 'application/octet-stream' });
+    while (received.length < 3) await once(socket, 'message');
+    socket.destroy();
+    assert.deepEqual(received, [
+      { id: 1, event: 'message', payload: Buffer.from('two\nlines €'), binary: false },
+      { id: 2, event: 'price', payload: Buffer.from('up'), binary: false },
+      { id: 3, event: 'message', payload: bytes, binary: true },
+    ]);
+  });
+
+  test('is refused without its upgrade', async () => {
+    const response = await fetch(`${server.url}/channels/tcp/tcp`);
+    assert.equal(response.status, 426);
+    assert.equal(response.headers.get('upgrade'), 'pushbench-tcp');
+    assert.match((await response.json()).error, /Upgrade: pushbench-tcp/);
+  });
+
+  test('is kept alive by empty frames', async () => {
+    const lively = await startServer('--heartbeat', '100ms');
+    const socket = await openTcp(lively.url, 'idle', '', () => assert.fail('there are no events'));
+    await once(socket, 'heartbeat');
+    await once(socket, 'heartbeat');
+    socket.destroy();
+    await lively.stop();
+  });
+
+  test('loses nothing when it is cut', () =>
+    checkResume(server, 'tcp-cut', (url, channel, inbox) => {
+      let ended = false;
+      let socket;
+      const loop = (async () => {
+        for (let last = 0; !ended; await sleep(50)) {
+          try {
+            socket = await openTcp(url, channel, `?after=${last}`, ({ id, event, payload }) => {
+              inbox.push(id, event, payload.toString());
+              last = id;
+            });
+            await once(socket, 'close');
+          } catch {
+            // The line was cut: it comes back.
+          }
+        }
+      })();
+      return () => {
+        ended = true;
+        socket.destroy();
+        return loop;
+      };
+    }));
+});
+
 test('one event reaches every kind of client', { timeout: 30_000 }, async () => {
   const inbox = new Inbox();
   const source = openEventSource(server.url, 'all', inbox);
   await opened(source);
   const socket = await openWebSocket(server.url, 'all');
   const message = once(socket, 'message');
+  let framed;
+  const tcp = await openTcp(server.url, 'all', '', ({ payload }) => (framed = payload.toString()));
   const poll = curl(`${server.url}/channels/all/long-poll?after=0`);
   const publisher = await openWebSocket(server.url, 'all');
   publisher.send('to all');
@@ -225,6 +296,9 @@ test('one event reaches every kind of client', { timeout: 30_000 }, async () => 
   assert.equal(parseMessage(data).payload.toString(), 'to all');
   assert.equal(JSON.parse((await poll).body).events[0].data, 'to all');
   assert.equal(inbox.events[0].data, 'to all');
+  while (framed === undefined) await once(tcp, 'data');
+  assert.equal(framed, 'to all');
+  tcp.destroy();
   source.close();
   socket.close();
   publisher.close();

@@ -151,6 +151,43 @@ export function parseMessage(message) {
 }
 
 /**
+ * Asks for raw TCP and hands every message, read as `parseMessage` does and with `binary`, to
+ * `onMessage`. Resolves to the socket once the server has switched.
+ */
+export async function openTcp(url, channel, query, onMessage) {
+  const { hostname, port, host } = new URL(url);
+  const socket = net.connect(Number(port), hostname);
+  socket.setNoDelay(true);
+  socket.write(
+    `GET /channels/${channel}/tcp${query} HTTP/1.1\r\nHost: ${host}\r\n` +
+      'Connection: Upgrade\r\nUpgrade: pushbench-tcp\r\n\r\n',
+  );
+  let head = null;
+  let unread = Buffer.alloc(0);
+  await new Promise((resolve, reject) => {
+    socket.on('error', reject).on('close', () => reject(new Error('closed before it switched')));
+    socket.on('data', (chunk) => {
+      unread = Buffer.concat([unread, chunk]);
+      if (head === null) {
+        const end = unread.indexOf('\r\n\r\n');
+        if (end < 0) return;
+        head = unread.subarray(0, end).toString();
+        unread = unread.subarray(end + 4);
+        if (head.startsWith('HTTP/1.1 101 ')) resolve();
+        else reject(new Error(head));
+      }
+      while (unread.length >= 4 && unread.length >= 4 + unread.readUInt32BE()) {
+        const frame = unread.subarray(4, 4 + unread.readUInt32BE());
+        unread = unread.subarray(4 + frame.length);
+        if (frame.length === 0) socket.emit('heartbeat');
+        else onMessage({ ...parseMessage(frame.subarray(1)), binary: frame[0] === 1 });
+      }
+    });
+  });
+  return socket;
+}
+
+/**
  * Cuts the line to a subscriber twice while another client publishes, and checks that the
  * subscriber has every event once and in order.
  *

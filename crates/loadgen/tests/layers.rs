@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("transport", &["scenario"]),
     ("results", &["scenario"]),
     ("engine", &["scenario", "transport", "results"]),
-    ("analysis", &["results"]),
+    ("analysis", &["scenario", "results"]),
     ("report", &["results", "analysis"]),
     ("command", &["scenario", "transport", "results", "engine", "analysis", "report"]),
 ];

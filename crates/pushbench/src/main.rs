@@ -13,7 +13,8 @@ use clap::{Parser, Subcommand};
 use pushbench_loadgen::command::{self, AlreadyExists, Build, Ending, RunOptions};
 use pushbench_loadgen::scenario::ScenarioError;
 
-/// Measures polling, long polling, Server-Sent Events and WebSocket on your workload.
+/// Measures polling, long polling, Server-Sent Events and WebSocket on your workload, with raw TCP
+/// as the yardstick.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 struct Arguments {

@@ -10,13 +10,13 @@ use humantime::Duration;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
-use pushbench_server::Config;
+use pushbench_server::{Config, Fault, Faults};
 use pushbench_wire::endpoint::READY_PREFIX;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// Serve polling, long polling, SSE and WebSocket from one event log
+/// Serve polling, long polling, SSE, WebSocket and raw TCP from one event log
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Address and port to listen on; port 0 takes a free one
@@ -34,6 +34,11 @@ pub(crate) struct Args {
     /// Stop when standard input ends, and so at the latest with the process that holds it open
     #[arg(long)]
     stop_on_stdin_eof: bool,
+
+    /// Misbehave by a known amount: delay=5ms, stall=200ms/2s, drop=1/1000, duplicate=1/1000,
+    /// reorder=1/1000 or cpu=20us; several flags, several faults
+    #[arg(long, value_name = "FAULT")]
+    inject: Vec<Fault>,
 
     #[command(flatten)]
     limits: Limits,
@@ -127,13 +132,19 @@ impl From<Limits> for Config {
             stall_timeout: limits.stall_timeout.into(),
             reconnect_delay: limits.reconnect_delay.into(),
             grace: limits.grace.into(),
+            faults: Faults::default(),
         }
     }
 }
 
 /// Serves until SIGTERM, SIGINT or, if asked, the end of standard input.
 pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
-    let config = Config::from(args.limits);
+    let faults = Faults::new(args.inject.iter().copied()).context("--inject cannot be followed")?;
+    if !faults.is_empty() {
+        let faults: Vec<_> = args.inject.iter().map(ToString::to_string).collect();
+        eprintln!("pushbench: this server misbehaves on purpose: {}", faults.join(", "));
+    }
+    let config = Config { faults, ..Config::from(args.limits) };
     config.check().context("a limit is out of range")?;
     // Threads inherit the affinity, so this comes before there are any.
     if let Some(cpus) = &args.cpus {
@@ -297,6 +308,7 @@ mod tests {
             stall_timeout: seconds(14),
             reconnect_delay: seconds(15),
             grace: seconds(16),
+            faults: Faults::default(),
         };
         assert_eq!(Config::from(cli.args.limits), expected);
     }

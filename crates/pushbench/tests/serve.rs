@@ -107,4 +107,24 @@ fn what_cannot_work_is_said() {
         complaint(&["--cpus", "3-2"]).contains("\"3-2\" is no list of cores such as 0 or 0,2-3")
     );
     assert!(complaint(&["--heartbeat", "soon"]).contains("--heartbeat"));
+    assert!(complaint(&["--inject", "drop=0"]).contains("`drop=0` cannot be; it must be 1/N"));
+    let twice = complaint(&["--inject", "drop=1/2", "--inject", "drop=1/3"]);
+    assert!(twice.contains("the fault `drop` is there twice; leave one out"), "{twice}");
+}
+
+#[test]
+fn a_server_that_misbehaves_says_how() {
+    for (flags, said) in [
+        (&[][..], ""),
+        (
+            &["--inject", "cpu=20us", "--inject", "stall=200ms/2s"],
+            "pushbench: this server misbehaves on purpose: cpu=20us, stall=200ms/2s\n",
+        ),
+    ] {
+        let mut server = Server::start(flags);
+        assert!(server.signal(Signal::SIGTERM).success());
+        let mut stderr = String::new();
+        server.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert_eq!(stderr, said);
+    }
 }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::Faults;
+
 /// How much of anything a client may use, and how long it may take.
 ///
 /// Every field has a documented default, and [`run`](crate::run) refuses a value that cannot work.
@@ -39,8 +41,9 @@ pub struct Config {
     /// The longest that a long poll is held. Default 30 s, below the idle limit of common
     /// proxies (60 s).
     pub long_poll_timeout: Duration,
-    /// How often a stream is kept alive: an SSE comment, a WebSocket ping. Default 15 s, as WHATWG
-    /// HTML §9.2.7 advises. A WebSocket peer silent for two of them is dropped.
+    /// How often a stream is kept alive: an SSE comment, a WebSocket ping, an empty frame of raw
+    /// TCP. Default 15 s, as WHATWG HTML §9.2.7 advises. The first comes within the interval, at
+    /// another moment of it for each stream. A WebSocket peer silent for two of them is dropped.
     pub heartbeat: Duration,
     /// How long a stream's reader may take nothing at all before it is dropped. Default 60 s.
     pub stall_timeout: Duration,
@@ -48,6 +51,8 @@ pub struct Config {
     pub reconnect_delay: Duration,
     /// How long a stopping server waits for its connections to end. Default 5 s.
     pub grace: Duration,
+    /// How the server misbehaves on purpose. Default not at all.
+    pub faults: Faults,
 }
 
 impl Default for Config {
@@ -69,6 +74,7 @@ impl Default for Config {
             stall_timeout: Duration::from_secs(60),
             reconnect_delay: Duration::from_secs(1),
             grace: Duration::from_secs(5),
+            faults: Faults::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use pushbench_wire::event::{DEFAULT_NAME, LAGGED_NAME};
-use pushbench_wire::{message, poll, sse};
+use pushbench_wire::{frame as tcp, message, poll, sse};
 
 /// How an event is written for a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,9 +16,11 @@ pub(crate) enum Framing {
     Sse,
     /// One unmasked WebSocket frame.
     WebSocket,
+    /// One frame of raw TCP.
+    Tcp,
 }
 
-const FRAMINGS: usize = Framing::WebSocket as usize + 1;
+const FRAMINGS: usize = Framing::Tcp as usize + 1;
 
 /// One event of a channel.
 #[derive(Debug)]
@@ -87,6 +89,7 @@ impl Event {
                 push_frame_header(self.binary, message.len(), &mut frame);
                 frame.extend_from_slice(&message);
             }
+            Framing::Tcp => tcp::encode(&event, &mut frame),
         }
         // `Bytes` shares a `Vec` only once its spare room is gone.
         frame.shrink_to_fit();
@@ -114,7 +117,7 @@ fn push_frame_header(binary: bool, len: usize, out: &mut Vec<u8>) {
 }
 
 /// An event that has no place in a log yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Draft {
     name: Option<Box<str>>,
     payload: Bytes,
@@ -170,7 +173,7 @@ mod tests {
     #[test]
     fn a_frame_is_built_once() {
         let event = event(b"a", false);
-        for framing in [Framing::Json, Framing::Sse, Framing::WebSocket] {
+        for framing in [Framing::Json, Framing::Sse, Framing::WebSocket, Framing::Tcp] {
             let first = event.frame(framing).as_ptr();
             assert_eq!(event.frame(framing).as_ptr(), first, "{framing:?}");
         }
@@ -186,6 +189,7 @@ mod tests {
         );
         assert_eq!(known.frame(Framing::Sse), "id: 41\nevent: lagged\ndata: {\"missed\":3}\n\n");
         assert_eq!(&known.frame(Framing::WebSocket)[..], b"\x81\x1641 lagged\n{\"missed\":3}");
+        assert_eq!(&known.frame(Framing::Tcp)[..], b"\0\0\0\x17\x0041 lagged\n{\"missed\":3}");
         let unknown = Event::lagged(0, None);
         assert_eq!(
             unknown.frame(Framing::Sse),

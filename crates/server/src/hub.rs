@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::watch;
 
 use crate::framing::{Draft, Event};
+use crate::inject::Disorder;
 use crate::waiters::{Waiter, Waiters};
 
 /// Every channel of one server.
@@ -112,6 +113,8 @@ pub(crate) struct Channel {
     /// The id of the newest event, readable without the lock.
     last_id: AtomicU64,
     waiters: Arc<Waiters>,
+    /// The injector's; it stays empty without one.
+    pub(crate) disorder: Mutex<Disorder<Draft>>,
     limits: Limits,
 }
 
@@ -132,7 +135,13 @@ impl Log {
 
 impl Channel {
     fn new(limits: Limits) -> Self {
-        Self { log: Mutex::default(), last_id: AtomicU64::new(0), waiters: Arc::default(), limits }
+        Self {
+            log: Mutex::default(),
+            last_id: AtomicU64::new(0),
+            waiters: Arc::default(),
+            disorder: Mutex::default(),
+            limits,
+        }
     }
 
     /// Appends the events and wakes the subscribers once; returns the id of the last one.

@@ -1,5 +1,5 @@
-//! One server for every transport: polling, long polling, Server-Sent Events and WebSocket read the
-//! same log of events, each by its own cursor. [`run`] is the only way in.
+//! One server for every transport: polling, long polling, Server-Sent Events, WebSocket and raw TCP
+//! read the same log of events, each by its own cursor. [`run`] is the only way in.
 //!
 //! | route | |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | `GET /channels/{channel}/long-poll` | what is new, as soon as there is something |
 //! | `GET /channels/{channel}/sse` | a stream of Server-Sent Events (WHATWG HTML §9.2) |
 //! | `GET /channels/{channel}/ws` | a WebSocket (RFC 6455) |
+//! | `GET /channels/{channel}/tcp` | frames on the bare socket ([`pushbench_wire::frame`]) |
 //! | `GET /healthz`, `GET /metrics` | readiness, Prometheus text |
 
 mod config;
@@ -15,6 +16,7 @@ mod control;
 mod framing;
 mod http;
 mod hub;
+mod inject;
 mod metrics;
 mod publish;
 mod transport;
@@ -22,11 +24,14 @@ mod waiters;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::net::TcpListener;
 
 pub use config::{Config, ConfigError};
 use hub::{Hub, Limits};
+use inject::Injector;
+pub use inject::{BadFault, Fault, Faults, RepeatedFault, Stall};
 use metrics::Metrics;
 
 /// What all connections of one server share.
@@ -35,6 +40,9 @@ struct Server {
     config: Config,
     hub: Hub,
     metrics: Arc<Metrics>,
+    injector: Option<Injector>,
+    /// Streams opened so far, which keeps their heartbeats apart.
+    streams: AtomicU64,
 }
 
 /// Why a server could not run.
@@ -43,6 +51,12 @@ pub enum Error {
     /// A limit is out of range.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The faults of [`Config::faults`] need a thread that the system has not.
+    #[error(
+        "cannot start the thread that delays events; allow this process one more, or inject \
+         neither delay nor stall"
+    )]
+    Inject(#[source] std::io::Error),
 }
 
 /// Serves `listener` until `shutdown` completes, then stops gracefully: no new connections, held
@@ -51,7 +65,7 @@ pub enum Error {
 /// It needs a tokio runtime with I/O and time enabled, and runs on as many threads as that has.
 ///
 /// # Errors
-/// [`Error::Config`], before anything is served.
+/// Before anything is served.
 pub async fn run(
     listener: TcpListener,
     config: Config,
@@ -63,7 +77,10 @@ pub async fn run(
         log_events: config.log_events,
         log_bytes: config.log_bytes,
     });
-    let server = Arc::new(Server { config, hub, metrics: Arc::default() });
+    let metrics = Arc::default();
+    let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
+    let streams = AtomicU64::new(0);
+    let server = Arc::new(Server { config, hub, metrics, streams, injector });
     http::serve(listener, server, shutdown).await;
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use pushbench_wire::Transport;
 
 use crate::hub::Totals;
+use crate::inject::Kind;
 
 /// Counters of one server. Each is independent of the others, hence relaxed throughout.
 #[derive(Debug, Default)]
@@ -18,6 +19,7 @@ pub(crate) struct Metrics {
     deliveries: PerTransport,
     requests: PerTransport,
     lagged: PerTransport,
+    injected: [AtomicU64; Kind::ALL.len()],
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +42,11 @@ impl Metrics {
         if notices > 0 {
             Self::add(self.lagged.of(transport), notices);
         }
+    }
+
+    /// A fault was injected `count` times.
+    pub(crate) fn injected(&self, fault: Kind, count: usize) {
+        Self::add(&self.injected[fault as usize], count);
     }
 
     pub(crate) fn requested(&self, transport: Transport) {
@@ -87,6 +94,14 @@ impl Metrics {
                 let value = values.of(transport).load(Relaxed);
                 writeln!(text, "{name}{{transport=\"{transport}\"}} {value}")?;
             }
+        }
+        text.push_str(
+            "# HELP pushbench_injected_total Faults injected on purpose.\n\
+             # TYPE pushbench_injected_total counter\n",
+        );
+        for fault in Kind::ALL {
+            let (name, value) = (fault.name(), self.injected[fault as usize].load(Relaxed));
+            writeln!(text, "pushbench_injected_total{{fault=\"{name}\"}} {value}")?;
         }
         let plain = [
             (
@@ -183,9 +198,11 @@ mod tests {
     fn every_metric_has_its_help_and_type() {
         let metrics = Metrics::default();
         metrics.delivered(Transport::Sse, 5, 1);
+        metrics.injected(Kind::Drop, 2);
         let text = metrics.render(&Totals { channels: 2, log_events: 3, log_bytes: 4 });
         assert!(text.contains("pushbench_deliveries_total{transport=\"sse\"} 4\n"), "{text}");
         assert!(text.contains("pushbench_lagged_total{transport=\"sse\"} 1\n"), "{text}");
+        assert!(text.contains("pushbench_injected_total{fault=\"drop\"} 2\n"), "{text}");
         assert!(text.contains("\npushbench_log_bytes 4\n"), "{text}");
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let name = line.split(['{', ' ']).next().unwrap();

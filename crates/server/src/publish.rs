@@ -1,5 +1,7 @@
 //! `POST /channels/{channel}/events`: one body, one event, or one per line.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
@@ -25,7 +27,8 @@ struct Form<'a> {
     lines: bool,
 }
 
-/// Publishes the body of a request and answers `{"id":LAST,"count":N}`.
+/// Publishes the body of a request and answers `{"id":LAST,"count":N}`, with `null` for an id
+/// that is not known yet, because a fault was injected.
 pub(crate) async fn from_request(
     server: &Server,
     channel: &str,
@@ -37,15 +40,21 @@ pub(crate) async fn from_request(
     let body = read_body(server, body).await?;
     let drafts = read_events(&form, &body, server.config.max_event_bytes)?;
     let count = drafts.len();
-    let id = server.publish(&channel, drafts);
-    Ok(reply::json(format!(r#"{{"id":{id},"count":{count}}}"#)))
+    Ok(reply::json(match server.publish(&channel, drafts) {
+        Some(id) => format!(r#"{{"id":{id},"count":{count}}}"#),
+        None => format!(r#"{{"id":null,"count":{count}}}"#),
+    }))
 }
 
 impl Server {
-    /// Appends `drafts` to the channel and returns the id of the last one.
-    pub(crate) fn publish(&self, channel: &Channel, drafts: Vec<Draft>) -> u64 {
+    /// Appends `drafts` to the channel and returns the id of the last one; `None` if a fault keeps
+    /// them from being appended now.
+    pub(crate) fn publish(&self, channel: &Arc<Channel>, drafts: Vec<Draft>) -> Option<u64> {
         Metrics::add(&self.metrics.published, drafts.len());
-        channel.publish(drafts)
+        match &self.injector {
+            None => Some(channel.publish(drafts)),
+            Some(injector) => injector.publish(channel, drafts),
+        }
     }
 }
 

@@ -24,6 +24,10 @@ pub const SPLIT: &str = "split";
 /// The WebSocket subprotocol, see [`crate::message`].
 pub const SUBPROTOCOL: &str = "pushbench.v1";
 
+/// The protocol that a request for raw TCP names in `Upgrade` (RFC 9110 §7.8), see
+/// [`crate::frame`].
+pub const TCP_UPGRADE: &str = "pushbench-tcp";
+
 /// A server that is ready prints one line on its standard output: this, then its URL.
 pub const READY_PREFIX: &str = "pushbench serve: listening on ";
 
@@ -43,12 +47,14 @@ pub enum Resource {
     Sse,
     /// Streams events as WebSocket messages, and takes them.
     WebSocket,
+    /// Streams events as frames on the bare socket.
+    Tcp,
 }
 
 impl Resource {
     /// Every resource.
-    pub const ALL: [Self; 5] =
-        [Self::Events, Self::Poll, Self::LongPoll, Self::Sse, Self::WebSocket];
+    pub const ALL: [Self; 6] =
+        [Self::Events, Self::Poll, Self::LongPoll, Self::Sse, Self::WebSocket, Self::Tcp];
 
     /// Its last path segment.
     #[must_use]
@@ -59,6 +65,7 @@ impl Resource {
             Self::LongPoll => "long-poll",
             Self::Sse => "sse",
             Self::WebSocket => "ws",
+            Self::Tcp => "tcp",
         }
     }
 

@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod endpoint;
 pub mod event;
+pub mod frame;
 pub mod message;
 pub mod poll;
 pub mod sse;

@@ -1,4 +1,5 @@
-//! The WebSocket subprotocol `pushbench.v1`: what is inside a message from the server.
+//! The WebSocket subprotocol `pushbench.v1`: what is inside a message from the server. Raw TCP
+//! carries the same messages in frames of its own ([`crate::frame`]).
 //!
 //! A head line, a line feed, then the payload as it was published. The head is the id in decimal
 //! and, when the event has a name, a space and the name. A text event is a text message, a binary
@@ -35,7 +36,7 @@ pub fn decode(message: &[u8], binary: bool) -> Result<Event<'_>, BadMessage> {
 
 /// The message is not one of `pushbench.v1`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the WebSocket message has no `id[ name]` line at its head: not subprotocol pushbench.v1")]
+#[error("the message has no `id[ name]` line at its head: it is not one of pushbench.v1")]
 pub struct BadMessage;
 
 /// Appends `value` in decimal.

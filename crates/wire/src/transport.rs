@@ -5,7 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 
 macro_rules! transports {
-    ($($(#[doc = $doc:literal])+ $variant:ident { name: $name:literal, label: $label:literal })+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident {
+        name: $name:literal, label: $label:literal, yardstick: $yardstick:literal
+    })+) => {
         /// A way in which a server gets updates to its clients.
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
@@ -30,19 +32,30 @@ macro_rules! transports {
             pub const fn label(self) -> &'static str {
                 match self { $(Self::$variant => $label),+ }
             }
+
+            /// Whether it is what the others are held against, and not a choice: no browser has
+            /// it. What it costs is what events over TCP cost anyhow; what another costs more is
+            /// the price of its framing and of HTTP.
+            #[must_use]
+            pub const fn is_yardstick(self) -> bool {
+                match self { $(Self::$variant => $yardstick),+ }
+            }
         }
     };
 }
 
 transports! {
     /// The client asks at every interval, and is answered at once.
-    Polling { name: "polling", label: "Polling" }
+    Polling { name: "polling", label: "Polling", yardstick: false }
     /// The client asks, and is answered when there is news or the timeout has passed.
-    LongPolling { name: "long-polling", label: "Long polling" }
+    LongPolling { name: "long-polling", label: "Long polling", yardstick: false }
     /// One HTTP response that never ends (WHATWG HTML §9.2).
-    Sse { name: "sse", label: "SSE" }
+    Sse { name: "sse", label: "SSE", yardstick: false }
     /// Frames both ways over one upgraded connection (RFC 6455).
-    WebSocket { name: "websocket", label: "WebSocket" }
+    WebSocket { name: "websocket", label: "WebSocket", yardstick: false }
+    /// Length-prefixed frames on the bare socket that an HTTP upgrade leaves (RFC 9110 §7.8): the
+    /// yardstick, no choice for a browser.
+    Tcp { name: "tcp", label: "Raw TCP", yardstick: true }
 }
 
 impl fmt::Display for Transport {
@@ -53,7 +66,7 @@ impl fmt::Display for Transport {
 
 /// The name is that of no transport.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no transport; there are polling, long-polling, sse and websocket")]
+#[error("`{0}` is no transport; there are polling, long-polling, sse, websocket and tcp")]
 pub struct UnknownTransport(String);
 
 impl FromStr for Transport {
@@ -81,5 +94,11 @@ mod tests {
         for transport in Transport::ALL {
             assert!(error.contains(transport.name()), "the message names every transport: {error}");
         }
+    }
+
+    #[test]
+    fn only_raw_tcp_is_no_choice() {
+        let yardsticks: Vec<_> = Transport::ALL.iter().filter(|of| of.is_yardstick()).collect();
+        assert_eq!(yardsticks, [&Transport::Tcp]);
     }
 }

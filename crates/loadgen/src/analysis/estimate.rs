@@ -1,30 +1,36 @@
 //! One figure from several trials.
 
+use super::interval::{Interval, Ratio};
 use crate::results::{Metric, Unit};
 
-/// A point with its range over trials.
+/// A point with its interval over trials.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// The median over trials.
     pub median: f64,
+    /// Where the median of many such trials lies; none from a single trial, which has no error bars.
+    pub interval: Option<Interval>,
     /// The smallest.
     pub min: f64,
     /// The largest.
     pub max: f64,
-    /// How many trials it rests on; one has no error bars.
+    /// How many trials it rests on.
     pub trials: usize,
 }
 
-/// Below this, medians are called about the same: trials of identical builds differ as much on a
-/// machine that does something else besides.
-const RELEVANT: f64 = 0.10;
+/// Ratios nearer to 1 than this are called about the same, however sure they are: nobody chooses a
+/// transport for them.
+const RELEVANT: f64 = 1.05;
 
-/// The same for times of fewer than [`FEW`] trials. On a shared machine CPU times move by 20 % in
-/// waves of minutes, which so few trials do not average out.
-pub(super) const RELEVANT_OF_FEW: f64 = 0.25;
+/// The same for fewer than [`FEW`] blocks, whose intervals hold the truth too rarely to rely on.
+const RELEVANT_OF_FEW: f64 = 1.10;
 
-/// How many trials it takes to tell noise from a difference: by chance alone, all five of one are
-/// above all five of the other in 2 of 252 orders, but three above three in 2 of 20.
+/// The same for times of few blocks. On a shared machine CPU times move by 20 % in waves of minutes,
+/// which so few blocks do not average out.
+const RELEVANT_TIME_OF_FEW: f64 = 1.25;
+
+/// How many blocks it takes for an interval to tell noise from a difference: with five, it misses
+/// the truth in 1 of 16 runs.
 pub(super) const FEW: usize = 5;
 
 impl Estimate {
@@ -35,25 +41,36 @@ impl Estimate {
             values.iter().copied().filter(|value| value.is_finite()).collect();
         values.sort_by(f64::total_cmp);
         let (&min, &max) = (values.first()?, values.last()?);
-        let middle = values.len() / 2;
-        let median = match values.len() % 2 {
-            // Halved first, because a sum of two finite numbers need not be finite.
-            0 => values[middle - 1] / 2.0 + values[middle] / 2.0,
-            _ => values[middle],
-        };
-        Some(Self { median: median.clamp(min, max), min, max, trials: values.len() })
+        let interval = Interval::of_median(&values);
+        Some(Self { median: median(&values)?, interval, min, max, trials: values.len() })
     }
+}
 
-    /// Whether the two differ in `metric` by more than the noise: 10 % or more between the medians,
-    /// 25 % for a time of which either has fewer than five trials, and ranges that do not overlap.
+/// The middle of sorted values.
+pub(super) fn median(sorted: &[f64]) -> Option<f64> {
+    let (&first, &last) = (sorted.first()?, sorted.last()?);
+    let middle = sorted.len() / 2;
+    let median = match sorted.len() % 2 {
+        // Halved first, because a sum of two finite numbers need not be finite.
+        0 => sorted[middle - 1] / 2.0 + sorted[middle] / 2.0,
+        _ => sorted[middle],
+    };
+    Some(median.clamp(first, last))
+}
+
+impl Ratio {
+    /// Whether the two differ in `metric` by more than the noise: the interval leaves out 1, and
+    /// the estimate is 5 % or more away from it. With fewer than five blocks it has to be 10 %, and
+    /// 25 % for a time.
     #[must_use]
-    pub fn differs_from(self, other: Self, metric: Metric) -> bool {
-        let larger = self.median.abs().max(other.median.abs());
-        let is_noisy = metric.unit() == Unit::Nanoseconds;
-        let few = self.trials.min(other.trials) < FEW;
-        let share = if is_noisy && few { RELEVANT_OF_FEW } else { RELEVANT };
-        let relevant = (self.median - other.median).abs() >= share * larger && larger > 0.0;
-        relevant && (self.max < other.min || other.max < self.min)
+    pub fn is_difference(self, metric: Metric) -> bool {
+        let relevant = match (self.blocks < FEW, metric.unit()) {
+            (false, _) => RELEVANT,
+            (true, Unit::Nanoseconds) => RELEVANT_TIME_OF_FEW,
+            (true, _) => RELEVANT_OF_FEW,
+        };
+        let sure = self.interval.is_none_or(|interval| !interval.holds(1.0));
+        sure && self.estimate.max(self.estimate.recip()) >= relevant
     }
 }
 
@@ -65,8 +82,10 @@ mod tests {
     fn the_median_and_the_range() {
         let odd = Estimate::of(&[3.0, 1.0, 2.0]).unwrap();
         assert_eq!((odd.median, odd.min, odd.max, odd.trials), (2.0, 1.0, 3.0, 3));
+        assert_eq!(odd.interval.unwrap().level, 0.75);
         assert_eq!(Estimate::of(&[1.0, 2.0]).unwrap().median, 1.5);
         assert_eq!(Estimate::of(&[f64::MAX, f64::MAX]).unwrap().median, f64::MAX);
+        assert_eq!(Estimate::of(&[1.0]).unwrap().interval, None);
     }
 
     #[test]
@@ -78,20 +97,19 @@ mod tests {
 
     #[test]
     fn noise_is_not_a_difference() {
-        let of = |values: &[f64]| Estimate::of(values).unwrap();
-        let differ = |a: &[f64], b: &[f64]| of(a).differs_from(of(b), Metric::ServerCpuPerDelivery);
-        assert!(!differ(&[100.0; 5], &[109.0; 5]), "below 10 %");
-        assert!(differ(&[100.0; 5], &[112.0; 5]));
-        assert!(!differ(&[100.0; 2], &[130.0]), "few trials, below 25 %");
-        assert!(differ(&[100.0; 2], &[134.0]));
-        assert!(
-            !differ(&[90.0, 95.0, 100.0, 100.0, 130.0], &[120.0, 125.0, 125.0, 130.0, 140.0]),
-            "overlap"
-        );
-        assert!(differ(&[90.0, 95.0, 100.0, 100.0, 110.0], &[120.0, 125.0, 125.0, 130.0, 140.0]));
-        assert!(!differ(&[100.0, 100.1, 100.2], &[101.0, 101.1, 101.2]), "apart, but irrelevant");
-        let bytes = Metric::BytesPerDelivery;
-        assert!(of(&[100.0]).differs_from(of(&[112.0]), bytes), "bytes have no such noise");
-        assert!(!differ(&[0.0], &[0.0]));
+        let differ_in = |metric, ratios: &[f64]| {
+            let pairs: Vec<_> = ratios.iter().map(|ratio| (*ratio, 1.0)).collect();
+            let ratio = Ratio::of(&pairs).unwrap();
+            assert_eq!(ratio.is_difference(metric), ratio.inverse().is_difference(metric));
+            ratio.is_difference(metric)
+        };
+        let differ = |ratios: &[f64]| differ_in(Metric::ServerCpuPerDelivery, ratios);
+        assert!(differ(&[1.06, 1.07, 1.05, 1.09, 1.06]));
+        assert!(!differ(&[1.03, 1.04, 1.02, 1.03, 1.03]), "sure, but irrelevant");
+        assert!(!differ(&[1.30, 1.40, 0.98, 1.30, 1.20]), "one block says otherwise");
+        assert!(!differ(&[1.20, 1.22, 1.21]), "few blocks, below 25 %");
+        assert!(differ(&[1.30, 1.28, 1.32]));
+        assert!(!differ(&[1.24]) && differ(&[1.34]), "a single block has its size alone");
+        assert!(differ_in(Metric::BytesPerDelivery, &[1.12]), "bytes have no such noise");
     }
 }

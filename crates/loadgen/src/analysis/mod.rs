@@ -2,7 +2,9 @@
 //! it reads no file and formats nothing, and renderers decide nothing that it did not.
 
 mod estimate;
+mod interval;
 mod latency;
+mod theory;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -12,7 +14,9 @@ use pushbench_wire::Transport;
 use crate::results::{LatencyLog, Metric, Run, Trial};
 
 pub use estimate::Estimate;
+pub use interval::{Interval, Ratio};
 pub use latency::{Latency, SpectrumPoint, TimePoint};
+pub use theory::{Law, Prediction};
 pub use verdict::{Concern, Group, RANKED, Ranking};
 
 /// Everything that a report shows.
@@ -31,8 +35,51 @@ pub struct Cell {
     pub name: String,
     /// Every transport that was measured, in the table's order.
     pub transports: Vec<Figures>,
+    /// How every two of them compare, for the metrics of [`RANKED`].
+    pub ratios: Vec<PairRatio>,
     /// Who is ahead in what, for the metrics of [`RANKED`] that could be measured.
     pub rankings: Vec<Ranking>,
+    /// What theory says about the latencies, where it has an answer.
+    pub predictions: Vec<Prediction>,
+}
+
+/// How two transports compare in one metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PairRatio {
+    /// What is compared.
+    pub metric: Metric,
+    /// The one that is divided.
+    pub transport: Transport,
+    /// The one that it is divided by; further down in the table of transports.
+    pub reference: Transport,
+    /// From the blocks in which both have a valid trial.
+    pub ratio: Ratio,
+}
+
+impl Cell {
+    /// `transport` over `reference` in `metric`, if a block has both.
+    #[must_use]
+    pub fn ratio(
+        &self,
+        metric: Metric,
+        transport: Transport,
+        reference: Transport,
+    ) -> Option<Ratio> {
+        self.ratios.iter().filter(|pair| pair.metric == metric).find_map(|pair| {
+            match (pair.transport, pair.reference) {
+                ends if ends == (transport, reference) => Some(pair.ratio),
+                ends if ends == (reference, transport) => Some(pair.ratio.inverse()),
+                _ => None,
+            }
+        })
+    }
+
+    /// What the others are held against: the last in the table of transports, which ends with the
+    /// yardstick.
+    #[must_use]
+    pub fn reference(&self) -> Option<Transport> {
+        self.transports.last().map(|of| of.transport)
+    }
 }
 
 /// What the trials of one transport say together.
@@ -142,8 +189,38 @@ fn cell(run: &Run, log: &LatencyLog, intervals: &[Vec<usize>], name: &str) -> Ce
             (!trials.is_empty()).then(|| figures(run, log, intervals, transport, trials))
         })
         .collect();
-    let rankings = verdict::rankings(&transports);
-    Cell { name: name.to_owned(), transports, rankings }
+    let ratios = ratios(run, &transports);
+    let name = name.to_owned();
+    let (rankings, predictions) = (Vec::new(), Vec::new());
+    let mut cell = Cell { name, transports, ratios, rankings, predictions };
+    cell.rankings = verdict::rankings(&cell);
+    cell.predictions = theory::predictions(run, &cell);
+    cell
+}
+
+fn ratios(run: &Run, transports: &[Figures]) -> Vec<PairRatio> {
+    let values = |of: &Figures, metric| -> BTreeMap<u32, f64> {
+        let valid =
+            of.trials.iter().map(|&index| &run.trials[index]).filter(|trial| trial.is_valid());
+        valid.filter_map(|trial| Some((trial.block, trial.value(metric)?))).collect()
+    };
+    let pair = |metric, one: &Figures, other: &Figures| {
+        let others = values(other, metric);
+        let pairs: Vec<_> = values(one, metric)
+            .into_iter()
+            .filter_map(|(block, value)| Some((value, *others.get(&block)?)))
+            .collect();
+        let (transport, reference) = (one.transport, other.transport);
+        Some(PairRatio { metric, transport, reference, ratio: Ratio::of(&pairs)? })
+    };
+    RANKED
+        .iter()
+        .flat_map(|&metric| {
+            transports.iter().enumerate().flat_map(move |(index, one)| {
+                transports[index + 1..].iter().filter_map(move |other| pair(metric, one, other))
+            })
+        })
+        .collect()
 }
 
 fn figures(

@@ -3,8 +3,8 @@
 
 use pushbench_wire::Transport;
 
-use super::estimate::{FEW, RELEVANT_OF_FEW};
-use super::{Cell, Estimate, Figures};
+use super::Cell;
+use super::estimate::FEW;
 use crate::results::{Metric, Outcome, Run, Warning};
 
 /// What the verdict compares, in the order in which it says so. Less is better for each of them.
@@ -16,6 +16,10 @@ pub const RANKED: [Metric; 6] = [
     Metric::BytesPerDelivery,
     Metric::ServerMemoryPerSubscriber,
 ];
+
+/// Medians further apart than this are not called alike, even where intervals are too wide to tell
+/// them apart.
+const ALIKE: f64 = 1.25;
 
 /// The transports by one metric, the least first.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,11 +83,12 @@ pub enum Concern {
         /// The transport.
         transport: Transport,
     },
-    /// A trial is used, with a caveat.
+    /// Trials are used, with a caveat.
     Warned {
-        /// The trial, as an index into [`Run::trials`].
-        trial: usize,
-        /// What it is.
+        /// Those of a transport with a caveat of this kind, or of several with the very same, as
+        /// indices into [`Run::trials`].
+        trials: Vec<usize>,
+        /// What it is in the first of them.
         warning: Warning,
     },
     /// Figures rest on so few trials that little tells how far they would move in the next.
@@ -95,38 +100,41 @@ pub enum Concern {
     },
 }
 
-pub(super) fn rankings(transports: &[Figures]) -> Vec<Ranking> {
+pub(super) fn rankings(cell: &Cell) -> Vec<Ranking> {
     RANKED
         .into_iter()
-        .map(|metric| Ranking { metric, groups: groups(transports, metric) })
+        .map(|metric| Ranking { metric, groups: groups(cell, metric) })
         .filter(|ranking| !ranking.groups.is_empty())
         .collect()
 }
 
-fn groups(transports: &[Figures], metric: Metric) -> Vec<Group> {
-    let mut estimates: Vec<_> =
-        transports.iter().filter_map(|of| Some((of.transport, of.estimate(metric)?))).collect();
-    estimates.sort_by(|(_, a), (_, b)| a.median.total_cmp(&b.median));
+fn groups(cell: &Cell, metric: Metric) -> Vec<Group> {
+    let mut medians: Vec<_> = cell
+        .transports
+        .iter()
+        // The yardstick is no choice for anyone, unless there is no other.
+        .filter(|of| !of.transport.is_yardstick() || cell.transports.len() == 1)
+        .filter_map(|of| Some((of.transport, of.estimate(metric)?.median)))
+        .collect();
+    medians.sort_by(|(_, a), (_, b)| a.total_cmp(b));
     let mut groups: Vec<Group> = Vec::new();
-    for (index, &(transport, estimate)) in estimates.iter().enumerate() {
+    for (transport, median) in medians {
         // One that cannot be told from any member joins: better one group too few than a rank that
-        // the next run takes back.
-        let members = groups.last().map_or(0, |group| group.transports.len());
-        let members = &estimates[index - members..index];
-        let same = |(_, member): &&(Transport, Estimate)| !estimate.differs_from(*member, metric);
-        let same = members.iter().filter(same).count();
+        // the next run takes back. Two that no block has both of cannot be told apart either.
+        let differs = |other: &&Transport| {
+            cell.ratio(metric, transport, **other).is_some_and(|ratio| ratio.is_difference(metric))
+        };
         match groups.last_mut() {
-            Some(group) if same > 0 => {
+            Some(group) if !group.transports.iter().all(|other| differs(&other)) => {
+                group.alike &= !group.transports.iter().any(|other| differs(&other))
+                    && median < ALIKE * group.low;
                 group.transports.push(transport);
-                group.high = estimate.median;
-                // Ranges that overlap may be so wide that nobody would call their middles alike.
-                let close = estimate.median - group.low < RELEVANT_OF_FEW * estimate.median;
-                group.alike &= same == members.len() && close;
+                group.high = median;
             }
             _ => groups.push(Group {
                 transports: vec![transport],
-                low: estimate.median,
-                high: estimate.median,
+                low: median,
+                high: median,
                 alike: true,
             }),
         }
@@ -159,10 +167,7 @@ pub(super) fn concerns(run: &Run, cells: &[Cell]) -> Vec<Concern> {
         .filter(|(_, of)| of.accounts.is_some_and(|accounts| !accounts.is_complete()))
         .map(|(cell, of)| Concern::Incomplete { cell: cell.name.clone(), transport: of.transport });
     concerns.extend(incomplete);
-    for (trial, of) in run.trials.iter().enumerate().filter(|(_, of)| of.is_valid()) {
-        let warnings = of.warnings.iter().cloned();
-        concerns.extend(warnings.map(|warning| Concern::Warned { trial, warning }));
-    }
+    concerns.extend(warned(run));
     for cell in cells {
         let single =
             cell.transports.iter().filter(|of| (1..FEW).contains(&of.valid)).map(|of| of.transport);
@@ -172,6 +177,28 @@ pub(super) fn concerns(run: &Run, cells: &[Cell]) -> Vec<Concern> {
         }
     }
     concerns
+}
+
+/// The warnings of valid trials, so that one that keeps coming up is said once.
+fn warned(run: &Run) -> Vec<Concern> {
+    let mut groups: Vec<(Vec<usize>, &Warning)> = Vec::new();
+    for (trial, of) in run.trials.iter().enumerate().filter(|(_, of)| of.is_valid()) {
+        for warning in &of.warnings {
+            let is_alike = |(trials, other): &&mut (Vec<usize>, &Warning)| {
+                let first = &run.trials[trials[0]];
+                let same_kind = std::mem::discriminant(*other) == std::mem::discriminant(warning);
+                let same_subject = (&first.cell, first.transport) == (&of.cell, of.transport);
+                same_kind && same_subject || *other == warning
+            };
+            match groups.iter_mut().find(is_alike) {
+                Some((trials, _)) => trials.push(trial),
+                None => groups.push((vec![trial], warning)),
+            }
+        }
+    }
+    let concern =
+        |(trials, warning): (_, &Warning)| Concern::Warned { trials, warning: warning.clone() };
+    groups.into_iter().map(concern).collect()
 }
 
 #[cfg(test)]
@@ -249,9 +276,31 @@ mod tests {
                 Concern::Invalid { trial: 1, reason: None },
                 Concern::Invalid { trial: 5, reason: Some(Warning::CpuStolen { percent: 14.2 }) },
                 Concern::Incomplete { cell: base(), transport: Sse },
-                Concern::Warned { trial: 0, warning: Warning::PublisherLate { p99_ms: 1.3 } },
+                Concern::Warned {
+                    trials: vec![0],
+                    warning: Warning::PublisherLate { p99_ms: 1.3 }
+                },
                 Concern::FewTrials { cell: base(), transports: vec![Polling, Sse, WebSocket] },
             ]
         );
+    }
+
+    #[test]
+    fn what_keeps_coming_up_is_said_once() {
+        let (mut run, log) = fixture::run();
+        let few = || Warning::TooFewSamples { delivered: 400, needed: 5_000 };
+        run.trials[0].warnings = vec![Warning::PublisherLate { p99_ms: 1.3 }, few()];
+        run.trials[2].warnings = vec![few()];
+        run.trials[4].warnings = vec![Warning::PublisherLate { p99_ms: 1.7 }];
+        run.trials[6].warnings = vec![Warning::PublisherLate { p99_ms: 2.0 }];
+        let warned: Vec<_> = analyse(&run, &log)
+            .concerns
+            .into_iter()
+            .filter_map(|concern| match concern {
+                Concern::Warned { trials, .. } => Some(trials),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(warned, [vec![0, 4], vec![0, 2], vec![6]]);
     }
 }

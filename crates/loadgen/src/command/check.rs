@@ -116,7 +116,7 @@ mod tests {
         let scenario = Scenario::parse(&text, "").unwrap();
         assert_eq!(
             plan(&scenario),
-            "8 trials in about 1:59, each with 100 events and 20000 deliveries over 200 connections"
+            "10 trials in about 2:29, each with 100 events and 20000 deliveries over 200 connections"
         );
     }
 
@@ -142,7 +142,7 @@ mod tests {
         let (all_right, out) = checked(&[folder.path()]);
         assert!(!all_right);
         assert!(out.contains("a.toml:1: `name` must be text in quotes, found 1\n"), "{out}");
-        assert!(out.lines().last().unwrap().contains("b.toml: ok: 20 trials"), "{out}");
+        assert!(out.lines().last().unwrap().contains("b.toml: ok: 25 trials"), "{out}");
         assert!(!out.contains("notes.txt"), "{out}");
 
         assert!(checked(&[&folder.path().join("b.toml")]).0);

@@ -12,7 +12,7 @@ use super::ending::{Ending, shortages};
 use super::progress::Progress;
 use super::report::show;
 use crate::engine::probe::{self, Cores};
-use crate::engine::{BASE_CELL, TrialPlan};
+use crate::engine::{BASE_CELL, TrialPlan, fairness};
 use crate::results::latency_log::{Entry, Interval, LatencyLog};
 use crate::results::model::{SCHEMA_VERSION, ScenarioText};
 use crate::results::{Manifest, Outcome, Run, Trial, folder};
@@ -76,6 +76,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
         revision: options.build.revision.map(str::to_owned),
         server: options.server.as_ref().map_or("pushbench serve".to_owned(), shell_words::join),
         machine: probe::machine(&cores),
+        settings: fairness::settings(&cores, options.server.is_none()),
         scenario: ScenarioText {
             name: scenario.name.clone(),
             description: scenario.description.clone(),

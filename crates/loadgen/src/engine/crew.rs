@@ -15,8 +15,8 @@ use tokio::task::LocalSet;
 use super::ledger::Ledger;
 use super::recorder::{MeasuredEvents, Recorder};
 use crate::transport::{
-    ClientError, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Totals,
-    WebSocket, Wire,
+    ClientError, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Tcp, TcpTotals,
+    Totals, WebSocket, Wire,
 };
 
 /// Connections that one worker opens at the same time: below any listen backlog, so that a flood
@@ -25,6 +25,9 @@ const CONNECTS_AT_ONCE: usize = 32;
 
 /// How long a subscriber whose connection broke waits before it connects again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(100);
+
+/// The name of every worker thread, by which the operating system's account of them is found.
+pub(super) const THREAD_NAME: &str = "subscribers";
 
 /// What a subscriber reports while it runs.
 #[derive(Debug)]
@@ -35,6 +38,34 @@ pub(super) enum Signal {
     Failed(String),
 }
 
+/// Asks a worker what has gone over its connections.
+type Question = oneshot::Sender<Option<Traffic>>;
+
+/// What has gone over the subscribers' connections so far, by two accounts of the same moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traffic {
+    /// The kernel's.
+    pub(super) tcp: TcpTotals,
+    /// Bytes of the streams in both directions, as the sockets were read and written.
+    pub(super) stream_bytes: u64,
+}
+
+impl Traffic {
+    fn of(tally: &Tally, wires: &[Rc<Wire>]) -> Option<Self> {
+        let mut tcp = TcpTotals::default();
+        for wire in wires {
+            tcp = tcp.plus(wire.tcp()?);
+        }
+        let mut totals = Totals::default();
+        totals.add(tally);
+        Some(Self { tcp, stream_bytes: totals.bytes_in + totals.bytes_out })
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { tcp: self.tcp.plus(other.tcp), stream_bytes: self.stream_bytes + other.stream_bytes }
+    }
+}
+
 /// All subscribers of a trial.
 pub(super) struct Crew {
     workers: Vec<Worker>,
@@ -43,6 +74,7 @@ pub(super) struct Crew {
 
 struct Worker {
     tally: Arc<Tally>,
+    questions: mpsc::UnboundedSender<Question>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<anyhow::Result<Recorder>>,
 }
@@ -64,12 +96,14 @@ impl Crew {
             .map(|share| {
                 let tally = Arc::new(Tally::default());
                 let (stop, stopped) = oneshot::channel();
+                let (questions, asked) = mpsc::unbounded_channel();
                 let duty = Duty {
                     subscriptions: share.to_vec(),
                     measured,
                     record,
                     tally: Arc::clone(&tally),
                     signals: sender.clone(),
+                    asked,
                     stopped,
                 };
                 // The only place where the generator tells transports apart.
@@ -78,12 +112,13 @@ impl Crew {
                     Transport::LongPolling => duty.perform::<LongPolling>(),
                     Transport::Sse => duty.perform::<Sse>(),
                     Transport::WebSocket => duty.perform::<WebSocket>(),
+                    Transport::Tcp => duty.perform::<Tcp>(),
                 };
                 let thread = std::thread::Builder::new()
-                    .name("subscribers".into())
+                    .name(THREAD_NAME.into())
                     .spawn(work)
                     .context("cannot start a worker thread")?;
-                Ok(Worker { tally, stop, thread })
+                Ok(Worker { tally, questions, stop, thread })
             })
             .collect::<anyhow::Result<_>>()?;
         Ok(Self { workers, signals })
@@ -104,6 +139,23 @@ impl Crew {
             totals.add(&worker.tally);
         }
         totals
+    }
+
+    /// What has gone over all connections so far, closed ones included; `None` where the kernel
+    /// does not say. The workers answer between two arrivals, and it costs them a system call per
+    /// connection: ask outside the measured window.
+    pub(super) async fn traffic(&self) -> Option<Traffic> {
+        let ask = |worker: &Worker| {
+            let (question, answer) = oneshot::channel();
+            worker.questions.send(question).ok()?;
+            Some(answer)
+        };
+        let answers: Option<Vec<_>> = self.workers.iter().map(ask).collect();
+        let mut all = Traffic::default();
+        for answer in answers? {
+            all = all.plus(answer.await.ok()??);
+        }
+        Some(all)
     }
 
     /// Ends all subscribers and hands over what they recorded.
@@ -133,6 +185,7 @@ struct Duty {
     record: bool,
     tally: Arc<Tally>,
     signals: mpsc::UnboundedSender<Signal>,
+    asked: mpsc::UnboundedReceiver<Question>,
     stopped: oneshot::Receiver<()>,
 }
 
@@ -146,10 +199,13 @@ impl Duty {
         let recorder = Rc::new(RefCell::new(Recorder::new(self.measured)));
         let subscribers = LocalSet::new();
         let permits = Rc::new(Semaphore::new(CONNECTS_AT_ONCE));
+        let mut wires = Vec::with_capacity(self.subscriptions.len());
         for subscription in self.subscriptions {
+            let wire = Wire::new(Arc::clone(&self.tally));
+            wires.push(Rc::clone(&wire));
             let seat = Seat {
                 subscription,
-                wire: Wire::new(Arc::clone(&self.tally)),
+                wire,
                 permits: Rc::clone(&permits),
                 signals: self.signals.clone(),
             };
@@ -162,13 +218,31 @@ impl Duty {
             };
             subscribers.spawn_local(subscribe::<S>(seat, log));
         }
-        // An error means that the trial was dropped, which stops the worker as well.
-        let _ = runtime.block_on(subscribers.run_until(self.stopped));
+        let answer = answer_until(self.stopped, self.asked, || Traffic::of(&self.tally, &wires));
+        runtime.block_on(subscribers.run_until(answer));
         drop(subscribers);
         drop(runtime);
         Rc::try_unwrap(recorder)
             .map(RefCell::into_inner)
             .map_err(|_| anyhow!("a subscriber outlived its worker"))
+    }
+}
+
+/// Answers every question until the worker is stopped.
+async fn answer_until(
+    mut stopped: oneshot::Receiver<()>,
+    mut asked: mpsc::UnboundedReceiver<Question>,
+    traffic: impl Fn() -> Option<Traffic>,
+) {
+    loop {
+        tokio::select! {
+            // An error means that the trial was dropped, which stops the worker as well.
+            _ = &mut stopped => return,
+            Some(question) = asked.recv() => {
+                // Who asked may have given up.
+                let _ = question.send(traffic());
+            }
+        }
     }
 }
 
@@ -247,6 +321,7 @@ impl Sink for EventLog {
             return;
         }
         self.tally.deliveries.add(1);
+        self.tally.payload_bytes.add(event.payload.len() as u64);
         let Some(ledger) = &mut self.ledger else { return };
         let mut recorder = self.recorder.borrow_mut();
         match Stamp::read_from(event.payload) {

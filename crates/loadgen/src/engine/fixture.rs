@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pushbench_wire::Stamp;
 
+use super::costs::Costs;
 use super::ledger::Ledger;
 use super::measurement::Measurement;
 use super::probe::{Cores, MachineTime};
@@ -53,6 +54,11 @@ pub(super) fn flawless() -> Measurement {
         totals: Totals::default(),
         memory: None,
         machine: machine([0, 0]),
+        server_ticks: None,
+        server_threads: None,
+        generator_threads: None,
+        publisher_tcp: None,
+        socket_memory_bytes: None,
     };
     let deliveries = u64::from(MEASURED.count) * u64::from(SUBSCRIBERS);
     let after = Snapshot {
@@ -83,5 +89,6 @@ pub(super) fn flawless() -> Measurement {
         lateness: latency_log::histogram(),
         interval: MEASURED.interval(),
         recorder: recorder(|_| 2_000_000),
+        costs: Costs::default(),
     }
 }

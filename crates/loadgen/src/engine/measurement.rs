@@ -6,9 +6,10 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use pushbench_wire::Transport;
 
+use super::costs::{Costs, CpuTime};
 use super::probe::{Cores, Memory};
 use super::recorder::Recorder;
-use super::snapshot::{Costs, Snapshot};
+use super::snapshot::{Snapshot, Usage};
 use crate::results::latency_log::Interval;
 use crate::results::{Metric, Outcome, Trial, Warning};
 
@@ -32,6 +33,7 @@ pub(crate) struct Measurement {
     pub(super) after: Snapshot,
     pub(super) memory_before: Option<Memory>,
     pub(super) memory_after: Option<Memory>,
+    pub(super) costs: Costs,
     pub(super) server_deliveries: Option<f64>,
     pub(super) connections: u64,
     /// Events that subscribers received in the whole trial.
@@ -87,7 +89,7 @@ impl Measurement {
         let latency = self.recorder.corrected();
         let uncorrected = &self.recorder.uncorrected;
         let account = &self.recorder.account;
-        let Costs { length_ns, server_cpu, publisher_cpu, generator_cpu, flow, .. } =
+        let Usage { length_ns, server_cpu, publisher_cpu, generator_cpu, flow, .. } =
             self.after.since(&self.before);
         let flow_bytes = flow.bytes_in + flow.bytes_out;
         let per_delivery = |cost: u64| ratio(cost, flow.deliveries);
@@ -153,7 +155,13 @@ impl Measurement {
             (Metric::DeliveriesPerRead, ratio(flow.deliveries, flow.reads)),
             (Metric::ServerDeliveries, self.server_deliveries),
         ];
-        values.into_iter().filter_map(|(metric, value)| Some((metric, value?))).collect()
+        let cpu = CpuTime { server_ns: server_cpu, generator_ns: generator_cpu };
+        let costs = self.costs.values(&self.before, &self.after, cpu);
+        values
+            .into_iter()
+            .chain(costs)
+            .filter_map(|(metric, value)| Some((metric, value?)))
+            .collect()
     }
 
     /// Deliveries that did not come; empty when they were not recorded.
@@ -163,7 +171,7 @@ impl Measurement {
 
     fn standing(&self) -> Option<Standing> {
         let (from, to) = self.idle.as_ref()?;
-        let Costs { length_ns, server_cpu, generator_cpu, flow, .. } = to.since(from);
+        let Usage { length_ns, server_cpu, generator_cpu, flow, .. } = to.since(from);
         let rate = |cost: u64| cost as f64 / self.subscriber_minutes(length_ns);
         Some(Standing {
             length_ns,

@@ -1,7 +1,9 @@
 //! Runs trials: starts the server, drives subscribers and publisher, and records. It must not know
 //! how results are stored, analysed or shown.
 
+mod costs;
 mod crew;
+pub(crate) mod fairness;
 #[cfg(test)]
 mod fixture;
 mod ledger;

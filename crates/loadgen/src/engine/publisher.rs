@@ -4,6 +4,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -20,6 +21,7 @@ use super::pacer;
 use super::recorder::MeasuredEvents;
 use crate::results::latency_log;
 use crate::scenario::schedule::Due;
+use crate::transport::TcpTotals;
 
 /// How long the server may take to accept bytes or to answer: far beyond any latency worth a
 /// measurement.
@@ -54,6 +56,8 @@ pub(super) struct Publisher {
     /// Gone once it is stopped.
     threads: Option<Threads>,
     shared: Arc<Shared>,
+    /// The connection, to ask the kernel about it.
+    connection: TcpStream,
 }
 
 struct Threads {
@@ -104,9 +108,9 @@ impl Publisher {
             stream.set_nodelay(true)?;
             stream.set_write_timeout(Some(TIMEOUT))?;
             stream.set_read_timeout(Some(LOOK_UP))?;
-            Ok::<_, std::io::Error>((stream.try_clone()?, stream))
+            Ok::<_, std::io::Error>((stream.try_clone()?, stream.try_clone()?, stream))
         };
-        let (reading, writing) = connect()
+        let (reading, writing, connection) = connect()
             .with_context(|| format!("the publisher cannot connect to {}", plan.address))?;
         let shared = Arc::new(Shared::default());
         let answers = {
@@ -117,13 +121,18 @@ impl Publisher {
             let shared = Arc::clone(&shared);
             spawn("publisher", move || shared.note(publish(&plan, schedule, writing, &shared)))?
         };
-        Ok(Self { threads: Some(Threads { sending, answers }), shared })
+        Ok(Self { threads: Some(Threads { sending, answers }), shared, connection })
     }
 
     /// CPU time of both threads so far.
     pub(super) fn cpu_ns(&self) -> u64 {
         self.shared.sending_cpu_ns.load(Ordering::Relaxed)
             + self.shared.answers_cpu_ns.load(Ordering::Relaxed)
+    }
+
+    /// What TCP has done for its connection so far; `None` where the kernel does not say.
+    pub(super) fn tcp(&self) -> Option<TcpTotals> {
+        TcpTotals::read(self.connection.as_raw_fd())
     }
 
     /// Measured events that were written to the server so far, of all channels.

@@ -44,6 +44,7 @@ pub(super) fn server_command(
         Transport::Polling | Transport::LongPolling => {}
         Transport::Sse => flag("--heartbeat", format_duration(scenario.sse.heartbeat)),
         Transport::WebSocket => flag("--heartbeat", format_duration(scenario.websocket.heartbeat)),
+        Transport::Tcp => flag("--heartbeat", format_duration(scenario.tcp.heartbeat)),
     }
     command.push("--stop-on-stdin-eof".into());
     command

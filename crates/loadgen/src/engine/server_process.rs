@@ -14,7 +14,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::probe::{CpuClock, Memory, memory_of};
+use super::probe::{CpuClock, CpuTicks, EventCounter, Memory, Threads, memory_of};
 
 /// How long a server may take until it is ready, and until it has answered a control request.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -137,6 +137,21 @@ impl ServerHandle {
     /// Its memory; empty when it has gone.
     pub(crate) fn memory(&self) -> Option<Memory> {
         memory_of(self.process)
+    }
+
+    /// Its user and system time so far; empty when it has gone.
+    pub(crate) fn ticks(&self) -> Option<CpuTicks> {
+        CpuTicks::of(self.process)
+    }
+
+    /// What each of its threads has used so far; empty when it has gone.
+    pub(crate) fn threads(&self) -> Option<Threads> {
+        Threads::of(self.process)
+    }
+
+    /// Counts its instructions from now on, where that can be done.
+    pub(crate) fn instructions(&self) -> Option<EventCounter> {
+        EventCounter::instructions(self.process)
     }
 
     /// How many events the server says it delivered over `transport`; empty when it does not say.

@@ -4,11 +4,11 @@
 use nix::time::ClockId;
 use pushbench_wire::clock;
 
-use super::crew::Crew;
-use super::probe::{CpuClock, MachineTime, Memory};
+use super::crew::{Crew, THREAD_NAME};
+use super::probe::{CpuClock, CpuTicks, MachineTime, Memory, Threads, socket_memory_bytes};
 use super::publisher::Publisher;
 use super::server_process::ServerHandle;
-use crate::transport::Totals;
+use crate::transport::{TcpTotals, Totals};
 
 /// One moment.
 #[derive(Clone, Debug)]
@@ -25,11 +25,18 @@ pub(super) struct Snapshot {
     pub(super) totals: Totals,
     pub(super) memory: Option<Memory>,
     pub(super) machine: Option<MachineTime>,
+    pub(super) server_ticks: Option<CpuTicks>,
+    pub(super) server_threads: Option<Threads>,
+    /// Those of the subscribers.
+    pub(super) generator_threads: Option<Threads>,
+    pub(super) publisher_tcp: Option<TcpTotals>,
+    /// Of the whole machine.
+    pub(super) socket_memory_bytes: Option<u64>,
 }
 
 /// What was done from one moment to a later one. CPU times are in nanoseconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Costs {
+pub(super) struct Usage {
     pub(super) length_ns: u64,
     pub(super) server_cpu: u64,
     /// All of this process.
@@ -57,15 +64,20 @@ impl Snapshot {
             totals: crew.totals(),
             memory: server.memory(),
             machine: MachineTime::read(),
+            server_ticks: server.ticks(),
+            server_threads: server.threads(),
+            generator_threads: Threads::named(THREAD_NAME),
+            publisher_tcp: publisher.and_then(Publisher::tcp),
+            socket_memory_bytes: socket_memory_bytes(),
         })
     }
 
     /// What was done since `earlier`.
-    pub(super) fn since(&self, earlier: &Self) -> Costs {
+    pub(super) fn since(&self, earlier: &Self) -> Usage {
         let own_cpu = self.own_cpu_ns - earlier.own_cpu_ns;
         let publisher_cpu = self.publisher_cpu_ns - earlier.publisher_cpu_ns;
         let engine_cpu = self.engine_cpu_ns - earlier.engine_cpu_ns;
-        Costs {
+        Usage {
             length_ns: self.at_ns - earlier.at_ns,
             server_cpu: self.server_cpu_ns - earlier.server_cpu_ns,
             own_cpu,

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use hdrhistogram::Histogram;
+use nix::unistd::Pid;
 use pushbench_wire::{Transport, clock};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::costs::Costs;
 use super::crew::{Crew, Signal};
 use super::measurement::Measurement;
-use super::probe::Cores;
+use super::probe::{self, Cores, EventCounter};
 use super::publisher::{PublishPlan, Publisher};
 use super::recorder::MeasuredEvents;
 use super::server_command::server_command;
@@ -117,6 +119,8 @@ impl TrialPlan<'_> {
             duration: window.end - window.start,
         };
         let memory_before = server.memory();
+        let socket_memory_before = probe::socket_memory_bytes();
+        let peak_is_of_this_trial = probe::reset_memory_peak();
         let mut crew = Crew::start(
             self.transport,
             &self.subscriptions(server),
@@ -138,12 +142,19 @@ impl TrialPlan<'_> {
         let publisher = Publisher::start(plan, schedule.events())?;
         wait_until(start + window.start, &mut crew, Some(&publisher), |_| progress(Phase::WarmUp))
             .await?;
+        // What costs CPU to ask is asked before the window and after it.
+        let traffic_before = crew.traffic().await;
+        let mut instructions = server.instructions();
         let before = Snapshot::take(server, &crew, Some(&publisher))?;
         wait_until(start + window.end, &mut crew, Some(&publisher), |crew| {
             progress(Phase::Measure(crew.totals().measured));
         })
         .await?;
         let after = Snapshot::take(server, &crew, Some(&publisher))?;
+        let server_instructions = instructions.as_mut().and_then(EventCounter::read);
+        // Counting goes on until they are closed, and costs something.
+        drop(instructions);
+        let traffic_after = crew.traffic().await;
         progress(Phase::Measured);
 
         let planned = u64::from(measured.count) * u64::from(workload.channels);
@@ -153,7 +164,9 @@ impl TrialPlan<'_> {
             self.drain(&mut crew, expected, progress).await?;
         }
         sleep(LINGER).await;
+        let traffic_at_end = crew.traffic().await;
         let memory_after = server.memory();
+        let own_memory = probe::memory_of(Pid::this()).filter(|_| peak_is_of_this_trial);
         let server_deliveries = server.deliveries(self.transport).await;
         let Totals { connections, deliveries: received, .. } = crew.totals();
         let recorder = tokio::task::spawn_blocking(|| crew.stop()).await??;
@@ -173,6 +186,14 @@ impl TrialPlan<'_> {
             after,
             memory_before,
             memory_after,
+            costs: Costs {
+                traffic_before,
+                traffic_after,
+                traffic_at_end,
+                socket_memory_before,
+                generator_memory_peak: own_memory.map(|memory| memory.peak),
+                server_instructions,
+            },
             server_deliveries,
             connections,
             received,
@@ -204,7 +225,7 @@ impl TrialPlan<'_> {
         match self.transport {
             Transport::Polling => self.scenario.polling.connection,
             Transport::LongPolling => self.scenario.long_polling.connection,
-            Transport::Sse | Transport::WebSocket => Connection::KeepAlive,
+            Transport::Sse | Transport::WebSocket | Transport::Tcp => Connection::KeepAlive,
         }
     }
 

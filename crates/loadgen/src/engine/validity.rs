@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::measurement::{Measurement, samples_for};
 use super::recorder::Recorder;
-use super::snapshot::Costs;
+use super::snapshot::Usage;
 use crate::results::model::Side;
 use crate::results::{Warning, latency_log};
 
@@ -61,8 +61,8 @@ impl Measurement {
         warnings
     }
 
-    fn of_the_cores(&self, window: &Costs) -> Vec<Warning> {
-        let Costs { length_ns, server_cpu, own_cpu, .. } = *window;
+    fn of_the_cores(&self, window: &Usage) -> Vec<Warning> {
+        let Usage { length_ns, server_cpu, own_cpu, .. } = *window;
         let mut warnings = Vec::new();
         let percent = |cpu_ns: u64, cores: &[usize]| {
             cpu_ns as f64 / (length_ns * cores.len() as u64) as f64 * 100.0
@@ -118,6 +118,7 @@ impl Measurement {
         {
             warnings.push(Warning::CountsDisagree { server, received });
         }
+        warnings.extend(self.costs.warning());
         warnings.extend(drift(&self.recorder));
         let needed = samples_for(0.99);
         if self.expected.is_some() && account.delivered < needed {

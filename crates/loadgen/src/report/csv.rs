@@ -1,43 +1,137 @@
-//! `trials.csv`: tidy, one row per trial and metric. A value that is missing is an empty field.
+//! The tables for other programs: tidy, in the units of the metrics, nothing rounded. A value that
+//! is missing is an empty field.
 
 use anyhow::Context as _;
 
+use crate::analysis::{Analysis, Interval};
 use crate::results::{Metric, Run};
 
-const COLUMNS: [&str; 9] =
+const TRIALS: [&str; 9] =
     ["run", "scenario", "cell", "transport", "block", "valid", "metric", "unit", "value"];
 
-/// The file's text.
+const ESTIMATES: [&str; 11] = [
+    "run",
+    "scenario",
+    "cell",
+    "transport",
+    "metric",
+    "unit",
+    "estimate",
+    "low",
+    "high",
+    "level",
+    "trials",
+];
+
+const RATIOS: [&str; 11] = [
+    "run",
+    "scenario",
+    "cell",
+    "metric",
+    "transport",
+    "reference",
+    "ratio",
+    "low",
+    "high",
+    "level",
+    "blocks",
+];
+
+/// `trials.csv`: one row per trial and metric.
 pub(super) fn trials(run: &Run) -> anyhow::Result<Vec<u8>> {
+    let rows = run.trials.iter().flat_map(|trial| {
+        Metric::ALL.iter().map(move |&metric| {
+            [
+                trial.cell.clone(),
+                trial.transport.name().to_owned(),
+                trial.block.to_string(),
+                trial.is_valid().to_string(),
+                metric.name().to_owned(),
+                metric.unit().name().to_owned(),
+                text(trial.value(metric)),
+            ]
+        })
+    });
+    write(run, &TRIALS, rows)
+}
+
+/// `estimates.csv`: one row per transport and metric that could be measured.
+pub(super) fn estimates(run: &Run, analysis: &Analysis) -> anyhow::Result<Vec<u8>> {
+    let rows = analysis.cells.iter().flat_map(|cell| {
+        cell.transports.iter().flat_map(move |of| {
+            of.estimates.iter().map(move |(metric, estimate)| {
+                let [low, high, level] = ends(estimate.interval);
+                [
+                    cell.name.clone(),
+                    of.transport.name().to_owned(),
+                    metric.name().to_owned(),
+                    metric.unit().name().to_owned(),
+                    estimate.median.to_string(),
+                    low,
+                    high,
+                    level,
+                    estimate.trials.to_string(),
+                ]
+            })
+        })
+    });
+    write(run, &ESTIMATES, rows)
+}
+
+/// `ratios.csv`: one row per pair of transports and metric that is compared.
+pub(super) fn ratios(run: &Run, analysis: &Analysis) -> anyhow::Result<Vec<u8>> {
+    let rows = analysis.cells.iter().flat_map(|cell| {
+        cell.ratios.iter().map(move |pair| {
+            let [low, high, level] = ends(pair.ratio.interval);
+            [
+                cell.name.clone(),
+                pair.metric.name().to_owned(),
+                pair.transport.name().to_owned(),
+                pair.reference.name().to_owned(),
+                pair.ratio.estimate.to_string(),
+                low,
+                high,
+                level,
+                pair.ratio.blocks.to_string(),
+            ]
+        })
+    });
+    write(run, &RATIOS, rows)
+}
+
+/// Rows behind the run's and the scenario's name.
+fn write<const N: usize>(
+    run: &Run,
+    columns: &[&str],
+    rows: impl Iterator<Item = [String; N]>,
+) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS)?;
-    for trial in &run.trials {
-        for &metric in Metric::ALL {
-            writer.write_record([
-                &run.manifest.run,
-                &run.manifest.scenario.name,
-                &trial.cell,
-                trial.transport.name(),
-                &trial.block.to_string(),
-                &trial.is_valid().to_string(),
-                metric.name(),
-                metric.unit().name(),
-                &trial.value(metric).map_or_else(String::new, |value| value.to_string()),
-            ])?;
-        }
+    writer.write_record(columns)?;
+    for row in rows {
+        let names = [&run.manifest.run, &run.manifest.scenario.name];
+        writer.write_record(names.into_iter().chain(&row))?;
     }
-    writer.into_inner().context("cannot finish trials.csv")
+    writer.into_inner().context("cannot finish a table")
+}
+
+fn text(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+fn ends(interval: Option<Interval>) -> [String; 3] {
+    [interval.map(|of| of.low), interval.map(|of| of.high), interval.map(|of| of.level)].map(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::analyse;
     use crate::results::fixture;
 
     fn rows() -> Vec<Vec<String>> {
         let text = trials(&fixture::run().0).unwrap();
         let mut reader = csv::Reader::from_reader(&text[..]);
-        assert_eq!(reader.headers().unwrap(), &COLUMNS[..]);
+        assert_eq!(reader.headers().unwrap(), &TRIALS[..]);
         reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
     }
 
@@ -73,5 +167,20 @@ mod tests {
         assert_eq!(of("polling", "1", "lost"), ["true", "lost", "count", "0"]);
         assert_eq!(of("polling", "1", "server_memory_peak")[3], "");
         assert_eq!(of("polling", "1", "latency_p50")[3], "502000000");
+    }
+
+    #[test]
+    fn estimates_and_ratios_have_their_intervals() {
+        let (run, log) = fixture::run();
+        let analysis = analyse(&run, &log);
+        let lines = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let estimates = lines(estimates(&run, &analysis).unwrap());
+        let row = "base,sse,bytes_per_delivery,bytes,171,171,171,0.5,2\n";
+        assert!(estimates.contains(row), "{estimates}");
+        let row = "base,websocket,bytes_per_delivery,bytes,136,,,,1\n";
+        assert!(estimates.contains(row), "one trial has no interval: {estimates}");
+        let ratios = lines(ratios(&run, &analysis).unwrap());
+        assert!(ratios.contains("base,latency_p50,polling,sse,"), "{ratios}");
+        assert_eq!(ratios.lines().count(), 1 + 6 * 6, "six pairs, six metrics");
     }
 }

@@ -4,27 +4,25 @@ use anyhow::Context as _;
 use askama::Template;
 
 use super::charts::{Figure, Trials};
+use super::sheet::{self, Entry, Sheet};
 use super::{quantity, words};
-use crate::analysis::{Analysis, Cell, Estimate, Figures};
+use crate::analysis::{Accounts, Analysis, Cell, Figures};
 use crate::results::{Metric, Outcome, Run, Trial};
 
-/// What the comparison shows, in the order in which a reader asks.
-const COMPARED: [Metric; 9] = [
-    Metric::LatencyP50,
-    Metric::LatencyP99,
-    Metric::LatencyMax,
-    Metric::ServerCpuPerDelivery,
-    Metric::GeneratorCpuPerDelivery,
-    Metric::ServerMemoryPerSubscriber,
-    Metric::BytesPerDelivery,
-    Metric::DeliveriesPerRead,
-    Metric::ConnectionsOpened,
-];
-
-/// What the table of trials shows beside that: how far lateness of the publisher is in the figures.
-const TRIALS_ONLY: [(Metric, &str); 2] = [
-    (Metric::UncorrectedLatencyP50, "Uncorrected p50"),
-    (Metric::PublisherLatenessP99, "Publisher late p99"),
+/// What the table of trials shows, in the order in which a reader asks; the last two say how far
+/// lateness of the publisher is in the figures.
+const TRIAL_COLUMNS: [(&str, Metric); 11] = [
+    ("p50", Metric::LatencyP50),
+    ("p99", Metric::LatencyP99),
+    ("Slowest", Metric::LatencyMax),
+    ("Server CPU per delivery", Metric::ServerCpuPerDelivery),
+    ("Subscriber CPU per delivery", Metric::GeneratorCpuPerDelivery),
+    ("Memory per subscriber", Metric::ServerMemoryPerSubscriber),
+    ("Bytes per delivery", Metric::BytesPerDelivery),
+    ("Events per read", Metric::DeliveriesPerRead),
+    ("Connections", Metric::ConnectionsOpened),
+    ("Uncorrected p50", Metric::UncorrectedLatencyP50),
+    ("Publisher late p99", Metric::PublisherLatenessP99),
 ];
 
 /// The most that is embedded of `run.json` and of the trials, so that the page stays a page: a run
@@ -40,9 +38,8 @@ const TEXT_LIMIT: usize = 20_000;
 #[template(path = "report.html")]
 struct Page<'a> {
     run: &'a Run,
+    /// Of the table of trials.
     columns: Vec<&'static str>,
-    /// Of the table of trials, behind `columns`.
-    trials_only: [&'static str; 2],
     cells: Vec<CellView<'a>>,
     description: String,
     command: String,
@@ -60,30 +57,31 @@ struct CellView<'a> {
     name: &'a str,
     headline: String,
     findings: Vec<String>,
-    rows: Vec<RowView>,
+    tables: Vec<TableView>,
     figures: Vec<FigureView>,
+}
+
+struct TableView {
+    sheet: Sheet,
+    /// Whether it is folded up: for those who look closer.
+    folded: bool,
+    rows: Vec<RowView>,
 }
 
 struct RowView {
     transport: &'static str,
-    label: &'static str,
-    trials: String,
-    delivered: String,
-    complete: bool,
-    values: Vec<ValueView>,
+    name: String,
+    /// Below the name.
+    detail: String,
+    fields: Vec<FieldView>,
 }
 
-/// A figure in the comparison. Texts are empty where there is nothing to say.
-struct ValueView {
-    text: String,
-    /// Times the least of its column.
-    ratio: String,
-    /// From the least to the greatest over trials.
-    range: String,
+struct FieldView {
+    entry: Entry,
     /// The length of its bar, in per cent of the greatest of its column.
-    bar: f64,
-    /// What it is sorted by.
-    sort: String,
+    bar: Option<f64>,
+    /// The estimate as it was computed, for those who check it.
+    data: Vec<(&'static str, String)>,
 }
 
 struct FigureView {
@@ -119,8 +117,7 @@ pub(super) fn page(run: &Run, analysis: &Analysis) -> anyhow::Result<String> {
         description: shortened(&run.manifest.scenario.description, TEXT_LIMIT / 10),
         command: shortened(&run.manifest.command, TEXT_LIMIT / 10),
         scenario: shortened(&run.manifest.scenario.text, TEXT_LIMIT),
-        columns: COMPARED.iter().map(|metric| words::title(*metric)).collect(),
-        trials_only: TRIALS_ONLY.map(|(_, heading)| heading),
+        columns: TRIAL_COLUMNS.iter().map(|(heading, _)| *heading).collect(),
         cells,
         concerns_left_out: concerns.len().saturating_sub(CONCERNS_LIMIT),
         concerns: concerns
@@ -187,66 +184,71 @@ fn cell_view<'a>(
         name: if several { &cell.name } else { "" },
         headline: sentences.remove(0),
         findings: sentences,
-        rows: cell.transports.iter().map(|of| row_view(cell, of)).collect(),
+        tables: tables(cell),
         figures,
     })
 }
 
-fn row_view(cell: &Cell, of: &Figures) -> RowView {
+fn tables(cell: &Cell) -> Vec<TableView> {
+    let shown =
+        [Some(sheet::comparison(cell)), sheet::against_reference(cell), sheet::theory(cell)];
+    let shown = shown.into_iter().flatten().map(|sheet| (sheet, false));
+    let folded = (cell.transports.len() > 2).then(|| (sheet::pairs(cell), true));
+    shown.chain(folded).map(|(sheet, folded)| table_view(cell, sheet, folded)).collect()
+}
+
+fn table_view(cell: &Cell, mut sheet: Sheet, folded: bool) -> TableView {
+    let medians = |column: usize| {
+        let column = sheet.rows.iter().filter_map(move |row| row.entries.get(column)?.figure);
+        column.map(|(_, estimate)| estimate.median)
+    };
+    let greatest: Vec<f64> =
+        (0..sheet.columns.len()).map(|column| medians(column).fold(0.0, f64::max)).collect();
+    let rows = std::mem::take(&mut sheet.rows).into_iter().map(|row| {
+        let fields = row.entries.into_iter().zip(&greatest).map(|(entry, greatest)| FieldView {
+            bar: entry
+                .figure
+                .filter(|_| *greatest > 0.0)
+                .map(|(_, estimate)| (100.0 * estimate.median / greatest).clamp(0.0, 100.0)),
+            data: data(cell, row.transport.name(), &entry),
+            entry,
+        });
+        let of = cell.transports.iter().find(|of| of.transport == row.transport);
+        RowView {
+            transport: row.transport.name(),
+            detail: of
+                .filter(|of| of.transport.label() == row.name)
+                .map_or_else(String::new, trials),
+            name: row.name,
+            fields: fields.collect(),
+        }
+    });
+    let rows = rows.collect();
+    TableView { sheet, folded, rows }
+}
+
+fn data(cell: &Cell, transport: &str, entry: &Entry) -> Vec<(&'static str, String)> {
+    let Some((metric, estimate)) = entry.figure else { return Vec::new() };
+    let ends = estimate
+        .interval
+        .map(|interval| [("low", interval.low.to_string()), ("high", interval.high.to_string())]);
+    let names = [
+        ("cell", cell.name.clone()),
+        ("transport", transport.to_owned()),
+        ("metric", metric.name().to_owned()),
+        ("estimate", estimate.median.to_string()),
+    ];
+    names.into_iter().chain(ends.into_iter().flatten()).collect()
+}
+
+fn trials(of: &Figures) -> String {
     let mut trials = format!("{} valid", of.valid);
     for (count, what) in [(of.invalid, "invalid"), (of.failed, "failed")] {
         if count > 0 {
             trials += &format!(", {count} {what}");
         }
     }
-    let accounts = of.accounts;
-    let expected = accounts.and_then(|accounts| accounts.expected);
-    let complete = accounts.is_some_and(|accounts| accounts.is_complete());
-    let delivered = match accounts {
-        Some(_) if complete => format!("all {}", quantity::of(Metric::Expected, expected)),
-        Some(accounts) if expected.is_some() => words::shortfall(accounts),
-        _ => quantity::MISSING.to_owned(),
-    };
-    RowView {
-        transport: of.transport.name(),
-        label: of.transport.label(),
-        trials,
-        delivered,
-        complete: complete || accounts.is_none(),
-        values: COMPARED.iter().map(|&metric| value_view(cell, of, metric)).collect(),
-    }
-}
-
-fn value_view(cell: &Cell, of: &Figures, metric: Metric) -> ValueView {
-    let Some(estimate) = of.estimate(metric) else {
-        return ValueView {
-            text: quantity::MISSING.to_owned(),
-            ratio: String::new(),
-            range: String::new(),
-            bar: 0.0,
-            sort: String::new(),
-        };
-    };
-    let medians = || cell.transports.iter().filter_map(|of| Some(of.estimate(metric)?.median));
-    let (least, greatest) = (medians().fold(f64::MAX, f64::min), medians().fold(0.0, f64::max));
-    ValueView {
-        text: quantity::of(metric, Some(estimate.median)),
-        ratio: if least > 0.0 { quantity::times(estimate.median / least) } else { String::new() },
-        range: range(metric, estimate),
-        bar: if greatest > 0.0 {
-            (100.0 * estimate.median / greatest).clamp(0.0, 100.0)
-        } else {
-            0.0
-        },
-        sort: estimate.median.to_string(),
-    }
-}
-
-fn range(metric: Metric, estimate: Estimate) -> String {
-    if estimate.trials < 2 || estimate.min == estimate.max {
-        return String::new();
-    }
-    quantity::range(metric, estimate.min, estimate.max)
+    trials
 }
 
 fn trial_view(trial: &Trial) -> TrialView {
@@ -255,9 +257,7 @@ fn trial_view(trial: &Trial) -> TrialView {
         Outcome::Invalid => ("invalid", None),
         Outcome::Failed { reason } => ("failed", Some(reason.clone())),
     };
-    let delivered = [Metric::Delivered, Metric::Expected].map(|metric| trial.value(metric));
-    let metrics = COMPARED.into_iter().chain(TRIALS_ONLY.map(|(metric, _)| metric));
-    let values = metrics.map(|metric| {
+    let values = TRIAL_COLUMNS.map(|(_, metric)| {
         let value = trial.value(metric);
         (quantity::of(metric, value), value.map_or_else(String::new, |value| value.to_string()))
     });
@@ -266,18 +266,8 @@ fn trial_view(trial: &Trial) -> TrialView {
         transport: trial.transport.label(),
         block: trial.block,
         status,
-        values: values.collect(),
-        delivered: match delivered {
-            [None, None] => quantity::MISSING.to_owned(),
-            [delivered, expected] if delivered == expected => {
-                format!("all {}", quantity::of(Metric::Expected, expected))
-            }
-            [delivered, expected] => format!(
-                "{} of {}",
-                quantity::of(Metric::Delivered, delivered),
-                quantity::of(Metric::Expected, expected)
-            ),
-        },
+        values: values.to_vec(),
+        delivered: sheet::delivered(Some(Accounts::of(&[trial]))).text,
         notes: reason
             .into_iter()
             .chain(trial.warnings.iter().map(ToString::to_string))
@@ -331,6 +321,16 @@ mod tests {
         assert!(html.len() < 250_000, "{} bytes", html.len());
         for outside in ["http:", "https:", "src=", "@import", "url(", "<link", "//cdn"] {
             assert!(!html.contains(outside), "{outside} refers to something outside");
+        }
+    }
+
+    #[test]
+    fn every_transport_has_its_colour() {
+        let html = rendered(&fixture::run().0);
+        for transport in pushbench_wire::Transport::ALL {
+            assert!(html.contains(&format!(" --{transport}: #")), "{transport}");
+            let row = format!("tr[data-transport={transport}] {{ --own: var(--{transport}); }}");
+            assert!(html.contains(&row), "{transport}");
         }
     }
 

@@ -1,20 +1,9 @@
 //! `summary.md`: the verdict first, small enough for a comment on a pull request.
 
-use super::{quantity, words};
-use crate::analysis::{Analysis, Cell, Figures};
-use crate::results::{Metric, Run};
-
-const COLUMNS: [(&str, Metric); 9] = [
-    ("p50", Metric::LatencyP50),
-    ("p99", Metric::LatencyP99),
-    ("max", Metric::LatencyMax),
-    ("server CPU / delivery", Metric::ServerCpuPerDelivery),
-    ("subscriber CPU / delivery", Metric::GeneratorCpuPerDelivery),
-    ("server memory / subscriber", Metric::ServerMemoryPerSubscriber),
-    ("bytes / delivery", Metric::BytesPerDelivery),
-    ("events / read", Metric::DeliveriesPerRead),
-    ("connections", Metric::ConnectionsOpened),
-];
+use super::sheet::{self, Entry, Sheet};
+use super::words;
+use crate::analysis::Analysis;
+use crate::results::Run;
 
 /// The most that GitHub takes in a comment is 65,536 characters; these keep below it whatever a run
 /// holds.
@@ -33,11 +22,14 @@ pub(super) fn summary(run: &Run, analysis: &Analysis) -> String {
         }
         let mut verdict = words::verdict(cell).into_iter();
         let headline = verdict.next().unwrap_or_default();
-        text += &format!("**{headline}**\n\n{}\n", table(cell));
+        text += &format!("**{headline}**\n\n{}\n", table(&sheet::comparison(cell)));
         for sentence in verdict {
             text += &format!("- {sentence}\n");
         }
         text.push('\n');
+        for sheet in [sheet::against_reference(cell), sheet::theory(cell)].into_iter().flatten() {
+            text += &format!("### {}\n\n{}\n", sheet.title, table(&sheet));
+        }
     }
     text += &left_out(analysis.cells.len(), CELLS, "cells");
 
@@ -78,35 +70,24 @@ fn left_out(count: usize, shown: usize, what: &str) -> String {
     }
 }
 
-fn table(cell: &Cell) -> String {
-    let header = COLUMNS.iter().map(|(title, _)| format!(" {title} |")).collect::<String>();
-    let mut text =
-        format!("| transport |{header} delivered |\n|---|{}---:|\n", "---:|".repeat(COLUMNS.len()));
-    for of in &cell.transports {
-        let value = |metric| of.estimate(metric).map(|estimate| estimate.median);
-        let values = COLUMNS
-            .iter()
-            .map(|(_, metric)| format!(" {} |", quantity::of(*metric, value(*metric))));
-        text += &format!(
-            "| {} |{} {} |\n",
-            of.transport.label(),
-            values.collect::<String>(),
-            delivered(of)
-        );
+fn table(sheet: &Sheet) -> String {
+    let title = |title: &&str| format!(" {} |", title.replace('\n', " "));
+    let header = sheet.columns.iter().map(title).collect::<String>();
+    let mut text = format!("| transport |{header}\n|---|{}\n", "---:|".repeat(sheet.columns.len()));
+    for row in &sheet.rows {
+        let entries = row.entries.iter().map(field).collect::<String>();
+        text += &format!("| {} |{entries}\n", row.name);
     }
-    text
+    format!("{text}\n{}\n", sheet.note)
 }
 
-fn delivered(of: &Figures) -> String {
-    match of.accounts {
-        Some(accounts) if accounts.is_complete() => {
-            format!("all {}", quantity::of(Metric::Expected, accounts.expected))
-        }
-        Some(accounts) if accounts.expected.is_some() => {
-            format!("**{}**", words::shortfall(accounts))
-        }
-        _ => quantity::MISSING.to_owned(),
-    }
+fn field(entry: &Entry) -> String {
+    let mark = if entry.alarming { "**" } else { "" };
+    let detail = match &*entry.detail {
+        "" => String::new(),
+        detail => format!("<br><sub>{detail}</sub>"),
+    };
+    format!(" {mark}{}{mark}{detail} |", entry.text)
 }
 
 /// Text from outside as Markdown that shows it: nothing in it is markup, and it stays on its line.
@@ -159,12 +140,12 @@ mod tests {
             lines.next().unwrap().starts_with("**WebSocket and SSE deliver in 400–416 µs"),
             "{text}"
         );
-        assert!(text.contains("| Long polling | 610 µs | 1.90 ms |"), "{text}");
+        assert!(text.contains("| SSE | 416 µs<br><sub>410–422</sub> | 1.22 ms<br>"), "{text}");
         assert!(text.contains("- WebSocket in block 2 failed: the server"), "{text}");
         let columns = |line: &str| line.matches('|').count();
         let table: Vec<_> =
             text.lines().filter(|line| line.starts_with('|')).map(columns).collect();
-        assert_eq!(table, [12; 6]);
+        assert_eq!(table, [[10; 6].to_vec(), [8; 5].to_vec()].concat());
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod csv;
 mod html;
 mod markdown;
 mod quantity;
+mod sheet;
 mod table;
 mod words;
 
@@ -38,6 +39,8 @@ pub fn render_all(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<Vec
         }
     }
     files.push(("trials.csv".to_owned(), csv::trials(run)?));
+    files.push(("estimates.csv".to_owned(), csv::estimates(run, &analysis)?));
+    files.push(("ratios.csv".to_owned(), csv::ratios(run, &analysis)?));
     files.push(("report.html".to_owned(), html::page(run, &analysis)?.into_bytes()));
     files.push(("summary.md".to_owned(), markdown::summary(run, &analysis).into_bytes()));
 
@@ -84,6 +87,8 @@ mod tests {
                 "charts/bytes-per-delivery.png",
                 "charts/memory-per-subscriber.png",
                 "trials.csv",
+                "estimates.csv",
+                "ratios.csv",
                 "report.html",
                 "summary.md",
             ]

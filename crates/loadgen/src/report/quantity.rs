@@ -72,21 +72,46 @@ pub(crate) fn times(ratio: f64) -> String {
     format!("{text}×")
 }
 
+/// From one ratio to another: "1.02–1.09×", or one of them when they read the same.
+pub(crate) fn times_range(low: f64, high: f64) -> String {
+    let (low, high) = (times(low), times(high));
+    if low == high { low } else { format!("{}–{high}", low.trim_end_matches('×')) }
+}
+
+/// From one value to another in the unit in which `of` reads, which stands beside it: "0.99–1.02".
+/// Nothing when they read the same.
+pub(crate) fn bare_range(metric: Metric, of: f64, low: f64, high: f64) -> String {
+    let (low, high) = match metric.unit() {
+        Unit::Nanoseconds => (number(low, of, &NANOSECONDS), number(high, of, &NANOSECONDS)),
+        Unit::Bytes => (number(low, of, &BYTES), number(high, of, &BYTES)),
+        Unit::Count => (count(low), count(high)),
+    };
+    if low == high { String::new() } else { format!("{low}–{high}") }
+}
+
 fn scaled(value: f64, units: &[(f64, &str)]) -> String {
     if !value.is_finite() {
         return MISSING.to_owned();
     }
-    // The unit in which the rounded number stays below 1,000: 999.9 µs reads 1.00 ms.
+    format!("{} {}", number(value, value, units), unit_for(value, units).1)
+}
+
+/// The unit in which the rounded number stays below 1,000: 999.9 µs reads 1.00 ms.
+fn unit_for<'a>(value: f64, units: &[(f64, &'a str)]) -> (f64, &'a str) {
     let fits = |&&(size, _): &&(f64, &str)| (value / size).abs() < 999.5;
-    let (size, unit) = *units.iter().find(fits).unwrap_or(&units[units.len() - 1]);
+    *units.iter().find(fits).unwrap_or(&units[units.len() - 1])
+}
+
+/// `value` in the unit in which `of` reads.
+fn number(value: f64, of: f64, units: &[(f64, &str)]) -> String {
+    let (size, _) = unit_for(of, units);
     let number = value / size;
-    let text = match number {
+    match number {
         _ if number.abs() >= 1e3 => grouped(number),
         // There is nothing smaller than the smallest unit to be exact about.
         _ if size == 1.0 && number.fract() == 0.0 => grouped(number),
         _ => significant(number),
-    };
-    format!("{text} {unit}")
+    }
 }
 
 /// Three significant digits of a number below 1,000.

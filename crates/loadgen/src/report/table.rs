@@ -4,32 +4,14 @@ use comfy_table::{
     Attribute, Cell as TableCell, CellAlignment, Color, LineStyle, Table, TableStyle,
 };
 
-use super::{quantity, words};
-use crate::analysis::{Analysis, Cell, Figures};
-use crate::results::{Metric, Run};
-
-/// The columns, in the order in which a reader asks; every one but deliveries is a metric.
-const COLUMNS: [(&str, Column); 9] = [
-    ("p50", Column::Metric(Metric::LatencyP50)),
-    ("p99", Column::Metric(Metric::LatencyP99)),
-    ("max", Column::Metric(Metric::LatencyMax)),
-    ("delivered", Column::Deliveries),
-    ("server CPU\n/delivery", Column::Metric(Metric::ServerCpuPerDelivery)),
-    ("sub CPU\n/delivery", Column::Metric(Metric::GeneratorCpuPerDelivery)),
-    ("memory\n/sub", Column::Metric(Metric::ServerMemoryPerSubscriber)),
-    ("bytes\n/deliv.", Column::Metric(Metric::BytesPerDelivery)),
-    ("ev.\n/read", Column::Metric(Metric::DeliveriesPerRead)),
-];
+use super::sheet::{self, Entry, Sheet};
+use super::words;
+use crate::analysis::{Analysis, Cell};
+use crate::results::Run;
 
 const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
 const STYLE: TableStyle =
     TableStyle::new().top_border(RULE).header_separator(RULE).bottom_border(RULE);
-
-#[derive(Clone, Copy)]
-enum Column {
-    Metric(Metric),
-    Deliveries,
-}
 
 /// The comparison, the verdict and the caveats. `colour` is for terminals whose owner did not set
 /// `NO_COLOR`.
@@ -40,7 +22,14 @@ pub fn comparison(run: &Run, analysis: &Analysis, colour: bool) -> String {
         if analysis.cells.len() > 1 {
             text += &format!("{}\n", printable(&cell.name));
         }
-        text += &format!("{}\n\n", table(cell, colour).trim_fmt());
+        for (index, sheet) in sheets(cell).iter().enumerate() {
+            if index > 0 {
+                text += &format!("{}\n", sheet.title);
+            }
+            text += &format!("{}\n", table(sheet, colour).trim_fmt());
+            text += &wrapped("  ", &sheet.note);
+            text.push('\n');
+        }
         for sentence in words::verdict(cell) {
             text += &wrapped("  ", &sentence);
         }
@@ -56,7 +45,16 @@ pub fn comparison(run: &Run, analysis: &Analysis, colour: bool) -> String {
     text
 }
 
-fn table(cell: &Cell, colour: bool) -> Table {
+/// What fits a screen; the page has the rest.
+fn sheets(cell: &Cell) -> Vec<Sheet> {
+    let comparison = sheet::comparison(cell);
+    [Some(comparison), sheet::against_reference(cell), sheet::theory(cell)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn table(sheet: &Sheet, colour: bool) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE);
     if colour {
@@ -65,16 +63,12 @@ fn table(cell: &Cell, colour: bool) -> Table {
         table.force_no_tty();
     }
     let header = |text: &str| TableCell::new(text).add_attribute(Attribute::Bold);
-    let columns = COLUMNS.iter().map(|(text, _)| header(text).set_alignment(CellAlignment::Right));
+    let columns = sheet.columns.iter().map(|text| header(text).set_alignment(CellAlignment::Right));
     table.set_header(std::iter::once(header("transport")).chain(columns));
-    for of in &cell.transports {
-        let name = TableCell::new(of.transport.label()).add_attribute(Attribute::Bold);
-        let columns = COLUMNS.iter().map(|(_, column)| match column {
-            Column::Metric(metric) => value(of, *metric),
-            Column::Deliveries => deliveries(of),
-        });
-        let columns = columns.map(|cell| cell.set_alignment(CellAlignment::Right));
-        table.add_row(std::iter::once(name).chain(columns));
+    for row in &sheet.rows {
+        let name = TableCell::new(&row.name).add_attribute(Attribute::Bold);
+        let entries = row.entries.iter().map(field);
+        table.add_row(std::iter::once(name).chain(entries));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
@@ -82,19 +76,14 @@ fn table(cell: &Cell, colour: bool) -> Table {
     table
 }
 
-fn value(of: &Figures, metric: Metric) -> TableCell {
-    TableCell::new(quantity::of(metric, of.estimate(metric).map(|estimate| estimate.median)))
-}
-
-fn deliveries(of: &Figures) -> TableCell {
-    let Some(accounts) = of.accounts else { return TableCell::new(quantity::MISSING) };
-    match accounts.expected {
-        Some(expected) if accounts.is_complete() => {
-            TableCell::new(format!("all {}", quantity::count(expected)))
-        }
-        Some(_) => TableCell::new(words::shortfall(accounts).replace(", ", "\n")).fg(Color::Red),
-        None => TableCell::new(quantity::MISSING),
-    }
+fn field(entry: &Entry) -> TableCell {
+    let text = match (entry.alarming, entry.detail.is_empty()) {
+        (true, _) => entry.text.replace(", ", "\n"),
+        (false, true) => entry.text.clone(),
+        (false, false) => format!("{}\n{}", entry.text, entry.detail),
+    };
+    let field = TableCell::new(text).set_alignment(CellAlignment::Right);
+    if entry.alarming { field.fg(Color::Red) } else { field }
 }
 
 /// What came from outside must not move the cursor or change colours.
@@ -127,7 +116,7 @@ mod tests {
 
     use super::*;
     use crate::analysis::analyse;
-    use crate::results::{Outcome, fixture};
+    use crate::results::{Metric, Outcome, fixture};
 
     fn rendered(run: &Run, colour: bool) -> String {
         comparison(run, &analyse(run, &fixture::run().1), colour)
@@ -137,8 +126,7 @@ mod tests {
     fn it_shows_every_transport_within_a_hundred_columns() {
         let text = rendered(&fixture::run().0, false);
         let row = text.lines().find(|line| line.contains("Long polling")).unwrap();
-        for figure in ["610 µs", "1.90 ms", "6.20 ms", "all 48,000", "14.2 µs", "21.5 µs", "402 B"]
-        {
+        for figure in ["610 µs", "1.90 ms", "all 48,000", "14.2 µs", "21.5 µs", "402 B"] {
             assert!(row.contains(figure), "{figure} is missing in {row}");
         }
         assert!(text.contains("WebSocket and SSE deliver in"), "{text}");

@@ -8,7 +8,7 @@ use crate::results::{Metric, Outcome, Run, Trial};
 
 /// The verdict on a cell: the headline first.
 pub(crate) fn verdict(cell: &Cell) -> Vec<String> {
-    let mut sentences: Vec<String> = cell.rankings.iter().map(ranking).collect();
+    let mut sentences: Vec<String> = cell.rankings.iter().map(|of| ranking(cell, of)).collect();
     if sentences.is_empty() {
         sentences.push("No trial gave figures that can be used.".to_owned());
     }
@@ -47,15 +47,22 @@ fn complete(transports: &[Figures]) -> Option<String> {
     })
 }
 
-fn ranking(ranking: &Ranking) -> String {
+fn ranking(cell: &Cell, ranking: &Ranking) -> String {
     let value = |group: &Group| quantity::range(ranking.metric, group.low, group.high);
     let [first, rest @ ..] = &ranking.groups[..] else { return String::new() };
-    let share = |last: &Group, phrase: &str| match last.low / first.high {
+    let share = |last: &Group, phrase: &str| {
         // From the nearer ends: what holds for every two members.
-        ratio if first.high > 0.0 && ratio >= 1.1 => {
-            format!(", {} {phrase}", quantity::times(ratio).replace('×', " times"))
-        }
-        _ => String::new(),
+        let nearest = last.transports.first().zip(first.transports.last());
+        let ratio = nearest.and_then(|(far, near)| cell.ratio(ranking.metric, *far, *near));
+        ratio.map_or_else(String::new, |ratio| {
+            let times = |ratio| quantity::times(ratio).replace('×', "");
+            let ends = ratio.interval.map(|interval| (times(interval.low), times(interval.high)));
+            let interval = match ends {
+                Some((low, high)) if low != high => format!(" [{low}, {high}]"),
+                _ => String::new(),
+            };
+            format!(", {} times {phrase}{interval}", times(ratio.estimate))
+        })
     };
     let same = match (first.transports.len(), first.alike) {
         (1, _) => "",
@@ -155,7 +162,21 @@ fn text(run: &Run, analysis: &Analysis, several: bool, concern: &Concern) -> Str
             let what = figures.map_or_else(String::new, shortfall);
             format!("{}{} did not deliver as expected: {what}", list(&[*transport]), within(cell))
         }
-        Concern::Warned { trial: index, warning } => format!("{}: {warning}", trial(*index)),
+        Concern::Warned { trials, warning } => match trials[..] {
+            [only] => format!("{}: {warning}", trial(only)),
+            _ => {
+                let mut names: Vec<Transport> = Vec::new();
+                for &index in trials {
+                    let name = run.trials[index].transport;
+                    if !names.contains(&name) {
+                        names.push(name);
+                    }
+                }
+                let first = run.trials.get(trials[0]).map_or("", |trial| &trial.cell);
+                let count = trials.len();
+                format!("{} in {count} trials{}: {warning}", list(&names), within(first))
+            }
+        },
         Concern::FewTrials { cell, transports } => {
             let verb = if transports.len() == 1 { "has" } else { "have" };
             format!(
@@ -223,11 +244,13 @@ pub(crate) fn list(transports: &[Transport]) -> String {
     }
 }
 
-/// The label as it stands within a sentence: names made of capitals keep them.
-fn inline(transport: Transport) -> String {
-    let label = transport.label();
-    let is_name = label.chars().skip(1).any(char::is_uppercase);
-    if is_name { label.to_owned() } else { label.to_lowercase() }
+/// The label as it stands within a sentence: words made of capitals keep them.
+pub(crate) fn inline(transport: Transport) -> String {
+    let inline = |word: &str| {
+        let is_name = word.chars().skip(1).any(char::is_uppercase);
+        if is_name { word.to_owned() } else { word.to_lowercase() }
+    };
+    transport.label().split(' ').map(inline).collect::<Vec<_>>().join(" ")
 }
 
 fn sentence(text: &str) -> String {
@@ -241,7 +264,13 @@ fn sentence(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::analysis::analyse;
-    use crate::results::{LatencyLog, fixture};
+    use crate::results::{LatencyLog, Warning, fixture};
+
+    #[test]
+    fn transports_within_a_sentence() {
+        let all = "polling, long polling, SSE, WebSocket and raw TCP";
+        assert_eq!(list(Transport::ALL), all);
+    }
 
     #[test]
     fn the_verdict_in_words() {
@@ -255,9 +284,9 @@ mod tests {
                 "Latency p99: least with WebSocket and SSE (1.10–1.22 ms, about the same), then long \
                  polling (1.90 ms), most with polling (1.00 s, 825 times as much).",
                 "Server CPU per delivery: least with polling (1.93 µs), then WebSocket and SSE \
-                 (3.00–3.15 µs), most with long polling (14.2 µs, 7.36 times as much).",
+                 (3.00–3.15 µs), most with long polling (14.2 µs, 7.47 times as much).",
                 "Subscriber CPU per delivery: least with polling (2.64 µs), then SSE and WebSocket \
-                 (4.06–4.40 µs), most with long polling (21.5 µs, 8.15 times as much).",
+                 (4.06–4.40 µs), most with long polling (21.5 µs, 8.27 times as much).",
                 "Bytes per delivery: least with WebSocket (136 B), then SSE (171 B), then polling (210 B), \
                  most with long polling (402 B, 2.96 times as much).",
                 "Server memory per subscriber: SSE, polling, WebSocket and long polling (7.31–9.10 kB, \
@@ -298,5 +327,17 @@ mod tests {
         assert_eq!(verdict(&analysis.cells[0]), ["No trial gave figures that can be used."]);
         let concerns = concerns(&run, &analysis).join("\n");
         assert!(concerns.contains("its deliveries were not counted"), "{concerns}");
+    }
+
+    #[test]
+    fn a_caveat_of_many_trials_is_one_sentence() {
+        let (mut run, log) = fixture::run();
+        for index in [0, 2, 4] {
+            run.trials[index].warnings = vec![Warning::SharedCore];
+        }
+        let concerns = concerns(&run, &analyse(&run, &log));
+        let said: Vec<_> = concerns.iter().filter(|text| text.contains("shared a core")).collect();
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with("Polling and SSE in 3 trials: "), "{}", said[0]);
     }
 }

@@ -175,7 +175,7 @@ mod tests {
                 std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
             })
         };
-        let version = edit("\"schema_version\": 1", "\"schema_version\": 99");
+        let version = edit("\"schema_version\": 2", "\"schema_version\": 99");
         assert!(version.contains("run.json: it has schema version 99"), "{version}");
         let malformed = edit("\"seed\": 7", "\"seed\": seven");
         assert!(malformed.contains("run.json") && malformed.contains("line 6"), "{malformed}");

@@ -49,6 +49,16 @@ macro_rules! metrics {
                 match self { $(Self::$variant => Unit::$unit),+ }
             }
 
+            /// Whether it is a percentile of latencies, and so says too little when some never came.
+            #[must_use]
+            pub const fn is_latency_percentile(self) -> bool {
+                matches!(
+                    self,
+                    Self::LatencyP50 | Self::LatencyP90 | Self::LatencyP99 | Self::LatencyP999
+                        | Self::UncorrectedLatencyP50 | Self::UncorrectedLatencyP99
+                )
+            }
+
             /// What it is, in a sentence.
             #[must_use]
             pub const fn description(self) -> &'static str {
@@ -81,9 +91,18 @@ metrics! {
     "server_cpu" ServerCpu Nanoseconds "CPU time of the server process in the measured window, all threads, user and system."
     "generator_cpu" GeneratorCpu Nanoseconds "CPU time of all subscribers in the measured window: the generator's process without its publisher and without the thread that watches."
     "publisher_cpu" PublisherCpu Nanoseconds "CPU time of the publisher's two threads in the measured window."
+    "server_user_cpu" ServerUserCpu Nanoseconds "The part of server_cpu spent in user space: the exact total, divided as the kernel's 10 ms ticks are; empty without a tick."
+    "server_system_cpu" ServerSystemCpu Nanoseconds "The part of server_cpu spent in the kernel, divided likewise. On the loopback interface it includes some of the receiver's TCP."
+    "generator_user_cpu" GeneratorUserCpu Nanoseconds "The part of generator_cpu spent in user space: the exact total, divided as the 10 ms ticks of the subscribers' threads are."
+    "generator_system_cpu" GeneratorSystemCpu Nanoseconds "The part of generator_cpu spent in the kernel, divided likewise."
+    "server_cpu_wait" ServerCpuWait Nanoseconds "Time in the measured window that threads of the server were ready to run but had no core, added up over threads."
+    "generator_cpu_wait" GeneratorCpuWait Nanoseconds "The same of the subscribers' threads."
+    "server_context_switches" ServerContextSwitches Count "How often threads of the server left their core in the measured window, by themselves or not."
+    "generator_context_switches" GeneratorContextSwitches Count "The same of the subscribers' threads."
     "window" Window Nanoseconds "Length of the measured window."
     "window_deliveries" WindowDeliveries Count "Deliveries received within the measured window, whenever they were published: what costs are divided by."
     "server_cpu_per_delivery" ServerCpuPerDelivery Nanoseconds "server_cpu / window_deliveries."
+    "server_instructions_per_delivery" ServerInstructionsPerDelivery Count "Instructions that the server executed in user space in the measured window / window_deliveries; empty where the machine has no counter for them."
     "generator_cpu_per_delivery" GeneratorCpuPerDelivery Nanoseconds "generator_cpu / window_deliveries."
     "idle" Idle Nanoseconds "Length of the idle phase: all subscribers are connected and nothing is published."
     "standing_server_cpu" StandingServerCpu Nanoseconds "CPU time of the server in the idle phase, per subscriber and minute."
@@ -94,9 +113,20 @@ metrics! {
     "server_memory" ServerMemory Bytes "Anonymous resident memory of the server when the measured window begins: all subscribers are connected and served."
     "server_memory_peak" ServerMemoryPeak Bytes "Largest resident memory of the server in the trial."
     "server_memory_per_subscriber" ServerMemoryPerSubscriber Bytes "server_memory less the same before anyone connected, per subscriber; empty where each request opens a connection of its own."
+    "generator_memory_peak" GeneratorMemoryPeak Bytes "Largest resident memory of the generator's process in the trial, with what it keeps of earlier trials."
+    "kernel_socket_memory" KernelSocketMemory Bytes "What the buffers of TCP sockets grew by, from before anyone connected to the beginning of the measured window: of the whole machine, both sides, in whole pages; other programs may make it negative."
     "bytes_to_server" BytesToServer Bytes "Bytes that subscribers wrote to their sockets in the measured window."
     "bytes_to_subscribers" BytesToSubscribers Bytes "Bytes that subscribers read from their sockets in the measured window, publishing excluded."
     "bytes_per_delivery" BytesPerDelivery Bytes "Both directions / window_deliveries, as the sockets see it: without TCP and IP headers."
+    "payload_bytes_per_delivery" PayloadBytesPerDelivery Bytes "Bytes of the delivered payloads / window_deliveries: what the application wanted to send."
+    "framing_bytes_per_delivery" FramingBytesPerDelivery Bytes "bytes_per_delivery less payload_bytes_per_delivery: HTTP requests and heads, SSE, WebSocket and JSON framing, heartbeats."
+    "tcp_ip_bytes_per_delivery" TcpIpBytesPerDelivery Bytes "Headers of all segments / window_deliveries, estimated: 20 bytes of IPv4, 20 of TCP, 12 of timestamps where they are on, and 16 for each handshake."
+    "wire_bytes_per_delivery" WireBytesPerDelivery Bytes "bytes_per_delivery and tcp_ip_bytes_per_delivery together: payload, framing and headers, acknowledgements included."
+    "segments_to_server" SegmentsToServer Count "TCP segments that subscribers sent in the measured window, acknowledgements and handshakes included."
+    "segments_to_subscribers" SegmentsToSubscribers Count "TCP segments that subscribers received in the measured window, likewise."
+    "segments_per_delivery" SegmentsPerDelivery Count "Segments in both directions / window_deliveries."
+    "publisher_segments" PublisherSegments Count "TCP segments of the publisher's connection in the measured window, both directions; part of no other figure."
+    "publisher_wire_bytes" PublisherWireBytes Bytes "Bytes of the publisher's connection in the measured window, both directions, with TCP and IP headers estimated; part of no other figure."
     "requests" Requests Count "HTTP requests that subscribers sent in the measured window."
     "connections_opened" ConnectionsOpened Count "Connections that subscribers opened, from the first to the end of the drain."
     "reads" Reads Count "Poll responses, or reads of a stream, that brought at least one event in the measured window."

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Metric;
 
 /// The version that this program writes. A change that an older reader would misread raises it.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// One invocation: how it came about, and its trials in the order in which they ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,8 +47,21 @@ pub struct Manifest {
     pub server: String,
     /// The machine.
     pub machine: Machine,
+    /// What was equal for every transport although it could have favoured one.
+    pub settings: Vec<Setting>,
     /// The scenario, whole.
     pub scenario: ScenarioText,
+}
+
+/// A setting that every transport had alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// What is set.
+    pub name: String,
+    /// How the server had it; empty when it is another server than ours.
+    pub server: Option<String>,
+    /// How the subscribers had it.
+    pub subscribers: String,
 }
 
 /// The machine that a run ran on. What it does not say is empty.
@@ -279,6 +292,16 @@ pub enum Warning {
         /// By the subscribers' account.
         received: u64,
     },
+    /// The generator's sockets and the kernel's TCP disagree.
+    #[error(
+        "the sockets carried {sockets} bytes by the generator's own count, but {tcp} by the kernel's (0.1 % apart are too many): do not use this trial's bytes; if it happens again, report it as a bug"
+    )]
+    BytesDisagree {
+        /// Read from sockets and written to them.
+        sockets: u64,
+        /// The same by TCP_INFO.
+        tcp: u64,
+    },
     /// Events did not come although they were expected, so percentiles lack the worst.
     #[error(
         "{lost} deliveries had not come when the drain ended: percentiles leave them out, and would be worse with them"
@@ -315,6 +338,7 @@ impl Warning {
             | Self::SharedCore
             | Self::TooFewSamples { .. }
             | Self::CountsDisagree { .. }
+            | Self::BytesDisagree { .. }
             | Self::DeliveriesLost { .. }
             | Self::Reconnected { .. } => false,
         }

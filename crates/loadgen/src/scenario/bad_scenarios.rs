@@ -98,7 +98,7 @@ blocks = 3"#]
     key_of_a_table_at_the_top:
         [r#"name = "bad""# => r#"name = "bad"
 heartbeat = "5s""#]
-        "bad.toml:2: a scenario has no key `heartbeat`: it belongs in [sse] or in [websocket]"
+        "bad.toml:2: a scenario has no key `heartbeat`: it belongs in [sse] or in [tcp] or in [websocket]"
 
     table_misspelt:
         ["[polling]" => "[long_polling]"]
@@ -107,7 +107,7 @@ heartbeat = "5s""#]
     table_unknown:
         ["[polling]" => "[webrtc]
 [polling]"]
-        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `description`, `long-polling`, `name`, `polling`, `seed`, `sse`, `websocket` and `workload`"
+        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `description`, `long-polling`, `name`, `polling`, `seed`, `sse`, `tcp`, `websocket` and `workload`"
 
     text_for_a_count:
         ["subscribers = 10" => r#"subscribers = "many""#]
@@ -139,7 +139,7 @@ polling = 3"#]
     text_for_a_list:
         [r#"name = "bad""# => r#"name = "bad"
 compare = "sse""#]
-        r#"bad.toml:2: `compare` must be a list of "polling", "long-polling", "sse" or "websocket", found "sse""#
+        r#"bad.toml:2: `compare` must be a list of "polling", "long-polling", "sse", "websocket" or "tcp", found "sse""#
 
     truth_for_a_rate:
         ["events_per_second = 10.0" => "events_per_second = true"]
@@ -156,12 +156,12 @@ compare = "sse""#]
     transport_misspelt:
         [r#"name = "bad""# => r#"name = "bad"
 compare = ["sse", "web-socket"]"#]
-        r#"bad.toml:2: `compare` must be "polling", "long-polling", "sse" or "websocket", found "web-socket": did you mean "websocket"?"#
+        r#"bad.toml:2: `compare` must be "polling", "long-polling", "sse", "websocket" or "tcp", found "web-socket": did you mean "websocket"?"#
 
     transport_unknown:
         [r#"name = "bad""# => r#"name = "bad"
 compare = ["carrier pigeon"]"#]
-        r#"bad.toml:2: `compare` must be "polling", "long-polling", "sse" or "websocket", found "carrier pigeon""#
+        r#"bad.toml:2: `compare` must be "polling", "long-polling", "sse", "websocket" or "tcp", found "carrier pigeon""#
 
     connection_misspelt:
         [r#"interval = "1s""# => r#"interval = "1s"

@@ -75,6 +75,8 @@ pub(super) struct ScenarioFile {
     pub(super) sse: SseFile,
     #[serde(default)]
     pub(super) websocket: WebSocketFile,
+    #[serde(default)]
+    pub(super) tcp: TcpFile,
 }
 
 /// Traffic and its duration, the same for every transport.
@@ -169,6 +171,21 @@ pub(super) struct WebSocketFile {
 }
 
 impl Default for WebSocketFile {
+    fn default() -> Self {
+        Self { heartbeat: unwritten("15s".to_owned()) }
+    }
+}
+
+/// How raw TCP is kept alive.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TcpFile {
+    /// From one empty frame to the next: "15s".
+    #[schemars(with = "String", regex(pattern = duration::PATTERN))]
+    pub(super) heartbeat: Spanned<String>,
+}
+
+impl Default for TcpFile {
     fn default() -> Self {
         Self { heartbeat: unwritten("15s".to_owned()) }
     }

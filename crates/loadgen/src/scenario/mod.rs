@@ -48,6 +48,8 @@ pub struct Scenario {
     pub sse: Sse,
     /// How WebSocket is kept alive.
     pub websocket: WebSocket,
+    /// How raw TCP is kept alive.
+    pub tcp: Tcp,
 }
 
 impl Scenario {
@@ -147,6 +149,13 @@ pub struct Sse {
 #[derive(Clone, Debug, PartialEq)]
 pub struct WebSocket {
     /// From one ping to the next.
+    pub heartbeat: Duration,
+}
+
+/// Settings of [`Transport::Tcp`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tcp {
+    /// From one empty frame to the next.
     pub heartbeat: Duration,
 }
 

@@ -197,9 +197,9 @@ mod tests {
     #[test]
     fn a_seed_means_the_same_for_ever() {
         let mut rng = generator(7, Stream::TrialOrder);
-        let mut order = Transport::ALL.to_vec();
-        order.shuffle(&mut rng);
         use Transport::{LongPolling, Polling, Sse, WebSocket};
+        let mut order = [Polling, LongPolling, Sse, WebSocket];
+        order.shuffle(&mut rng);
         assert_eq!(order, [Polling, WebSocket, LongPolling, Sse]);
         let phases = polling_phases(7, 4, Duration::from_secs(1));
         let pinned = [680_402_932, 882_026_436, 248_027_193, 252_262_852];
@@ -257,14 +257,14 @@ mod tests {
 
         #[test]
         fn every_order_comes_up(first in 0_u64..1_000) {
-            let orders: BTreeSet<_> = (first..first + 300)
+            let orders: BTreeSet<_> = (first..first + 3_000)
                 .map(|seed| {
                     let mut order = Transport::ALL.to_vec();
                     order.shuffle(&mut generator(seed, Stream::TrialOrder));
                     order
                 })
                 .collect();
-            prop_assert_eq!(orders.len(), 24);
+            prop_assert_eq!(orders.len(), (1..=Transport::ALL.len()).product::<usize>());
         }
 
         #[test]

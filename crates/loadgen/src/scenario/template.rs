@@ -14,8 +14,8 @@ pub const TEMPLATE: &str = r#"# A pushbench scenario: one workload, replayed ove
 name = "my-scenario" # names the results folder
 description = "Who waits for which updates, and what would be too late or too expensive."
 
-# What to compare; all four when left out.
-compare = ["polling", "long-polling", "sse", "websocket"]
+# What to compare; all five when left out. Raw TCP is the yardstick that the others are held against.
+compare = ["polling", "long-polling", "sse", "websocket", "tcp"]
 
 # How often every transport is measured, in shuffled order. One block shows the picture; five or
 # more show how far it can be trusted.
@@ -48,6 +48,9 @@ heartbeat = "15s" # from one comment that keeps the stream alive to the next
 
 [websocket]
 heartbeat = "15s" # from one ping to the next
+
+[tcp]
+heartbeat = "15s" # from one empty frame to the next
 "#;
 
 #[cfg(test)]

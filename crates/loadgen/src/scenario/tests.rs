@@ -32,12 +32,13 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
         (ms(100..=600_000), connection()),
         ms(1_000..=3_600_000),
         ms(1_000..=3_600_000),
+        ms(1_000..=3_600_000),
     );
     let compare = subsequence(Transport::ALL, 1..=Transport::ALL.len());
     let head = ("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "[!-~][ -~]{0,200}[!-~]", compare);
     (head, 1_u32..=100, 0..=i64::MAX as u64, workload, transports).prop_map(
         |((name, description, compare), blocks, seed, workload, transports)| {
-            let (polling, long_polling, sse, websocket) = transports;
+            let (polling, long_polling, sse, websocket, tcp) = transports;
             let mut scenario = Scenario {
                 name,
                 description,
@@ -49,6 +50,7 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
                 long_polling: LongPolling { timeout: long_polling.0, connection: long_polling.1 },
                 sse: Sse { heartbeat: sse },
                 websocket: WebSocket { heartbeat: websocket },
+                tcp: Tcp { heartbeat: tcp },
             };
             // The least allowed payload fits into the server's log at every rate above.
             let most = (1 << 30) / scenario.log_events();
@@ -80,6 +82,7 @@ fn to_toml(scenario: &Scenario) -> String {
     writeln!(text, "connection = {}", connection(scenario.long_polling.connection)).unwrap();
     writeln!(text, "[sse]\nheartbeat = {}", ms(scenario.sse.heartbeat)).unwrap();
     writeln!(text, "[websocket]\nheartbeat = {}", ms(scenario.websocket.heartbeat)).unwrap();
+    writeln!(text, "[tcp]\nheartbeat = {}", ms(scenario.tcp.heartbeat)).unwrap();
     text
 }
 

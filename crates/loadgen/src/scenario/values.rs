@@ -14,7 +14,7 @@ use super::file::{
     HOUR, MAX_BLOCKS, MAX_EVENTS_PER_CHANNEL, MAX_EVENTS_PER_SECOND, MAX_LOG_BYTES,
     MAX_PAYLOAD_BYTES, MAX_POLLING_INTERVAL, MAX_SUBSCRIBERS, ScenarioFile, TICK, WorkloadFile,
 };
-use super::{LongPolling, Polling, Scenario, Sse, WebSocket, Workload, duration};
+use super::{LongPolling, Polling, Scenario, Sse, Tcp, WebSocket, Workload, duration};
 
 /// The scenario of a file whose values are all right alone. Where one is not, that is noted, and
 /// the scenario must not be used.
@@ -41,6 +41,7 @@ pub(super) fn scenario(file: &ScenarioFile, problems: &mut Problems<'_>) -> Scen
         },
         sse: Sse { heartbeat: values.heartbeat(&file.sse.heartbeat) },
         websocket: WebSocket { heartbeat: values.heartbeat(&file.websocket.heartbeat) },
+        tcp: Tcp { heartbeat: values.heartbeat(&file.tcp.heartbeat) },
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Totals, WebSocket, Wire,
+    LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Tcp, Totals, WebSocket, Wire,
 };
 use crate::scenario::Connection;
 
@@ -142,6 +142,7 @@ async fn every_transport_delivers_every_event_once_and_in_order() {
                         }
                         Transport::Sse => delivers::<Sse>(address, connection).await,
                         Transport::WebSocket => delivers::<WebSocket>(address, connection).await,
+                        Transport::Tcp => delivers::<Tcp>(address, connection).await,
                     }
                 })
                 .await;

@@ -1,12 +1,12 @@
-//! HTTP/1.1 requests over a [`Socket`], for every transport that is plain HTTP.
+//! HTTP/1.1 requests over a [`Socket`], for every transport that is plain HTTP or begins with it.
 
 use std::rc::Rc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{ACCEPT, HOST, HeaderValue};
+use hyper::client::conn::http1::{self, Connection, SendRequest};
+use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, UPGRADE};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use pushbench_wire::endpoint::LAST_EVENT_ID;
@@ -58,11 +58,7 @@ impl HttpConnection {
         subscription: &Subscription,
         wire: &Rc<Wire>,
     ) -> Result<Self, ClientError> {
-        let socket = Socket::open(subscription.address, wire).await?;
-        let (sender, connection) = http1::Builder::new()
-            .read_buf_exact_size(Some(READ_BUFFER_BYTES))
-            .handshake(TokioIo::new(socket))
-            .await?;
+        let (sender, connection) = handshake(subscription, wire).await?;
         // Ends by itself when the sender is dropped or the socket closes; the sender reports why.
         tokio::task::spawn_local(connection);
         Ok(Self { sender, wire: Rc::clone(wire) })
@@ -78,6 +74,44 @@ impl HttpConnection {
         self.wire.tally().requests.add(1);
         Ok(self.sender.send_request(request.after(after)?).await?)
     }
+}
+
+async fn handshake(
+    subscription: &Subscription,
+    wire: &Rc<Wire>,
+) -> Result<(SendRequest<Empty<Bytes>>, Connection<TokioIo<Socket>, Empty<Bytes>>), ClientError> {
+    let socket = Socket::open(subscription.address, wire).await?;
+    let mut http = http1::Builder::new();
+    http.read_buf_exact_size(Some(READ_BUFFER_BYTES));
+    Ok(http.handshake(TokioIo::new(socket)).await?)
+}
+
+/// Asks for the events behind `after` over `protocol` (RFC 9110 §7.8). Gives the socket, and what was
+/// read from it behind the head of the answer; nothing of HTTP is left then.
+pub(super) async fn upgrade(
+    subscription: &Subscription,
+    wire: &Rc<Wire>,
+    path: &str,
+    protocol: &'static str,
+    after: u64,
+) -> Result<(Socket, Bytes), ClientError> {
+    let mut request = HttpRequest::new(subscription, path, "*/*")?.after(after)?;
+    request.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    request.headers_mut().insert(UPGRADE, HeaderValue::from_static(protocol));
+    let (mut sender, connection) = handshake(subscription, wire).await?;
+    wire.tally().requests.add(1);
+    // It owns the sender, whose end is that of a connection that is not handed over.
+    let ask = async move {
+        let response = sender.send_request(request).await?;
+        match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => Ok(()),
+            _ => Err(unexpected(response).await),
+        }
+    };
+    let (answer, ended) = tokio::join!(ask, connection.without_shutdown());
+    answer?;
+    let parts = ended?;
+    Ok((parts.io.into_inner(), parts.read_buf))
 }
 
 /// Turns an answer that was not asked for into an error that quotes it.

@@ -10,6 +10,8 @@ mod pull;
 mod socket;
 mod sse;
 mod tally;
+mod tcp;
+mod tcp_info;
 mod websocket;
 
 use std::net::SocketAddr;
@@ -17,7 +19,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use pushbench_wire::endpoint::Resource;
-use pushbench_wire::{Event, poll, sse as sse_format};
+use pushbench_wire::{Event, frame, poll, sse as sse_format};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite;
 
@@ -28,6 +30,8 @@ pub(crate) use polling::Polling;
 pub(crate) use socket::Wire;
 pub(crate) use sse::Sse;
 pub(crate) use tally::{Tally, Totals};
+pub(crate) use tcp::Tcp;
+pub(crate) use tcp_info::TcpTotals;
 pub(crate) use websocket::WebSocket;
 
 /// The largest event, in bytes as framed, that a client accepts. All clients have the same limit.
@@ -35,7 +39,7 @@ const MAX_EVENT_BYTES: usize = 1 << 20;
 
 /// What every client reads a socket in, whatever its transport. By default hyper's buffer grows to
 /// 400 KiB and tungstenite's is 128 KiB, so that one would take a backlog in fewer reads.
-const READ_BUFFER_BYTES: usize = 8 << 10;
+pub(crate) const READ_BUFFER_BYTES: usize = 8 << 10;
 
 /// What one subscriber subscribes to, and how.
 #[derive(Clone, Debug)]
@@ -93,6 +97,9 @@ pub(crate) enum ClientError {
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Http(#[from] hyper::Error),
+    /// The connection broke, and no HTTP was left on it.
+    #[error("the connection broke: {0}")]
+    Broken(std::io::Error),
     /// The server ended a stream that should not end.
     #[error("the server ended the stream")]
     Ended,
@@ -108,6 +115,9 @@ pub(crate) enum ClientError {
     /// An event stream that cannot be read.
     #[error("the server sent an event stream that cannot be read: {0}")]
     Sse(#[from] sse_format::DecodeError),
+    /// Frames that cannot be read.
+    #[error("the server sent frames that cannot be read: {0}")]
+    Frame(#[from] frame::DecodeError),
     /// A message that cannot be read.
     #[error(transparent)]
     Message(#[from] pushbench_wire::message::BadMessage),
@@ -133,12 +143,13 @@ impl ClientError {
     /// Whether a new connection may help: it is the network's failure, not the protocol's.
     pub(crate) fn is_broken_connection(&self) -> bool {
         match self {
-            Self::Http(_) | Self::Ended | Self::WebSocket(_) => true,
+            Self::Http(_) | Self::Broken(_) | Self::Ended | Self::WebSocket(_) => true,
             Self::Connect { .. }
             | Self::Status { .. }
             | Self::TooLarge { .. }
             | Self::Poll(_)
             | Self::Sse(_)
+            | Self::Frame(_)
             | Self::Message(_)
             | Self::Request(_) => false,
         }

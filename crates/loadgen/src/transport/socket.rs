@@ -1,9 +1,10 @@
 //! The socket under every client: `TCP_NODELAY`, counted in both directions, and every read is
 //! timed before anything is decoded. No transport gets another one.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,18 +14,35 @@ use pushbench_wire::clock;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::{ClientError, Tally};
+use super::{ClientError, Tally, TcpTotals};
 
-/// What the sockets of one subscriber share: its worker's counters and the time of its last read.
+/// What the sockets of one subscriber share: its worker's counters, the time of its last read, and
+/// what TCP did for those that have closed.
 #[derive(Debug)]
 pub(crate) struct Wire {
     tally: Arc<Tally>,
     last_read_ns: Cell<u64>,
+    open: RefCell<Vec<RawFd>>,
+    closed: Cell<Option<TcpTotals>>,
 }
 
 impl Wire {
     pub(crate) fn new(tally: Arc<Tally>) -> Rc<Self> {
-        Rc::new(Self { tally, last_read_ns: Cell::new(0) })
+        Rc::new(Self {
+            tally,
+            last_read_ns: Cell::new(0),
+            open: RefCell::default(),
+            closed: Cell::new(Some(TcpTotals::default())),
+        })
+    }
+
+    /// What TCP has done for this subscriber so far, connections that have closed included; `None`
+    /// where the kernel does not say.
+    pub(crate) fn tcp(&self) -> Option<TcpTotals> {
+        self.open
+            .borrow()
+            .iter()
+            .try_fold(self.closed.get()?, |sum, &socket| Some(sum.plus(TcpTotals::read(socket)?)))
     }
 
     /// The counters.
@@ -54,6 +72,7 @@ impl Socket {
         };
         let stream = connect.await.map_err(|source| ClientError::Connect { address, source })?;
         wire.tally.connections.add(1);
+        wire.open.borrow_mut().push(stream.as_raw_fd());
         Ok(Self { stream, wire: Rc::clone(wire) })
     }
 
@@ -62,6 +81,16 @@ impl Socket {
             self.wire.tally.bytes_out.add(bytes as u64);
         }
         outcome
+    }
+}
+
+/// Runs before the stream is closed, while its number is still its own.
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let socket = self.stream.as_raw_fd();
+        self.wire.open.borrow_mut().retain(|&open| open != socket);
+        let closed = self.wire.closed.get().zip(TcpTotals::read_last(socket));
+        self.wire.closed.set(closed.map(|(before, last)| before.plus(last)));
     }
 }
 
@@ -113,6 +142,8 @@ impl AsyncWrite for Socket {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[tokio::test]
@@ -121,5 +152,26 @@ mod tests {
         let wire = Wire::new(Arc::default());
         let socket = Socket::open(listener.local_addr().unwrap(), &wire).await.unwrap();
         assert!(socket.stream.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn tcp_is_counted_of_open_and_of_closed_sockets() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let wire = Wire::new(Arc::default());
+        assert_eq!(wire.tcp(), Some(TcpTotals::default()));
+        for connections in 1..=3 {
+            let mut socket = Socket::open(listener.local_addr().unwrap(), &wire).await.unwrap();
+            let (mut server, _) = listener.accept().await.unwrap();
+            socket.write_all(b"question").await.unwrap();
+            server.write_all(b"answer").await.unwrap();
+            socket.read_exact(&mut [0; 6]).await.unwrap();
+            let open = wire.tcp().unwrap();
+            assert_eq!((open.bytes_out, open.bytes_in), (8 * connections, 6 * connections));
+            drop(socket);
+            let closed = wire.tcp().unwrap();
+            assert_eq!(closed.bytes(), open.bytes());
+            assert_eq!(closed.segments(), open.segments() + 3, "FIN, FIN with ACK, ACK");
+        }
+        assert!(wire.open.borrow().is_empty());
     }
 }

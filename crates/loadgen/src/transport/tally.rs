@@ -44,6 +44,8 @@ tally! {
     reads
     /// Events received, in the warm-up too and each as often as it came.
     deliveries
+    /// Bytes of their payloads, as the publisher's application had them.
+    payload_bytes
     /// Measured events received, each counted once per subscriber.
     measured
 }

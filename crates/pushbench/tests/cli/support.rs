@@ -15,6 +15,9 @@ use tempfile::TempDir;
 /// once would measure each other.
 static MACHINE: Mutex<()> = Mutex::new(());
 
+/// What a watched run is asked to do.
+const RUN: [&str; 4] = ["run", "scenario.toml", "--out", "out"];
+
 /// A folder of its own for one test.
 pub(crate) struct Bench {
     dir: TempDir,
@@ -61,10 +64,29 @@ impl Bench {
 
     /// Starts a run of the scenario, to be watched.
     pub(crate) fn start_run(&self) -> Watched {
-        let mut command = self.command(&["run", "scenario.toml", "--out", "out"]);
+        Self::start(self.command(&RUN))
+    }
+
+    /// The same, started by `launcher`, which becomes the program that its arguments name.
+    pub(crate) fn start_run_by(&self, launcher: &[&str]) -> Watched {
+        let mut command = Command::new(launcher[0]);
+        command.args(&launcher[1..]).arg(env!("CARGO_BIN_EXE_pushbench")).args(RUN);
+        command.current_dir(self.dir.path()).stdin(Stdio::null());
+        Self::start(command)
+    }
+
+    fn start(mut command: Command) -> Watched {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap());
         Watched { child, lines }
+    }
+
+    /// The transports in the folder `out`, in the order in which they were measured.
+    pub(crate) fn transports(&self) -> Vec<String> {
+        let mut csv = csv::Reader::from_path(self.path("out/trials.csv")).unwrap();
+        let mut names: Vec<_> = csv.records().map(|record| record.unwrap()[3].to_owned()).collect();
+        names.dedup();
+        names
     }
 
     /// The trials in the folder `out`, by transport.

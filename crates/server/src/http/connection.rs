@@ -346,6 +346,7 @@ mod tests {
     use super::*;
     use crate::hub::{Hub, Limits};
     use crate::{Config, metrics::Metrics};
+    use std::sync::atomic::AtomicU64;
 
     /// Thousands of streams are held at once: what one costs beside its socket must stay small.
     #[tokio::test]
@@ -354,7 +355,9 @@ mod tests {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let hub = Hub::new(Limits { max_channels: 1, log_events: 1, log_bytes: 1 });
         let metrics = Arc::new(Metrics::default());
-        let server = Arc::new(Server { config: Config::default(), hub, metrics });
+        let streams = AtomicU64::new(0);
+        let config = Config::default();
+        let server = Arc::new(Server { config, hub, metrics, streams, injector: None });
         let task = serve(stream, server);
         assert!(size_of_val(&task) < 1_536, "{} bytes", size_of_val(&task));
     }

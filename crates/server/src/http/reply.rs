@@ -76,9 +76,12 @@ impl Rejection {
     }
 
     /// 426 (RFC 9110 §15.5.22 demands `Upgrade`, and §7.8 that `Connection` names it).
-    pub(crate) fn upgrade_required(reason: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn upgrade_required(
+        protocol: &'static str,
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self::new(StatusCode::UPGRADE_REQUIRED, reason)
-            .with_header(UPGRADE, "websocket")
+            .with_header(UPGRADE, protocol)
             .with_header(CONNECTION, "upgrade")
     }
 

@@ -1,7 +1,7 @@
-//! What a request says beside its path: query, position, header sizes.
+//! What a request says beside its path: query, position, upgrade, header sizes.
 
 use hyper::Version;
-use hyper::header::{HOST, HeaderName};
+use hyper::header::{CONNECTION, HOST, HeaderName, UPGRADE};
 use hyper::http::request::Parts;
 use pushbench_wire::endpoint::{AFTER, LAST_EVENT_ID, X_LAST_EVENT_ID};
 
@@ -20,6 +20,23 @@ pub(crate) fn check_host(request: &Parts) -> Result<(), Rejection> {
             Err(Rejection::bad_request(format!("there are {count} Host headers; send only one")))
         }
     }
+}
+
+/// Whether a request asks for `protocol` in place of HTTP (RFC 9110 §7.8), which HTTP/1.0 cannot.
+pub(crate) fn asks_to_upgrade(request: &Parts, protocol: &str) -> bool {
+    let has = |name, token: &str| list(request, name).any(|item| item.eq_ignore_ascii_case(token));
+    request.version >= Version::HTTP_11 && has(UPGRADE, protocol) && has(CONNECTION, "upgrade")
+}
+
+/// The items of a header's comma-separated list, which may span several lines.
+pub(crate) fn list(request: &Parts, name: HeaderName) -> impl Iterator<Item = &str> {
+    request
+        .headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
 }
 
 /// The value of the query key `key`. The values that the server knows are numbers and names that

@@ -87,7 +87,7 @@ async fn dispatch(
             StatusCode::NOT_FOUND,
             format!(
                 "there is nothing at {path}; there are /channels/{{channel}}/ with events, poll, \
-                 long-poll, sse and ws, {HEALTH_PATH} and {METRICS_PATH}"
+                 long-poll, sse, ws and tcp, {HEALTH_PATH} and {METRICS_PATH}"
             ),
         ));
     };
@@ -114,6 +114,7 @@ fn transport_of(resource: Resource) -> Option<Transport> {
         Resource::LongPoll => Some(Transport::LongPolling),
         Resource::Sse => Some(Transport::Sse),
         Resource::WebSocket => Some(Transport::WebSocket),
+        Resource::Tcp => Some(Transport::Tcp),
     }
 }
 

@@ -5,6 +5,7 @@ mod outbox;
 mod polling;
 mod push;
 mod sse;
+mod tcp;
 mod websocket;
 
 use std::io;
@@ -40,6 +41,7 @@ pub(crate) struct Takeover {
 enum Stream {
     Sse,
     WebSocket,
+    Tcp,
 }
 
 /// A reader of a channel.
@@ -68,6 +70,17 @@ impl Subscriber {
     }
 }
 
+impl Server {
+    /// Accounts for `events` that go to the socket of one subscriber, `notices` of them that it has
+    /// lagged.
+    fn deliver(&self, transport: Transport, events: usize, notices: usize) {
+        self.metrics.delivered(transport, events, notices);
+        if let Some(injector) = &self.injector {
+            injector.deliver(events - notices);
+        }
+    }
+}
+
 /// Answers a request for the events of `channel` over `transport`.
 pub(crate) async fn answer(
     transport: Transport,
@@ -82,6 +95,7 @@ pub(crate) async fn answer(
         }
         Transport::Sse => sse::open(server, channel, request).map(Answer::TakeOver),
         Transport::WebSocket => websocket::open(channel, request).map(Answer::TakeOver),
+        Transport::Tcp => tcp::open(channel, request).map(Answer::TakeOver),
     }?;
     server.metrics.requested(transport);
     Ok(answer)
@@ -109,6 +123,10 @@ pub(crate) async fn push(
             let peer = websocket::WebSocket::new(&read_ahead, server);
             drop(read_ahead);
             push::drive(socket, head, subscriber, peer, server).await
+        }
+        Stream::Tcp => {
+            drop(read_ahead);
+            push::drive(socket, head, subscriber, tcp::Tcp, server).await
         }
     }
 }

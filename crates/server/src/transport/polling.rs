@@ -45,6 +45,6 @@ pub(super) fn news(
     let mut body =
         Vec::with_capacity(frames.clone().map(|frame| frame.len() + 1).sum::<usize>() + 64);
     poll::encode_body(frames, last_id, &mut body);
-    server.metrics.delivered(transport, events.len(), notices);
+    server.deliver(transport, events.len(), notices);
     Some(reply::json(body))
 }

@@ -1,11 +1,13 @@
-//! The loop behind every stream. SSE and WebSocket differ in the framing and in what they make of
-//! what the peer sends; when to read the log, how to write and when to give up is the same code.
+//! The loop behind every stream. Transports that push differ in the framing and in what they make
+//! of what the peer sends; when to read the log, how to write and when to give up is the same code.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use pushbench_wire::Transport;
@@ -93,7 +95,8 @@ pub(super) async fn drive<P: Peer>(
     let mut waiter = subscriber.channel.waiter();
     let mut line = Line { socket, outbox: Outbox::default(), subscriber, server };
     line.outbox.push(head);
-    let mut heartbeat = Instant::now() + server.config.heartbeat;
+    let opened_before = server.streams.fetch_add(1, Relaxed);
+    let mut heartbeat = Instant::now() + first_heartbeat(opened_before, server.config.heartbeat);
     let mut timer = pin!(sleep_until(heartbeat));
     let mut stalled: Option<Instant> = None;
     let mut ending = false;
@@ -170,6 +173,17 @@ pub(super) async fn drive<P: Peer>(
     }
 }
 
+/// How long after it opens a stream has its first heartbeat, when `opened_before` have opened
+/// before it: a share of the interval that steps by the golden ratio, modulo 1. However many streams
+/// follow each other, their shares are then spread about evenly. Streams that open together do not
+/// beat together, and any time sees the average rate.
+fn first_heartbeat(opened_before: u64, interval: Duration) -> Duration {
+    /// The inverse of the golden ratio, as a fraction of 2⁶⁴; the product below wraps at 1.
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+    let share = opened_before.wrapping_add(1).wrapping_mul(STEP) as f64 / 2_f64.powi(64);
+    interval.mul_f64(share)
+}
+
 impl Line<'_> {
     /// Writes what waits, then what is new. Events that the socket does not take whole wait in the
     /// outbox; the cursor is then behind them.
@@ -192,7 +206,7 @@ impl Line<'_> {
         if count == 0 {
             return Ok(Written::All);
         }
-        self.server.metrics.delivered(P::TRANSPORT, count, notices);
+        self.server.deliver(P::TRANSPORT, count, notices);
         let frames = || batch.iter().flatten().map(|event| event.frame(P::FRAMING));
         let mut parts = [IoSlice::new(&[]); MAX_FRAMES];
         for (part, frame) in parts.iter_mut().zip(frames()) {
@@ -225,5 +239,25 @@ impl Line<'_> {
             *stalled = Some(Instant::now());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_heartbeats_of_any_streams_in_a_row_are_spread_evenly() {
+        let interval = Duration::from_secs(15);
+        for (before, streams) in [(0, 20), (7, 20), (1_000, 200), (u64::MAX - 50, 200)] {
+            let mut in_tenth = [0; 10];
+            for stream in 0..streams {
+                let first = first_heartbeat(u64::wrapping_add(before, stream), interval);
+                assert!(first < interval, "{first:?}");
+                in_tenth[(first.as_secs_f64() / 1.5) as usize] += 1;
+            }
+            let even = streams / 10;
+            assert!(in_tenth.iter().all(|&count| even.abs_diff(count) <= 2), "{in_tenth:?}");
+        }
     }
 }

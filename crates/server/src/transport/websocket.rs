@@ -7,12 +7,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use hyper::header::{
-    CONNECTION, HeaderName, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
-};
+use hyper::StatusCode;
+use hyper::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
 use hyper::http::request::Parts;
-use hyper::{StatusCode, Version};
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::SUBPROTOCOL;
 use tokio::net::TcpStream;
@@ -30,8 +27,11 @@ use super::{Stream, Subscriber, Takeover};
 use crate::Server;
 use crate::framing::{Draft, Framing};
 use crate::http::reply::Rejection;
-use crate::http::request::position;
+use crate::http::request::{asks_to_upgrade, list, position};
 use crate::hub::Channel;
+
+/// What the client asks to upgrade to (RFC 6455 §4.1).
+const PROTOCOL: &str = "websocket";
 
 /// Enough for the messages of most clients, and held by every connection: the library's default is
 /// 128 KiB.
@@ -49,17 +49,16 @@ const MAX_WAITING: usize = 1_024;
 
 /// Checks the client's handshake (RFC 6455 §4.2.1) and writes the server's (§4.2.2).
 pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<Takeover, Rejection> {
-    if request.version < Version::HTTP_11
-        || !has_token(request, UPGRADE, "websocket")
-        || !has_token(request, CONNECTION, "upgrade")
-    {
+    if !asks_to_upgrade(request, PROTOCOL) {
         return Err(Rejection::upgrade_required(
+            PROTOCOL,
             "this is a WebSocket: send an HTTP/1.1 request with Upgrade: websocket and Connection: \
              Upgrade",
         ));
     }
     if request.headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(Rejection::upgrade_required(
+            PROTOCOL,
             "the WebSocket version must be 13: send Sec-WebSocket-Version: 13",
         )
         .with_header(SEC_WEBSOCKET_VERSION, "13"));
@@ -86,27 +85,11 @@ pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<Takeover, R
     let subscriber = Subscriber::live_unless(channel, position(request)?);
     let accept = derive_accept_key(key.as_bytes());
     let head = format!(
-        "HTTP/1.1 {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \
+        "HTTP/1.1 {}\r\nUpgrade: {PROTOCOL}\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \
          {accept}\r\n{protocol}\r\n",
         StatusCode::SWITCHING_PROTOCOLS,
     );
     Ok(Takeover { stream: Stream::WebSocket, head: head.into(), subscriber })
-}
-
-/// Whether a header's list has `token`, in whatever case.
-fn has_token(request: &Parts, name: HeaderName, token: &str) -> bool {
-    list(request, name).any(|item| item.eq_ignore_ascii_case(token))
-}
-
-/// The items of a header's comma-separated list, which may span several lines.
-fn list(request: &Parts, name: HeaderName) -> impl Iterator<Item = &str> {
-    request
-        .headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
 }
 
 /// The client of an open WebSocket.

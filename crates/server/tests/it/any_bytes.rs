@@ -32,7 +32,7 @@ fn exchange(server: &Server, bytes: &[u8]) -> Vec<u8> {
 /// Something between a valid request and noise.
 fn any_request() -> impl Strategy<Value = Vec<u8>> {
     let method = prop_oneof!["GET|POST|HEAD|OPTIONS|PUT", "[A-Z]{0,5}"];
-    let segment = prop_oneof!["events|poll|long-poll|sse|ws", "[a-z/]{0,6}"];
+    let segment = prop_oneof!["events|poll|long-poll|sse|ws|tcp", "[a-z/]{0,6}"];
     let path = prop_oneof![
         ("[a-c]{0,2}", segment)
             .prop_map(|(channel, segment)| format!("/channels/{channel}/{segment}")),
@@ -43,7 +43,7 @@ fn any_request() -> impl Strategy<Value = Vec<u8>> {
     let header = prop_oneof![
         "(Last-Event-ID|Content-Length): [0-9a-z]{0,20}\r\n",
         "Transfer-Encoding: chunked\r\n|Expect: 100-continue\r\n|Connection: (close|Upgrade)\r\n",
-        "Upgrade: websocket\r\n|Sec-WebSocket-Version: 13\r\n",
+        "Upgrade: (websocket|pushbench-tcp)\r\n|Sec-WebSocket-Version: 13\r\n",
         Just("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n".to_owned()),
         "[ -~]{0,20}\r\n",
     ];
@@ -66,6 +66,9 @@ fn any_request() -> impl Strategy<Value = Vec<u8>> {
 const WEBSOCKET: &[u8] = b"GET /channels/a/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+const TCP: &[u8] = b"GET /channels/a/tcp HTTP/1.1\r\nHost: x\r\nUpgrade: pushbench-tcp\r\n\
+    Connection: Upgrade\r\n\r\n";
 
 #[test]
 fn any_requests_leave_the_server_well() {
@@ -91,8 +94,9 @@ fn any_bytes_leave_the_server_well() {
 #[test]
 fn any_bytes_after_the_handshake_leave_the_server_well() {
     let server = server();
-    proptest!(|(bytes in proptest::collection::vec(any::<u8>(), 0..200))| {
-        let answer = exchange(&server, &[WEBSOCKET, &bytes].concat());
+    let request = prop_oneof![Just(WEBSOCKET), Just(TCP)];
+    proptest!(|(request in request, bytes in proptest::collection::vec(any::<u8>(), 0..200))| {
+        let answer = exchange(&server, &[request, &bytes].concat());
         // hyper takes a client that has shut its side before it is answered for gone.
         prop_assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 101 "));
     });

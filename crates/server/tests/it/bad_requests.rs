@@ -27,16 +27,19 @@ fn post(target: &str, headers: &str, body: &str) -> String {
 }
 
 const UPGRADE: &str = "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n";
+const UPGRADE_TCP: &str = "Upgrade: pushbench-tcp\r\nConnection: Upgrade\r\n";
 const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 const BAD_ID: &str = "it must be the id of an event, a number such as 42";
 const BAD_NAME: &str = "an event's name is 1 to 64 of A-Z a-z 0-9 . _ - and not \"lagged\", which is \
                         the server's own";
-const NOTHING: &str = "there are /channels/{channel}/ with events, poll, long-poll, sse and ws, \
-                       /healthz and /metrics";
+const NOTHING: &str = "there are /channels/{channel}/ with events, poll, long-poll, sse, ws \
+                       and tcp, /healthz and /metrics";
 const NO_UPGRADE: &str = "this is a WebSocket: send an HTTP/1.1 request with Upgrade: websocket and \
                           Connection: Upgrade";
+const NO_TCP: &str = "this is raw TCP: send an HTTP/1.1 request with Upgrade: pushbench-tcp and \
+                      Connection: Upgrade";
 
 fn cases() -> Vec<Case> {
     let leak = |text: String| -> &'static str { text.leak() };
@@ -307,6 +310,31 @@ fn cases() -> Vec<Case> {
         case(
             "a WebSocket after no number",
             get("/channels/a/ws?after=x", &format!("{UPGRADE}{VERSION}{KEY}")),
+            400,
+            leak(format!("after is \"x\"; {BAD_ID}")),
+        ),
+        Case {
+            header: Some(("upgrade", "pushbench-tcp")),
+            ..case("a plain request for raw TCP", get("/channels/a/tcp", ""), 426, NO_TCP)
+        },
+        Case {
+            header: Some(("connection", "upgrade")),
+            ..case(
+                "raw TCP with another Upgrade",
+                get("/channels/a/tcp", &format!("{UPGRADE}{VERSION}{KEY}")),
+                426,
+                NO_TCP,
+            )
+        },
+        case(
+            "raw TCP over HTTP/1.0",
+            format!("GET /channels/a/tcp HTTP/1.0\r\n{UPGRADE_TCP}\r\n"),
+            426,
+            NO_TCP,
+        ),
+        case(
+            "raw TCP after no number",
+            get("/channels/a/tcp?after=x", UPGRADE_TCP),
             400,
             leak(format!("after is \"x\"; {BAD_ID}")),
         ),

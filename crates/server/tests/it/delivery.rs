@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{Server, next_message, pause};
 
 /// Id, name, payload and whether it is binary.
-type Event = (u64, String, Vec<u8>, bool);
+pub(crate) type Event = (u64, String, Vec<u8>, bool);
 
 fn owned(event: pushbench_wire::Event<'_>) -> Event {
     (event.id, event.name.to_owned(), event.payload.to_owned(), event.binary)
@@ -24,7 +24,12 @@ fn lagged(id: u64, payload: &str) -> Event {
 
 /// What a new client of the channel `a` that has the events up to `after` receives, until it has
 /// `count`.
-fn receive(server: &Server, transport: Transport, after: u64, count: usize) -> Vec<Event> {
+pub(crate) fn receive(
+    server: &Server,
+    transport: Transport,
+    after: u64,
+    count: usize,
+) -> Vec<Event> {
     let mut events = Vec::new();
     match transport {
         Transport::Polling | Transport::LongPolling => {
@@ -51,6 +56,14 @@ fn receive(server: &Server, transport: Transport, after: u64, count: usize) -> V
                 let message = next_message(&mut socket);
                 let binary = message.is_binary();
                 events.push(owned(message::decode(&message.into_data(), binary).unwrap()));
+            }
+        }
+        Transport::Tcp => {
+            let mut frames = server.tcp(&format!("/channels/a/tcp?after={after}"));
+            while events.len() < count {
+                let frame = frames.next();
+                let (kind, message) = frame.split_first().unwrap();
+                events.push(owned(message::decode(message, *kind == 1).unwrap()));
             }
         }
     }
@@ -114,9 +127,11 @@ fn without_a_position_pull_starts_at_the_oldest_and_push_with_the_next() {
     }
     let mut sse = server.sse("/channels/a/sse");
     let mut websocket = server.websocket("/channels/a/ws");
+    let mut tcp = server.tcp("/channels/a/tcp");
     server.publish_texts(&["4"]);
     assert_eq!(sse.until("\n\n"), "id: 4\ndata: 4\n\n");
     assert_eq!(next_message(&mut websocket), Message::text("4\n4"));
+    assert_eq!(tcp.next(), b"\x004\n4");
 }
 
 #[test]
@@ -194,6 +209,7 @@ fn many_events_reach_a_stream_in_order() {
     let server = Server::start(Config::default());
     let mut sse = server.sse("/channels/a/sse");
     let mut websocket = server.websocket("/channels/a/ws");
+    let mut tcp = server.tcp("/channels/a/tcp");
     let lines = "x\n".repeat(500);
     for _ in 0..10 {
         server.publish("/channels/a/events?split=lines", lines.as_bytes());
@@ -201,6 +217,7 @@ fn many_events_reach_a_stream_in_order() {
     for id in 1..=5_000 {
         assert_eq!(sse.until("\n\n"), format!("id: {id}\ndata: x\n\n"));
         assert_eq!(next_message(&mut websocket), Message::text(format!("{id}\nx")));
+        assert_eq!(tcp.next(), format!("\0{id}\nx").as_bytes());
     }
 }
 
@@ -229,6 +246,19 @@ fn requests_in_one_packet_are_all_answered() {
     assert_eq!(connection.response().text(), r#"{"id":1,"count":1}"#);
     assert_eq!(connection.response().text(), r#"{"id":2,"count":1}"#);
     assert!(connection.until("id: 2\ndata: x\n\n").starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[test]
+fn what_a_client_of_raw_tcp_sends_is_ignored() {
+    let server = Server::start(Config::default());
+    let mut tcp = server.tcp("/channels/a/tcp");
+    tcp.0.send("GET /channels/a/poll HTTP/1.1\r\nHost: x\r\n\r\n");
+    server.publish_texts(&["1"]);
+    assert_eq!(tcp.next(), b"\x001\n1");
+    tcp.0.send([0xff; 10_000]);
+    server.publish_texts(&["2"]);
+    assert_eq!(tcp.next(), b"\x002\n2");
+    assert_eq!(server.metric("pushbench_published_total"), 2);
 }
 
 #[test]

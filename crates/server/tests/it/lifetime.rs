@@ -15,6 +15,10 @@ fn an_idle_stream_is_kept_alive() {
     let server = Server::start(Config { heartbeat: SHORT, ..Config::default() });
     let mut sse = server.sse("/channels/a/sse");
     assert_eq!(sse.until("\n\n"), ":\n\n");
+    let mut tcp = server.tcp("/channels/a/tcp");
+    for _ in 0..2 {
+        assert_eq!(tcp.next(), b"", "an empty frame");
+    }
     // Answering pings, which the client does while it reads, keeps a WebSocket open.
     let mut socket = server.websocket("/channels/a/ws");
     for _ in 0..5 {
@@ -22,6 +26,15 @@ fn an_idle_stream_is_kept_alive() {
     }
     server.publish_texts(&["1"]);
     assert_eq!(crate::support::next_message(&mut socket), Message::text("1\n1"));
+}
+
+#[test]
+fn streams_that_open_together_do_not_beat_together() {
+    // The 13th comes first, after 0.034 of the interval.
+    let interval = Duration::from_secs(20);
+    let server = Server::start(Config { heartbeat: interval, ..Config::default() });
+    let mut streams: Vec<_> = (0..13).map(|_| server.sse("/channels/a/sse")).collect();
+    assert_eq!(streams[12].until("\n\n"), ":\n\n");
 }
 
 #[test]
@@ -143,6 +156,7 @@ fn a_stopping_server_ends_everything_in_its_way() {
     held.send("GET /channels/a/long-poll HTTP/1.1\r\nHost: x\r\n\r\n");
     server.await_metric("pushbench_connections{transport=\"long-polling\"}", 1);
     let mut sse = server.sse("/channels/a/sse");
+    let mut tcp = server.tcp("/channels/a/tcp");
     let mut socket = server.websocket("/channels/a/ws");
     let address = server.address;
 
@@ -150,11 +164,12 @@ fn a_stopping_server_ends_everything_in_its_way() {
     assert_eq!(held.response().status, 204);
     assert_eq!(held.rest(), b"");
     assert_eq!(sse.rest(), b"");
+    assert_eq!(tcp.0.rest(), b"");
     let Message::Close(Some(frame)) = socket.read().unwrap() else { panic!("no close frame") };
     assert_eq!(u16::from(frame.code), 1001);
     assert!(matches!(socket.read(), Err(Error::ConnectionClosed | Error::Protocol(_))));
     assert_eq!(idle.rest(), b"");
-    drop((held, sse, socket, idle));
+    drop((held, sse, tcp, socket, idle));
     stopped();
     let refused = std::net::TcpStream::connect(address).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);

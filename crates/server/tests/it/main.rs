@@ -6,6 +6,7 @@
 mod any_bytes;
 mod bad_requests;
 mod delivery;
+mod inject;
 mod lifetime;
 mod support;
 mod websocket;

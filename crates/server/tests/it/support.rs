@@ -85,6 +85,17 @@ impl Server {
         tungstenite::client(request, self.connect().stream).unwrap().0
     }
 
+    pub(crate) fn tcp(&self, target: &str) -> FrameReader {
+        let mut connection = self.connect();
+        connection.send(format!(
+            "GET {target} HTTP/1.1\r\nHost: x\r\nUpgrade: pushbench-tcp\r\nConnection: Upgrade\r\n\r\n"
+        ));
+        let head = connection.until("\r\n\r\n");
+        assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
+        assert!(head.contains("Upgrade: pushbench-tcp\r\nConnection: Upgrade\r\n"), "{head}");
+        FrameReader(connection)
+    }
+
     /// The value of one line of `/metrics`.
     pub(crate) fn metric(&self, name: &str) -> u64 {
         let text = self.get("/metrics").text();
@@ -155,10 +166,7 @@ impl Connection {
             .collect();
         let mut response = Response { status, headers, body: Vec::new() };
         let length = response.header("content-length").map_or(0, |length| length.parse().unwrap());
-        while self.read.len() < length {
-            assert!(self.read_some() > 0, "closed within the body");
-        }
-        response.body = self.read.drain(..length).collect();
+        response.body = self.exactly(length);
         response
     }
 
@@ -166,6 +174,13 @@ impl Connection {
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.read_some() > 0 {}
         std::mem::take(&mut self.read)
+    }
+
+    fn exactly(&mut self, length: usize) -> Vec<u8> {
+        while self.read.len() < length {
+            assert!(self.read_some() > 0, "closed before {length} bytes: {:?}", text(&self.read));
+        }
+        self.read.drain(..length).collect()
     }
 
     fn read_some(&mut self) -> usize {
@@ -178,6 +193,17 @@ impl Connection {
             Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
             Err(error) => panic!("{error}; so far {:?}", text(&self.read)),
         }
+    }
+}
+
+/// A connection that raw TCP has taken over.
+pub(crate) struct FrameReader(pub(crate) Connection);
+
+impl FrameReader {
+    /// What is behind the length of the next frame: nothing in a heartbeat.
+    pub(crate) fn next(&mut self) -> Vec<u8> {
+        let length = u32::from_be_bytes(self.0.exactly(4).try_into().unwrap());
+        self.0.exactly(length as usize)
     }
 }
 

@@ -43,9 +43,10 @@ pub(super) fn register_fonts() -> anyhow::Result<()> {
 
 /// How a transport is drawn.
 pub(super) struct Look {
-    /// From Okabe and Ito's palette, which colour-blind people can tell apart.
+    /// From Okabe and Ito's palette, which colour-blind people can tell apart; the yardstick is
+    /// grey, which stands out on light and dark ground alike.
     pub(super) colour: RGBColor,
-    /// Lengths of dash and gap in pixels; none is a solid line.
+    /// Lengths of dash and gap in pixels; none is a solid line, which the yardstick never is.
     pub(super) dash: Option<(i32, i32)>,
     /// The marker on its lines.
     pub(super) marker: Marker,
@@ -57,6 +58,7 @@ pub(super) enum Marker {
     Triangle,
     Square,
     Cross,
+    Diamond,
 }
 
 pub(super) fn look(transport: Transport) -> Look {
@@ -77,6 +79,11 @@ pub(super) fn look(transport: Transport) -> Look {
         Transport::WebSocket => {
             Look { colour: RGBColor(0x00, 0x9e, 0x73), dash: Some((8, 10)), marker: Marker::Cross }
         }
+        Transport::Tcp => Look {
+            colour: RGBColor(0x76, 0x7b, 0x82),
+            dash: Some((22, 22)),
+            marker: Marker::Diamond,
+        },
     }
 }
 
@@ -149,6 +156,11 @@ pub(super) fn marker<DB: DrawingBackend>(
             area.draw(&Rectangle::new(corners, colour.filled()))
         }
         Marker::Cross => area.draw(&Cross::new((x, y), REACH, colour.stroke_width(5))),
+        Marker::Diamond => {
+            let reach = REACH + 3;
+            let corners = [(x, y - reach), (x + reach, y), (x, y + reach), (x - reach, y)];
+            area.draw(&Polygon::new(corners, colour.filled()))
+        }
     }
 }
 
@@ -192,4 +204,22 @@ pub(super) fn for_page(svg: &str, (width, height): (u32, u32)) -> String {
 
 fn hexadecimal(RGBColor(red, green, blue): RGBColor) -> String {
     format!("#{red:02X}{green:02X}{blue:02X}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_can_be_told_and_the_yardstick_is_dashed() {
+        for (index, &transport) in Transport::ALL.iter().enumerate() {
+            let own = look(transport);
+            assert_ne!(own.colour, INK, "{transport}: the text's alone");
+            assert!(own.dash.is_some() || !transport.is_yardstick(), "{transport}");
+            for &other in &Transport::ALL[..index] {
+                let other = look(other);
+                assert!(own.colour != other.colour && own.dash != other.dash, "{transport}");
+            }
+        }
+    }
 }

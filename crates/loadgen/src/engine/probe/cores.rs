@@ -1,0 +1,85 @@
+//! Which cores each side has.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::Context as _;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// How the cores that this process may use are divided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cores {
+    /// Those of the server.
+    pub(crate) server: Vec<usize>,
+    /// Those of the generator: the same when there is only one.
+    pub(crate) generator: Vec<usize>,
+}
+
+impl Cores {
+    /// Halves the cores that this process may use; the server gets the smaller half. Threads of
+    /// one physical core stay together, because they slow each other down.
+    pub(crate) fn divide() -> anyhow::Result<Self> {
+        let allowed =
+            sched_getaffinity(Pid::from_raw(0)).context("cannot read the CPU affinity")?;
+        let cpus = (0..CpuSet::count()).filter(|&cpu| allowed.is_set(cpu).unwrap_or(false));
+        let mut cores = BTreeMap::<String, Vec<usize>>::new();
+        for cpu in cpus {
+            let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
+            let siblings = fs::read_to_string(path).unwrap_or_else(|_| cpu.to_string());
+            cores.entry(siblings).or_default().push(cpu);
+        }
+        let mut cores: Vec<_> = cores.into_values().collect();
+        cores.sort_unstable();
+        Ok(Self::halve(&cores))
+    }
+
+    fn halve(cores: &[Vec<usize>]) -> Self {
+        if cores.len() < 2 {
+            return Self { server: cores.concat(), generator: cores.concat() };
+        }
+        let (server, generator) = cores.split_at(cores.len() / 2);
+        Self { server: server.concat(), generator: generator.concat() }
+    }
+
+    /// Whether both sides have to share what there is.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.server == self.generator
+    }
+
+    /// The cores of both sides, each once.
+    pub(crate) fn all(&self) -> Vec<usize> {
+        let mut all = [&self.server[..], &self.generator].concat();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Confines the calling thread, and all threads that it starts, to the generator's cores.
+    pub(crate) fn confine_generator(&self) -> anyhow::Result<()> {
+        let mut set = CpuSet::new();
+        for &core in &self.generator {
+            set.set(core)
+                .with_context(|| format!("core {core} is beyond what the kernel counts"))?;
+        }
+        sched_setaffinity(Pid::from_raw(0), &set).context("cannot set the CPU affinity")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_never_shares_a_core_unless_there_is_one() {
+        let halves = |cores: &[&[usize]]| {
+            let cores: Vec<_> = cores.iter().map(|threads| threads.to_vec()).collect();
+            let Cores { server, generator } = Cores::halve(&cores);
+            (server, generator)
+        };
+        assert_eq!(halves(&[&[3]]), (vec![3], vec![3]));
+        assert_eq!(halves(&[&[0], &[1]]), (vec![0], vec![1]));
+        assert_eq!(halves(&[&[0], &[2], &[5]]), (vec![0], vec![2, 5]));
+        assert_eq!(halves(&[&[0, 2], &[1, 3]]), (vec![0, 2], vec![1, 3]), "threads of one core");
+    }
+}

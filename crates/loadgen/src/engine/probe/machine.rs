@@ -1,0 +1,58 @@
+//! What the kernel says about the machine as a whole.
+
+use std::fs;
+
+use nix::unistd::{SysconfVar, sysconf};
+
+use super::{Cores, kilobytes};
+use crate::results::model::Machine;
+
+/// Memory that the buffers of all TCP sockets of the machine take, in bytes, to whole pages: reads
+/// `/proc/net/sockstat`.
+pub(crate) fn socket_memory_bytes() -> Option<u64> {
+    let pages = socket_pages(&fs::read_to_string("/proc/net/sockstat").ok()?)?;
+    let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok()??;
+    Some(pages * u64::try_from(page_bytes).ok()?)
+}
+
+fn socket_pages(sockstat: &str) -> Option<u64> {
+    let tcp = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?;
+    let mut words = tcp.split_whitespace().skip_while(|word| *word != "mem");
+    words.nth(1)?.parse().ok()
+}
+
+/// What the manifest says about the machine.
+pub(crate) fn machine(cores: &Cores) -> Machine {
+    let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let numbers = |cores: &[usize]| cores.iter().map(|&core| core as u32).collect::<Vec<_>>();
+    Machine {
+        kernel: read("/proc/sys/kernel/osrelease").unwrap_or_default(),
+        cpu_model: read("/proc/cpuinfo").and_then(|text| {
+            let line = text.lines().find(|line| line.starts_with("model name"))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        }),
+        cpu_governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        cores: cores.all().len() as u32,
+        server_cores: numbers(&cores.server),
+        generator_cores: numbers(&cores.generator),
+        memory_bytes: read("/proc/meminfo")
+            .and_then(|text| kilobytes(&text, "MemTotal:"))
+            .map(|kilobytes| kilobytes * 1024),
+        congestion_control: read("/proc/sys/net/ipv4/tcp_congestion_control"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn socket_memory() {
+        let sockstat =
+            "sockets: used 9\nTCP: inuse 5 orphan 0 tw 1 alloc 8 mem 12\nUDP: inuse 0 mem 3\n";
+        assert_eq!(socket_pages(sockstat), Some(12));
+        assert_eq!(socket_pages("UDP: inuse 0 mem 3\n"), None);
+        assert_eq!(socket_pages("TCP: inuse 5 mem\n"), None);
+        assert!(socket_memory_bytes().is_some());
+    }
+}
