@@ -8,6 +8,7 @@
 mod duration;
 mod error;
 mod file;
+mod gates;
 pub mod schedule;
 mod shape;
 pub mod template;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 pub use error::{Problem, ScenarioError};
 pub use file::json_schema;
+pub use gates::Gate;
 
 use pushbench_wire::Transport;
 

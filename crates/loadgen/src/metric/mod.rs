@@ -1,4 +1,5 @@
-//! The table of metrics: a new one is one row here.
+//! The table of metrics: a new one is one row here. It knows neither how they are measured nor where
+//! they are kept.
 
 use serde::{Deserialize, Serialize};
 
