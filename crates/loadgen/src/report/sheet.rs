@@ -5,7 +5,7 @@ use pushbench_wire::Transport;
 
 use super::{quantity, words};
 use crate::analysis::{Accounts, Cell, Estimate, Figures, Interval, Prediction, RANKED, Ratio};
-use crate::results::Metric;
+use crate::results::{Metric, Trial};
 
 /// A table: one row per transport or pair of them.
 pub(crate) struct Sheet {
@@ -229,7 +229,7 @@ fn compared(metric: Metric, prediction: Option<&Prediction>) -> [Entry; 3] {
 pub(crate) fn value(of: &Figures, metric: Metric) -> Entry {
     let Some(estimate) = of.estimate(metric) else { return missing() };
     let lost = of.accounts.is_some_and(|accounts| accounts.lost.is_some_and(|lost| lost > 0.0));
-    let at_least = if lost && metric.is_latency_percentile() { "≥ " } else { "" };
+    let at_least = if lost && metric.is_delivery_latency() { "≥ " } else { "" };
     let text = quantity::of(metric, Some(estimate.median));
     let range = |interval: Interval| {
         quantity::bare_range(metric, estimate.median, interval.low, interval.high)
@@ -257,6 +257,12 @@ fn ratio(ratio: Ratio) -> Entry {
         sort: ratio.estimate.to_string(),
         ..Entry::default()
     }
+}
+
+/// A value of one trial.
+pub(crate) fn of_trial(trial: &Trial, metric: Metric) -> String {
+    let at_least = if trial.is_lower_bound(metric) { "≥ " } else { "" };
+    format!("{at_least}{}", quantity::of(metric, trial.value(metric)))
 }
 
 /// What came of what was expected, over all trials that ran to their end.
