@@ -4,7 +4,7 @@ use pushbench_wire::Transport;
 
 use super::judge::{self, Claim, Finding, Measured, Trouble};
 use super::lab::{Lab, Pair, usable};
-use super::plan::{self, BLOCKS_ALIKE, Check, Experiment};
+use super::plan::{self, BLOCKS_ALIKE, Check, Experiment, Fault, Sides};
 use crate::analysis::{Accounts, Estimate, Ratio};
 use crate::command::bench::{Interrupted, Outcomes, Setup, own_server};
 use crate::report::title;
@@ -71,19 +71,22 @@ fn near(metric: Metric, value: f64, (share, more): (f64, f64)) -> Claim {
     Claim::Near { metric, value, within: share * value + more }
 }
 
-/// The server without and with what is injected.
+/// The first side and the one that is held against it; the same where there is one.
 fn sides(experiment: &Experiment) -> (Setup<'_>, Setup<'_>) {
-    let plain = Setup { scenario: &experiment.scenario, server: own_server(), record: true };
-    let mut faulty = plain.clone();
-    faulty
-        .server
-        .extend(experiment.fault.iter().flat_map(|fault| ["--inject".to_owned(), fault.clone()]));
-    (plain, faulty)
+    let setup = |fault: &Fault| {
+        let mut server = own_server();
+        server.extend(fault.iter().flat_map(|fault| ["--inject".to_owned(), fault.clone()]));
+        Setup { scenario: &experiment.scenario, server, record: true }
+    };
+    match &experiment.sides {
+        Sides::One(fault) => (setup(fault), setup(fault)),
+        Sides::Two(base, other) => (setup(base), setup(other)),
+    }
 }
 
 /// What is counted is exact however busy the machine is, so that no trial is left out.
 fn counts(experiment: &Experiment, lab: &mut Lab) -> Result<Vec<Finding>, Interrupted> {
-    let (_, setup) = sides(experiment);
+    let (setup, _) = sides(experiment);
     let disorder = plan::disorder(experiment.check);
     let claim = Claim::Exactly(judge::account(&experiment.scenario.workload, disorder));
     let mut findings = Vec::new();
@@ -102,7 +105,7 @@ fn single(
     claim: &Claim,
     figure: impl Fn(&Outcomes) -> Option<f64>,
 ) -> Result<Vec<Finding>, Interrupted> {
-    let (_, setup) = sides(experiment);
+    let (setup, _) = sides(experiment);
     let mut findings = Vec::new();
     for &transport in &experiment.transports {
         let ran = lab.valid_trial(&setup, PlannedTrial { block: 1, transport })?;

@@ -82,8 +82,12 @@ impl FromStr for Check {
 /// What the server adds to every latency.
 pub(super) const DELAY: Duration = Duration::from_millis(5);
 
-/// What the server burns for every delivery.
+/// What the server burns for every delivery, on top of what both sides burn.
 pub(super) const BURN: Duration = Duration::from_micros(20);
+
+/// What both sides burn: it keeps deliveries apart. If it was nothing, the burn would also give
+/// subscribers time to fall asleep between two deliveries, and waking them is the server's cost.
+const BURN_OF_BOTH: Duration = Duration::from_micros(100);
 
 /// Every period of so long…
 pub(super) const STALL_PERIOD: Duration = Duration::from_secs(1);
@@ -109,10 +113,20 @@ pub(super) struct Experiment {
     pub(super) transports: Vec<Transport>,
     /// How often.
     pub(super) blocks: u32,
-    /// What the server is told to do wrong, if anything.
-    pub(super) fault: Option<String>,
-    /// Whether every trial has a partner without the fault.
-    pub(super) is_paired: bool,
+    /// What it takes per block and transport.
+    pub(super) sides: Sides,
+}
+
+/// What the server is told to do wrong, if anything.
+pub(super) type Fault = Option<String>;
+
+/// What is measured in a block of one transport.
+#[derive(Clone, Debug)]
+pub(super) enum Sides {
+    /// One trial.
+    One(Fault),
+    /// Two trials, of which the second is held against the first.
+    Two(Fault, Fault),
 }
 
 /// What the workloads differ in. Each is small: what is looked for is far above its noise, and two
@@ -149,20 +163,26 @@ impl Experiment {
         };
         let push = Transport::WebSocket;
         let all = Transport::ALL.to_vec();
-        let disorder = disorder(check).map(|(kind, every)| {
-            let name = match kind {
-                Disorder::Drop => "drop",
-                Disorder::Duplicate => "duplicate",
-                Disorder::Reorder => "reorder",
-            };
-            format!("{name}=1/{every}")
-        });
-        let (load, transports, blocks, fault) = match check {
+        let (load, transports, blocks, sides) = match check {
             Check::Faithful | Check::Drop | Check::Duplicate | Check::Reorder => {
-                (counted, all, 1, disorder)
+                let fault = disorder(check).map(|(kind, every)| {
+                    let name = match kind {
+                        Disorder::Drop => "drop",
+                        Disorder::Duplicate => "duplicate",
+                        Disorder::Reorder => "reorder",
+                    };
+                    format!("{name}=1/{every}")
+                });
+                (counted, all, 1, Sides::One(fault))
             }
-            Check::Delay => (paired, all, 3, Some(format!("delay={}", text(DELAY)))),
-            Check::Cpu => (paired, all, 5, Some(format!("cpu={}", text(BURN)))),
+            Check::Delay => {
+                (paired, all, 3, Sides::Two(None, Some(format!("delay={}", text(DELAY)))))
+            }
+            Check::Cpu => {
+                let load = Load { subscribers: 20, ..paired };
+                let burn = |time| Some(format!("cpu={}", text(time)));
+                (load, all, 5, Sides::Two(burn(BURN_OF_BOTH), burn(BURN_OF_BOTH + BURN)))
+            }
             Check::Stall => {
                 let load = Load {
                     subscribers: 10,
@@ -171,7 +191,7 @@ impl Experiment {
                     ..paired
                 };
                 let fault = format!("stall={}/{}", text(STALL), text(STALL_PERIOD));
-                (load, vec![push], 1, Some(fault))
+                (load, vec![push], 1, Sides::One(Some(fault)))
             }
             Check::Uniform => {
                 let load = Load {
@@ -181,22 +201,27 @@ impl Experiment {
                     polling_interval: ms(250),
                     ..paired
                 };
-                (load, vec![Transport::Polling], 1, None)
+                (load, vec![Transport::Polling], 1, Sides::One(None))
             }
-            Check::Recording => (paired, vec![push], 7, None),
+            Check::Recording => {
+                let load = Load { subscribers: 200, ..paired };
+                (load, vec![push], 9, Sides::Two(None, None))
+            }
             Check::Alike => {
                 let load = Load { duration: ms(500), ..paired };
-                (load, vec![push], comparisons * BLOCKS_ALIKE, None)
+                (load, vec![push], comparisons * BLOCKS_ALIKE, Sides::Two(None, None))
             }
         };
-        let is_paired =
-            matches!(check, Check::Delay | Check::Cpu | Check::Recording | Check::Alike);
-        Ok(Self { check, scenario: load.scenario(check)?, transports, blocks, fault, is_paired })
+        Ok(Self { check, scenario: load.scenario(check)?, transports, blocks, sides })
     }
 
     /// How many trials it takes, if none is repeated.
     pub(super) fn trials(&self) -> u32 {
-        self.blocks * self.transports.len() as u32 * if self.is_paired { 2 } else { 1 }
+        let sides = match self.sides {
+            Sides::One(_) => 1,
+            Sides::Two(..) => 2,
+        };
+        self.blocks * self.transports.len() as u32 * sides
     }
 
     /// How long they take.
