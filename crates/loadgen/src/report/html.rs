@@ -197,7 +197,14 @@ fn tables(cell: &Cell) -> Vec<TableView> {
     let shown = shown.into_iter().flatten().map(|sheet| (sheet, false));
     let pairs = (cell.transports.len() > 2).then(|| sheet::pairs(cell));
     let folded = pairs.into_iter().chain([sheet::sides(cell)]).map(|sheet| (sheet, true));
-    shown.chain(folded).map(|(sheet, folded)| table_view(cell, sheet, folded)).collect()
+    let mut tables: Vec<_> =
+        shown.chain(folded).map(|(sheet, folded)| table_view(cell, sheet, folded)).collect();
+    if let Some(comparison) = tables.first_mut() {
+        for (row, of) in comparison.rows.iter_mut().zip(&cell.transports) {
+            row.detail = trials(of);
+        }
+    }
+    tables
 }
 
 fn table_view(cell: &Cell, mut sheet: Sheet, folded: bool) -> TableView {
@@ -216,12 +223,9 @@ fn table_view(cell: &Cell, mut sheet: Sheet, folded: bool) -> TableView {
             data: data(cell, row.transport.name(), &entry),
             entry,
         });
-        let of = cell.transports.iter().find(|of| of.transport == row.transport);
         RowView {
             transport: row.transport.name(),
-            detail: of
-                .filter(|of| of.transport.label() == row.name)
-                .map_or_else(String::new, trials),
+            detail: String::new(),
             name: row.name,
             fields: fields.collect(),
         }
