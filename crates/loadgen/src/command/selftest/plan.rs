@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use pushbench_wire::Transport;
 
-use super::judge::Disorder;
+use super::truth::Disorder;
 use crate::engine::planned_length;
 use crate::scenario::Scenario;
 
@@ -113,20 +113,18 @@ pub(super) struct Experiment {
     pub(super) transports: Vec<Transport>,
     /// How often.
     pub(super) blocks: u32,
-    /// What it takes per block and transport.
+    /// What that takes.
     pub(super) sides: Sides,
 }
 
-/// What the server is told to do wrong, if anything.
-pub(super) type Fault = Option<String>;
-
-/// What is measured in a block of one transport.
+/// What is measured in a block of one transport, and what its servers are told to do wrong, if
+/// anything.
 #[derive(Clone, Debug)]
 pub(super) enum Sides {
     /// One trial.
-    One(Fault),
+    One(Option<String>),
     /// Two trials, of which the second is held against the first.
-    Two(Fault, Fault),
+    Two(Option<String>, Option<String>),
 }
 
 /// What the workloads differ in. Each is small: what is looked for is far above its noise, and two
@@ -158,7 +156,7 @@ impl Experiment {
             subscribers: 50,
             channels: 1,
             events_per_second: 101,
-            duration: ms(1_000),
+            duration: ms(700),
             polling_interval: ms(40),
         };
         let push = Transport::WebSocket;
@@ -204,11 +202,11 @@ impl Experiment {
                 (load, vec![Transport::Polling], 1, Sides::One(None))
             }
             Check::Recording => {
-                let load = Load { subscribers: 200, ..paired };
+                let load = Load { subscribers: 200, duration: ms(1_000), ..paired };
                 (load, vec![push], 9, Sides::Two(None, None))
             }
             Check::Alike => {
-                let load = Load { duration: ms(500), ..paired };
+                let load = Load { duration: ms(400), ..paired };
                 (load, vec![push], comparisons * BLOCKS_ALIKE, Sides::Two(None, None))
             }
         };
