@@ -2,12 +2,13 @@
 //! loses, and renders the comparison.
 //!
 //! Modules import downwards only, in this order: [`command`] → [`report`] → [`analysis`] →
-//! `engine` → [`results`], `transport` → [`scenario`] (`report` and `analysis` never see
+//! `engine` → [`results`], `transport` → [`scenario`] → [`metric`] (`report` and `analysis` never see
 //! `engine`: they work from files alone).
 
 pub mod analysis;
 pub mod command;
 mod engine;
+pub mod metric;
 pub mod report;
 pub mod results;
 pub mod scenario;

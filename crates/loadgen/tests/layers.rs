@@ -7,9 +7,10 @@ use std::path::Path;
 
 /// Each layer, and the layers that it may use.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("scenario", &[]),
+    ("metric", &[]),
+    ("scenario", &["metric"]),
     ("transport", &["scenario"]),
-    ("results", &["scenario"]),
+    ("results", &["metric", "scenario"]),
     ("engine", &["scenario", "transport", "results"]),
     ("analysis", &["scenario", "results"]),
     ("report", &["results", "analysis"]),

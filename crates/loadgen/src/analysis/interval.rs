@@ -69,7 +69,7 @@ impl Interval {
 
 /// How many of the 2^n subsets of {1, …, n} have each sum of `weight`, from 0 on. With weight 1
 /// these are binomial coefficients, with the rank itself the signed-rank distribution.
-fn counts_of_subsets(n: usize, weight: impl Fn(usize) -> usize) -> Vec<f64> {
+pub(super) fn counts_of_subsets(n: usize, weight: impl Fn(usize) -> usize) -> Vec<f64> {
     let mut counts = vec![1.0];
     for rank in 1..=n {
         let weight = weight(rank);
@@ -80,6 +80,21 @@ fn counts_of_subsets(n: usize, weight: impl Fn(usize) -> usize) -> Vec<f64> {
         }
     }
     counts
+}
+
+/// The sorted means of every two logarithms of ratios, each with itself too; none when a pair has no
+/// ratio.
+pub(super) fn walsh_averages(pairs: &[(f64, f64)]) -> Option<Vec<f64>> {
+    let log = |&(one, other): &(f64, f64)| {
+        (one > 0.0 && other > 0.0).then(|| (one / other).ln()).filter(|log| log.is_finite())
+    };
+    let logs: Vec<f64> = pairs.iter().map(log).collect::<Option<_>>()?;
+    let of = |(index, one): (usize, &f64)| -> Vec<f64> {
+        logs[index..].iter().map(|other| (one + other) / 2.0).collect()
+    };
+    let mut walsh: Vec<f64> = logs.iter().enumerate().flat_map(of).collect();
+    walsh.sort_by(f64::total_cmp);
+    Some(walsh)
 }
 
 /// How many times as much one transport takes as another, from blocks in which both were measured.

@@ -4,6 +4,7 @@
 mod estimate;
 mod interval;
 mod latency;
+pub mod regression;
 mod theory;
 mod verdict;
 

@@ -2,13 +2,14 @@
 //! rendered again. It owns the schema and the writing of files, whole or not at all; it must not
 //! know how figures come about or how they look.
 
+pub mod comparison;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod folder;
 pub mod latency_log;
-pub mod metric;
 pub mod model;
 
+pub use crate::metric::{Metric, Unit};
+pub use comparison::Comparison;
 pub use latency_log::{Entry, Interval, LatencyLog};
-pub use metric::{Metric, Unit};
 pub use model::{Manifest, Outcome, Run, Trial, Warning};

@@ -34,7 +34,9 @@ fn the_servers_cpu_is_what_the_kernel_says() {
         name = "cpu"
         description = "Enough work for the kernel's 10 ms ticks."
         compare = ["polling"]
+        blocks = 1
         [workload]
+        idle = "0s"
         subscribers = 100
         events_per_second = 20
         payload_bytes = 64
@@ -141,11 +143,13 @@ fn bytes_and_segments_are_what_the_interface_says() {
         payload_bytes = 200
         duration = "3s"
         warm_up = "200ms"
+        idle = "0s"
     "#;
     let kept = format!(
         r#"
         name = "kept"
         description = "Every transport, with connections that stay."
+        blocks = 1
         {workload}
         [polling]
         interval = "100ms"
@@ -157,6 +161,7 @@ fn bytes_and_segments_are_what_the_interface_says() {
         name = "new"
         description = "Every request opens a connection and closes it."
         compare = ["polling", "long-polling"]
+        blocks = 1
         {workload}
         [polling]
         interval = "100ms"

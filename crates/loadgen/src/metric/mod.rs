@@ -1,4 +1,5 @@
-//! The table of metrics: a new one is one row here.
+//! The table of metrics: a new one is one row here. It knows neither how they are measured nor where
+//! they are kept.
 
 use serde::{Deserialize, Serialize};
 
@@ -47,16 +48,6 @@ macro_rules! metrics {
             #[must_use]
             pub const fn unit(self) -> Unit {
                 match self { $(Self::$variant => Unit::$unit),+ }
-            }
-
-            /// Whether it is a percentile of latencies, and so says too little when some never came.
-            #[must_use]
-            pub const fn is_latency_percentile(self) -> bool {
-                matches!(
-                    self,
-                    Self::LatencyP50 | Self::LatencyP90 | Self::LatencyP99 | Self::LatencyP999
-                        | Self::UncorrectedLatencyP50 | Self::UncorrectedLatencyP99
-                )
             }
 
             /// What it is, in a sentence.

@@ -1,0 +1,384 @@
+//! Whether a candidate has become worse than its baseline.
+//!
+//! Both are measured in the same blocks, in an order that a coin decides. If they are the same build,
+//! the sign of every block's difference is a fair coin, whatever the machine does: so the chance of
+//! a false alarm is known, without any assumption about noise. Randomised interleaving is what makes
+//! it so (Abedi & Brecht, ICPE 2017); a stored baseline cannot.
+//!
+//! A metric becomes suspect when a signed-rank test over the blocks and the size of the change say
+//! so. It has regressed only when the same is true again of fresh blocks alone: the two chances
+//! multiply, and they are never pooled.
+
+use pushbench_wire::Transport;
+
+use super::estimate::median;
+use super::interval::{counts_of_subsets, walsh_averages};
+use crate::results::comparison::{Comparison, Role, Stage};
+use crate::results::{Metric, Trial};
+use crate::scenario::Gate;
+
+/// The fewest blocks that can decide anything.
+pub const MIN_BLOCKS: usize = 5;
+
+/// How probable it may be that identical builds make a metric suspect, where there are blocks enough
+/// for a choice: with eight, it is 3 in 256.
+const SUSPICION: f64 = 1.0 / 64.0;
+
+/// The verdict on everything that was compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// What follows from all of it.
+    pub verdict: Verdict,
+    /// One for every scenario, transport and gate that could be measured, in that order.
+    pub cells: Vec<GatedCell>,
+    /// What went wrong whatever the gates say, worst first.
+    pub failures: Vec<Failure>,
+    /// The greatest chance that identical builds are called a regression anywhere in this.
+    pub false_alarm_bound: f64,
+}
+
+/// What is said of a cell, or of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// It did not get worse by as much as the gate allows.
+    Pass,
+    /// It got better by as much as the gate allows it to get worse, on the first blocks alone.
+    Improved,
+    /// It may have got worse by more than the gate allows, or not: the noise is too large to tell.
+    Inconclusive,
+    /// Too few blocks can be trusted.
+    Invalid,
+    /// It got worse, in both stages.
+    Regressed,
+}
+
+/// One metric of one transport.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GatedCell {
+    /// The scenario, as an index into [`Comparison::manifests`].
+    pub scenario: usize,
+    /// The transport.
+    pub transport: Transport,
+    /// What it may not exceed.
+    pub gate: Gate,
+    /// The first stage.
+    pub first: Evidence,
+    /// The second, if the transport was suspected.
+    pub confirm: Option<Evidence>,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
+/// What the blocks of one stage say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// Baseline and candidate of each block that counts.
+    pub blocks: Vec<(f64, f64)>,
+    /// How many times as much the candidate takes: the Hodges–Lehmann estimate; empty without a
+    /// block.
+    pub ratio: Option<f64>,
+    /// What that ratio may be at most, at the level of the test; empty with too few blocks.
+    pub upper: Option<f64>,
+    /// The ratio from which on the gate is passed: its share or its floor, whichever is more.
+    pub limit: f64,
+    /// Walsh averages that speak for no change or a better one.
+    pub against: usize,
+    /// How many of these a suspicion may have; empty with too few blocks.
+    pub critical: Option<usize>,
+}
+
+/// What is wrong whatever the figures are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failure {
+    /// The candidate lost, doubled or swapped deliveries.
+    Unfaithful {
+        /// The scenario, as an index into [`Comparison::manifests`].
+        scenario: usize,
+        /// The transport.
+        transport: Transport,
+        /// Lost, duplicated and reordered, in all of its trials.
+        counts: [f64; 3],
+        /// The same of the baseline.
+        baseline: [f64; 3],
+    },
+    /// A trial of either could not be run to its end.
+    Failed {
+        /// Whose.
+        role: Role,
+        /// The scenario, as an index into [`Comparison::manifests`].
+        scenario: usize,
+        /// The transport.
+        transport: Transport,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How many Walsh averages of so many blocks may speak against a suspicion: the most at which
+/// identical builds raise one in at most 1 of 64 comparisons. Five blocks cannot be that sure: there
+/// it is none at all, 1 in 32.
+#[must_use]
+pub fn critical_count(blocks: usize) -> Option<usize> {
+    let cases = 2_f64.powi(i32::try_from(blocks).ok()?);
+    let counts = counts_of_subsets(blocks, |rank| rank);
+    let mut sum = 0.0;
+    let within = counts.iter().take_while(|count| {
+        sum += **count;
+        sum / cases <= SUSPICION
+    });
+    (blocks >= MIN_BLOCKS).then(|| within.count().saturating_sub(1))
+}
+
+/// The chance that so many blocks of identical builds make a metric suspect.
+#[must_use]
+pub fn false_suspicion(blocks: usize) -> Option<f64> {
+    let counts = counts_of_subsets(blocks, |rank| rank);
+    let critical = critical_count(blocks)?;
+    Some(counts[..=critical].iter().sum::<f64>() / 2_f64.powi(i32::try_from(blocks).ok()?))
+}
+
+impl Evidence {
+    /// What the pairs of baseline and candidate say about `gate`.
+    #[must_use]
+    pub fn of(blocks: Vec<(f64, f64)>, gate: Gate) -> Self {
+        let mut baselines: Vec<f64> = blocks.iter().map(|(baseline, _)| *baseline).collect();
+        baselines.sort_by(f64::total_cmp);
+        let floor = median(&baselines).filter(|of| *of > 0.0).map_or(0.0, |of| gate.floor / of);
+        let limit = 1.0 + gate.share.max(floor);
+        let pairs: Vec<_> =
+            blocks.iter().map(|(baseline, candidate)| (*candidate, *baseline)).collect();
+        let walsh = walsh_averages(&pairs).unwrap_or_default();
+        let critical = critical_count(blocks.len()).filter(|_| !walsh.is_empty());
+        let upper = critical.and_then(|critical| walsh.get(walsh.len() - 1 - critical));
+        Self {
+            ratio: median(&walsh).map(f64::exp),
+            upper: upper.copied().map(f64::exp),
+            limit,
+            against: walsh.iter().filter(|average| **average <= 0.0).count(),
+            critical,
+            blocks,
+        }
+    }
+
+    /// Whether these blocks alone say that the metric got worse.
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        self.critical.is_some_and(|critical| self.against <= critical)
+            && self.ratio.is_some_and(|ratio| ratio >= self.limit)
+    }
+
+    /// In how many blocks the candidate takes more.
+    #[must_use]
+    pub fn worse(&self) -> usize {
+        self.blocks.iter().filter(|(baseline, candidate)| candidate > baseline).count()
+    }
+
+    fn is_improvement(&self) -> bool {
+        let other_way = self.blocks.iter().map(|(baseline, candidate)| (*baseline, *candidate));
+        let walsh = walsh_averages(&other_way.collect::<Vec<_>>()).unwrap_or_default();
+        let against = walsh.iter().filter(|average| **average <= 0.0).count();
+        self.critical.is_some_and(|critical| against <= critical)
+            && self.ratio.is_some_and(|ratio| ratio <= self.limit.recip())
+    }
+
+    /// What is said when nothing is suspected.
+    fn unsuspicious(&self) -> Verdict {
+        match self.upper {
+            None => Verdict::Invalid,
+            Some(_) if self.is_improvement() => Verdict::Improved,
+            Some(upper) if upper < self.limit => Verdict::Pass,
+            Some(_) => Verdict::Inconclusive,
+        }
+    }
+}
+
+/// The transports of a scenario that the first stage suspects, each once: their blocks are to be
+/// measured afresh.
+#[must_use]
+pub fn suspects(comparison: &Comparison) -> Vec<(usize, Transport)> {
+    let mut suspects = Vec::new();
+    for cell in decide(comparison).cells.iter().filter(|cell| cell.first.is_suspect()) {
+        let of = (cell.scenario, cell.transport);
+        if !suspects.contains(&of) {
+            suspects.push(of);
+        }
+    }
+    suspects
+}
+
+/// What follows from the trials that ran so far.
+#[must_use]
+pub fn decide(comparison: &Comparison) -> Decision {
+    let mut cells = Vec::new();
+    let mut failures = Vec::new();
+    for (scenario, gates) in comparison.gates.iter().enumerate() {
+        for &transport in Transport::ALL {
+            failures.extend(failure(comparison, scenario, transport));
+            let of = gates.iter().filter_map(|gate| cell(comparison, scenario, transport, *gate));
+            cells.extend(of);
+        }
+    }
+    let chance = |stage: usize| false_suspicion(comparison.blocks[stage] as usize).unwrap_or(1.0);
+    let false_alarm_bound = (cells.len() as f64 * chance(0) * chance(1)).min(1.0);
+    let is_candidates =
+        |failure: &Failure| !matches!(failure, Failure::Failed { role: Role::Baseline, .. });
+    let verdict = if failures.iter().any(is_candidates) {
+        Verdict::Regressed
+    } else if !failures.is_empty() || cells.is_empty() {
+        Verdict::Invalid
+    } else {
+        cells.iter().map(|cell| cell.verdict).max().unwrap_or(Verdict::Invalid)
+    };
+    Decision { verdict, cells, failures, false_alarm_bound }
+}
+
+fn cell(
+    comparison: &Comparison,
+    scenario: usize,
+    transport: Transport,
+    gate: Gate,
+) -> Option<GatedCell> {
+    let evidence = |stage| {
+        let pairs = pairs(comparison, scenario, transport, stage, gate.metric);
+        Evidence::of(pairs, gate)
+    };
+    let first = evidence(Stage::First);
+    let ran =
+        |stage| comparison.trials_of(scenario, transport, stage, Role::Candidate).next().is_some();
+    // What this machine cannot measure at all is no cell; what should have been there is an invalid
+    // one.
+    let is_measured = |trial: &Trial| trial.value(gate.metric).is_some();
+    let mut all = comparison.trials.iter().filter(|of| of.scenario == scenario);
+    if !all.any(|of| of.trial.transport == transport && is_measured(&of.trial)) {
+        return None;
+    }
+    let confirm = (first.is_suspect() && ran(Stage::Confirm)).then(|| evidence(Stage::Confirm));
+    let verdict = match &confirm {
+        Some(confirm) if confirm.is_suspect() => Verdict::Regressed,
+        Some(confirm) => confirm.unsuspicious(),
+        // Not confirmed yet, or never: a suspicion alone convicts nobody.
+        None if first.is_suspect() => Verdict::Inconclusive,
+        None => first.unsuspicious(),
+    };
+    Some(GatedCell { scenario, transport, gate, first, confirm, verdict })
+}
+
+/// Baseline and candidate of every block in which both can be trusted.
+fn pairs(
+    comparison: &Comparison,
+    scenario: usize,
+    transport: Transport,
+    stage: Stage,
+    metric: Metric,
+) -> Vec<(f64, f64)> {
+    let of = |role| comparison.trials_of(scenario, transport, stage, role);
+    let value = |trial: &Trial| trial.value(metric).filter(|_| trial.is_valid());
+    of(Role::Baseline)
+        .filter_map(|baseline| {
+            let candidate = of(Role::Candidate).find(|trial| trial.block == baseline.block)?;
+            Some((value(baseline)?, value(candidate)?))
+        })
+        .collect()
+}
+
+fn failure(comparison: &Comparison, scenario: usize, transport: Transport) -> Vec<Failure> {
+    let of = |role| {
+        comparison.trials.iter().filter(move |of| {
+            (of.scenario, of.trial.transport, of.role) == (scenario, transport, role)
+        })
+    };
+    let counts = |role| {
+        [Metric::Lost, Metric::Duplicated, Metric::Reordered]
+            .map(|metric| of(role).filter_map(|of| of.trial.value(metric)).sum::<f64>())
+    };
+    let mut failures = Vec::new();
+    let candidate = counts(Role::Candidate);
+    if candidate.iter().any(|count| *count > 0.0) {
+        let baseline = counts(Role::Baseline);
+        failures.push(Failure::Unfaithful { scenario, transport, counts: candidate, baseline });
+    }
+    for role in [Role::Candidate, Role::Baseline] {
+        let reason = of(role).find_map(|of| match &of.trial.outcome {
+            crate::results::Outcome::Failed { reason } => Some(reason.clone()),
+            _ => None,
+        });
+        failures.extend(reason.map(|reason| Failure::Failed { role, scenario, transport, reason }));
+    }
+    failures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate() -> Gate {
+        Gate { metric: Metric::ServerCpuPerDelivery, share: 0.05, floor: 0.0 }
+    }
+
+    fn evidence(ratios: &[f64]) -> Evidence {
+        Evidence::of(ratios.iter().map(|ratio| (100.0, 100.0 * ratio)).collect(), gate())
+    }
+
+    #[test]
+    fn the_critical_counts() {
+        let counts: Vec<_> = (0..=10).map(critical_count).collect();
+        let few = [None; 5];
+        let known = [0, 0, 1, 2, 4, 6].map(Some);
+        assert_eq!(counts, [&few[..], &known].concat());
+    }
+
+    /// Identical builds: given their sizes, all 2^K signs of the differences are equally likely. In
+    /// how many of them is there a suspicion, whatever the sizes are?
+    #[test]
+    fn every_pattern_of_signs_is_tried() {
+        for blocks in 5..=10_u32 {
+            let critical = critical_count(blocks as usize).unwrap();
+            let mut suspicious = 0;
+            for signs in 0..1_u32 << blocks {
+                let ratios: Vec<f64> = (0..blocks)
+                    .map(|block| {
+                        // Far above any gate, and no two sums alike.
+                        let size = 0.5 + 0.01 * 1.9_f64.powf(f64::from(block));
+                        if signs >> block & 1 == 1 { size.exp() } else { (-size).exp() }
+                    })
+                    .collect();
+                let evidence = evidence(&ratios);
+                assert_eq!(evidence.critical, Some(critical));
+                suspicious += u32::from(evidence.against <= critical);
+            }
+            let chance = f64::from(suspicious) / f64::from(1_u32 << blocks);
+            assert_eq!(Some(chance), false_suspicion(blocks as usize), "{blocks} blocks");
+        }
+        assert_eq!(false_suspicion(8), Some(3.0 / 256.0));
+    }
+
+    #[test]
+    fn a_suspicion_takes_a_change_that_is_sure_and_large() {
+        assert!(evidence(&[1.10, 1.12, 1.08, 1.11, 1.09, 1.10, 1.13, 1.07]).is_suspect());
+        assert!(!evidence(&[1.03; 8]).is_suspect(), "sure, but within the gate");
+        let unsure = evidence(&[1.4, 0.8, 1.5, 0.9, 1.4, 0.7, 1.6, 1.3]);
+        assert!(!unsure.is_suspect());
+        assert_eq!(unsure.unsuspicious(), Verdict::Inconclusive);
+        assert!(evidence(&[1.2; 4]).upper.is_none(), "four blocks decide nothing");
+        assert_eq!(evidence(&[1.2; 4]).unsuspicious(), Verdict::Invalid);
+        let pass = evidence(&[1.01, 0.99, 1.02, 0.98, 1.0, 1.01, 0.99, 1.0]);
+        assert_eq!(pass.unsuspicious(), Verdict::Pass);
+        assert_eq!(evidence(&[0.8; 8]).unsuspicious(), Verdict::Improved);
+    }
+
+    #[test]
+    fn a_floor_keeps_small_changes_of_small_figures_out() {
+        let blocks: Vec<_> = [1.2; 8].iter().map(|ratio| (300e3, 300e3 * ratio)).collect();
+        let p50 = Gate { metric: Metric::LatencyP50, share: 0.10, floor: 100e3 };
+        assert!(!Evidence::of(blocks.clone(), p50).is_suspect(), "60 µs");
+        let lower = Gate { floor: 50e3, ..p50 };
+        assert!(Evidence::of(blocks, lower).is_suspect());
+    }
+
+    #[test]
+    fn a_change_of_nothing_to_something_has_no_ratio() {
+        let evidence = Evidence::of(vec![(0.0, 1.0); 8], gate());
+        assert_eq!((evidence.ratio, evidence.upper), (None, None));
+        assert!(!evidence.is_suspect());
+    }
+}
