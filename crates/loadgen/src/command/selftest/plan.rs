@@ -95,8 +95,8 @@ pub(super) const STALL_PERIOD: Duration = Duration::from_secs(1);
 /// …ends with a standstill of so long.
 pub(super) const STALL: Duration = Duration::from_millis(100);
 
-/// Which events of a channel are dropped, duplicated or swapped: every so many. Of the
-/// events in all it is no divisor: the last one could not change places.
+/// One of so many events of a channel is dropped, duplicated or swapped. It does not divide the
+/// number of all events, so that the last one is not to change places with what never comes.
 const EVERY: u32 = 7;
 
 /// Blocks of each A/A comparison: as many as a run has by default.
@@ -163,14 +163,8 @@ impl Experiment {
         let all = Transport::ALL.to_vec();
         let (load, transports, blocks, sides) = match check {
             Check::Faithful | Check::Drop | Check::Duplicate | Check::Reorder => {
-                let fault = disorder(check).map(|(kind, every)| {
-                    let name = match kind {
-                        Disorder::Drop => "drop",
-                        Disorder::Duplicate => "duplicate",
-                        Disorder::Reorder => "reorder",
-                    };
-                    format!("{name}=1/{every}")
-                });
+                // These checks have the names of the faults.
+                let fault = disorder(check).map(|(_, every)| format!("{check}=1/{every}"));
                 (counted, all, 1, Sides::One(fault))
             }
             Check::Delay => {
