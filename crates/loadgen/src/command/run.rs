@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::bench::{Bench, Interrupted, Setup, own_server};
+use super::bench::{Bench, Interrupted, Ran, Setup, own_server};
 use super::ending::{Ending, shortages};
 use super::progress::Progress;
 use super::report::show;
@@ -130,7 +130,7 @@ impl Session<'_> {
             let Self { bench, setup, progress, .. } = self;
             progress.begin(planned.transport.label().to_owned(), &setup.scenario.workload);
             match bench.trial(setup, planned, |phase| progress.step(phase)) {
-                Ok((trial, intervals)) => {
+                Ok(Ran { trial, intervals }) => {
                     self.progress.end(&trial);
                     self.run.trials.push(trial);
                     for interval in &intervals {
