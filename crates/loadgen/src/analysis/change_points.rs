@@ -169,9 +169,8 @@ mod tests {
     #[test]
     fn a_step_is_found_where_it_is() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let values: Vec<f64> = (0..30)
-            .map(|at| if at < 18 { 100.0 } else { 110.0 } + noise(&mut rng))
-            .collect();
+        let values: Vec<f64> =
+            (0..30).map(|at| if at < 18 { 100.0 } else { 110.0 } + noise(&mut rng)).collect();
         let [change] = change_points(&values, 7)[..] else { panic!("{values:?}") };
         assert_eq!(change.index, 18);
         assert!(change.p_value <= LEVEL);

@@ -200,10 +200,9 @@ fn series(rows: &[&Row]) -> (Vec<PastRun>, usize, Vec<Series>) {
         Transport::ALL.iter().filter_map(move |&transport| Some((metric, transport)))
     });
     let series = series.filter_map(|(metric, transport)| of(metric, transport)).collect();
-    let runs = runs.iter().map(|(time, _, revision)| PastRun {
-        revision: revision.cloned(),
-        time: (*time).clone(),
-    });
+    let runs = runs
+        .iter()
+        .map(|(time, _, revision)| PastRun { revision: revision.cloned(), time: (*time).clone() });
     (runs.collect(), older, series)
 }
 
@@ -245,11 +244,14 @@ pub(crate) mod tests {
         let rows = rows(&run, &analyse(&run, &log), Some("0123abc"));
         // Six of the eight were measured, of four transports.
         assert_eq!(rows.len(), 6 * 4);
-        let sse = rows.iter().find(|row| {
-            (row.transport, row.metric) == (Transport::Sse, Metric::BytesPerDelivery)
-        });
+        let sse = rows
+            .iter()
+            .find(|row| (row.transport, row.metric) == (Transport::Sse, Metric::BytesPerDelivery));
         let sse = sse.unwrap();
-        assert_eq!((sse.estimate, sse.low, sse.level, sse.blocks), (171.0, Some(171.0), Some(0.5), 2));
+        assert_eq!(
+            (sse.estimate, sse.low, sse.level, sse.blocks),
+            (171.0, Some(171.0), Some(0.5), 2)
+        );
         assert_eq!(sse.machine, "Example CPU @ 2.60GHz, 2 cores");
         assert_eq!(sse.revision.as_deref(), Some("0123abc"));
     }
@@ -271,8 +273,7 @@ pub(crate) mod tests {
                 })
             })
             .collect();
-        let expected =
-            (Metric::ServerCpuPerDelivery, Transport::Sse, "2025-01-13T03:04:05Z");
+        let expected = (Metric::ServerCpuPerDelivery, Transport::Sse, "2025-01-13T03:04:05Z");
         assert_eq!(changes, [expected]);
         assert_eq!(history.metrics(), [Metric::LatencyP50, Metric::ServerCpuPerDelivery]);
     }
@@ -288,14 +289,17 @@ pub(crate) mod tests {
         let runs: Vec<_> = histories.iter().map(|history| history.runs.len()).collect();
         assert_eq!(runs, [12, 12, 1]);
         let changes = histories.iter().flat_map(|history| &history.series);
-        assert_eq!(changes.flat_map(|series| &series.changes).count(), 0, "nothing to compare with");
+        assert_eq!(
+            changes.flat_map(|series| &series.changes).count(),
+            0,
+            "nothing to compare with"
+        );
     }
 
     #[test]
     fn only_the_latest_runs_are_searched() {
-        let rows: Vec<Row> = (0..LATEST + 3)
-            .map(|at| Row { run: format!("run-{at:04}"), ..row() })
-            .collect();
+        let rows: Vec<Row> =
+            (0..LATEST + 3).map(|at| Row { run: format!("run-{at:04}"), ..row() }).collect();
         let [history] = &histories(&rows)[..] else { panic!("one history") };
         assert_eq!((history.runs.len(), history.older), (LATEST, 3));
         assert_eq!(history.series[0].points.len(), LATEST);

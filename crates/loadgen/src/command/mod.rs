@@ -2,6 +2,7 @@
 
 mod check;
 mod ending;
+mod history;
 mod init;
 mod progress;
 mod report;
@@ -10,6 +11,7 @@ mod schema;
 
 pub use check::check;
 pub use ending::Ending;
+pub use history::{history_add, history_show};
 pub use init::{AlreadyExists, init};
 pub use report::report;
 pub use run::{Build, RunOptions, run};

@@ -64,16 +64,17 @@ impl Row {
     /// The run that it belongs to.
     #[must_use]
     pub fn run_id(&self) -> RunId<'_> {
-        RunId {
-            run: &self.run,
-            machine: &self.machine,
-            scenario_sha256: &self.scenario_sha256,
-        }
+        RunId { run: &self.run, machine: &self.machine, scenario_sha256: &self.scenario_sha256 }
     }
 
     fn check(&self) -> anyhow::Result<()> {
         let unit = self.metric.unit().name();
-        ensure!(self.unit == unit, "`unit` is `{}`, but {} is in {unit}", self.unit, self.metric.name());
+        ensure!(
+            self.unit == unit,
+            "`unit` is `{}`, but {} is in {unit}",
+            self.unit,
+            self.metric.name()
+        );
         ensure!(
             self.time.ends_with('Z') && self.time.parse::<Timestamp>().is_ok(),
             "`time` is `{}`, which is no time such as 2025-01-02T03:04:05Z",
@@ -81,7 +82,10 @@ impl Row {
         );
         ensure!(self.blocks > 0, "`blocks` is 0, so there can be no estimate");
         let figures = [Some(self.estimate), self.low, self.high, self.level];
-        ensure!(figures.iter().flatten().all(|figure| figure.is_finite()), "a figure is not finite");
+        ensure!(
+            figures.iter().flatten().all(|figure| figure.is_finite()),
+            "a figure is not finite"
+        );
         match (self.low, self.high, self.level) {
             (None, None, None) => Ok(()),
             (Some(low), Some(high), Some(_)) => {
@@ -138,7 +142,8 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Vec<Row>> {
     for record in reader.records() {
         let record = record?;
         let line = record.position().map_or(0, csv::Position::line);
-        let row: Row = record.deserialize(Some(&columns)).with_context(|| format!("line {line}"))?;
+        let row: Row =
+            record.deserialize(Some(&columns)).with_context(|| format!("line {line}"))?;
         row.check().with_context(|| format!("line {line}"))?;
         rows.push((line, row));
     }
@@ -208,7 +213,10 @@ pub(crate) mod tests {
                  high,level,blocks"
             )
         );
-        assert!(text.contains(",sse,latency_p50,ns,410000.0,400250.0,422000.0,0.9375,5\n"), "{text}");
+        assert!(
+            text.contains(",sse,latency_p50,ns,410000.0,400250.0,422000.0,0.9375,5\n"),
+            "{text}"
+        );
         assert!(text.contains(",websocket,latency_p50,ns,410000.0,,,,1\n"), "{text}");
     }
 
@@ -238,7 +246,10 @@ pub(crate) mod tests {
             (sound.replacen(",ns,", ",ms,", 1), "line 2: `unit` is `ms`, but latency_p50 is in ns"),
             (sound.replacen("410000.0", "510000.0", 1), "line 2: `estimate` is 510000, outside"),
             (sound.replacen("410000.0", "NaN", 1), "line 2: a figure is not finite"),
-            (sound.replacen("0.9375", "", 1), "line 2: `low`, `high` and `level` are there together"),
+            (
+                sound.replacen("0.9375", "", 1),
+                "line 2: `low`, `high` and `level` are there together",
+            ),
             (sound.replacen("T03:04", " at ", 1), "line 2: `time` is `2025-01-02 at :05Z`"),
             (sound.replacen(",,1\n", ",,0\n", 1), "line 3: `blocks` is 0"),
             (format!("{sound}{last}\n"), "line 4: latency_p50 of websocket in stock-ticker-"),
