@@ -196,9 +196,9 @@ fn series(rows: &[&Row]) -> (Vec<PastRun>, usize, Vec<Series>) {
         let changes = change_points(&values, SEED);
         (!points.is_empty()).then_some(Series { metric, transport, points, changes })
     };
-    let series = FOLLOWED.into_iter().flat_map(|metric| {
-        Transport::ALL.iter().filter_map(move |&transport| Some((metric, transport)))
-    });
+    let series = FOLLOWED
+        .into_iter()
+        .flat_map(|metric| Transport::ALL.iter().map(move |&transport| (metric, transport)));
     let series = series.filter_map(|(metric, transport)| of(metric, transport)).collect();
     let runs = runs
         .iter()

@@ -94,7 +94,7 @@ mod tests {
         folder::save(&other, &later, &log).unwrap();
 
         let file = dir.path().join("history.csv");
-        history_add(&[one.clone()], &file, None).unwrap();
+        history_add(std::slice::from_ref(&one), &file, None).unwrap();
         let first = load(&file).unwrap().unwrap();
         assert_eq!(first[0].revision, None, "the server was not pushbench's own");
         history_add(&[one.clone(), one.clone()], &file, Some("v2")).unwrap();

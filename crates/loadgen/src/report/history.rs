@@ -59,7 +59,7 @@ fn origin(history: &History) -> String {
         older => format!(" ({older} older ones are left out)"),
     };
     format!(
-        "{}; scenario {}, cell {}; {span}{older}.\n",
+        "{}; scenario {}, cell {}; {span}{older}.",
         escaped(&history.machine),
         escaped(&hash),
         escaped(&history.cell)
