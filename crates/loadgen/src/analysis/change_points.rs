@@ -95,21 +95,24 @@ fn split_of(segment: &[f64], sums: &mut Vec<f64>) -> Option<Split> {
     sums.clear();
     sums.resize(width * width, 0.0);
     for (i, one) in segment.iter().enumerate() {
+        let (above, below) = sums[i * width..(i + 2) * width].split_at_mut(width);
         let mut row = 0.0;
-        for (j, other) in segment.iter().enumerate() {
+        for ((other, above), below) in segment.iter().zip(&above[1..]).zip(&mut below[1..]) {
             row += (one - other).abs();
-            sums[(i + 1) * width + j + 1] = sums[i * width + j + 1] + row;
+            *below = above + row;
         }
     }
-    let sum = |i: usize, j: usize| sums[i * width + j];
     let mut best: Option<Split> = None;
     for at in MIN_SEGMENT..n {
+        let row = &sums[at * width..(at + 1) * width];
+        let before = at as f64;
+        let first = row[at];
+        let within_before = first / (before * (before - 1.0));
         for end in at + MIN_SEGMENT..=n {
-            let (before, behind) = (at as f64, (end - at) as f64);
-            let within_before = sum(at, at) / (before * (before - 1.0));
-            let within_behind =
-                (sum(end, end) - 2.0 * sum(at, end) + sum(at, at)) / (behind * (behind - 1.0));
-            let between = (sum(at, end) - sum(at, at)) / (before * behind);
+            let behind = (end - at) as f64;
+            let last = sums[end * width + end] - 2.0 * row[end] + first;
+            let within_behind = last / (behind * (behind - 1.0));
+            let between = (row[end] - first) / (before * behind);
             let distance = 2.0 * between - within_before - within_behind;
             let gain = before * behind / (before + behind) * distance;
             if gain > best.map_or(0.0, |best| best.gain) {

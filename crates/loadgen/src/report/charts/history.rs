@@ -99,17 +99,22 @@ fn draw_panel<DB: DrawingBackend>(
     let (left, ceiling) = pixel(-0.5, top);
     let title = style::anchored(TEXT_SIZE, HPos::Left, VPos::Bottom);
     on_root.draw_text(transport.label(), &title, (left, ceiling - 8))?;
+    // How far the texts above the panel reach; the transport's name is the first.
+    let mut taken = left + 200;
     for change in &series.changes {
         let Some(run) = series.run_of(change) else { continue };
         let at = run as f64 - 0.5;
-        let line =
-            PathElement::new([pixel(at, bottom), pixel(at, top)], INK.mix(0.6).stroke_width(3));
-        on_root.draw(&line)?;
         let (x, _) = pixel(at, top);
-        // To the left of the last one there is always room.
-        let style = style::anchored(TEXT_SIZE, HPos::Right, VPos::Bottom);
+        let line =
+            PathElement::new([pixel(at, bottom), (x, ceiling)], INK.mix(0.6).stroke_width(3));
+        on_root.draw(&line)?;
+        // To the left of a line there is room, but for what stands there already.
         let text = quantity::change(change.before, change.after);
-        on_root.draw_text(&text, &style, (x.max(left + 330), ceiling - 8))?;
+        let style = style::anchored(TEXT_SIZE, HPos::Right, VPos::Bottom);
+        let (width, _) = on_root.estimate_text_size(&text, &style)?;
+        let x = x.max(taken + i32::try_from(width).unwrap_or(0) + 20);
+        on_root.draw_text(&text, &style, (x, ceiling - 8))?;
+        taken = x;
     }
     let is_marked = runs <= MARKED;
     // A run without a figure leaves a gap.
