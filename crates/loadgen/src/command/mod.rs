@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod ending;
+mod history;
 mod init;
 mod progress;
 mod report;
@@ -12,6 +13,7 @@ mod selftest;
 
 pub use check::check;
 pub use ending::Ending;
+pub use history::{history_add, history_show};
 pub use init::{AlreadyExists, init};
 pub use report::report;
 pub use run::{Build, RunOptions, run};

@@ -94,7 +94,7 @@ fn field(entry: &Entry) -> String {
 }
 
 /// Text from outside as Markdown that shows it: nothing in it is markup, and it stays on its line.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     let mut chars = text.chars().take(TEXT).peekable();
     while let Some(char) = chars.next() {

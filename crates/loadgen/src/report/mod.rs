@@ -2,6 +2,7 @@
 
 mod charts;
 mod csv;
+mod history;
 mod html;
 mod markdown;
 pub(crate) mod quantity;
@@ -16,6 +17,7 @@ use crate::results::folder::write_whole;
 use crate::results::{LatencyLog, Run};
 use charts::{Figure, Trials};
 
+pub use history::{change_lines, render_history};
 pub(crate) use table::aligned;
 pub use table::comparison;
 pub use words::trial_line;

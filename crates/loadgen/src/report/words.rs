@@ -116,6 +116,8 @@ pub(crate) fn title(metric: Metric) -> &'static str {
         Metric::ServerCpuPerDelivery => "Server CPU per delivery",
         Metric::GeneratorCpuPerDelivery => "Subscriber CPU per delivery",
         Metric::ServerMemoryPerSubscriber => "Server memory per subscriber",
+        Metric::ServerMemoryPeak => "Server memory, peak",
+        Metric::ServerInstructionsPerDelivery => "Server instructions per delivery",
         Metric::BytesPerDelivery => "Bytes per delivery",
         Metric::DeliveriesPerRead => "Events per read",
         Metric::ConnectionsOpened => "Connections opened",

@@ -5,6 +5,7 @@ mod bars;
 mod bitmap;
 mod bytes;
 mod cpu;
+pub(super) mod history;
 mod memory;
 mod over_time;
 mod spectrum;
@@ -131,22 +132,7 @@ impl Figure {
 
     /// The figure as PNG, on white.
     pub(crate) fn png(self, cell: &Cell, trials: &Trials<'_>) -> anyhow::Result<Vec<u8>> {
-        style::register_fonts()?;
-        let (width, height) = self.size();
-        let mut pixels = vec![0xff; width as usize * height as usize * 3];
-        {
-            let backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
-            let area = bitmap::Bitmap(backend).into_drawing_area();
-            self.finish(&area, cell, trials)?;
-        }
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, width, height);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_compression(png::Compression::High);
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&pixels)?;
-        writer.finish().context("cannot encode a chart as PNG")?;
-        Ok(bytes)
+        png(self.size(), |area| self.finish(area, cell, trials))
     }
 
     /// The figure as an SVG element, in the text colour of the page around it.
@@ -170,6 +156,27 @@ impl Figure {
             .and_then(|()| area.present())
             .map_err(|error| anyhow!("cannot draw {}: {error}", self.name()))
     }
+}
+
+/// What `draw` draws, as PNG on white.
+fn png(
+    (width, height): (u32, u32),
+    draw: impl FnOnce(&DrawingArea<bitmap::Bitmap<'_>, Shift>) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<u8>> {
+    style::register_fonts()?;
+    let mut pixels = vec![0xff; width as usize * height as usize * 3];
+    {
+        let backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
+        draw(&bitmap::Bitmap(backend).into_drawing_area())?;
+    }
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::High);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&pixels)?;
+    writer.finish().context("cannot encode a chart as PNG")?;
+    Ok(bytes)
 }
 
 /// The values of single trials, which bars show as dots.
