@@ -8,9 +8,10 @@ use pushbench_wire::clock;
 use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::ending::{Ending, shortages};
+use super::ending::{Ending, reasons};
 use super::progress::Progress;
 use super::report::show;
+use crate::analysis::thresholds::check;
 use crate::engine::probe::{self, Cores};
 use crate::engine::{BASE_CELL, TrialPlan, fairness};
 use crate::results::latency_log::{Entry, Interval, LatencyLog};
@@ -107,11 +108,10 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
     let Session { run, log, progress, .. } = session;
     progress.finish();
     show(&dir, &run, &log)?;
-    let ending = Ending::of(&run, &trials);
-    if ending == Ending::Untrusted {
-        for shortage in shortages(&run, &trials) {
-            eprintln!("{shortage}");
-        }
+    let thresholds = check(&scenario, &run.trials.iter().collect::<Vec<_>>());
+    let ending = Ending::of(&run, &trials, &thresholds);
+    for reason in reasons(ending, &run, &trials, &thresholds) {
+        eprintln!("{reason}");
     }
     Ok(ending)
 }

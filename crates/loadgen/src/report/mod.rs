@@ -7,6 +7,7 @@ mod markdown;
 mod quantity;
 mod sheet;
 mod table;
+mod thresholds;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use crate::results::{LatencyLog, Run};
 use charts::{Figure, Trials};
 
 pub use table::comparison;
+pub use thresholds::sentence as threshold_line;
 pub use words::trial_line;
 
 /// Renders everything that can be rendered from `run` and `log` into `dir`, and says which files
