@@ -1,7 +1,7 @@
 //! `pushbench`: one program that serves, measures and reports.
 //!
 //! Exit codes: 0 all is well; 1 the tool, a trial or a check failed, or deliveries were lost; 2 the command line or the
-//! scenario is wrong; 3 the measurement cannot be trusted; 130 interrupted.
+//! scenario is wrong; 3 the measurement cannot be trusted; 99 a threshold is crossed; 130 interrupted.
 
 mod serve;
 
@@ -26,7 +26,7 @@ struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 all is well · 1 the tool, a trial or a check failed, or deliveries were lost · 2 wrong usage or \
-                          scenario · 3 the measurement cannot be trusted · 130 interrupted";
+                          scenario · 3 the measurement cannot be trusted · 99 a threshold is crossed · 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -143,6 +143,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             Ending::Complete => ExitCode::SUCCESS,
             Ending::SomeFailed | Ending::Unfaithful => ExitCode::FAILURE,
             Ending::Untrusted => ExitCode::from(3),
+            // As k6 has it.
+            Ending::Crossed => ExitCode::from(99),
             Ending::Interrupted => ExitCode::from(130),
         }),
         Command::Report { dir } => command::report(&dir).map(|()| ExitCode::SUCCESS),

@@ -8,6 +8,7 @@ mod markdown;
 pub(crate) mod quantity;
 mod sheet;
 mod table;
+mod thresholds;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use charts::{Figure, Trials};
 pub use history::{change_lines, render_history};
 pub(crate) use table::aligned;
 pub use table::comparison;
+pub use thresholds::sentence as threshold_line;
 pub use words::trial_line;
 pub(crate) use words::{shortfall, title};
 
