@@ -76,6 +76,22 @@ fn table(sheet: &Sheet, colour: bool) -> Table {
     table
 }
 
+/// Rows of text below headings, aligned to the left.
+pub(crate) fn aligned<const N: usize>(
+    headings: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(STYLE).force_no_tty().set_header(headings);
+    for row in rows {
+        table.add_row(row.map(|text| printable(&text)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    table.trim_fmt()
+}
+
 fn field(entry: &Entry) -> TableCell {
     let text = match (entry.alarming, entry.detail.is_empty()) {
         (true, _) => entry.text.replace(", ", "\n"),
