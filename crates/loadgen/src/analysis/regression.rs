@@ -114,6 +114,25 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// Whether it is the candidate's alone: what neither can run says nothing about it.
+    fn is_candidates(&self, all: &[Self]) -> bool {
+        match self {
+            Self::Unfaithful { .. } => true,
+            Self::Failed { role: Role::Baseline, .. } => false,
+            Self::Failed { role: Role::Candidate, scenario, transport, .. } => {
+                !all.iter().any(|other| {
+                    matches!(
+                        other,
+                        Self::Failed { role: Role::Baseline, scenario: s, transport: t, .. }
+                            if (s, t) == (scenario, transport)
+                    )
+                })
+            }
+        }
+    }
+}
+
 /// How many Walsh averages of so many blocks may speak against a suspicion: the most at which
 /// identical builds raise one in at most 1 of 64 comparisons. Five blocks cannot be that sure: there
 /// it is none at all, 1 in 32.
@@ -158,6 +177,15 @@ impl Evidence {
             critical,
             blocks,
         }
+    }
+
+    /// The same, if so many blocks were to be measured: fewer decide nothing. The bound on false
+    /// alarms is that of the number which was fixed in advance.
+    fn out_of(self, planned: u32) -> Self {
+        if self.blocks.len() < planned as usize {
+            return Self { upper: None, critical: None, ..self };
+        }
+        self
     }
 
     /// Whether these blocks alone say that the metric got worse.
@@ -220,9 +248,7 @@ pub fn decide(comparison: &Comparison) -> Decision {
     }
     let chance = |stage: usize| false_suspicion(comparison.blocks[stage] as usize).unwrap_or(1.0);
     let false_alarm_bound = (cells.len() as f64 * chance(0) * chance(1)).min(1.0);
-    let is_candidates =
-        |failure: &Failure| !matches!(failure, Failure::Failed { role: Role::Baseline, .. });
-    let verdict = if failures.iter().any(is_candidates) {
+    let verdict = if failures.iter().any(|failure| failure.is_candidates(&failures)) {
         Verdict::Regressed
     } else if !failures.is_empty() || cells.is_empty() {
         Verdict::Invalid
@@ -238,9 +264,9 @@ fn cell(
     transport: Transport,
     gate: Gate,
 ) -> Option<GatedCell> {
-    let evidence = |stage| {
+    let evidence = |stage: Stage| {
         let pairs = pairs(comparison, scenario, transport, stage, gate.metric);
-        Evidence::of(pairs, gate)
+        Evidence::of(pairs, gate).out_of(comparison.blocks[stage as usize])
     };
     let first = evidence(Stage::First);
     let ran =

@@ -2,7 +2,7 @@
 
 use pushbench_wire::Transport;
 
-use crate::results::{Metric, Run, Trial};
+use crate::results::{Run, Trial};
 use crate::scenario::schedule::PlannedTrial;
 
 /// How a run ended.
@@ -27,7 +27,7 @@ impl Ending {
             Self::Interrupted
         } else if run.trials.iter().any(Trial::has_failed) {
             Self::SomeFailed
-        } else if run.trials.iter().any(is_unfaithful) {
+        } else if run.trials.iter().any(Trial::is_unfaithful) {
             Self::Unfaithful
         } else if shortages(run, planned).is_empty() {
             Self::Complete
@@ -35,13 +35,6 @@ impl Ending {
             Self::Untrusted
         }
     }
-}
-
-/// Whether the account of a trial's deliveries does not come out even.
-fn is_unfaithful(trial: &Trial) -> bool {
-    [Metric::Lost, Metric::Duplicated, Metric::Reordered]
-        .into_iter()
-        .any(|metric| trial.value(metric).is_some_and(|count| count > 0.0))
 }
 
 /// A sentence for every transport of which fewer than half of the planned trials are valid.
@@ -76,7 +69,7 @@ fn shortage(run: &Run, planned: &[PlannedTrial], transport: Transport) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{Outcome, Warning, fixture};
+    use crate::results::{Metric, Outcome, Warning, fixture};
 
     /// The fixture's run, whose trials are given these outcomes, and its plan.
     fn run(blocks: u32, outcome: impl Fn(Transport, u32) -> Outcome) -> (Run, Vec<PlannedTrial>) {
