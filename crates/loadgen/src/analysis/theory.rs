@@ -53,7 +53,7 @@ impl Law {
         match self {
             Self::UniformWait => "uniform on [0, interval]",
             Self::FanOut => "the k-th of N waits k·c",
-            Self::FanOutWithoutGap => "the same: no event finds a gap",
+            Self::FanOutWithoutGap => "the k-th of N waits k·c; no event finds a gap",
         }
     }
 }

@@ -48,7 +48,8 @@ pub fn comparison(run: &Run, analysis: &Analysis, colour: bool) -> String {
 /// What fits a screen; the page has the rest.
 fn sheets(cell: &Cell) -> Vec<Sheet> {
     let comparison = sheet::comparison(cell);
-    [Some(comparison), sheet::against_reference(cell), sheet::theory(cell)]
+    let against = sheet::against_reference(cell);
+    [Some(comparison), against, sheet::standing(cell), Some(sheet::wire(cell)), sheet::theory(cell)]
         .into_iter()
         .flatten()
         .collect()

@@ -102,7 +102,16 @@ impl Workload {
     /// all of its events.
     #[must_use]
     pub fn deliveries(&self) -> u64 {
-        u64::from(self.events_per_channel()) * u64::from(self.subscribers)
+        self.deliveries_of(u64::from(self.events_per_channel()) * u64::from(self.channels))
+    }
+
+    /// Deliveries that the first `events` of the schedule call for, which come from one channel
+    /// after the other. Subscribers are dealt to the channels in turn.
+    #[must_use]
+    pub fn deliveries_of(&self, events: u64) -> u64 {
+        let (subscribers, channels) = (u64::from(self.subscribers), u64::from(self.channels));
+        let (rounds, rest) = (events / channels, events % channels);
+        rounds * subscribers + subscribers / channels * rest + rest.min(subscribers % channels)
     }
 }
 

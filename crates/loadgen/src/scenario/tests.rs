@@ -153,6 +153,19 @@ fn events_are_whole_gaps_never_fewer_than_asked() {
 
 proptest! {
     #[test]
+    fn deliveries_are_those_of_the_channels_subscribers(
+        scenario in any_scenario(), subscribers in 1_u32..60, channels in 1_u32..60, events in 0_u64..300,
+    ) {
+        let channels = channels.min(subscribers);
+        let workload = Workload { subscribers, channels, ..scenario.workload };
+        let expected: u64 = (0..events)
+            .map(|event| event % u64::from(channels))
+            .map(|channel| (0..u64::from(subscribers)).filter(|s| s % u64::from(channels) == channel).count() as u64)
+            .sum();
+        prop_assert_eq!(workload.deliveries_of(events), expected);
+    }
+
+    #[test]
     fn every_scenario_reads_back(scenario in any_scenario()) {
         let text = to_toml(&scenario);
         match Scenario::parse(&text, "any.toml") {
