@@ -126,6 +126,12 @@ metrics! {
 }
 
 impl Metric {
+    /// The metric that has this name in files.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|metric| metric.name() == name)
+    }
+
     /// Whether it is about how late deliveries were.
     #[must_use]
     pub const fn is_delivery_latency(self) -> bool {
@@ -152,6 +158,7 @@ mod tests {
     fn the_file_name_is_the_serde_name() {
         for &metric in Metric::ALL {
             assert_eq!(serde_json::to_value(metric).unwrap(), metric.name());
+            assert_eq!(Metric::named(metric.name()), Some(metric));
         }
     }
 
