@@ -38,10 +38,10 @@ pub(super) struct Resolved {
     pub(super) kind: Kind,
 }
 
-/// What the words of a user can be taken for, in the order in which that is tried.
+/// What the words of a user can be taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A pushbench, of which `serve` is measured.
+    /// A program that is a pushbench, of which `serve` is measured.
     Pushbench(PathBuf),
     /// A command that takes the flags of `pushbench serve`.
     Command,
@@ -89,41 +89,47 @@ pub(super) fn resolve(texts: [&str; 2], folder: &Path) -> anyhow::Result<[Resolv
 }
 
 async fn one(text: &str, folder: &Path) -> anyhow::Result<Resolved> {
-    let resolved = |server: Vec<String>, kind| {
-        let build = Build { name: text.to_owned(), command: shell_words::join(&server) };
-        Resolved { build, server, kind }
-    };
-    let here = Some(folder.join(text)).filter(|path| is_executable(path));
-    if let Some(program) = here.or_else(|| on_path(text)) {
-        let program =
-            program.canonicalize().with_context(|| format!("cannot find {}", program.display()))?;
-        let name = utf8(&program)?.to_owned();
-        return Ok(if is_pushbench(&program).await {
-            pushbench(text, &program)?
-        } else {
-            resolved(vec![name], Kind::Command)
-        });
+    let file = folder.join(text);
+    if is_executable(&file) {
+        return program(text, &file).await;
     }
     let words = shell_words::split(text)
         .map_err(|error| Unusable(format!("`{text}` is no command: {error}")))?;
-    if let [program, _, ..] = &words[..]
-        && (is_executable(&folder.join(program)) && program.contains('/')
-            || on_path(program).is_some())
+    if let [first, _, ..] = &words[..]
+        && (first.contains('/') && is_executable(&folder.join(first)) || on_path(first).is_some())
     {
-        return Ok(resolved(words, Kind::Command));
+        return Ok(command(text, words));
     }
-    let Some(commit) = commit(text, folder).await? else {
-        let message = format!(
-            "`{text}` is neither an executable file, nor a command whose program can be found, nor a \
-             git revision here: name a pushbench, a command as `run --server` takes it, or a revision"
-        );
-        return Err(Unusable(message).into());
-    };
-    let program = built(&commit, folder)
-        .await
-        .with_context(|| format!("cannot build the git revision `{text}` ({commit})"))?;
-    let Resolved { build, server, .. } = pushbench(text, &program)?;
-    Ok(Resolved { build, server, kind: Kind::Revision { commit, program } })
+    if let Some(commit) = commit(text, folder).await? {
+        let program = built(&commit, folder)
+            .await
+            .with_context(|| format!("cannot build the git revision `{text}` ({commit})"))?;
+        let Resolved { build, server, .. } = pushbench(text, &program)?;
+        return Ok(Resolved { build, server, kind: Kind::Revision { commit, program } });
+    }
+    // Last, because programs have names such as `HEAD`, too.
+    if let Some(found) = on_path(text) {
+        return program(text, &found).await;
+    }
+    let message = format!(
+        "`{text}` is neither an executable file, nor a command whose program can be found, nor a git \
+         revision here: name a pushbench, a command as `run --server` takes it, or a revision"
+    );
+    Err(Unusable(message).into())
+}
+
+/// A program without arguments: a pushbench, or else a server.
+async fn program(text: &str, file: &Path) -> anyhow::Result<Resolved> {
+    let file = file.canonicalize().with_context(|| format!("cannot find {}", file.display()))?;
+    if is_pushbench(&file).await {
+        return pushbench(text, &file);
+    }
+    Ok(command(text, vec![utf8(&file)?.to_owned()]))
+}
+
+fn command(text: &str, server: Vec<String>) -> Resolved {
+    let build = Build { name: text.to_owned(), command: shell_words::join(&server) };
+    Resolved { build, server, kind: Kind::Command }
 }
 
 /// The `serve` of a pushbench.

@@ -30,7 +30,7 @@ use crate::results::folder::{self, COMPARISON_FILE};
 use crate::results::model::Setting;
 use crate::results::{Comparison, Manifest, Outcome};
 use crate::scenario::schedule::PlannedTrial;
-use crate::scenario::{Gate, Scenario, ScenarioError};
+use crate::scenario::{Scenario, ScenarioError};
 use build::{Kind, Resolved};
 use plan::{Dice, PlannedPair, Redos};
 pub use stored::compare_stored;
@@ -136,7 +136,7 @@ pub fn compare(options: &CompareOptions) -> anyhow::Result<Compared> {
         manifests: manifests.collect(),
         baseline: baseline.build,
         candidate: candidate.build,
-        gates: scenarios.iter().map(|_| Gate::DEFAULTS.to_vec()).collect(),
+        gates: scenarios.iter().map(|scenario| scenario.gates.clone()).collect(),
         blocks: [options.blocks, CONFIRM_BLOCKS],
         trials: Vec::new(),
         interrupted: false,
@@ -193,8 +193,13 @@ fn changes(asked: &Scenario, fitted: &Scenario) -> Vec<Setting> {
         server: Some(both.clone()),
         subscribers: both,
     };
-    let mut settings = vec![same("Idle phase", "none: no gate is about it".to_owned())];
-    let [asked, fitted] = [asked, fitted].map(|scenario| scenario.workload.duration);
+    let mut settings = Vec::new();
+    let [asked, fitted] = [asked, fitted].map(|scenario| &scenario.workload);
+    if fitted.idle != asked.idle {
+        settings
+            .push(same("Idle phase", "left out: nothing that is judged is about it".to_owned()));
+    }
+    let [asked, fitted] = [asked, fitted].map(|workload| workload.duration);
     if fitted != asked {
         let [asked, fitted] = [asked, fitted].map(format_duration);
         settings.push(same("Measured time of a trial", format!("{fitted} instead of {asked}")));
@@ -450,7 +455,7 @@ mod tests {
             manifests: vec![run.manifest.clone()],
             baseline: build("old"),
             candidate: build("new"),
-            gates: vec![Gate::DEFAULTS.to_vec()],
+            gates: vec![crate::scenario::Gate::DEFAULTS.to_vec()],
             blocks: [8, 8],
             trials: roles.iter().map(trial).collect(),
             interrupted: false,

@@ -11,8 +11,8 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::engine::{planned_length, samples_for};
-use crate::results::Trial;
 use crate::results::comparison::{ComparedTrial, Role, Stage};
+use crate::results::{Metric, Trial};
 use crate::scenario::{Scenario, Workload};
 
 /// Two trials, one of each build, back to back.
@@ -123,12 +123,19 @@ impl Redos {
     }
 }
 
-/// A scenario as a comparison measures it: without the idle phase, which no gate is about, and with
-/// a shorter `duration` when `blocks` of it would take longer than `at_most`. It stays long enough
-/// for what the scenario itself is long enough for: a 99th percentile, and an interval of polling.
+/// A scenario as a comparison measures it: without the idle phase, if no gate or threshold is about
+/// it, and with a shorter `duration` when `blocks` of it would take longer than `at_most`. It stays
+/// long enough for what the scenario itself is long enough for: the percentiles that are gated or
+/// shown, and an interval of polling.
 pub(super) fn fitted(scenario: &Scenario, blocks: u32, at_most: Duration) -> Scenario {
     let mut fitted = scenario.clone();
-    fitted.workload.idle = Duration::ZERO;
+    let judged = |metric: &dyn Fn(Metric) -> bool| {
+        scenario.gates.iter().any(|gate| metric(gate.metric))
+            || scenario.thresholds.iter().any(|threshold| metric(threshold.metric))
+    };
+    if !judged(&Metric::takes_idle_phase) {
+        fitted.workload.idle = Duration::ZERO;
+    }
     let trials = trials(&fitted, blocks);
     let (_, trial) = planned_length(&fitted.workload);
     let excess = trial.saturating_sub(at_most / trials);
@@ -138,7 +145,9 @@ pub(super) fn fitted(scenario: &Scenario, blocks: u32, at_most: Duration) -> Sce
     let workload = &mut fitted.workload;
     // Whole gaps between events, because that is what a window consists of.
     let events_within = |span: Duration| (span.as_secs_f64() * workload.events_per_second) as u32;
-    let for_percentile = samples_for(0.99).div_ceil(u64::from(workload.subscribers));
+    let is_high = judged(&|metric| metric == Metric::LatencyP999);
+    let samples = samples_for(if is_high { 0.999 } else { 0.99 });
+    let for_percentile = samples.div_ceil(u64::from(workload.subscribers));
     let mut least = u32::try_from(for_percentile).unwrap_or(u32::MAX).max(1);
     if scenario.compare.contains(&Transport::Polling) {
         least = least.max(events_within(scenario.polling.interval).saturating_add(1));
@@ -165,7 +174,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::results::{Metric, Outcome, fixture};
+    use crate::results::{Outcome, fixture};
+    use crate::scenario::Gate;
 
     fn compared() -> BTreeMap<usize, Vec<Transport>> {
         BTreeMap::from([(0, Transport::ALL.to_vec()), (1, vec![Transport::Sse])])
@@ -292,6 +302,15 @@ mod tests {
         assert!(length(&fitted, 8) > at_most.mul_f64(0.95), "no shorter than it must be");
         assert!(fitted.workload.duration < scenario.workload.duration);
         assert!(fitted.workload.deliveries() >= samples_for(0.99));
+    }
+
+    #[test]
+    fn what_is_gated_is_measured() {
+        let mut scenario = default_scenario();
+        assert_eq!(fitted(&scenario, 8, Duration::MAX).workload.idle, Duration::ZERO);
+        let metric = Metric::StandingServerCpu;
+        scenario.gates.push(Gate { metric, share: 0.1, floor: 0.0 });
+        assert_eq!(fitted(&scenario, 8, Duration::MAX), scenario);
     }
 
     proptest! {
