@@ -23,7 +23,7 @@ pub(super) struct Progress {
 }
 
 /// What leaves a line behind.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Lines {
     /// Nothing.
     None,
@@ -142,11 +142,20 @@ impl Progress {
     /// A trial has ended: what became of it stays on the screen.
     pub(super) fn end(&mut self, trial: &Trial) {
         let Some(current) = self.current.take() else { return };
-        if self.lines >= Lines::Trials {
-            self.line(&format!("{}: {}", self.place(&current), trial_line(trial)));
-        }
+        let place = self.place(&current);
         self.ended.trials += 1;
         self.ended.ms += current.trial_ms;
+        match self.lines {
+            Lines::None => {}
+            // A bar says it all the time.
+            Lines::Trials if !self.is_terminal => {
+                let left_s = self.left().as_secs();
+                self.line(&format!("{place}: {}; about {left_s} s left", trial_line(trial)));
+            }
+            Lines::Trials | Lines::Phases => {
+                self.line(&format!("{place}: {}", trial_line(trial)));
+            }
+        }
     }
 
     fn place(&self, current: &Current) -> String {

@@ -28,7 +28,7 @@ use crate::report::{aligned, title};
 use crate::results::comparison::{COMPARISON_VERSION, ComparedTrial, Role, Stage};
 use crate::results::folder::{self, COMPARISON_FILE};
 use crate::results::model::Setting;
-use crate::results::{Comparison, Manifest, Outcome};
+use crate::results::{Comparison, Manifest, Outcome, Warning};
 use crate::scenario::schedule::PlannedTrial;
 use crate::scenario::{Scenario, ScenarioError};
 use build::{Kind, Resolved};
@@ -37,10 +37,6 @@ pub use stored::compare_stored;
 
 /// Blocks of the second stage.
 const CONFIRM_BLOCKS: u32 = 8;
-
-/// The share of the time allowed that is planned: what a trial takes beside its phases is only
-/// known roughly.
-const PLANNED_SHARE: f64 = 0.97;
 
 /// What `pushbench compare` was asked.
 #[derive(Clone, Debug)]
@@ -109,8 +105,8 @@ pub fn compare(options: &CompareOptions) -> anyhow::Result<Compared> {
     };
     eprintln!("baseline:  {}, taken for {}", baseline.build.name, baseline.kind);
     eprintln!("candidate: {}, taken for {}", candidate.build.name, candidate.kind);
-    let at_most = options.max_time.mul_f64(PLANNED_SHARE);
-    let fitted = |source: &Source| plan::fitted(&source.scenario, options.blocks, at_most);
+    let CompareOptions { blocks, max_time, .. } = *options;
+    let fitted = |source: &Source| plan::fitted(&source.scenario, blocks, max_time);
     let scenarios: Vec<Scenario> = sources.iter().map(fitted).collect();
     let subscribers = scenarios.iter().map(|scenario| scenario.workload.subscribers).max();
     let bench = Bench::new(subscribers.unwrap_or_default())?;
@@ -125,7 +121,7 @@ pub fn compare(options: &CompareOptions) -> anyhow::Result<Compared> {
     let is_ours = |of: &Resolved| of.kind != Kind::Command;
     let ours = is_ours(&baseline) && is_ours(&candidate);
     let manifests = sources.iter().zip(&scenarios).map(|(source, scenario)| {
-        let trials = plan::trials(scenario, options.blocks);
+        let trials = plan::trials(scenario, blocks);
         let server = (!ours).then_some(&[][..]);
         let mut manifest = invocation.manifest(source, trials, server);
         manifest.settings.extend(changes(&source.scenario, scenario));
@@ -137,7 +133,7 @@ pub fn compare(options: &CompareOptions) -> anyhow::Result<Compared> {
         baseline: baseline.build,
         candidate: candidate.build,
         gates: scenarios.iter().map(|scenario| scenario.gates.clone()).collect(),
-        blocks: [options.blocks, CONFIRM_BLOCKS],
+        blocks: [blocks, CONFIRM_BLOCKS],
         trials: Vec::new(),
         interrupted: false,
     };
@@ -153,7 +149,7 @@ pub fn compare(options: &CompareOptions) -> anyhow::Result<Compared> {
         dice: Dice::new(seed),
         redos: Redos::default(),
     };
-    session.announce(&sources, options.max_time);
+    session.announce(&sources, max_time);
     session.run()?;
     let Session { comparison, progress, .. } = session;
     progress.finish();
@@ -379,8 +375,9 @@ fn show(dir: &Path, comparison: &Comparison) -> anyhow::Result<Compared> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", table(&decision))?;
     writeln!(out, "{}", dir.join(COMPARISON_FILE).display())?;
-    if let Some(sentence) = failure(comparison) {
-        eprintln!("{sentence}");
+    match failure(comparison) {
+        Some(sentence) => eprintln!("{sentence}"),
+        None => shortages(comparison).iter().for_each(|sentence| eprintln!("{sentence}")),
     }
     Ok(match decision.verdict {
         _ if comparison.interrupted => Compared::Interrupted,
@@ -406,6 +403,30 @@ fn failure(comparison: &Comparison) -> Option<String> {
         }
         _ => format!("Both builds failed at {place}, so there is nothing to compare: {reason}"),
     })
+}
+
+/// A sentence for every transport and stage of which too many blocks cannot be trusted.
+fn shortages(comparison: &Comparison) -> Vec<String> {
+    let mut cells = BTreeMap::<_, BTreeMap<u32, Option<&Warning>>>::new();
+    for of in comparison.trials.iter().filter(|of| !of.redone) {
+        let cell = (of.scenario, of.trial.transport, of.stage);
+        let first = cells.entry(cell).or_default().entry(of.trial.block).or_default();
+        *first = first.or(of.trial.warnings.iter().find(|warning| warning.invalidates()));
+    }
+    let shortage = |((scenario, transport, _), blocks): (_, BTreeMap<u32, Option<&Warning>>)| {
+        let all = blocks.len();
+        let reasons: Vec<_> = blocks.into_values().flatten().collect();
+        let scenario: &Manifest = &comparison.manifests[scenario];
+        let transport: Transport = transport;
+        Some(format!(
+            "{}, {}: {} of {all} blocks cannot be trusted, and none may be left out: {}",
+            scenario.scenario.name,
+            transport.label(),
+            reasons.len(),
+            reasons.first()?
+        ))
+    };
+    cells.into_iter().filter_map(shortage).collect()
 }
 
 fn table(decision: &Decision) -> String {
@@ -481,6 +502,25 @@ mod tests {
             assert!(sentence.starts_with(words) && sentence.ends_with("it ended"), "{sentence}");
         }
         assert_eq!(failure(&failed(&[])), None);
+    }
+
+    #[test]
+    fn a_shortage_names_the_transport_and_the_reason() {
+        let mut comparison = failed(&[Role::Baseline, Role::Candidate]);
+        for of in &mut comparison.trials {
+            of.trial.outcome = Outcome::Valid;
+            of.trial.warnings.clear();
+        }
+        assert_eq!(shortages(&comparison), [""; 0]);
+        comparison.trials[1].trial.warnings.push(Warning::CpuStolen { percent: 12.0 });
+        let [sentence] = &shortages(&comparison)[..] else { panic!() };
+        assert!(
+            sentence.starts_with("stock-ticker, Polling: 1 of 1 blocks cannot be trusted"),
+            "{sentence}"
+        );
+        assert!(sentence.contains("12.0 % of the CPU time was stolen"), "{sentence}");
+        comparison.trials[1].redone = true;
+        assert_eq!(shortages(&comparison), [""; 0], "it was measured again");
     }
 
     #[test]
