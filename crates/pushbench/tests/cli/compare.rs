@@ -108,12 +108,14 @@ fn a_build_that_ends_at_once_is_told_from_one_that_measures() {
     }
 }
 
-/// The server of the candidate, which is the one that has `--inject`.
+/// The server of the candidate, which is the one that has `--inject`, once all are connected.
 fn candidates_server(compare: &Watched) -> Pid {
+    const SUBSCRIBERS: usize = 10;
     loop {
         for child in compare.children() {
             let command = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
-            if String::from_utf8_lossy(&command).contains("--inject") {
+            let files = fs::read_dir(format!("/proc/{child}/fd")).map_or(0, Iterator::count);
+            if String::from_utf8_lossy(&command).contains("--inject") && files > SUBSCRIBERS + 10 {
                 return child;
             }
         }
