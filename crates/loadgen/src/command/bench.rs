@@ -32,8 +32,14 @@ pub(super) struct Setup<'a> {
     pub(super) record: bool,
 }
 
-/// What a trial left: its row, and its latencies over time.
-pub(super) type Outcomes = (Trial, Vec<Interval>);
+/// What a trial left.
+#[derive(Clone, Debug)]
+pub(super) struct Ran {
+    /// Its row.
+    pub(super) trial: Trial,
+    /// Its latencies over time; none of a trial that failed.
+    pub(super) intervals: Vec<Interval>,
+}
 
 /// The user wants it to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,7 +91,7 @@ impl Bench {
         setup: &Setup<'_>,
         planned: PlannedTrial,
         progress: impl FnMut(Phase),
-    ) -> Result<Outcomes, Interrupted> {
+    ) -> Result<Ran, Interrupted> {
         let PlannedTrial { block, transport } = planned;
         let plan = TrialPlan {
             scenario: setup.scenario,
@@ -102,7 +108,7 @@ impl Bench {
             }
         })?;
         let warm_up = setup.scenario.workload.warm_up;
-        Ok(match measurement {
+        let (trial, intervals) = match measurement {
             Ok(measurement) => measurement.into_trial(transport, block, warm_up, self.start_ns),
             Err(error) => {
                 let trial = Trial {
@@ -117,6 +123,7 @@ impl Bench {
                 };
                 (trial, Vec::new())
             }
-        })
+        };
+        Ok(Ran { trial, intervals })
     }
 }

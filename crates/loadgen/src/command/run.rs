@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 
-use super::bench::{Bench, Interrupted, Setup, own_server};
+use super::bench::{Bench, Interrupted, Ran, Setup, own_server};
 use super::ending::{Ending, shortages};
 use super::manifest::{Invocation, Source, free_folder, run_name};
 use super::progress::Progress;
@@ -102,7 +102,7 @@ impl Session<'_> {
             let Self { bench, setup, progress, .. } = self;
             progress.begin(planned.transport.label().to_owned(), &setup.scenario.workload);
             match bench.trial(setup, planned, |phase| progress.step(phase)) {
-                Ok((trial, intervals)) => {
+                Ok(Ran { trial, intervals }) => {
                     self.progress.end(&trial);
                     self.run.trials.push(trial);
                     for interval in &intervals {

@@ -4,7 +4,9 @@
 use pushbench_wire::Transport;
 
 use super::{quantity, words};
-use crate::analysis::{Accounts, Cell, Estimate, Figures, Interval, Prediction, RANKED, Ratio};
+use crate::analysis::{
+    Accounts, Cell, Estimate, Figures, Interval, Law, Prediction, RANKED, Ratio,
+};
 use crate::results::{Metric, Trial};
 
 /// A table: one row per transport or pair of them.
@@ -186,7 +188,15 @@ pub(crate) fn pairs(cell: &Cell) -> Sheet {
 
 /// Measured beside predicted latency; none where theory has no answer.
 pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
-    let metrics = [Metric::LatencyP50, Metric::LatencyP99];
+    let is_predicted = |metric: &Metric| cell.predictions.iter().any(|of| of.metric == *metric);
+    // Of a uniform law the mean is the median.
+    let metrics: Vec<Metric> = match is_only_uniform(cell) {
+        true => vec![Metric::LatencyP50, Metric::LatencyP99],
+        false => [Metric::LatencyMean, Metric::LatencyP50, Metric::LatencyP99]
+            .into_iter()
+            .filter(is_predicted)
+            .collect(),
+    };
     let rows: Vec<Row> = cell
         .transports
         .iter()
@@ -195,7 +205,7 @@ pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
             let mut predictions = cell.predictions.iter().filter(of_transport).peekable();
             let law = predictions.peek()?.law;
             let predictions: Vec<_> = predictions.collect();
-            let entries = metrics.into_iter().flat_map(|metric| {
+            let entries = metrics.iter().flat_map(|&metric| {
                 compared(metric, predictions.iter().find(|of| of.metric == metric).copied())
             });
             let law = Entry { text: law.words().to_owned(), ..Entry::default() };
@@ -210,8 +220,23 @@ pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
         title: "Against theory".to_owned(),
         note: "Theory knows no waking up and no way through the two processes: these come on top.                c is the measured CPU time per delivery."
             .to_owned(),
-        columns: vec!["p50\ntheory", "p50", "off by", "p99\ntheory", "p99", "off by", "law"],
+        columns: metrics
+            .iter()
+            .flat_map(|metric| match metric {
+                Metric::LatencyMean => ["mean\ntheory", "mean", "off by"],
+                Metric::LatencyP50 => ["p50\ntheory", "p50", "off by"],
+                _ => ["p99\ntheory", "p99", "off by"],
+            })
+            .chain(["law"])
+            .collect(),
         rows,
+    })
+}
+
+fn is_only_uniform(cell: &Cell) -> bool {
+    cell.predictions.iter().all(|of| match of.law {
+        Law::UniformWait | Law::FanOut | Law::FanOutWithoutGap => true,
+        Law::FanOutInAQueue | Law::FanOutWithGaps => false,
     })
 }
 

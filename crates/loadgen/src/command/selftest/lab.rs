@@ -5,7 +5,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::judge::Trouble;
-use crate::command::bench::{Bench, Interrupted, Outcomes, Setup};
+use crate::command::bench::{Bench, Interrupted, Ran, Setup};
 use crate::command::progress::Progress;
 use crate::results::{Outcome, Trial};
 use crate::scenario::schedule::PlannedTrial;
@@ -35,15 +35,15 @@ impl Lab {
         &mut self,
         setup: &Setup<'_>,
         planned: PlannedTrial,
-    ) -> Result<Result<Outcomes, Trouble>, Interrupted> {
+    ) -> Result<Result<Ran, Trouble>, Interrupted> {
         let Self { bench, progress, .. } = self;
         let name = format!("{}, {}", setup.scenario.name, planned.transport.label());
         progress.begin(name, &setup.scenario.workload);
-        let (trial, intervals) = bench.trial(setup, planned, |phase| progress.step(phase))?;
-        progress.end(&trial);
-        Ok(match &trial.outcome {
+        let ran = bench.trial(setup, planned, |phase| progress.step(phase))?;
+        progress.end(&ran.trial);
+        Ok(match &ran.trial.outcome {
             Outcome::Failed { reason } => Err(Trouble::Failed(reason.clone())),
-            Outcome::Valid | Outcome::Invalid => Ok((trial, intervals)),
+            Outcome::Valid | Outcome::Invalid => Ok(ran),
         })
     }
 
@@ -52,7 +52,7 @@ impl Lab {
         &mut self,
         setup: &Setup<'_>,
         planned: PlannedTrial,
-    ) -> Result<Result<Outcomes, Trouble>, Interrupted> {
+    ) -> Result<Result<Ran, Trouble>, Interrupted> {
         self.twice(setup, 1, |lab| Ok(lab.trial(setup, planned)?.and_then(valid)))
     }
 
@@ -68,11 +68,11 @@ impl Lab {
             let base_first = lab.coin.random_bool(0.5);
             let (first, second) = if base_first { (base, other) } else { (other, base) };
             let first = match lab.trial(first, planned)?.and_then(valid) {
-                Ok((trial, _)) => trial,
+                Ok(Ran { trial, .. }) => trial,
                 Err(trouble) => return Ok(Err(trouble)),
             };
             let second = lab.trial(second, planned)?.and_then(valid);
-            Ok(second.map(|(second, _)| match base_first {
+            Ok(second.map(|Ran { trial: second, .. }| match base_first {
                 true => Pair { base: first, other: second },
                 false => Pair { base: second, other: first },
             }))
@@ -95,12 +95,13 @@ impl Lab {
     }
 }
 
-/// The trial, if its figures may be used.
-fn valid((trial, intervals): Outcomes) -> Result<Outcomes, Trouble> {
-    match trial.warnings.iter().find(|warning| warning.invalidates()) {
-        None if trial.is_valid() => Ok((trial, intervals)),
-        reason => Err(Trouble::Untrusted(reason.map_or_else(String::new, ToString::to_string))),
+/// What ran, if its figures may be used.
+fn valid(ran: Ran) -> Result<Ran, Trouble> {
+    if ran.trial.is_valid() {
+        return Ok(ran);
     }
+    let reason = ran.trial.warnings.iter().find(|warning| warning.invalidates());
+    Err(Trouble::Untrusted(reason.map_or_else(String::new, ToString::to_string)))
 }
 
 /// What is left of the attempts, if none failed and at least half can be trusted.
@@ -118,5 +119,36 @@ pub(super) fn usable<T>(attempts: Vec<Result<T, Trouble>>) -> Result<Vec<T>, Tro
     match first {
         Some(untrusted) if left.len() < needed => Err(untrusted),
         _ => Ok(left),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::fixture;
+
+    #[test]
+    fn half_of_the_attempts_are_enough_unless_one_failed() {
+        let untrusted = |reason: &str| Err(Trouble::Untrusted(reason.to_owned()));
+        let failed = || Err::<u32, _>(Trouble::Failed("it died".to_owned()));
+        assert_eq!(usable(vec![Ok(1), Ok(2), untrusted("late")]), Ok(vec![1, 2]));
+        assert_eq!(usable(vec![Ok(1), untrusted("late")]), Ok(vec![1]));
+        let few = usable(vec![Ok(1), untrusted("late"), untrusted("stolen")]);
+        assert_eq!(few, Err(Trouble::Untrusted("late".to_owned())), "the first reason");
+        assert_eq!(
+            usable(vec![untrusted("late"), Ok(1), Ok(2), failed()]).unwrap_err(),
+            failed().unwrap_err()
+        );
+        assert_eq!(usable::<u32>(vec![]), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_not_valid_says_why() {
+        let (run, _) = fixture::run();
+        let judge =
+            |index: usize| valid(Ran { trial: run.trials[index].clone(), intervals: vec![] });
+        assert!(judge(0).is_ok(), "a warning alone is no reason");
+        let reason = run.trials[5].warnings.iter().find(|of| of.invalidates()).unwrap().to_string();
+        assert_eq!(judge(5).unwrap_err(), Trouble::Untrusted(reason));
     }
 }

@@ -5,6 +5,7 @@ mod checks;
 mod judge;
 mod lab;
 mod plan;
+mod truth;
 
 use std::io::Write as _;
 

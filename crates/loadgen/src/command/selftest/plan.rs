@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use pushbench_wire::Transport;
 
-use super::judge::Disorder;
+use super::truth::Disorder;
 use crate::engine::planned_length;
 use crate::scenario::Scenario;
 
@@ -95,8 +95,8 @@ pub(super) const STALL_PERIOD: Duration = Duration::from_secs(1);
 /// …ends with a standstill of so long.
 pub(super) const STALL: Duration = Duration::from_millis(100);
 
-/// Which events of a channel are dropped, duplicated or swapped: every so many. Of the
-/// events in all it is no divisor: the last one could not change places.
+/// One of so many events of a channel is dropped, duplicated or swapped. It does not divide the
+/// number of all events, so that the last one is not to change places with what never comes.
 const EVERY: u32 = 7;
 
 /// Blocks of each A/A comparison: as many as a run has by default.
@@ -113,20 +113,18 @@ pub(super) struct Experiment {
     pub(super) transports: Vec<Transport>,
     /// How often.
     pub(super) blocks: u32,
-    /// What it takes per block and transport.
+    /// What that takes.
     pub(super) sides: Sides,
 }
 
-/// What the server is told to do wrong, if anything.
-pub(super) type Fault = Option<String>;
-
-/// What is measured in a block of one transport.
+/// What is measured in a block of one transport, and what its servers are told to do wrong, if
+/// anything.
 #[derive(Clone, Debug)]
 pub(super) enum Sides {
     /// One trial.
-    One(Fault),
+    One(Option<String>),
     /// Two trials, of which the second is held against the first.
-    Two(Fault, Fault),
+    Two(Option<String>, Option<String>),
 }
 
 /// What the workloads differ in. Each is small: what is looked for is far above its noise, and two
@@ -158,21 +156,15 @@ impl Experiment {
             subscribers: 50,
             channels: 1,
             events_per_second: 101,
-            duration: ms(1_000),
+            duration: ms(700),
             polling_interval: ms(40),
         };
         let push = Transport::WebSocket;
         let all = Transport::ALL.to_vec();
         let (load, transports, blocks, sides) = match check {
             Check::Faithful | Check::Drop | Check::Duplicate | Check::Reorder => {
-                let fault = disorder(check).map(|(kind, every)| {
-                    let name = match kind {
-                        Disorder::Drop => "drop",
-                        Disorder::Duplicate => "duplicate",
-                        Disorder::Reorder => "reorder",
-                    };
-                    format!("{name}=1/{every}")
-                });
+                // These checks have the names of the faults.
+                let fault = disorder(check).map(|(_, every)| format!("{check}=1/{every}"));
                 (counted, all, 1, Sides::One(fault))
             }
             Check::Delay => {
@@ -204,11 +196,11 @@ impl Experiment {
                 (load, vec![Transport::Polling], 1, Sides::One(None))
             }
             Check::Recording => {
-                let load = Load { subscribers: 200, ..paired };
+                let load = Load { subscribers: 200, duration: ms(1_000), ..paired };
                 (load, vec![push], 9, Sides::Two(None, None))
             }
             Check::Alike => {
-                let load = Load { duration: ms(500), ..paired };
+                let load = Load { duration: ms(400), ..paired };
                 (load, vec![push], comparisons * BLOCKS_ALIKE, Sides::Two(None, None))
             }
         };
