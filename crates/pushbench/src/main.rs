@@ -1,7 +1,8 @@
 //! `pushbench`: one program that serves, measures and reports.
 //!
 //! Exit codes: 0 all is well; 1 the tool, a trial or a check failed, or deliveries were lost; 2 the command line or the
-//! scenario is wrong; 3 the measurement cannot be trusted; 99 a regression is confirmed; 130 interrupted.
+//! scenario is wrong; 3 the measurement cannot be trusted; 99 a threshold is crossed or a
+//! regression confirmed; 130 interrupted.
 
 mod serve;
 
@@ -27,7 +28,7 @@ struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 all is well · 1 the tool, a trial or a check failed, or deliveries were lost · 2 wrong usage or \
-                          scenario · 3 the measurement cannot be trusted · 99 a regression is confirmed · 130 interrupted";
+                          scenario · 3 the measurement cannot be trusted · 99 a threshold is crossed or a regression confirmed · 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -151,6 +152,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             Ending::Complete => ExitCode::SUCCESS,
             Ending::SomeFailed | Ending::Unfaithful => ExitCode::FAILURE,
             Ending::Untrusted => ExitCode::from(3),
+            // As k6 has it.
+            Ending::Crossed => ExitCode::from(99),
             Ending::Interrupted => ExitCode::from(130),
         }),
         Command::Compare(arguments) => Ok(match compare(arguments)? {

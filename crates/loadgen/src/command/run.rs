@@ -6,10 +6,11 @@ use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 
 use super::bench::{Bench, Interrupted, Ran, Setup, own_server};
-use super::ending::{Ending, shortages};
+use super::ending::{Ending, reasons};
 use super::manifest::{Invocation, Source, free_folder, run_name};
 use super::progress::Progress;
 use super::report::show;
+use crate::analysis::thresholds::check;
 use crate::results::latency_log::{Entry, LatencyLog};
 use crate::results::model::SCHEMA_VERSION;
 use crate::results::{Run, folder};
@@ -77,11 +78,10 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
     let Session { run, log, progress, .. } = session;
     progress.finish();
     show(&dir, &run, &log)?;
-    let ending = Ending::of(&run, &trials);
-    if ending == Ending::Untrusted {
-        for shortage in shortages(&run, &trials) {
-            eprintln!("{shortage}");
-        }
+    let thresholds = check(scenario, &run.trials.iter().collect::<Vec<_>>());
+    let ending = Ending::of(&run, &trials, &thresholds);
+    for reason in reasons(ending, &run, &trials, &thresholds) {
+        eprintln!("{reason}");
     }
     Ok(ending)
 }

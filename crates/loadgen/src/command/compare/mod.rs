@@ -17,7 +17,7 @@ use humantime::format_duration;
 use jiff::Timestamp;
 use pushbench_wire::Transport;
 
-use super::bench::{Bench, Interrupted, Setup};
+use super::bench::{Bench, Interrupted, Ran, Setup};
 use super::check::scenarios_at;
 use super::manifest::{Invocation, Source, free_folder, run_name};
 use super::progress::Progress;
@@ -336,7 +336,7 @@ impl Session<'_> {
             progress.begin(name, &setup.scenario.workload);
             let planned = PlannedTrial { block, transport };
             let found = bench.trial(&setup, planned, |phase| progress.step(phase));
-            let (trial, _) = found.map_err(|Interrupted| Stopped::Interrupted)?;
+            let Ran { trial, .. } = found.map_err(|Interrupted| Stopped::Interrupted)?;
             progress.end(&trial);
             let found = ComparedTrial { scenario, stage, role, redone: false, trial };
             self.comparison.trials.push(found);
