@@ -13,6 +13,8 @@ pub(crate) struct Sheet {
     pub(crate) title: String,
     /// How to read it.
     pub(crate) note: String,
+    /// The heading of the first column: what each row is about.
+    pub(crate) subject: &'static str,
     /// The headings behind the first column; a line break where a narrow table may break them.
     pub(crate) columns: Vec<&'static str>,
     pub(crate) rows: Vec<Row>,
@@ -72,6 +74,7 @@ pub(crate) fn comparison(cell: &Cell) -> Sheet {
     Sheet {
         title: "Figures".to_owned(),
         note: format!("Medians over blocks{}.", below(levels(cell))),
+        subject: "transport",
         columns,
         rows: cell.transports.iter().map(row).collect(),
     }
@@ -89,6 +92,7 @@ pub(crate) fn against_reference(cell: &Cell) -> Option<Sheet> {
     (!rows.is_empty()).then(|| Sheet {
         title: format!("Times {}", words::inline(reference)),
         note: format!("Ratios within blocks{}.", below(ratio_levels(cell))),
+        subject: "transport",
         columns: RATIOS.to_vec(),
         rows,
     })
@@ -109,6 +113,7 @@ pub(crate) fn pairs(cell: &Cell) -> Sheet {
             "Ratios within blocks{}. An interval that holds 1 means that the two cannot be told apart.",
             below(ratio_levels(cell))
         ),
+        subject: "transports",
         columns: RATIOS.to_vec(),
         rows,
     }
@@ -140,6 +145,7 @@ pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
         title: "Against theory".to_owned(),
         note: "Theory knows no waking up and no way through the two processes: these come on top.                c is the measured CPU time per delivery."
             .to_owned(),
+        subject: "transport",
         columns: vec!["p50\ntheory", "p50", "off by", "p99\ntheory", "p99", "off by", "law"],
         rows,
     })
