@@ -228,7 +228,7 @@ fn compared(scenario: usize, stage: Stage, transport: Transport, block: u32) -> 
         scale(Metric::ServerCpuPerDelivery, noise(u32::from(is_candidate) + 1));
         scale(Metric::LatencyP50, noise(u32::from(is_candidate) + 3));
         match (transport, is_candidate) {
-            (Transport::Sse, true) => scale(Metric::ServerCpuPerDelivery, 1.12),
+            (Transport::Sse, true) => scale(Metric::ServerCpuPerDelivery, 1.125),
             (Transport::WebSocket, true) => {
                 scale(Metric::ServerCpuPerDelivery, 0.8);
                 let wild = [0.6, 1.7, 1.1, 0.8, 1.5, 0.7, 1.4, 1.2];

