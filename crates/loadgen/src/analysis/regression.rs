@@ -114,25 +114,6 @@ pub enum Failure {
     },
 }
 
-impl Failure {
-    /// Whether it is the candidate's alone: what neither can run says nothing about it.
-    fn is_candidates(&self, all: &[Self]) -> bool {
-        match self {
-            Self::Unfaithful { .. } => true,
-            Self::Failed { role: Role::Baseline, .. } => false,
-            Self::Failed { role: Role::Candidate, scenario, transport, .. } => {
-                !all.iter().any(|other| {
-                    matches!(
-                        other,
-                        Self::Failed { role: Role::Baseline, scenario: s, transport: t, .. }
-                            if (s, t) == (scenario, transport)
-                    )
-                })
-            }
-        }
-    }
-}
-
 /// How many Walsh averages of so many blocks may speak against a suspicion: the most at which
 /// identical builds raise one in at most 1 of 64 comparisons. Five blocks cannot be that sure: there
 /// it is none at all, 1 in 32.
@@ -248,7 +229,9 @@ pub fn decide(comparison: &Comparison) -> Decision {
     }
     let chance = |stage: usize| false_suspicion(comparison.blocks[stage] as usize).unwrap_or(1.0);
     let false_alarm_bound = (cells.len() as f64 * chance(0) * chance(1)).min(1.0);
-    let verdict = if failures.iter().any(|failure| failure.is_candidates(&failures)) {
+    let is_candidates =
+        |failure: &Failure| !matches!(failure, Failure::Failed { role: Role::Baseline, .. });
+    let verdict = if failures.iter().any(is_candidates) {
         Verdict::Regressed
     } else if !failures.is_empty() || cells.is_empty() {
         Verdict::Invalid
@@ -323,13 +306,15 @@ fn failure(comparison: &Comparison, scenario: usize, transport: Transport) -> Ve
         let baseline = counts(Role::Baseline);
         failures.push(Failure::Unfaithful { scenario, transport, counts: candidate, baseline });
     }
-    for role in [Role::Candidate, Role::Baseline] {
+    // What the baseline cannot do either says nothing about the candidate.
+    let failed = [Role::Baseline, Role::Candidate].into_iter().find_map(|role| {
         let reason = of(role).find_map(|of| match &of.trial.outcome {
             crate::results::Outcome::Failed { reason } => Some(reason.clone()),
             _ => None,
-        });
-        failures.extend(reason.map(|reason| Failure::Failed { role, scenario, transport, reason }));
-    }
+        })?;
+        Some(Failure::Failed { role, scenario, transport, reason })
+    });
+    failures.extend(failed);
     failures
 }
 

@@ -85,10 +85,12 @@ fn left_out(count: usize, shown: usize, what: &str) -> String {
     }
 }
 
-fn table(sheet: &Sheet) -> String {
+/// A table of GitHub Flavored Markdown (§4.10), and its note below.
+pub(crate) fn table(sheet: &Sheet) -> String {
     let title = |title: &&str| format!(" {} |", title.replace('\n', " "));
     let header = sheet.columns.iter().map(title).collect::<String>();
-    let mut text = format!("| transport |{header}\n|---|{}\n", "---:|".repeat(sheet.columns.len()));
+    let aligned = "---:|".repeat(sheet.columns.len());
+    let mut text = format!("| {} |{header}\n|---|{aligned}\n", sheet.subject);
     for row in &sheet.rows {
         let entries = row.entries.iter().map(field).collect::<String>();
         text += &format!("| {} |{entries}\n", row.name);
@@ -106,7 +108,7 @@ fn field(entry: &Entry) -> String {
 }
 
 /// Text from outside as Markdown that shows it: nothing in it is markup, and it stays on its line.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     let mut chars = text.chars().take(TEXT).peekable();
     while let Some(char) = chars.next() {
@@ -132,7 +134,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// A code block that its text cannot end: its fence is longer than any run of backticks within.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text: String = text.chars().take(4 * TEXT).collect();
     let longest = text.split(|char| char != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(3.max(longest + 1));

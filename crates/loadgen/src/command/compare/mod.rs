@@ -3,12 +3,12 @@
 //! [`crate::analysis::regression`]; here it is only carried out.
 
 mod build;
+mod outcome;
 mod plan;
 mod stored;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,13 +22,12 @@ use super::check::scenarios_at;
 use super::manifest::{Invocation, Source, free_folder, run_name};
 use super::progress::Progress;
 use super::run::Build;
-use crate::analysis::regression::{self, Decision, Verdict};
+use crate::analysis::regression;
 use crate::engine::planned_length;
-use crate::report::{aligned, title};
 use crate::results::comparison::{COMPARISON_VERSION, ComparedTrial, Role, Stage};
 use crate::results::folder::{self, COMPARISON_FILE};
 use crate::results::model::Setting;
-use crate::results::{Comparison, Manifest, Outcome, Warning};
+use crate::results::{Comparison, Manifest};
 use crate::scenario::schedule::PlannedTrial;
 use crate::scenario::{Scenario, ScenarioError};
 use build::{Kind, Resolved};
@@ -153,7 +152,7 @@ pub fn compare(options: &CompareOptions) -> anyhow::Result<Compared> {
     session.run()?;
     let Session { comparison, progress, .. } = session;
     progress.finish();
-    show(&dir, &comparison)
+    outcome::show(&dir, &comparison, &scenarios)
 }
 
 /// Every scenario of `paths`, of different names.
@@ -369,159 +368,9 @@ fn roughly(time: Duration) -> String {
     }
 }
 
-/// Prints the outcome, and says how it ended.
-fn show(dir: &Path, comparison: &Comparison) -> anyhow::Result<Compared> {
-    let decision = regression::decide(comparison);
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", table(&decision))?;
-    writeln!(out, "{}", dir.join(COMPARISON_FILE).display())?;
-    match failure(comparison) {
-        Some(sentence) => eprintln!("{sentence}"),
-        None => shortages(comparison).iter().for_each(|sentence| eprintln!("{sentence}")),
-    }
-    Ok(match decision.verdict {
-        _ if comparison.interrupted => Compared::Interrupted,
-        Verdict::Pass | Verdict::Improved | Verdict::Inconclusive => Compared::Passed,
-        Verdict::Invalid => Compared::Invalid,
-        Verdict::Regressed => Compared::Regressed,
-    })
-}
-
-/// The failure that ended it, in a sentence.
-fn failure(comparison: &Comparison) -> Option<String> {
-    let failed = comparison.trials.iter().filter_map(|of| match &of.trial.outcome {
-        Outcome::Failed { reason } => Some((of, reason.trim())),
-        Outcome::Valid | Outcome::Invalid => None,
-    });
-    let failed: Vec<_> = failed.collect();
-    let (first, reason) = failed.first()?;
-    let place = format!("{} in block {}", first.trial.transport.label(), first.trial.block);
-    Some(match (failed.len(), first.role) {
-        (1, Role::Candidate) => format!("The candidate failed at {place}: {reason}"),
-        (1, Role::Baseline) => {
-            format!("The baseline failed at {place}, so there is nothing to compare with: {reason}")
-        }
-        _ => format!("Both builds failed at {place}, so there is nothing to compare: {reason}"),
-    })
-}
-
-/// A sentence for every transport and stage of which too many blocks cannot be trusted.
-fn shortages(comparison: &Comparison) -> Vec<String> {
-    let mut cells = BTreeMap::<_, BTreeMap<u32, Option<&Warning>>>::new();
-    for of in comparison.trials.iter().filter(|of| !of.redone) {
-        let cell = (of.scenario, of.trial.transport, of.stage);
-        let first = cells.entry(cell).or_default().entry(of.trial.block).or_default();
-        *first = first.or(of.trial.warnings.iter().find(|warning| warning.invalidates()));
-    }
-    let shortage = |((scenario, transport, _), blocks): (_, BTreeMap<u32, Option<&Warning>>)| {
-        let all = blocks.len();
-        let reasons: Vec<_> = blocks.into_values().flatten().collect();
-        let scenario: &Manifest = &comparison.manifests[scenario];
-        let transport: Transport = transport;
-        Some(format!(
-            "{}, {}: {} of {all} blocks cannot be trusted, and none may be left out: {}",
-            scenario.scenario.name,
-            transport.label(),
-            reasons.len(),
-            reasons.first()?
-        ))
-    };
-    cells.into_iter().filter_map(shortage).collect()
-}
-
-fn table(decision: &Decision) -> String {
-    let rows = decision.cells.iter().map(|cell| {
-        let evidence = cell.confirm.as_ref().unwrap_or(&cell.first);
-        let change = |ratio: Option<f64>| {
-            ratio.map_or_else(String::new, |ratio| format!("{:+.1} %", (ratio - 1.0) * 100.0))
-        };
-        [
-            cell.transport.label().to_owned(),
-            title(cell.gate.metric).to_owned(),
-            change(evidence.ratio),
-            change(evidence.upper),
-            change(Some(evidence.limit)),
-            format!("{} of {}", evidence.worse(), evidence.blocks.len()),
-            format!("{:?}", cell.verdict).to_lowercase(),
-        ]
-    });
-    let headings =
-        ["transport", "metric", "change", "at most", "gate", "worse in blocks", "verdict"];
-    let text = aligned(headings, rows);
-    let bound = decision.false_alarm_bound * 100.0;
-    format!(
-        "{text}\nVerdict: {:?}. Identical builds are called worse in {bound:.2} % of comparisons at most.",
-        decision.verdict
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{Trial, fixture};
-
-    fn failed(roles: &[Role]) -> Comparison {
-        let (run, _) = fixture::run();
-        let build = |name: &str| crate::results::comparison::Build {
-            name: name.to_owned(),
-            command: name.to_owned(),
-        };
-        let trial = |&role: &Role| {
-            let outcome = Outcome::Failed { reason: "it ended\n".to_owned() };
-            let trial = Trial { outcome, ..run.trials[0].clone() };
-            ComparedTrial { scenario: 0, stage: Stage::First, role, redone: false, trial }
-        };
-        Comparison {
-            comparison_version: COMPARISON_VERSION,
-            manifests: vec![run.manifest.clone()],
-            baseline: build("old"),
-            candidate: build("new"),
-            gates: vec![crate::scenario::Gate::DEFAULTS.to_vec()],
-            blocks: [8, 8],
-            trials: roles.iter().map(trial).collect(),
-            interrupted: false,
-        }
-    }
-
-    #[test]
-    fn a_failure_is_the_candidates_only_when_the_baseline_runs() {
-        use Role::{Baseline, Candidate};
-        for (roles, verdict, words) in [
-            (
-                &[Candidate][..],
-                Verdict::Regressed,
-                "The candidate failed at Polling in block 1: it",
-            ),
-            (&[Baseline], Verdict::Invalid, "The baseline failed at Polling in block 1, so there"),
-            (&[Candidate, Baseline], Verdict::Invalid, "Both builds failed"),
-            (&[Baseline, Candidate], Verdict::Invalid, "Both builds failed"),
-        ] {
-            let comparison = failed(roles);
-            assert_eq!(regression::decide(&comparison).verdict, verdict, "{roles:?}");
-            let sentence = failure(&comparison).unwrap();
-            assert!(sentence.starts_with(words) && sentence.ends_with("it ended"), "{sentence}");
-        }
-        assert_eq!(failure(&failed(&[])), None);
-    }
-
-    #[test]
-    fn a_shortage_names_the_transport_and_the_reason() {
-        let mut comparison = failed(&[Role::Baseline, Role::Candidate]);
-        for of in &mut comparison.trials {
-            of.trial.outcome = Outcome::Valid;
-            of.trial.warnings.clear();
-        }
-        assert_eq!(shortages(&comparison), [""; 0]);
-        comparison.trials[1].trial.warnings.push(Warning::CpuStolen { percent: 12.0 });
-        let [sentence] = &shortages(&comparison)[..] else { panic!() };
-        assert!(
-            sentence.starts_with("stock-ticker, Polling: 1 of 1 blocks cannot be trusted"),
-            "{sentence}"
-        );
-        assert!(sentence.contains("12.0 % of the CPU time was stolen"), "{sentence}");
-        comparison.trials[1].redone = true;
-        assert_eq!(shortages(&comparison), [""; 0], "it was measured again");
-    }
 
     #[test]
     fn seeds_are_new_and_every_reader_of_json_holds_them() {
