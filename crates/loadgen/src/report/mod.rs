@@ -5,7 +5,7 @@ pub mod comparison;
 mod csv;
 mod html;
 mod markdown;
-mod quantity;
+pub(crate) mod quantity;
 mod sheet;
 mod table;
 mod words;
@@ -17,8 +17,10 @@ use crate::results::folder::write_whole;
 use crate::results::{LatencyLog, Run};
 use charts::{Figure, Trials};
 
+pub(crate) use table::aligned;
 pub use table::comparison;
 pub use words::trial_line;
+pub(crate) use words::{shortfall, title};
 
 /// Renders everything that can be rendered from `run` and `log` into `dir`, and says which files
 /// that makes. Each is written whole or not at all, and none before all could be rendered. The same
