@@ -115,12 +115,15 @@ pub(crate) fn escaped(text: &str) -> String {
         let next = chars.peek().copied().unwrap_or(' ');
         match char {
             char if char.is_control() => escaped.push(' '),
-            // Links and mentions that need no markup are stopped by an entity.
-            '@' if next.is_alphanumeric() => escaped.push_str("&#64;"),
+            // GitHub looks for mentions, addresses and issues in what is rendered, where an escape
+            // has gone. A space without a width stays.
+            '@' if !next.is_whitespace() => escaped.push_str("@\u{200b}"),
+            '#' if next.is_ascii_digit() => escaped.push_str("\\#\u{200b}"),
+            // Links that need no markup are stopped by an entity.
             ':' if next == '/' => escaped.push_str("&#58;"),
             '.' if escaped.ends_with("www") => escaped.push_str("&#46;"),
             // A backslash escapes any ASCII punctuation (CommonMark §2.4).
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '&' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '&' | '$' => {
                 escaped.push('\\');
                 escaped.push(char);
             }
@@ -175,7 +178,7 @@ mod tests {
         let text = summary(&run, &analyse(&run, &log));
         assert!(text.starts_with("# a\\|b \\# c \\<img src=x\\>\n"), "{text}");
         assert!(
-            text.contains("\\[x\\](http&#58;//evil.example) www&#46;evil.example &#64;team \\`y\\` \\!\\[z\\](q)"),
+            text.contains("\\[x\\](http&#58;//evil.example) www&#46;evil.example @\u{200b}team \\`y\\` \\!\\[z\\](q)"),
             "{text}"
         );
         assert!(text.ends_with("\n````sh\nrun ```\n# injected\n````\n"), "{text}");

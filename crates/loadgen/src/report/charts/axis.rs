@@ -76,9 +76,9 @@ pub(super) fn ratios(ratios: impl Iterator<Item = f64>) -> Axis {
         (-9..=9).map(|index| 1.0 + f64::from(index) * step).filter(|of| *of > 0.0).collect()
     };
     let marks = match reach.exp() - 1.0 {
-        excess if excess < 0.6 => {
-            let steps = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
-            even(steps.into_iter().find(|step| excess / step <= 4.0).unwrap_or(0.2))
+        excess if excess < 1.0 => {
+            let steps = [0.005, 0.01, 0.02, 0.05, 0.1];
+            even(steps.into_iter().find(|step| excess / step <= 4.0).unwrap_or(0.25))
         }
         excess if excess < 4.0 => {
             vec![0.2, 0.25, 1.0 / 3.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0]

@@ -14,7 +14,7 @@ const ROW: u32 = 58;
 /// Title, subtitle and the marks below.
 const AROUND: u32 = 230;
 const NAMES: u32 = 690;
-const TEXTS: u32 = 270;
+const TEXTS: u32 = 330;
 
 /// The dots of one figure.
 pub(crate) struct Dots {

@@ -50,39 +50,59 @@ pub fn announce(
 /// The workflow commands, worst first.
 fn commands(report: &Report<'_>) -> Vec<String> {
     let failures = report.decision.failures.iter().map(|failure| {
-        let level = if words::is_baselines(failure) { "warning" } else { "error" };
-        (level, words::ended(&words::failure(report, failure)))
+        let (scenario, transport) = words::place_of(failure);
+        Annotation {
+            level: if words::is_baselines(failure) { "warning" } else { "error" },
+            title: format!("{}{}", words::place(report, scenario), transport.label()),
+            message: words::failure(failure),
+        }
     });
     let cells = |verdict, level| {
-        let line = move |cell| (level, words::ended(&words::line(report, cell)));
-        report.with_verdict(verdict).map(line)
+        report.with_verdict(verdict).map(move |cell| Annotation {
+            level,
+            title: format!("{}{}", words::place(report, cell.scenario), words::subject(cell)),
+            message: words::finding(cell),
+        })
     };
-    let all: Vec<_> = failures
+    let mut all: Vec<_> = failures
         .chain(cells(Verdict::Regressed, "error"))
         .chain(cells(Verdict::Invalid, "warning"))
         .chain(cells(Verdict::Inconclusive, "notice"))
         .collect();
-    let shown = if all.len() > LIMIT { LIMIT - 1 } else { all.len() };
-    let (shown, rest) = all.split_at(shown);
-    let title = words::headline(report);
-    let rest = rest
-        .first()
-        .map(|(level, _)| (*level, format!("… and {} more in comparison.md", rest.len())));
-    let shown = shown.iter().map(|(level, text)| (*level, text.clone())).chain(rest);
-    shown.map(|(level, text)| command(level, &title, &shortened(&text, TEXT))).collect()
+    if all.len() > LIMIT {
+        let rest = all.split_off(LIMIT - 1);
+        all.push(Annotation {
+            level: rest[0].level,
+            title: "pushbench".to_owned(),
+            message: format!("… and {} more in comparison.md", rest.len()),
+        });
+    }
+    all.iter().map(Annotation::command).collect()
 }
 
-/// A command, escaped as the runner decodes it: a value must not end its line, nor a property itself.
-fn command(level: &str, title: &str, message: &str) -> String {
-    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = data(title).replace(':', "%3A").replace(',', "%2C");
-    format!("::{level} title={property}::{}", data(message))
+struct Annotation {
+    /// `error`, `warning` or `notice`.
+    level: &'static str,
+    title: String,
+    message: String,
+}
+
+impl Annotation {
+    /// Escaped as the runner decodes it: neither a value nor a property may end its line or itself.
+    fn command(&self) -> String {
+        let data = |text: &str| {
+            let text = shortened(text, TEXT);
+            text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+        };
+        let title = data(&self.title).replace(':', "%3A").replace(',', "%2C");
+        format!("::{} title={title}::{}", self.level, data(&self.message))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{hostile, huge};
     use super::*;
+    use crate::report::comparison::tests::{hostile, huge};
     use crate::results::fixture;
 
     fn announced(comparison: &Comparison, variables: &[(&str, &str)]) -> String {
@@ -101,11 +121,12 @@ mod tests {
         let text = announced(&comparison, &[("GITHUB_ACTIONS", "true")]);
         let lines: Vec<_> = text.lines().collect();
         assert!(
-            lines[0].starts_with("::error title=Regression%3A 1 of 15 figures got worse%2C and")
-                && lines[0].contains("::stock-ticker: Long polling: the candidate had 3 lost"),
+            lines[0].starts_with(
+                "::error title=stock-ticker%3A Long polling::3 lost with the candidate, none"
+            ),
             "{text}"
         );
-        assert!(lines[2].contains("SSE server CPU per delivery: 12 %25 more"), "{text}");
+        assert!(lines[2].contains("SSE server CPU per delivery::12 %25 more"), "{text}");
         assert!(lines.last().unwrap().starts_with("::notice "), "{text}");
     }
 

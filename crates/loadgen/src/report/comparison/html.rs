@@ -179,7 +179,7 @@ fn dots(cell: &GatedCell) -> Vec<Dots> {
 }
 
 fn stages(cell: &GatedCell) -> Vec<(String, &Evidence)> {
-    let name = words::subject(cell);
+    let name = words::short_subject(cell);
     let confirm = cell.confirm.iter().map(|of| ("on fresh blocks".to_owned(), of));
     std::iter::once((name, &cell.first)).chain(confirm).collect()
 }
@@ -213,8 +213,8 @@ fn environment(report: &Report<'_>, manifest: Option<&Manifest>) -> Vec<(&'stati
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{hostile, huge};
     use super::*;
+    use crate::report::comparison::tests::{hostile, huge};
     use crate::results::{Comparison, fixture};
 
     fn rendered(comparison: &Comparison) -> String {
@@ -237,7 +237,7 @@ mod tests {
         let html = rendered(&fixture::comparison());
         for text in [
             "Regression: 1 of 15 figures got worse",
-            "12\u{a0}% more [at most +14 %]",
+            "12\u{a0}% more [at most +13 %]",
             "in at most 0.21 % of such comparisons",
             "the server was killed by signal 11",
             "<h2>notifications</h2>",
@@ -261,7 +261,7 @@ mod tests {
         let comparison = fixture::comparison();
         let picture = picture(&Report::of(&comparison));
         let row = |name: &str| picture.rows.iter().position(|row| row.name == name).unwrap();
-        let sse = row("SSE server CPU per delivery");
+        let sse = row("SSE server CPU/delivery");
         assert_eq!(picture.rows[sse].ratios.len(), 8);
         assert_eq!(picture.rows[sse + 1].name, "on fresh blocks");
         assert_eq!(picture.rows[row("notifications")].transport, None);

@@ -17,8 +17,11 @@ const LIMIT: usize = 52 * 1024;
 pub(super) fn comment(report: &Report<'_>) -> String {
     let mut text = format!("{MARKER}\n**{}**\n\n", escaped(&words::headline(report)));
     let findings = words::findings(report);
-    let left_out =
-        append(&mut text, findings.iter().map(|of| format!("- {}\n", escaped(of))), LIMIT / 4);
+    let left_out = append(
+        &mut text,
+        findings.iter().map(|of| format!("- {}\n", escaped(of.trim_start()))),
+        LIMIT / 4,
+    );
     text += &more(left_out, "findings");
     text.push('\n');
     let stands_out = |cell: &GatedCell| {
@@ -62,8 +65,8 @@ fn more(left_out: usize, what: &str) -> String {
     }
 }
 
-fn tables<'a>(
-    report: &'a Report<'_>,
+fn tables(
+    report: &Report<'_>,
     is_shown: impl Fn(&GatedCell) -> bool,
 ) -> impl Iterator<Item = String> {
     let several = report.has_several_scenarios();
@@ -108,9 +111,10 @@ fn ending(report: &Report<'_>) -> String {
 mod tests {
     use comrak::nodes::NodeValue;
     use comrak::{Arena, Options, parse_document};
+    use proptest::prelude::*;
 
-    use super::super::tests::{hostile, huge};
     use super::*;
+    use crate::report::comparison::tests::{hostile, huge};
     use crate::results::{Comparison, fixture};
 
     fn rendered(comparison: &Comparison) -> String {
@@ -165,7 +169,7 @@ mod tests {
         );
         let (open, folded) = text.split_once("<details>").unwrap();
         assert!(
-            open.contains("| SSE server CPU/delivery | +12 %<br><sub>≤ +14 %</sub> | █"),
+            open.contains("| SSE server CPU/delivery | +12 %<br><sub>≤ +13 %</sub> | █"),
             "{text}"
         );
         assert!(open.contains("| 8/8<br><sub>+ 8/8</sub> |"), "{text}");
@@ -196,6 +200,19 @@ mod tests {
         let (known, _) = as_github_reads_it(&rendered(&fixture::comparison()));
         assert_eq!(kinds, known, "the same elements as with harmless text");
         assert!(text.contains("![i](u) [l](v) <b>B</b>"), "it is shown as it is: {text}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn any_text_from_outside_is_text(
+            outside in r"([ -~]{1,6}|https?://a\.b|www\.a\.b|a@b\.cd|<[a-z/!?-]{1,4}>?|[*_`~]{1,4}|\PC){1,8}",
+        ) {
+            let (kinds, _) = as_github_reads_it(&rendered(&hostile(&outside)));
+            let (known, _) = as_github_reads_it(&rendered(&hostile("harmless")));
+            prop_assert_eq!(kinds, known, "{}", outside);
+        }
     }
 
     #[test]

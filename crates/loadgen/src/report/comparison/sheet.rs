@@ -21,8 +21,7 @@ const BAR: f64 = 6.0;
 pub(super) fn sheet<'a>(cells: impl Iterator<Item = &'a GatedCell>, bars: bool) -> Sheet {
     let cells: Vec<_> = cells.collect();
     let row = |cell: &&GatedCell| Row {
-        // Short, because a terminal is narrow.
-        name: words::subject(cell).replace(" per ", "/"),
+        name: words::short_subject(cell),
         transport: cell.transport,
         entries: entries(cell, bars),
     };
@@ -132,7 +131,7 @@ mod tests {
         assert_eq!(
             texts,
             [
-                ("+12 %", "≤ +14 %"),
+                ("+12 %", "≤ +13 %"),
                 ("████████████", ""),
                 ("5 %", ""),
                 ("8/8", "+ 8/8"),

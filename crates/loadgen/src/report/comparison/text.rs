@@ -28,8 +28,8 @@ pub(super) fn text(report: &Report<'_>, colour: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::hostile;
     use super::*;
+    use crate::report::comparison::tests::hostile;
     use crate::results::fixture;
 
     #[test]

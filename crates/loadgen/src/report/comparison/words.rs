@@ -73,7 +73,7 @@ pub(super) fn findings(report: &Report<'_>) -> Vec<String> {
     let stopped = report.comparison.interrupted.then(|| {
         "The comparison was stopped before its end: what is missing counts as unknown.".to_owned()
     });
-    let failures = report.decision.failures.iter().map(|of| ended(&failure(report, of)));
+    let failures = report.decision.failures.iter().map(|of| ended(&failure_line(report, of)));
     let order = [Verdict::Regressed, Verdict::Invalid, Verdict::Improved, Verdict::Inconclusive];
     let cells = order.into_iter().flat_map(|verdict| report.with_verdict(verdict));
     let cells = cells.map(|cell| ended(&line(report, cell)));
@@ -140,21 +140,19 @@ fn unconfirmed(cell: &GatedCell) -> String {
     })
 }
 
+/// What is said of a failure.
+pub(super) fn failure_line(report: &Report<'_>, of: &Failure) -> String {
+    let (scenario, transport) = place_of(of);
+    format!("{}{}: {}", place(report, scenario), transport.label(), failure(of))
+}
+
 /// What is wrong whatever the figures are.
-pub(super) fn failure(report: &Report<'_>, failure: &Failure) -> String {
-    let (scenario, transport) = place_of(failure);
-    let subject = format!("{}{}", place(report, scenario), transport.label());
+pub(super) fn failure(failure: &Failure) -> String {
     match failure {
         Failure::Unfaithful { counts, baseline, .. } => {
-            format!(
-                "{subject}: the candidate had {}, the baseline {}",
-                wrong(counts),
-                wrong(baseline)
-            )
+            format!("{} with the candidate, {} with the baseline", wrong(counts), wrong(baseline))
         }
-        Failure::Failed { role, reason, .. } => {
-            format!("{subject}: the {} failed: {reason}", name(*role))
-        }
+        Failure::Failed { role, reason, .. } => format!("the {} failed: {reason}", name(*role)),
     }
 }
 
@@ -188,7 +186,7 @@ fn wrong(counts: &[f64; 3]) -> String {
 }
 
 /// The scenario, where there are several.
-fn place(report: &Report<'_>, scenario: usize) -> String {
+pub(super) fn place(report: &Report<'_>, scenario: usize) -> String {
     match report.has_several_scenarios() {
         true => format!("{}: ", report.scenario(scenario)),
         false => String::new(),
@@ -198,6 +196,11 @@ fn place(report: &Report<'_>, scenario: usize) -> String {
 /// What a cell is about: "SSE server CPU per delivery".
 pub(super) fn subject(cell: &GatedCell) -> String {
     format!("{} {}", cell.transport.label(), words::in_sentence(words::title(cell.gate.metric)))
+}
+
+/// The same for where there is little room.
+pub(super) fn short_subject(cell: &GatedCell) -> String {
+    subject(cell).replace(" per ", "/")
 }
 
 /// The stage whose figures are shown: fresh blocks where there are any, because what made a figure
@@ -298,15 +301,15 @@ mod tests {
         assert_eq!(
             first,
             [
-                "stock-ticker: Long polling: the candidate had 3 lost, the baseline none.",
+                "stock-ticker: Long polling: 3 lost with the candidate, none with the baseline.",
                 "notifications: Raw TCP: the candidate failed: the server was killed by signal 11.",
-                "stock-ticker: SSE server CPU per delivery: 12 % more [at most +14 %], gate 5 %, worse in 8 of 8 \
+                "stock-ticker: SSE server CPU per delivery: 12 % more [at most +13 %], gate 5 %, worse in 8 of 8 \
                  blocks, confirmed on 8 fresh blocks.",
             ]
         );
         let last = findings.last().unwrap();
         assert!(
-            last.contains("WebSocket latency p50") && last.ends_with("could not exclude +53 %."),
+            last.contains("WebSocket latency p50") && last.ends_with("could not exclude +54 %."),
             "{last}"
         );
     }
