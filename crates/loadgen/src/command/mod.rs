@@ -2,9 +2,11 @@
 
 mod bench;
 mod check;
+mod compare;
 mod ending;
 mod history;
 mod init;
+mod manifest;
 mod progress;
 mod report;
 mod run;
@@ -12,6 +14,7 @@ mod schema;
 mod selftest;
 
 pub use check::check;
+pub use compare::{CompareOptions, Compared, Unusable, compare, compare_stored};
 pub use ending::Ending;
 pub use history::{history_add, history_show};
 pub use init::{AlreadyExists, init};

@@ -142,7 +142,7 @@ pub(super) fn page(run: &Run, analysis: &Analysis) -> anyhow::Result<String> {
 }
 
 /// Keeps numbers and their units on one line.
-fn unbroken(text: &str) -> String {
+pub(crate) fn unbroken(text: &str) -> String {
     const UNITS: [&str; 9] = ["ns", "µs", "ms", "s", "B", "kB", "MB", "%", "times"];
     let mut kept = String::with_capacity(text.len());
     for word in text.split(' ') {
@@ -157,7 +157,8 @@ fn unbroken(text: &str) -> String {
     kept
 }
 
-fn shortened(text: &str, longest: usize) -> String {
+/// Text of at most so many characters.
+pub(crate) fn shortened(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -1,6 +1,7 @@
 //! Renders an analysis. It decides nothing: what a report claims was computed in `analysis`.
 
 mod charts;
+pub mod comparison;
 mod csv;
 mod history;
 mod html;

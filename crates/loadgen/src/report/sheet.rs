@@ -15,6 +15,8 @@ pub(crate) struct Sheet {
     pub(crate) title: String,
     /// How to read it.
     pub(crate) note: String,
+    /// The heading of the first column: what each row is about.
+    pub(crate) subject: &'static str,
     /// The headings behind the first column; a line break where a narrow table may break them.
     pub(crate) columns: Vec<&'static str>,
     pub(crate) rows: Vec<Row>,
@@ -144,6 +146,7 @@ fn figures(cell: &Cell, columns: &[(&'static str, Metric)], title: &str, note: &
     Sheet {
         title: title.to_owned(),
         note: note.to_owned(),
+        subject: "transport",
         columns: columns.iter().map(|(title, _)| *title).collect(),
         rows: cell.transports.iter().map(row).collect(),
     }
@@ -161,6 +164,7 @@ pub(crate) fn against_reference(cell: &Cell) -> Option<Sheet> {
     (!rows.is_empty()).then(|| Sheet {
         title: format!("Times {}", words::inline(reference)),
         note: format!("Ratios within blocks{}.", below(ratio_levels(cell))),
+        subject: "transport",
         columns: RATIOS.to_vec(),
         rows,
     })
@@ -181,6 +185,7 @@ pub(crate) fn pairs(cell: &Cell) -> Sheet {
             "Ratios within blocks{}. An interval that holds 1 means that the two cannot be told apart.",
             below(ratio_levels(cell))
         ),
+        subject: "transports",
         columns: RATIOS.to_vec(),
         rows,
     }
@@ -220,6 +225,7 @@ pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
         title: "Against theory".to_owned(),
         note: "Theory knows no waking up and no way through the two processes: these come on top.                c is the measured CPU time per delivery."
             .to_owned(),
+        subject: "transport",
         columns: metrics
             .iter()
             .flat_map(|metric| match metric {

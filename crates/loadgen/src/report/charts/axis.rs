@@ -84,6 +84,29 @@ pub(super) fn around(low: f64, high: f64) -> Axis {
     Axis { range: mark(0)..mark(count), marks: (0..=count).map(mark).collect(), minor: Vec::new() }
 }
 
+/// An axis of ratios in natural logarithms, with 1 in its middle. It holds all of `ratios` up to a
+/// thousandfold.
+pub(super) fn ratios(ratios: impl Iterator<Item = f64>) -> Axis {
+    let sizes = ratios.filter(|ratio| *ratio > 0.0 && ratio.is_finite()).map(|of| of.ln().abs());
+    // Some room, so that no dot is cut; and never so little that noise looks like a change.
+    let reach = (sizes.fold(0.0, f64::max) * 1.05).clamp(1.02_f64.ln(), 1e3_f64.ln());
+    let even = |step: f64| -> Vec<f64> {
+        (-9..=9).map(|index| 1.0 + f64::from(index) * step).filter(|of| *of > 0.0).collect()
+    };
+    let marks = match reach.exp() - 1.0 {
+        excess if excess < 1.0 => {
+            let steps = [0.005, 0.01, 0.02, 0.05, 0.1];
+            even(steps.into_iter().find(|step| excess / step <= 4.0).unwrap_or(0.25))
+        }
+        excess if excess < 4.0 => {
+            vec![0.2, 0.25, 1.0 / 3.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0]
+        }
+        _ => vec![1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1e3],
+    };
+    let marks = marks.into_iter().map(f64::ln).filter(|mark| mark.abs() <= reach).collect();
+    Axis { range: -reach..reach, marks, minor: Vec::new() }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -114,6 +137,19 @@ mod tests {
         );
         assert_eq!(around(171.0, 171.0).range, 150.0..190.0, "bytes hardly vary");
         assert!(around(0.0, 0.0).range.end > 0.0);
+    }
+
+    #[test]
+    fn ratios_lie_around_one() {
+        let marks = |ratio: f64| -> Vec<f64> {
+            let axis = ratios([ratio].into_iter());
+            axis.marks.iter().map(|mark| (mark.exp() * 1e3).round() / 1e3).collect()
+        };
+        assert_eq!(marks(1.0), [0.99, 1.0, 1.01, 1.02]);
+        assert_eq!(marks(1.12), [0.9, 0.95, 1.0, 1.05, 1.1]);
+        assert_eq!(marks(0.4), [0.5, 0.75, 1.0, 1.5, 2.0]);
+        assert_eq!(marks(1e9), [0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1e3]);
+        assert_eq!(marks(f64::NAN), marks(1.0));
     }
 
     proptest! {

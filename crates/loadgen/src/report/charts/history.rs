@@ -1,14 +1,13 @@
 //! One metric over the runs of a history: a panel for each transport, because they lie too far apart
 //! for one scale to show a change of a few per cent.
 
-use anyhow::anyhow;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::axis::{self, Axis};
 use super::style::{self, GRID, INK, SECONDARY, TEXT_SIZE};
-use super::{Drawn, png};
+use super::{Drawing, Drawn, png};
 use crate::analysis::history::{History, PastRun, Series};
 use crate::report::{quantity, words};
 use crate::results::Metric;
@@ -26,12 +25,27 @@ const MARKED: usize = 60;
 
 /// The chart of `metric` as PNG.
 pub(in crate::report) fn chart(history: &History, metric: Metric) -> anyhow::Result<Vec<u8>> {
-    let panels = u32::try_from(history.of(metric).count())?;
-    png((WIDTH, HEADER + panels * PANEL + NAMES), |area| {
-        draw(area, history, metric)
-            .and_then(|()| area.present())
-            .map_err(|error| anyhow!("cannot draw the history of {}: {error}", metric.name()))
-    })
+    png(&OfMetric { history, metric })
+}
+
+struct OfMetric<'a> {
+    history: &'a History,
+    metric: Metric,
+}
+
+impl Drawing for OfMetric<'_> {
+    fn name(&self) -> &'static str {
+        self.metric.name()
+    }
+
+    fn size(&self) -> (u32, u32) {
+        let panels = u32::try_from(self.history.of(self.metric).count()).unwrap_or(u32::MAX);
+        (WIDTH, PANEL.saturating_mul(panels).saturating_add(HEADER + NAMES))
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
+        draw(area, self.history, self.metric)
+    }
 }
 
 fn draw<DB: DrawingBackend>(
