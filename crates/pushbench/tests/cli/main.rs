@@ -6,6 +6,7 @@ mod compare;
 mod history;
 mod selftest;
 mod support;
+mod thresholds;
 mod validity;
 mod witness;
 
