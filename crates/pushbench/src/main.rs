@@ -1,6 +1,6 @@
 //! `pushbench`: one program that serves, measures and reports.
 //!
-//! Exit codes: 0 all is well; 1 the tool or a trial failed, or deliveries were lost; 2 the command line or the
+//! Exit codes: 0 all is well; 1 the tool, a trial or a check failed, or deliveries were lost; 2 the command line or the
 //! scenario is wrong; 3 the measurement cannot be trusted; 130 interrupted.
 
 mod serve;
@@ -9,8 +9,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
+use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand};
-use pushbench_loadgen::command::{self, AlreadyExists, Build, Ending, RunOptions};
+use pushbench_loadgen::command::{
+    self, AlreadyExists, Build, Check, Ending, RunOptions, SelftestOptions, SelftestResult,
+};
 use pushbench_loadgen::scenario::ScenarioError;
 
 /// Measures polling, long polling, Server-Sent Events and WebSocket on your workload, with raw TCP
@@ -22,7 +25,7 @@ struct Arguments {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 all is well · 1 the tool or a trial failed, or deliveries were lost · 2 wrong usage or \
+const EXIT_CODES: &str = "Exit codes: 0 all is well · 1 the tool, a trial or a check failed, or deliveries were lost · 2 wrong usage or \
                           scenario · 3 the measurement cannot be trusted · 130 interrupted";
 
 #[derive(Debug, Subcommand)]
@@ -54,6 +57,9 @@ enum Command {
     },
     /// Print the JSON Schema of scenarios, for editors.
     Schema,
+    /// Hold the whole instrument against known truth: the server misbehaves by known amounts, and
+    /// pushbench has to find them.
+    Selftest(SelftestArguments),
     /// Serve all transports from one event log.
     Serve(Box<serve::Args>),
 }
@@ -98,6 +104,28 @@ struct RunArguments {
     server: Option<Words>,
 }
 
+#[derive(Debug, clap::Args)]
+struct SelftestArguments {
+    /// Run these checks alone [default: all].
+    #[arg(long, value_name = "NAME", num_args = 1.., value_parser = check_names())]
+    only: Vec<Check>,
+    /// How often a server is compared with itself; 100 take a quarter of an hour.
+    #[arg(long, value_name = "N", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    comparisons: u32,
+    /// Decides which of two sides is measured first: the same seed repeats it.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+/// The checks, for the help as well.
+fn check_names() -> impl TypedValueParser<Value = Check> {
+    let names = Check::ALL
+        .iter()
+        .map(|check| clap::builder::PossibleValue::new(check.name()).help(check.description()));
+    clap::builder::PossibleValuesParser::new(names).try_map(|name| name.parse::<Check>())
+}
+
 fn main() -> ExitCode {
     match dispatch(Arguments::parse().command) {
         Ok(code) => code,
@@ -134,6 +162,14 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Schema => command::schema().map(|()| ExitCode::SUCCESS),
+        Command::Selftest(arguments) => {
+            Ok(match command::selftest(&selftest_options(arguments))? {
+                SelftestResult::Passed => ExitCode::SUCCESS,
+                SelftestResult::Failed => ExitCode::FAILURE,
+                SelftestResult::Untrusted => ExitCode::from(3),
+                SelftestResult::Interrupted => ExitCode::from(130),
+            })
+        }
         Command::Serve(arguments) => serve::serve(*arguments).map(|()| ExitCode::SUCCESS),
     }
 }
@@ -150,6 +186,11 @@ fn run_options(arguments: RunArguments) -> RunOptions {
             revision: option_env!("PUSHBENCH_REVISION"),
         },
     }
+}
+
+fn selftest_options(arguments: SelftestArguments) -> SelftestOptions {
+    let SelftestArguments { only, comparisons, seed } = arguments;
+    SelftestOptions { only, comparisons, seed }
 }
 
 /// A command and its arguments, given as one argument.

@@ -1,5 +1,6 @@
 //! What the user can ask for, one function each, all of them free of any command line.
 
+mod bench;
 mod check;
 mod ending;
 mod history;
@@ -8,6 +9,7 @@ mod progress;
 mod report;
 mod run;
 mod schema;
+mod selftest;
 
 pub use check::check;
 pub use ending::Ending;
@@ -16,3 +18,4 @@ pub use init::{AlreadyExists, init};
 pub use report::report;
 pub use run::{Build, RunOptions, run};
 pub use schema::schema;
+pub use selftest::{Check, SelftestOptions, SelftestResult, UnknownCheck, selftest};

@@ -76,7 +76,10 @@ impl Drop for Publisher {
 /// What the two threads and the engine share.
 #[derive(Default)]
 struct Shared {
+    /// Whether the sending thread shall stop.
     stop: AtomicBool,
+    /// Whether it has: after that no request is added.
+    is_sent: AtomicBool,
     sent: AtomicU64,
     published: AtomicU64,
     sending_cpu_ns: AtomicU64,
@@ -132,7 +135,7 @@ impl Publisher {
         TcpTotals::read(self.connection.as_raw_fd())
     }
 
-    /// Measured events that the server has taken so far, of all channels.
+    /// Measured events that were written to the server so far, of all channels.
     pub(super) fn published(&self) -> u64 {
         self.shared.published.load(Ordering::Relaxed)
     }
@@ -142,15 +145,21 @@ impl Publisher {
         self.shared.failure.lock().ok()?.clone()
     }
 
-    /// Ends the threads, early if need be, and returns how late the measured events were published.
-    pub(super) fn stop(mut self) -> anyhow::Result<Histogram<u64>> {
+    /// Publishes no more, and returns what [`finish`](Self::finish) does.
+    pub(super) fn stop(self) -> anyhow::Result<(Histogram<u64>, u64)> {
         self.shared.stop.store(true, Ordering::Relaxed);
+        self.finish()
+    }
+
+    /// Waits until everything is published and answered. Returns how late the measured events were
+    /// published, and how many of them were.
+    pub(super) fn finish(mut self) -> anyhow::Result<(Histogram<u64>, u64)> {
         let Threads { sending, answers } =
-            self.threads.take().context("the publisher was stopped before")?;
+            self.threads.take().context("the publisher has ended before")?;
         let sent = join(sending);
         // A server that stops reading also stops answering: its answer says more than the write.
         join(answers)?;
-        sent
+        Ok((sent?, self.published()))
     }
 }
 
@@ -183,7 +192,7 @@ fn publish(
         let Some(next) = schedule.peek() else { break Ok(lateness) };
         pacer::sleep_until(plan.start_ns + next.offset_ns, &shared.stop);
         if shared.stop.load(Ordering::Relaxed) {
-            break Err(anyhow!("the publisher was stopped"));
+            break Ok(lateness);
         }
         let now_ns = clock::now_ns();
         request.clear();
@@ -221,7 +230,7 @@ fn publish(
         shared.published.fetch_add(measured, Ordering::Relaxed);
         shared.sending_cpu_ns.store(thread_cpu_ns(), Ordering::Relaxed);
     };
-    shared.stop.store(true, Ordering::Release);
+    shared.is_sent.store(true, Ordering::Release);
     outcome
 }
 
@@ -280,10 +289,10 @@ fn read_answers(mut stream: TcpStream, shared: &Shared) -> anyhow::Result<()> {
             unread.drain(..used);
             answered += 1;
         }
-        // In this order: after `stop` no request is added.
-        let is_stopped = shared.stop.load(Ordering::Acquire);
+        // In this order: a request that is added in between is waited for.
+        let is_sent = shared.is_sent.load(Ordering::Acquire);
         if answered == shared.sent.load(Ordering::Acquire) {
-            if is_stopped {
+            if is_sent {
                 return Ok(());
             }
             silent_since_ns = clock::now_ns();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use hdrhistogram::Histogram;
 use nix::unistd::Pid;
 use pushbench_wire::{Transport, clock};
 use tokio::time::{Instant, sleep, timeout};
@@ -16,7 +17,7 @@ use super::recorder::MeasuredEvents;
 use super::server_command::server_command;
 use super::server_process::{ServerHandle, ServerProcess};
 use super::snapshot::Snapshot;
-use crate::results::latency_log;
+use crate::results::{Warning, latency_log};
 use crate::scenario::schedule::{Schedule, first_long_poll_timeouts, polling_phases};
 use crate::scenario::{Connection, Scenario, Workload};
 use crate::transport::{Subscription, Totals};
@@ -47,7 +48,7 @@ const OVERHEAD: Duration = Duration::from_millis(700);
 /// About how long a trial takes from its start to the window, and in all.
 pub(crate) fn planned_length(workload: &Workload) -> (Duration, Duration) {
     let settling = if workload.idle.is_zero() { Duration::ZERO } else { LEAD };
-    let window = Schedule::new(workload).window();
+    let window = Schedule::new(workload, 0).window();
     let before = settling + workload.idle + window.start;
     (before, before + (window.end - window.start) + OVERHEAD)
 }
@@ -110,7 +111,7 @@ impl TrialPlan<'_> {
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
         let workload = &self.scenario.workload;
-        let schedule = Schedule::new(workload);
+        let schedule = Schedule::new(workload, self.scenario.seed);
         let window = schedule.window();
         let measured = MeasuredEvents {
             first: schedule.measured().start,
@@ -156,7 +157,9 @@ impl TrialPlan<'_> {
         let traffic_after = crew.traffic().await;
         progress(Phase::Measured);
 
-        let expected = u64::from(measured.count) * u64::from(workload.subscribers);
+        let planned = u64::from(measured.count) * u64::from(workload.channels);
+        let (lateness, published) = finish(publisher, after.published, planned).await?;
+        let expected = workload.deliveries_of(published);
         if self.record {
             self.drain(&mut crew, expected, progress).await?;
         }
@@ -166,7 +169,6 @@ impl TrialPlan<'_> {
         let own_memory = probe::memory_of(Pid::this()).filter(|_| peak_is_of_this_trial);
         let server_deliveries = server.deliveries(self.transport).await;
         let Totals { connections, deliveries: received, .. } = crew.totals();
-        let lateness = tokio::task::spawn_blocking(|| publisher.stop()).await??;
         let recorder = tokio::task::spawn_blocking(|| crew.stop()).await??;
         ensure!(
             recorder.account.foreign == 0,
@@ -177,7 +179,7 @@ impl TrialPlan<'_> {
             subscribers: workload.subscribers,
             keeps_connections: self.connection() == Connection::KeepAlive,
             cores: self.cores.clone(),
-            planned: u64::from(measured.count) * u64::from(workload.channels),
+            planned,
             expected: self.record.then_some(expected),
             idle,
             before,
@@ -300,6 +302,19 @@ impl TrialPlan<'_> {
         }
         Ok(())
     }
+}
+
+/// Waits for the publisher, unless so much is left to publish that the trial cannot be used: with a
+/// rate that nobody can sustain it would go on for long. Returns how late the measured events were
+/// published, and how many of them were.
+async fn finish(
+    publisher: Publisher,
+    published: u64,
+    planned: u64,
+) -> anyhow::Result<(Histogram<u64>, u64)> {
+    let is_in_vain = Warning::FewerEventsThanPlanned { published, planned }.invalidates();
+    let end = move || if is_in_vain { publisher.stop() } else { publisher.finish() };
+    tokio::task::spawn_blocking(end).await?
 }
 
 fn channel_name(index: u32) -> String {

@@ -22,8 +22,9 @@ const GENERATOR_BUSY_PERCENT: f64 = 80.0;
 /// A server busier than this has no room left.
 const SERVER_BUSY_PERCENT: f64 = 90.0;
 
-/// Other processes that use more than this of a side's cores are worth a warning.
-const OTHER_LOAD_PERCENT: f64 = 15.0;
+/// Other processes that use more than this of a side's cores are worth a warning. A quiet machine
+/// stays below 5 %; a busy loop beside a generator of eight cores is 12.5 %.
+const OTHER_LOAD_PERCENT: f64 = 10.0;
 
 /// Stolen time above this is worth a warning.
 const STOLEN_PERCENT: f64 = 1.0;
@@ -49,13 +50,13 @@ impl Measurement {
 
     fn of_the_publisher(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        let late_ns = self.lateness.value_at_quantile(0.99);
-        if u128::from(late_ns) > LATE.as_nanos() {
-            warnings.push(Warning::PublisherLate { p99_ms: late_ns as f64 / 1e6 });
-        }
         let (published, planned) = (self.after.published, self.planned);
         if planned.saturating_sub(published) as f64 > MISSING_SHARE * planned as f64 {
             warnings.push(Warning::FewerEventsThanPlanned { published, planned });
+        }
+        let late_ns = self.lateness.value_at_quantile(0.99);
+        if u128::from(late_ns) > LATE.as_nanos() {
+            warnings.push(Warning::PublisherLate { p99_ms: late_ns as f64 / 1e6 });
         }
         warnings
     }
@@ -267,7 +268,7 @@ mod tests {
     fn others_are_counted_on_the_cores_of_each_side() {
         let others =
             |ticks: [u64; 2]| move |trial: &mut Measurement| trial.after.machine = machine(ticks);
-        assert_eq!(after(others([340, 440])), [], "14 % of each");
+        assert_eq!(after(others([290, 390])), [], "9 % of each");
         let (warning, used) = only(others([400, 295]));
         assert_eq!(warning, Warning::OtherLoad { side: Side::Server, percent: 20.0 });
         assert!(used);

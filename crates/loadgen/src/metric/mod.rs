@@ -50,16 +50,6 @@ macro_rules! metrics {
                 match self { $(Self::$variant => Unit::$unit),+ }
             }
 
-            /// Whether it is a percentile of latencies, and so says too little when some never came.
-            #[must_use]
-            pub const fn is_latency_percentile(self) -> bool {
-                matches!(
-                    self,
-                    Self::LatencyP50 | Self::LatencyP90 | Self::LatencyP99 | Self::LatencyP999
-                        | Self::UncorrectedLatencyP50 | Self::UncorrectedLatencyP99
-                )
-            }
-
             /// What it is, in a sentence.
             #[must_use]
             pub const fn description(self) -> &'static str {

@@ -27,7 +27,10 @@ pub(super) fn summary(run: &Run, analysis: &Analysis) -> String {
             text += &format!("- {sentence}\n");
         }
         text.push('\n');
-        for sheet in [sheet::against_reference(cell), sheet::theory(cell)].into_iter().flatten() {
+        let against = sheet::against_reference(cell);
+        let wire = Some(sheet::wire(cell));
+        let sheets = [against, sheet::standing(cell), wire, sheet::theory(cell)];
+        for sheet in sheets.into_iter().flatten() {
             text += &format!("### {}\n\n{}\n", sheet.title, table(&sheet));
         }
     }
@@ -145,7 +148,7 @@ mod tests {
         let columns = |line: &str| line.matches('|').count();
         let table: Vec<_> =
             text.lines().filter(|line| line.starts_with('|')).map(columns).collect();
-        assert_eq!(table, [[10; 6].to_vec(), [8; 5].to_vec()].concat());
+        assert_eq!(table, [[10; 6].to_vec(), [8; 5].to_vec(), [8; 6].to_vec()].concat());
     }
 
     #[test]

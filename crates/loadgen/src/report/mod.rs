@@ -5,7 +5,7 @@ mod csv;
 mod history;
 mod html;
 mod markdown;
-mod quantity;
+pub(crate) mod quantity;
 mod sheet;
 mod table;
 mod words;
@@ -18,8 +18,10 @@ use crate::results::{LatencyLog, Run};
 use charts::{Figure, Trials};
 
 pub use history::{change_lines, render_history};
+pub(crate) use table::aligned;
 pub use table::comparison;
 pub use words::trial_line;
+pub(crate) use words::{shortfall, title};
 
 /// Renders everything that can be rendered from `run` and `log` into `dir`, and says which files
 /// that makes. Each is written whole or not at all, and none before all could be rendered. The same

@@ -4,8 +4,10 @@
 use pushbench_wire::Transport;
 
 use super::{quantity, words};
-use crate::analysis::{Accounts, Cell, Estimate, Figures, Interval, Prediction, RANKED, Ratio};
-use crate::results::Metric;
+use crate::analysis::{
+    Accounts, Cell, Estimate, Figures, Interval, Law, Prediction, RANKED, Ratio,
+};
+use crate::results::{Metric, Trial};
 
 /// A table: one row per transport or pair of them.
 pub(crate) struct Sheet {
@@ -50,6 +52,42 @@ const COMPARED: [(&str, Metric); 7] = [
     ("events\n/read", Metric::DeliveriesPerRead),
 ];
 
+/// What it costs that subscribers are there, and what a delivery costs above that.
+const STANDING: [(&str, Metric); 6] = [
+    ("server CPU\n/sub/min", Metric::StandingServerCpu),
+    ("sub CPU\n/sub/min", Metric::StandingGeneratorCpu),
+    ("bytes\n/sub/min", Metric::StandingBytes),
+    ("requests\n/sub/min", Metric::StandingRequests),
+    ("above it, CPU\n/delivery", Metric::ServerCpuAboveStandingPerDelivery),
+    ("events\n/read", Metric::DeliveriesPerRead),
+];
+
+/// What a delivery puts on the wire.
+const WIRE: [(&str, Metric); 6] = [
+    ("payload", Metric::PayloadBytesPerDelivery),
+    ("framing", Metric::FramingBytesPerDelivery),
+    ("TCP/IP,\nestimated", Metric::TcpIpBytesPerDelivery),
+    ("all", Metric::WireBytesPerDelivery),
+    ("segments", Metric::SegmentsPerDelivery),
+    ("connections\nin all", Metric::ConnectionsOpened),
+];
+
+/// What each side's process and the kernel spent, for those who look closer.
+const SIDES: [(&str, Metric); 12] = [
+    ("server\nuser CPU", Metric::ServerUserCpu),
+    ("server\nsystem CPU", Metric::ServerSystemCpu),
+    ("server\nwaited for a core", Metric::ServerCpuWait),
+    ("server\ncontext switches", Metric::ServerContextSwitches),
+    ("server\ninstructions /delivery", Metric::ServerInstructionsPerDelivery),
+    ("server\npeak memory", Metric::ServerMemoryPeak),
+    ("kernel socket\nmemory", Metric::KernelSocketMemory),
+    ("subscribers\nuser CPU", Metric::GeneratorUserCpu),
+    ("subscribers\nsystem CPU", Metric::GeneratorSystemCpu),
+    ("subscribers\nwaited for a core", Metric::GeneratorCpuWait),
+    ("subscribers\ncontext switches", Metric::GeneratorContextSwitches),
+    ("generator\npeak memory", Metric::GeneratorMemoryPeak),
+];
+
 const RATIOS: [&str; RANKED.len()] = [
     "p50",
     "p99",
@@ -61,18 +99,52 @@ const RATIOS: [&str; RANKED.len()] = [
 
 /// What was measured, with intervals.
 pub(crate) fn comparison(cell: &Cell) -> Sheet {
-    let row = |of: &Figures| {
-        let delivered = delivered(of.accounts);
-        let mut entries: Vec<_> = COMPARED.iter().map(|(_, metric)| value(of, *metric)).collect();
-        entries.insert(2, delivered);
-        Row { name: of.transport.label().to_owned(), transport: of.transport, entries }
+    let note = format!("Medians over blocks{}.", below(levels(cell)));
+    let mut sheet = figures(cell, &COMPARED, "Figures", &note);
+    sheet.columns.insert(2, "delivered");
+    for (row, of) in sheet.rows.iter_mut().zip(&cell.transports) {
+        row.entries.insert(2, delivered(of.accounts));
+    }
+    sheet
+}
+
+/// What idle subscribers cost; none when nothing was measured before the first event.
+pub(crate) fn standing(cell: &Cell) -> Option<Sheet> {
+    let sheet = figures(
+        cell,
+        &STANDING,
+        "Standing cost",
+        "Of an idle subscriber per minute, before anything is published: heartbeats, and requests that \
+         bring nothing. Then what a delivery costs the server above that.",
+    );
+    let measured = |of: &Figures| of.estimate(Metric::Idle).is_some();
+    cell.transports.iter().any(measured).then_some(sheet)
+}
+
+/// What a delivery puts on the wire, both ways.
+pub(crate) fn wire(cell: &Cell) -> Sheet {
+    let note = "Per delivery, both ways, with all that is sent besides, acknowledgements too. TCP counts the \
+                segments; the size of their headers is estimated.";
+    figures(cell, &WIRE, "On the wire", note)
+}
+
+/// What each side spent in the measured time.
+pub(crate) fn sides(cell: &Cell) -> Sheet {
+    let note = "In the measured time. User and system time divide the exact total as the kernel's 10 ms ticks \
+                do. Socket memory is of the whole machine.";
+    figures(cell, &SIDES, "Each side", note)
+}
+
+fn figures(cell: &Cell, columns: &[(&'static str, Metric)], title: &str, note: &str) -> Sheet {
+    let row = |of: &Figures| Row {
+        name: of.transport.label().to_owned(),
+        transport: of.transport,
+        entries: columns.iter().map(|(_, metric)| value(of, *metric)).collect(),
     };
-    let mut columns: Vec<_> = COMPARED.iter().map(|(title, _)| *title).collect();
-    columns.insert(2, "delivered");
     Sheet {
-        title: "Figures".to_owned(),
-        note: format!("Medians over blocks{}.", below(levels(cell))),
-        columns,
+        title: title.to_owned(),
+        note: note.to_owned(),
+        columns: columns.iter().map(|(title, _)| *title).collect(),
         rows: cell.transports.iter().map(row).collect(),
     }
 }
@@ -116,7 +188,15 @@ pub(crate) fn pairs(cell: &Cell) -> Sheet {
 
 /// Measured beside predicted latency; none where theory has no answer.
 pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
-    let metrics = [Metric::LatencyP50, Metric::LatencyP99];
+    let is_predicted = |metric: &Metric| cell.predictions.iter().any(|of| of.metric == *metric);
+    // Of a uniform law the mean is the median.
+    let metrics: Vec<Metric> = match is_only_uniform(cell) {
+        true => vec![Metric::LatencyP50, Metric::LatencyP99],
+        false => [Metric::LatencyMean, Metric::LatencyP50, Metric::LatencyP99]
+            .into_iter()
+            .filter(is_predicted)
+            .collect(),
+    };
     let rows: Vec<Row> = cell
         .transports
         .iter()
@@ -125,7 +205,7 @@ pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
             let mut predictions = cell.predictions.iter().filter(of_transport).peekable();
             let law = predictions.peek()?.law;
             let predictions: Vec<_> = predictions.collect();
-            let entries = metrics.into_iter().flat_map(|metric| {
+            let entries = metrics.iter().flat_map(|&metric| {
                 compared(metric, predictions.iter().find(|of| of.metric == metric).copied())
             });
             let law = Entry { text: law.words().to_owned(), ..Entry::default() };
@@ -140,8 +220,23 @@ pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
         title: "Against theory".to_owned(),
         note: "Theory knows no waking up and no way through the two processes: these come on top.                c is the measured CPU time per delivery."
             .to_owned(),
-        columns: vec!["p50\ntheory", "p50", "off by", "p99\ntheory", "p99", "off by", "law"],
+        columns: metrics
+            .iter()
+            .flat_map(|metric| match metric {
+                Metric::LatencyMean => ["mean\ntheory", "mean", "off by"],
+                Metric::LatencyP50 => ["p50\ntheory", "p50", "off by"],
+                _ => ["p99\ntheory", "p99", "off by"],
+            })
+            .chain(["law"])
+            .collect(),
         rows,
+    })
+}
+
+fn is_only_uniform(cell: &Cell) -> bool {
+    cell.predictions.iter().all(|of| match of.law {
+        Law::UniformWait | Law::FanOut | Law::FanOutWithoutGap => true,
+        Law::FanOutInAQueue | Law::FanOutWithGaps => false,
     })
 }
 
@@ -159,7 +254,7 @@ fn compared(metric: Metric, prediction: Option<&Prediction>) -> [Entry; 3] {
 pub(crate) fn value(of: &Figures, metric: Metric) -> Entry {
     let Some(estimate) = of.estimate(metric) else { return missing() };
     let lost = of.accounts.is_some_and(|accounts| accounts.lost.is_some_and(|lost| lost > 0.0));
-    let at_least = if lost && metric.is_latency_percentile() { "≥ " } else { "" };
+    let at_least = if lost && metric.is_delivery_latency() { "≥ " } else { "" };
     let text = quantity::of(metric, Some(estimate.median));
     let range = |interval: Interval| {
         quantity::bare_range(metric, estimate.median, interval.low, interval.high)
@@ -187,6 +282,12 @@ fn ratio(ratio: Ratio) -> Entry {
         sort: ratio.estimate.to_string(),
         ..Entry::default()
     }
+}
+
+/// A value of one trial.
+pub(crate) fn of_trial(trial: &Trial, metric: Metric) -> String {
+    let at_least = if trial.is_lower_bound(metric) { "≥ " } else { "" };
+    format!("{at_least}{}", quantity::of(metric, trial.value(metric)))
 }
 
 /// What came of what was expected, over all trials that ran to their end.

@@ -48,7 +48,8 @@ pub fn comparison(run: &Run, analysis: &Analysis, colour: bool) -> String {
 /// What fits a screen; the page has the rest.
 fn sheets(cell: &Cell) -> Vec<Sheet> {
     let comparison = sheet::comparison(cell);
-    [Some(comparison), sheet::against_reference(cell), sheet::theory(cell)]
+    let against = sheet::against_reference(cell);
+    [Some(comparison), against, sheet::standing(cell), Some(sheet::wire(cell)), sheet::theory(cell)]
         .into_iter()
         .flatten()
         .collect()
@@ -74,6 +75,22 @@ fn table(sheet: &Sheet, colour: bool) -> Table {
         column.set_padding((0, 1));
     }
     table
+}
+
+/// Rows of text below headings, aligned to the left.
+pub(crate) fn aligned<const N: usize>(
+    headings: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(STYLE).force_no_tty().set_header(headings);
+    for row in rows {
+        table.add_row(row.map(|text| printable(&text)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    table.trim_fmt()
 }
 
 fn field(entry: &Entry) -> TableCell {

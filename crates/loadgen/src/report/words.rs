@@ -2,7 +2,7 @@
 
 use pushbench_wire::Transport;
 
-use super::quantity;
+use super::{quantity, sheet};
 use crate::analysis::{Accounts, Analysis, Cell, Concern, Figures, Group, Ranking};
 use crate::results::{Metric, Outcome, Run, Trial};
 
@@ -222,7 +222,7 @@ pub fn trial_line(trial: &Trial) -> String {
     if let Outcome::Failed { reason } = &trial.outcome {
         return format!("failed: {reason}");
     }
-    let of = |metric| quantity::of(metric, trial.value(metric));
+    let of = |metric| sheet::of_trial(trial, metric);
     let mut line = format!(
         "p50 {}, p99 {}, {}, server CPU {} per delivery",
         of(Metric::LatencyP50),

@@ -5,6 +5,7 @@
 //! From text to a scenario, each stage relying on the one before: TOML syntax → `shape` (keys and
 //! types, by the JSON Schema) → `file` (the twin) → `values` (ranges and contradictions).
 
+mod arrivals;
 mod duration;
 mod error;
 mod file;
@@ -21,6 +22,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub use arrivals::Arrivals;
 pub use error::{Problem, ScenarioError};
 pub use file::json_schema;
 pub use gates::Gate;
@@ -61,7 +63,13 @@ impl Scenario {
         /// How late a poll may come, beside a whole interval.
         const SLACK: Duration = Duration::from_secs(10);
         let kept_for = self.polling.interval * 2 + SLACK;
-        (self.workload.events_per_second * kept_for.as_secs_f64()).ceil() as u64
+        let usual = self.workload.events_per_second * kept_for.as_secs_f64();
+        let most = match self.workload.arrivals {
+            Arrivals::Constant => usual,
+            // Once in a billion there are more than six deviations above the mean.
+            Arrivals::Poisson => usual + 6.0 * usual.sqrt(),
+        };
+        most.ceil() as u64
     }
 }
 
@@ -74,6 +82,8 @@ pub struct Workload {
     pub channels: u32,
     /// Events per second on each channel; above 0.
     pub events_per_second: f64,
+    /// How they are spread over time.
+    pub arrivals: Arrivals,
     /// Size of an event as published; at least [`pushbench_wire::stamp::STAMP_LEN`].
     pub payload_bytes: usize,
     /// How long events are measured; holds at least one event, and is at least the interval of
@@ -102,7 +112,16 @@ impl Workload {
     /// all of its events.
     #[must_use]
     pub fn deliveries(&self) -> u64 {
-        u64::from(self.events_per_channel()) * u64::from(self.subscribers)
+        self.deliveries_of(u64::from(self.events_per_channel()) * u64::from(self.channels))
+    }
+
+    /// Deliveries that the first `events` of the schedule call for, which come from one channel
+    /// after the other. Subscribers are dealt to the channels in turn.
+    #[must_use]
+    pub fn deliveries_of(&self, events: u64) -> u64 {
+        let (subscribers, channels) = (u64::from(self.subscribers), u64::from(self.channels));
+        let (rounds, rest) = (events / channels, events % channels);
+        rounds * subscribers + subscribers / channels * rest + rest.min(subscribers % channels)
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod history;
+mod selftest;
 mod support;
 mod validity;
 mod witness;
