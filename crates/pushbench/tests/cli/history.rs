@@ -62,6 +62,17 @@ fn a_run_is_added_once_and_shown() {
     assert!(text(&again.stdout).contains("is there already"), "{}", text(&again.stdout));
     assert_eq!(fs::read_to_string(bench.path("history.csv")).unwrap(), before);
 
+    // Unless it is said, what was measured is this very program, wherever that knows its revision.
+    assert!(bench.output(&["history", "add", "out", "--file", "own.csv"]).status.success());
+    let own = fs::read_to_string(bench.path("own.csv")).unwrap();
+    let run = fs::read_to_string(bench.path("out/run.json")).unwrap();
+    let revision = own.lines().nth(1).unwrap().split(',').nth(1).unwrap();
+    let expected = match revision {
+        "" => "\"revision\": null".to_owned(),
+        _ => format!("\"revision\": \"{revision}\""),
+    };
+    assert!(run.contains(&expected), "{revision} is not in {run}");
+
     let shown = bench.output(&["history", "show", "--out", "page"]);
     assert_eq!(shown.status.code(), Some(0), "{}", text(&shown.stderr));
     assert!(text(&shown.stdout).contains("no change was found"), "{}", text(&shown.stdout));
