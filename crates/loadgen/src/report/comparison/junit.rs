@@ -161,7 +161,7 @@ mod tests {
             "<testsuite name=\"stock-ticker\" tests=\"15\"",
             "<testcase classname=\"stock-ticker.sse\" name=\"server_cpu_per_delivery\">\n<failure message=\"12 % more [at most +13 %]",
             "<testcase classname=\"stock-ticker.websocket\" name=\"latency_p50\">\n<skipped message=\"",
-            "<testcase classname=\"notifications.polling\" name=\"latency_p50\">\n<error message=\"3 blocks can be trusted",
+            "<testcase classname=\"notifications.polling\" name=\"latency_p50\">\n<error message=\"only 3 blocks can be trusted",
             "<testcase classname=\"stock-ticker.long-polling\" name=\"deliveries\">\n<failure message=\"",
             "<testcase classname=\"notifications.tcp\" name=\"trials\">\n<failure message=\"",
             "<property name=\"Candidate\" value=\"wake-ups\"/>",
