@@ -176,11 +176,14 @@ export async function openTcp(url, channel, query, onMessage) {
         if (head.startsWith('HTTP/1.1 101 ')) resolve();
         else reject(new Error(head));
       }
-      while (unread.length >= 4 && unread.length >= 4 + unread.readUInt32BE()) {
-        const frame = unread.subarray(4, 4 + unread.readUInt32BE());
-        unread = unread.subarray(4 + frame.length);
-        if (frame.length === 0) socket.emit('heartbeat');
-        else onMessage({ ...parseMessage(frame.subarray(1)), binary: frame[0] === 1 });
+      // The highest bit of the length says whether the payload is binary.
+      const length = () => unread.readUInt32BE() % 2 ** 31;
+      while (unread.length >= 4 && unread.length >= 4 + length()) {
+        const binary = unread[0] >= 0x80;
+        const message = unread.subarray(4, 4 + length());
+        unread = unread.subarray(4 + message.length);
+        if (message.length === 0) socket.emit('heartbeat');
+        else onMessage({ ...parseMessage(message), binary });
       }
     });
   });

@@ -189,7 +189,7 @@ mod tests {
         );
         assert_eq!(known.frame(Framing::Sse), "id: 41\nevent: lagged\ndata: {\"missed\":3}\n\n");
         assert_eq!(&known.frame(Framing::WebSocket)[..], b"\x81\x1641 lagged\n{\"missed\":3}");
-        assert_eq!(&known.frame(Framing::Tcp)[..], b"\0\0\0\x17\x0041 lagged\n{\"missed\":3}");
+        assert_eq!(&known.frame(Framing::Tcp)[..], b"\0\0\0\x1641 lagged\n{\"missed\":3}");
         let unknown = Event::lagged(0, None);
         assert_eq!(
             unknown.frame(Framing::Sse),

@@ -1,9 +1,9 @@
 //! Frames of raw TCP, with nothing in them that is not needed: encoding one event, and decoding a
 //! stream that arrives in pieces of any size.
 //!
-//! A frame is the length of what follows as 4 bytes, big-endian; then one byte for its kind, 0 for
-//! text and 1 for binary; then the message that WebSocket carries too ([`crate::message`]). A length
-//! of 0 is a heartbeat: nothing follows, not even a kind.
+//! A frame is 4 bytes, big-endian: the highest bit says whether the payload is binary, the others how
+//! long the message is that follows, the same that WebSocket carries ([`crate::message`]). A length of
+//! 0 is a heartbeat.
 
 use crate::event::Event;
 use crate::message::{self, BadMessage};
@@ -13,21 +13,20 @@ pub const HEARTBEAT: [u8; LENGTH_BYTES] = [0; LENGTH_BYTES];
 
 const LENGTH_BYTES: usize = size_of::<u32>();
 
-const TEXT: u8 = 0;
-const BINARY: u8 = 1;
+const BINARY: u32 = 1 << 31;
 
 /// Appends the frame of `event` to `out`.
 ///
 /// # Panics
-/// When the event has 4 GiB or more, which no server accepts.
+/// When the event has 2 GiB or more, which no server accepts.
 pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&HEARTBEAT);
-    out.push(if event.binary { BINARY } else { TEXT });
     message::encode(event, out);
     let body = start + LENGTH_BYTES;
-    let len = u32::try_from(out.len() - body).expect("an event is far below 4 GiB");
-    out[start..body].copy_from_slice(&len.to_be_bytes());
+    let len = i32::try_from(out.len() - body).expect("an event is far below 2 GiB");
+    let header = len.cast_unsigned() | if event.binary { BINARY } else { 0 };
+    out[start..body].copy_from_slice(&header.to_be_bytes());
 }
 
 /// Decodes a stream of frames. Memory stays below a limit whatever the server sends.
@@ -49,9 +48,6 @@ pub enum DecodeError {
         /// The decoder's limit.
         limit: usize,
     },
-    /// Neither text nor binary.
-    #[error("a frame is of kind {0}; there are 0 for text and 1 for binary")]
-    UnknownKind(u8),
     /// The frame holds no message.
     #[error(transparent)]
     Message(#[from] BadMessage),
@@ -102,8 +98,8 @@ impl Decoder {
 
 /// The length in all of the frame that `bytes` begin with; `None` while too few are there to say.
 fn frame_len(bytes: &[u8], limit: usize) -> Result<Option<usize>, DecodeError> {
-    let Some(len) = bytes.first_chunk() else { return Ok(None) };
-    let len = u32::from_be_bytes(*len);
+    let Some(header) = bytes.first_chunk() else { return Ok(None) };
+    let len = u32::from_be_bytes(*header) & !BINARY;
     match usize::try_from(len) {
         Ok(body) if body <= limit => Ok(Some(LENGTH_BYTES + body)),
         _ => Err(DecodeError::TooLarge { len, limit }),
@@ -112,12 +108,11 @@ fn frame_len(bytes: &[u8], limit: usize) -> Result<Option<usize>, DecodeError> {
 
 /// Hands over the event in a whole frame, if it holds one.
 fn deliver(frame: &[u8], on_event: &mut impl FnMut(Event<'_>)) -> Result<(), DecodeError> {
-    let Some((&kind, message)) = frame[LENGTH_BYTES..].split_first() else { return Ok(()) };
-    let binary = match kind {
-        TEXT => false,
-        BINARY => true,
-        other => return Err(DecodeError::UnknownKind(other)),
-    };
+    let (header, message) = frame.split_at(LENGTH_BYTES);
+    if message.is_empty() {
+        return Ok(());
+    }
+    let binary = header.first().is_some_and(|byte| byte & 0x80 != 0);
     on_event(message::decode(message, binary)?);
     Ok(())
 }
@@ -158,9 +153,9 @@ mod tests {
         let part = prop_oneof![
             event,
             Just(HEARTBEAT.to_vec()),
-            (0..3_u8, "[0-9a \n]{0,6}").prop_map(|(kind, message)| {
-                let body = [&[kind], message.as_bytes()].concat();
-                [&(body.len() as u32).to_be_bytes()[..], &body].concat()
+            (any::<bool>(), "[0-9a \n]{0,6}").prop_map(|(binary, message)| {
+                let header = message.len() as u32 | if binary { BINARY } else { 0 };
+                [&header.to_be_bytes()[..], message.as_bytes()].concat()
             }),
             any::<Vec<u8>>(),
         ];
@@ -196,9 +191,9 @@ mod tests {
     fn a_frame_byte_by_byte() {
         let mut frame = Vec::new();
         encode(&Event { id: 7, name: "price", payload: b"12", binary: false }, &mut frame);
-        assert_eq!(frame, b"\0\0\0\x0b\x007 price\n12");
+        assert_eq!(frame, b"\0\0\0\x0a7 price\n12");
         let bytes: Vec<_> = frame.chunks(1).collect();
-        let (events, outcome) = decode(&bytes, 11);
+        let (events, outcome) = decode(&bytes, 10);
         assert_eq!((events.len(), outcome), (1, Ok(())));
         assert_eq!(
             events[0].borrow(),
@@ -210,7 +205,6 @@ mod tests {
     fn what_cannot_be_read_is_an_error() {
         let error = |stream: &[u8]| decode(&[stream], 8).1.unwrap_err();
         assert_eq!(error(b"\0\0\0\x09"), DecodeError::TooLarge { len: 9, limit: 8 });
-        assert_eq!(error(b"\0\0\0\x04\x021\nx"), DecodeError::UnknownKind(2));
-        assert_eq!(error(b"\0\0\0\x01\0"), DecodeError::Message(BadMessage));
+        assert_eq!(error(b"\0\0\0\x01x"), DecodeError::Message(BadMessage));
     }
 }

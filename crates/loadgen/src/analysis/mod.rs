@@ -1,7 +1,10 @@
 //! What the trials of a run say together: estimates, latency curves and the verdict. It is pure:
 //! it reads no file and formats nothing, and renderers decide nothing that it did not.
 
+pub mod advisory;
+pub mod change_points;
 mod estimate;
+pub mod history;
 mod interval;
 mod latency;
 pub mod regression;

@@ -7,7 +7,7 @@ use pushbench_wire::Transport;
 
 use super::{Cell, Figures};
 use crate::results::{Metric, Run};
-use crate::scenario::{Scenario, Workload};
+use crate::scenario::{Arrivals, Scenario};
 
 /// A figure of one transport as theory has it, beside the measured one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,18 +32,24 @@ impl Prediction {
     }
 }
 
-/// Why a latency should be what it is.
+/// Why a latency should be what it is. A fan-out writes an event to N subscribers one after the
+/// other, each at cost c, so that the k-th waits for k·c, and all of them take S = N·c. Waking up,
+/// and the way through both processes, come on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Law {
     /// An event comes at a random moment between two polls, T apart: its wait is uniform on [0, T].
     UniformWait,
-    /// An event is written to N subscribers one after the other, each at cost c: the k-th waits for
-    /// k·c. Waking up, and the way through both processes, come on top.
+    /// Events at equal distances, each fanned out before the next one comes.
     FanOut,
-    /// The same, for answers to held requests: the next request of every subscriber is back before
-    /// the next event, so that no event finds a gap. It would, with a round trip longer than the
-    /// time between events.
+    /// The same of held requests: the next one of every subscriber is back before the next event, so
+    /// that none finds a gap. It would, with a round trip longer than the time between events.
     FanOutWithoutGap,
+    /// Events at random, so that some wait until those before are fanned out: a queue with service
+    /// time S, in which the mean wait is that of Pollaczek and Khinchine.
+    FanOutInAQueue,
+    /// The same of held requests. Besides, an event that comes within g = S of the one before finds
+    /// no request waiting: at a mean distance I of events, that adds (g/2)·g / (g + I·exp(-g/I)).
+    FanOutWithGaps,
 }
 
 impl Law {
@@ -53,16 +59,15 @@ impl Law {
         match self {
             Self::UniformWait => "uniform on [0, interval]",
             Self::FanOut => "the k-th of N waits k·c",
-            Self::FanOutWithoutGap => "the same: no event finds a gap",
+            Self::FanOutWithoutGap => "the k-th of N waits k·c; no event finds a gap",
+            Self::FanOutInAQueue => "the k-th of N waits k·c, and for earlier events",
+            Self::FanOutWithGaps => "the k-th of N waits k·c, for earlier events and in gaps",
         }
     }
 }
 
-/// The quantiles that theory is asked for.
-const QUANTILES: [(Metric, f64); 2] = [(Metric::LatencyP50, 0.5), (Metric::LatencyP99, 0.99)];
-
-/// How much of the time between two events a fan-out may take for the law to hold: beyond, bursts
-/// run into each other.
+/// How much of the time between two events a fan-out may take for a law to hold: beyond, bursts run
+/// into each other, or the queue is too near its limit.
 const MAX_BUSY: f64 = 0.8;
 
 /// Everything that theory says about `cell`. Nothing, when the scenario is of another version.
@@ -71,37 +76,67 @@ pub(super) fn predictions(run: &Run, cell: &Cell) -> Vec<Prediction> {
     let Ok(scenario) = Scenario::parse(&text.text, &text.path) else { return Vec::new() };
     let servers = run.manifest.machine.server_cores.len().max(1);
     let of = |figures: &Figures| -> Vec<Prediction> {
-        let Some((law, longest_ns)) = law(&scenario, figures, servers) else { return Vec::new() };
-        let prediction = |(metric, quantile): (Metric, f64)| {
+        let Some((law, theory)) = theory(&scenario, figures, servers) else { return Vec::new() };
+        let prediction = |(metric, theory)| {
             let measured = figures.estimate(metric)?.median;
-            let theory = longest_ns * quantile;
             Some(Prediction { transport: figures.transport, metric, law, theory, measured })
         };
-        QUANTILES.into_iter().filter_map(prediction).collect()
+        theory.into_iter().filter_map(prediction).collect()
     };
     cell.transports.iter().flat_map(of).collect()
 }
 
-/// The law of a transport, and the longest wait by it: all of them are uniform up to that.
-fn law(scenario: &Scenario, of: &Figures, servers: usize) -> Option<(Law, f64)> {
-    let law = match of.transport {
-        Transport::Polling => {
-            return Some((Law::UniformWait, ns(scenario.polling.interval)));
-        }
-        Transport::LongPolling => Law::FanOutWithoutGap,
-        Transport::Sse | Transport::WebSocket | Transport::Tcp => Law::FanOut,
-    };
-    let cost_ns = of.estimate(Metric::ServerCpuPerDelivery)?.median;
+/// The law of a transport, and what follows from it.
+fn theory(scenario: &Scenario, of: &Figures, servers: usize) -> Option<(Law, Vec<(Metric, f64)>)> {
     let workload = &scenario.workload;
+    if of.transport == Transport::Polling {
+        return Some((Law::UniformWait, uniform_up_to(ns(scenario.polling.interval))));
+    }
+    let cost_ns = of.estimate(Metric::ServerCpuPerDelivery)?.median;
     let subscribers = f64::from(workload.subscribers) / f64::from(workload.channels);
-    let longest_ns = subscribers * cost_ns / servers as f64;
-    let is_settled = !of.batches() && longest_ns <= MAX_BUSY * gap_ns(workload);
-    is_settled.then_some((law, longest_ns))
+    let service_ns = subscribers * cost_ns / servers as f64;
+    // From one event to the next, whatever their channels.
+    let distance_ns = 1e9 / (workload.events_per_second * f64::from(workload.channels));
+    if of.batches() || service_ns > MAX_BUSY * distance_ns {
+        return None;
+    }
+    let holds_requests = match of.transport {
+        Transport::Polling | Transport::LongPolling => true,
+        Transport::Sse | Transport::WebSocket | Transport::Tcp => false,
+    };
+    Some(match (workload.arrivals, holds_requests) {
+        (Arrivals::Constant, false) => (Law::FanOut, uniform_up_to(service_ns)),
+        (Arrivals::Constant, true) => (Law::FanOutWithoutGap, uniform_up_to(service_ns)),
+        (Arrivals::Poisson, false) => {
+            (Law::FanOutInAQueue, vec![(Metric::LatencyMean, queued_ns(service_ns, distance_ns))])
+        }
+        (Arrivals::Poisson, true) => {
+            let mean = queued_ns(service_ns, distance_ns) + gap_ns(service_ns, distance_ns);
+            (Law::FanOutWithGaps, vec![(Metric::LatencyMean, mean)])
+        }
+    })
 }
 
-/// From one event to the next, whatever their channels.
-fn gap_ns(workload: &Workload) -> f64 {
-    1e9 / (workload.events_per_second * f64::from(workload.channels))
+/// The percentiles of what is uniform on [0, longest], and its mean.
+fn uniform_up_to(longest: f64) -> Vec<(Metric, f64)> {
+    vec![
+        (Metric::LatencyP50, 0.5 * longest),
+        (Metric::LatencyP99, 0.99 * longest),
+        (Metric::LatencyMean, 0.5 * longest),
+    ]
+}
+
+/// Mean latency of a fan-out that takes `service` when events come at random at a mean distance of
+/// `distance`: half a fan-out, and the wait in an M/D/1 queue.
+fn queued_ns(service: f64, distance: f64) -> f64 {
+    let load = service / distance;
+    service / 2.0 + load * service / (2.0 * (1.0 - load))
+}
+
+/// What gaps of `gap` between an answer and the next request add to the mean latency when events
+/// come at random at a mean distance of `distance`.
+fn gap_ns(gap: f64, distance: f64) -> f64 {
+    gap / 2.0 * gap / (gap + distance * (-gap / distance).exp())
 }
 
 fn ns(time: Duration) -> f64 {
@@ -128,6 +163,9 @@ mod tests {
     fn predictions_of(text: &str) -> Vec<Prediction> {
         let (mut run, _) = fixture::run();
         run.manifest.scenario.text = text.to_owned();
+        for trial in &mut run.trials {
+            trial.values.insert(Metric::LatencyMean, 1e6);
+        }
         analyse(&run, &LatencyLog::default()).cells[0].predictions.clone()
     }
 
@@ -147,6 +185,35 @@ mod tests {
         // 100 subscribers at 3.1 µs (3.147 over two blocks), half of them.
         assert_eq!(sse.law, Law::FanOut);
         assert!((sse.theory - 157e3).abs() < 1e3, "{}", sse.theory);
+    }
+
+    #[test]
+    fn events_at_random_wait_for_each_other_and_in_gaps() {
+        let text = SCENARIO.replace("payload", "arrivals = \"poisson\"\npayload");
+        let all = predictions_of(&text);
+        let mean = |transport| {
+            let of =
+                |of: &&Prediction| of.transport == transport && of.metric == Metric::LatencyMean;
+            all.iter().find(of).copied().unwrap()
+        };
+        assert_eq!(mean(Transport::Polling).law, Law::UniformWait, "random phases as before");
+        assert_eq!(mean(Transport::Sse).law, Law::FanOutInAQueue);
+        let long_polling = mean(Transport::LongPolling);
+        assert_eq!(long_polling.law, Law::FanOutWithGaps);
+        // S = 1.42 ms, I = 50 ms: half of S, 0.5 S · 0.0284 / 0.9716, and 0.5 S · S / (S + 48.6 ms).
+        assert!((long_polling.theory / 1e6 - (0.71 + 0.0208 + 0.0201)).abs() < 0.001);
+        assert!(
+            !all.iter().any(|of| of.metric == Metric::LatencyP50 && of.law != Law::UniformWait)
+        );
+    }
+
+    /// In the limits: a gap that is never found adds nothing, one that is always found half of it.
+    #[test]
+    fn gaps_and_queues_in_the_limit() {
+        assert!(gap_ns(1.0, 1e6) < 1e-6);
+        assert!((gap_ns(1e3, 1.0) - 500.0).abs() < 0.1);
+        assert!((queued_ns(1.0, 1e9) - 0.5).abs() < 1e-6);
+        assert!((queued_ns(1.0, 2.0) - 1.0).abs() < 1e-12);
     }
 
     #[test]

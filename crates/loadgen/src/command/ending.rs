@@ -5,7 +5,7 @@ use pushbench_wire::Transport;
 use crate::analysis::Checked;
 use crate::analysis::thresholds::Judgement;
 use crate::report::threshold_line;
-use crate::results::{Metric, Run, Trial};
+use crate::results::{Run, Trial};
 use crate::scenario::schedule::PlannedTrial;
 
 /// How a run ended.
@@ -37,7 +37,7 @@ impl Ending {
             Self::SomeFailed
         } else if has_any(|judgement| *judgement == Judgement::Crossed) {
             Self::Crossed
-        } else if run.trials.iter().any(is_unfaithful) {
+        } else if run.trials.iter().any(Trial::is_unfaithful) {
             Self::Unfaithful
         } else if has_any(|judgement| matches!(judgement, Judgement::Unknown(_)))
             || !shortages(run, planned).is_empty()
@@ -47,13 +47,6 @@ impl Ending {
             Self::Complete
         }
     }
-}
-
-/// Whether the account of a trial's deliveries does not come out even.
-fn is_unfaithful(trial: &Trial) -> bool {
-    [Metric::Lost, Metric::Duplicated, Metric::Reordered]
-        .into_iter()
-        .any(|metric| trial.value(metric).is_some_and(|count| count > 0.0))
 }
 
 /// What speaks for the ending, for the last lines of a run: who is short of trials, and every
@@ -111,7 +104,7 @@ fn shortage(run: &Run, planned: &[PlannedTrial], transport: Transport) -> Option
 mod tests {
     use super::*;
     use crate::analysis::thresholds::check;
-    use crate::results::{Outcome, Warning, fixture};
+    use crate::results::{Metric, Outcome, Warning, fixture};
     use crate::scenario::Scenario;
     use crate::scenario::template::TEMPLATE;
 

@@ -4,20 +4,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
-use pushbench_wire::clock;
-use sha2::{Digest as _, Sha256};
-use tokio::signal::unix::{SignalKind, signal};
 
+use super::bench::{Bench, Interrupted, Ran, Setup, own_server};
 use super::ending::{Ending, reasons};
+use super::manifest::{Invocation, Source, free_folder, run_name};
 use super::progress::Progress;
 use super::report::show;
 use crate::analysis::thresholds::check;
-use crate::engine::probe::{self, Cores};
-use crate::engine::{BASE_CELL, TrialPlan, fairness};
-use crate::results::latency_log::{Entry, Interval, LatencyLog};
-use crate::results::model::{SCHEMA_VERSION, ScenarioText};
-use crate::results::{Manifest, Outcome, Run, Trial, folder};
-use crate::scenario::Scenario;
+use crate::results::latency_log::{Entry, LatencyLog};
+use crate::results::model::SCHEMA_VERSION;
+use crate::results::{Run, folder};
 use crate::scenario::schedule::{self, PlannedTrial};
 
 /// What `pushbench run` was asked.
@@ -51,12 +47,12 @@ pub struct Build {
 /// A bad scenario (a [`crate::scenario::ScenarioError`]), a machine that cannot run it, or files
 /// that cannot be written. A trial that fails is no error but a row of the results.
 pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
-    let (scenario, text) = Scenario::load(&options.scenario)?;
-    let cores = Cores::divide()?;
-    probe::reserve_files(u64::from(scenario.workload.subscribers))?;
+    let source = Source::load(&options.scenario)?;
+    let scenario = &source.scenario;
+    let bench = Bench::new(scenario.workload.subscribers)?;
     let started = Timestamp::now();
-    let run_name = format!("{}-{}", scenario.name, started.strftime("%Y%m%d-%H%M%S"));
-    let dir = options.out.clone().unwrap_or_else(|| free_folder(&run_name));
+    let dir =
+        options.out.clone().unwrap_or_else(|| free_folder(&run_name(&scenario.name, started)));
     ensure!(
         !dir.join(folder::RUN_FILE).exists(),
         "{} already holds a run: name another folder with --out, or remove it",
@@ -64,51 +60,25 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
     );
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
 
-    let trials = schedule::trials(&scenario);
-    let manifest = Manifest {
-        run: run_name,
-        command: shell_words::join(&options.command_line),
-        seed: scenario.seed,
-        started_at: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        started_unix_s: started.as_duration().as_secs_f64(),
-        planned_trials: trials.len() as u32,
-        interrupted: false,
-        version: options.build.version.to_owned(),
-        revision: options.build.revision.map(str::to_owned),
-        server: options.server.as_ref().map_or("pushbench serve".to_owned(), shell_words::join),
-        machine: probe::machine(&cores),
-        settings: fairness::settings(&cores, options.server.is_none()),
-        scenario: ScenarioText {
-            name: scenario.name.clone(),
-            description: scenario.description.clone(),
-            path: options.scenario.display().to_string(),
-            sha256: Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect(),
-            text,
-        },
-    };
-    // The file of this very process: its path may hold a newer build before the run is over.
-    let own = || vec!["/proc/self/exe".to_owned(), "serve".to_owned()];
-    let server = options.server.clone().unwrap_or_else(own);
-    cores.confine_generator()?;
+    let trials = schedule::trials(scenario);
+    let (command_line, build) = (&options.command_line[..], &options.build);
+    let invocation = Invocation { command_line, build, started, cores: bench.cores() };
+    let manifest = invocation.manifest(&source, trials.len() as u32, options.server.as_deref());
+    let server = options.server.clone().unwrap_or_else(own_server);
     let mut session = Session {
-        scenario: &scenario,
-        server: &server,
-        cores: &cores,
+        bench,
+        setup: Setup { scenario, server, record: true },
         dir: &dir,
-        start_ns: clock::now_ns(),
         run: Run { schema_version: SCHEMA_VERSION, manifest, trials: Vec::new() },
         log: LatencyLog::default(),
-        progress: Progress::new(&scenario, trials.len()),
+        progress: Progress::new(),
     };
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?
-        .block_on(session.run_all(&trials))?;
+    session.progress.plan(&scenario.workload, trials.len() as u32);
+    session.run_all(&trials)?;
     let Session { run, log, progress, .. } = session;
     progress.finish();
     show(&dir, &run, &log)?;
-    let thresholds = check(&scenario, &run.trials.iter().collect::<Vec<_>>());
+    let thresholds = check(scenario, &run.trials.iter().collect::<Vec<_>>());
     let ending = Ending::of(&run, &trials, &thresholds);
     for reason in reasons(ending, &run, &trials, &thresholds) {
         eprintln!("{reason}");
@@ -116,35 +86,23 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
     Ok(ending)
 }
 
-/// The folder that a run gets when none is named: two may start within a second.
-fn free_folder(run_name: &str) -> PathBuf {
-    let names = (2..).map(|number| format!("{run_name}-{number}"));
-    let mut folders = std::iter::once(run_name.to_owned())
-        .chain(names)
-        .map(|name| Path::new("results").join(name));
-    folders.find(|folder| !folder.exists()).unwrap_or_default()
-}
-
 /// A run in the making.
 struct Session<'a> {
-    scenario: &'a Scenario,
-    server: &'a [String],
-    cores: &'a Cores,
+    bench: Bench,
+    setup: Setup<'a>,
     dir: &'a Path,
-    start_ns: u64,
     run: Run,
     log: LatencyLog,
     progress: Progress,
 }
 
 impl Session<'_> {
-    async fn run_all(&mut self, trials: &[PlannedTrial]) -> anyhow::Result<()> {
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for Ctrl-C")?;
-        let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
-        for (index, &planned) in trials.iter().enumerate() {
-            self.progress.begin(index, planned);
-            tokio::select! {
-                (trial, intervals) = self.run_one(planned) => {
+    fn run_all(&mut self, trials: &[PlannedTrial]) -> anyhow::Result<()> {
+        for &planned in trials {
+            let Self { bench, setup, progress, .. } = self;
+            progress.begin(planned.transport.label().to_owned(), &setup.scenario.workload);
+            match bench.trial(setup, planned, |phase| progress.step(phase)) {
+                Ok(Ran { trial, intervals }) => {
                     self.progress.end(&trial);
                     self.run.trials.push(trial);
                     for interval in &intervals {
@@ -152,8 +110,7 @@ impl Session<'_> {
                         self.log.entries.push(entry);
                     }
                 }
-                _ = interrupt.recv() => self.run.manifest.interrupted = true,
-                _ = terminate.recv() => self.run.manifest.interrupted = true,
+                Err(Interrupted) => self.run.manifest.interrupted = true,
             }
             folder::save(self.dir, &self.run, &self.log)?;
             if self.run.manifest.interrupted {
@@ -162,33 +119,5 @@ impl Session<'_> {
             }
         }
         Ok(())
-    }
-
-    async fn run_one(&mut self, planned: PlannedTrial) -> (Trial, Vec<Interval>) {
-        let PlannedTrial { block, transport } = planned;
-        let plan = TrialPlan {
-            scenario: self.scenario,
-            transport,
-            server: self.server,
-            cores: self.cores,
-            record: true,
-        };
-        let warm_up = self.scenario.workload.warm_up;
-        match plan.run(|phase| self.progress.step(phase)).await {
-            Ok(measurement) => measurement.into_trial(transport, block, warm_up, self.start_ns),
-            Err(error) => {
-                let trial = Trial {
-                    cell: BASE_CELL.into(),
-                    transport,
-                    block,
-                    outcome: Outcome::Failed { reason: format!("{error:#}") },
-                    warnings: Vec::new(),
-                    measured_from_s: None,
-                    warm_up_s: warm_up.as_secs_f64(),
-                    values: std::collections::BTreeMap::new(),
-                };
-                (trial, Vec::new())
-            }
-        }
     }
 }

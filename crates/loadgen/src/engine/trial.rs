@@ -48,7 +48,7 @@ const OVERHEAD: Duration = Duration::from_millis(700);
 /// About how long a trial takes from its start to the window, and in all.
 pub(crate) fn planned_length(workload: &Workload) -> (Duration, Duration) {
     let settling = if workload.idle.is_zero() { Duration::ZERO } else { LEAD };
-    let window = Schedule::new(workload).window();
+    let window = Schedule::new(workload, 0).window();
     let before = settling + workload.idle + window.start;
     (before, before + (window.end - window.start) + OVERHEAD)
 }
@@ -111,7 +111,7 @@ impl TrialPlan<'_> {
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
         let workload = &self.scenario.workload;
-        let schedule = Schedule::new(workload);
+        let schedule = Schedule::new(workload, self.scenario.seed);
         let window = schedule.window();
         let measured = MeasuredEvents {
             first: schedule.measured().start,

@@ -50,16 +50,6 @@ macro_rules! metrics {
                 match self { $(Self::$variant => Unit::$unit),+ }
             }
 
-            /// Whether it is a percentile of latencies, and so says too little when some never came.
-            #[must_use]
-            pub const fn is_latency_percentile(self) -> bool {
-                matches!(
-                    self,
-                    Self::LatencyP50 | Self::LatencyP90 | Self::LatencyP99 | Self::LatencyP999
-                        | Self::UncorrectedLatencyP50 | Self::UncorrectedLatencyP99
-                )
-            }
-
             /// What it is, in a sentence.
             #[must_use]
             pub const fn description(self) -> &'static str {
@@ -142,6 +132,20 @@ impl Metric {
         Self::ALL.iter().copied().find(|metric| metric.name() == name)
     }
 
+    /// Whether it takes an idle phase to be measured.
+    #[must_use]
+    pub const fn takes_idle_phase(self) -> bool {
+        matches!(
+            self,
+            Self::Idle
+                | Self::StandingServerCpu
+                | Self::StandingGeneratorCpu
+                | Self::StandingBytes
+                | Self::StandingRequests
+                | Self::ServerCpuAboveStandingPerDelivery
+        )
+    }
+
     /// Whether it is about how late deliveries were.
     #[must_use]
     pub const fn is_delivery_latency(self) -> bool {
@@ -169,6 +173,15 @@ mod tests {
         for &metric in Metric::ALL {
             assert_eq!(serde_json::to_value(metric).unwrap(), metric.name());
             assert_eq!(Metric::named(metric.name()), Some(metric));
+        }
+    }
+
+    #[test]
+    fn what_takes_an_idle_phase_is_told_by_its_name() {
+        for &metric in Metric::ALL {
+            let name = metric.name();
+            let named = name == "idle" || name.contains("standing");
+            assert_eq!(metric.takes_idle_phase(), named, "{name}");
         }
     }
 

@@ -142,7 +142,7 @@ pub(super) fn page(run: &Run, analysis: &Analysis) -> anyhow::Result<String> {
 }
 
 /// Keeps numbers and their units on one line.
-fn unbroken(text: &str) -> String {
+pub(crate) fn unbroken(text: &str) -> String {
     const UNITS: [&str; 9] = ["ns", "µs", "ms", "s", "B", "kB", "MB", "%", "times"];
     let mut kept = String::with_capacity(text.len());
     for word in text.split(' ') {
@@ -157,7 +157,8 @@ fn unbroken(text: &str) -> String {
     kept
 }
 
-fn shortened(text: &str, longest: usize) -> String {
+/// Text of at most so many characters.
+pub(crate) fn shortened(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -198,11 +199,21 @@ fn cell_view<'a>(
 }
 
 fn tables(cell: &Cell) -> Vec<TableView> {
-    let shown =
-        [Some(sheet::comparison(cell)), sheet::against_reference(cell), sheet::theory(cell)];
+    let comparison = Some(sheet::comparison(cell));
+    let against = sheet::against_reference(cell);
+    let wire = Some(sheet::wire(cell));
+    let shown = [comparison, against, sheet::standing(cell), wire, sheet::theory(cell)];
     let shown = shown.into_iter().flatten().map(|sheet| (sheet, false));
-    let folded = (cell.transports.len() > 2).then(|| (sheet::pairs(cell), true));
-    shown.chain(folded).map(|(sheet, folded)| table_view(cell, sheet, folded)).collect()
+    let pairs = (cell.transports.len() > 2).then(|| sheet::pairs(cell));
+    let folded = pairs.into_iter().chain([sheet::sides(cell)]).map(|sheet| (sheet, true));
+    let mut tables: Vec<_> =
+        shown.chain(folded).map(|(sheet, folded)| table_view(cell, sheet, folded)).collect();
+    if let Some(comparison) = tables.first_mut() {
+        for (row, of) in comparison.rows.iter_mut().zip(&cell.transports) {
+            row.detail = trials(of);
+        }
+    }
+    tables
 }
 
 fn table_view(cell: &Cell, mut sheet: Sheet, folded: bool) -> TableView {
@@ -221,12 +232,9 @@ fn table_view(cell: &Cell, mut sheet: Sheet, folded: bool) -> TableView {
             data: data(cell, row.transport.name(), &entry),
             entry,
         });
-        let of = cell.transports.iter().find(|of| of.transport == row.transport);
         RowView {
             transport: row.transport.name(),
-            detail: of
-                .filter(|of| of.transport.label() == row.name)
-                .map_or_else(String::new, trials),
+            detail: String::new(),
             name: row.name,
             fields: fields.collect(),
         }
@@ -266,8 +274,8 @@ fn trial_view(trial: &Trial) -> TrialView {
         Outcome::Failed { reason } => ("failed", Some(reason.clone())),
     };
     let values = TRIAL_COLUMNS.map(|(_, metric)| {
-        let value = trial.value(metric);
-        (quantity::of(metric, value), value.map_or_else(String::new, |value| value.to_string()))
+        let sort = trial.value(metric).map_or_else(String::new, |value| value.to_string());
+        (sheet::of_trial(trial, metric), sort)
     });
     TrialView {
         cell: trial.cell.clone(),

@@ -85,10 +85,12 @@ fn left_out(count: usize, shown: usize, what: &str) -> String {
     }
 }
 
-fn table(sheet: &Sheet) -> String {
+/// A table of GitHub Flavored Markdown (§4.10), and its note below.
+pub(crate) fn table(sheet: &Sheet) -> String {
     let title = |title: &&str| format!(" {} |", title.replace('\n', " "));
     let header = sheet.columns.iter().map(title).collect::<String>();
-    let mut text = format!("| transport |{header}\n|---|{}\n", "---:|".repeat(sheet.columns.len()));
+    let aligned = "---:|".repeat(sheet.columns.len());
+    let mut text = format!("| {} |{header}\n|---|{aligned}\n", sheet.subject);
     for row in &sheet.rows {
         let entries = row.entries.iter().map(field).collect::<String>();
         text += &format!("| {} |{entries}\n", row.name);
@@ -106,19 +108,22 @@ fn field(entry: &Entry) -> String {
 }
 
 /// Text from outside as Markdown that shows it: nothing in it is markup, and it stays on its line.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     let mut chars = text.chars().take(TEXT).peekable();
     while let Some(char) = chars.next() {
         let next = chars.peek().copied().unwrap_or(' ');
         match char {
             char if char.is_control() => escaped.push(' '),
-            // Links and mentions that need no markup are stopped by an entity.
-            '@' if next.is_alphanumeric() => escaped.push_str("&#64;"),
+            // GitHub looks for mentions, addresses and issues in what is rendered, where an escape
+            // has gone. A space without a width stays.
+            '@' if !next.is_whitespace() => escaped.push_str("@\u{200b}"),
+            '#' if next.is_ascii_digit() => escaped.push_str("\\#\u{200b}"),
+            // Links that need no markup are stopped by an entity.
             ':' if next == '/' => escaped.push_str("&#58;"),
             '.' if escaped.ends_with("www") => escaped.push_str("&#46;"),
             // A backslash escapes any ASCII punctuation (CommonMark §2.4).
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '&' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '&' | '$' => {
                 escaped.push('\\');
                 escaped.push(char);
             }
@@ -132,7 +137,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// A code block that its text cannot end: its fence is longer than any run of backticks within.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text: String = text.chars().take(4 * TEXT).collect();
     let longest = text.split(|char| char != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(3.max(longest + 1));
@@ -173,7 +178,7 @@ mod tests {
         let text = summary(&run, &analyse(&run, &log));
         assert!(text.starts_with("# a\\|b \\# c \\<img src=x\\>\n"), "{text}");
         assert!(
-            text.contains("\\[x\\](http&#58;//evil.example) www&#46;evil.example &#64;team \\`y\\` \\!\\[z\\](q)"),
+            text.contains("\\[x\\](http&#58;//evil.example) www&#46;evil.example @\u{200b}team \\`y\\` \\!\\[z\\](q)"),
             "{text}"
         );
         assert!(text.ends_with("\n````sh\nrun ```\n# injected\n````\n"), "{text}");

@@ -1,10 +1,12 @@
 //! Renders an analysis. It decides nothing: what a report claims was computed in `analysis`.
 
 mod charts;
+pub mod comparison;
 mod csv;
+mod history;
 mod html;
 mod markdown;
-mod quantity;
+pub(crate) mod quantity;
 mod sheet;
 mod table;
 mod thresholds;
@@ -17,9 +19,12 @@ use crate::results::folder::write_whole;
 use crate::results::{LatencyLog, Run};
 use charts::{Figure, Trials};
 
+pub use history::{change_lines, render_history};
+pub(crate) use table::aligned;
 pub use table::comparison;
 pub use thresholds::sentence as threshold_line;
 pub use words::trial_line;
+pub(crate) use words::{shortfall, title};
 
 /// Renders everything that can be rendered from `run` and `log` into `dir`, and says which files
 /// that makes. Each is written whole or not at all, and none before all could be rendered. The same

@@ -4,8 +4,10 @@
 use pushbench_wire::Transport;
 
 use super::{quantity, words};
-use crate::analysis::{Accounts, Cell, Estimate, Figures, Interval, Prediction, RANKED, Ratio};
-use crate::results::Metric;
+use crate::analysis::{
+    Accounts, Cell, Estimate, Figures, Interval, Law, Prediction, RANKED, Ratio,
+};
+use crate::results::{Metric, Trial};
 
 /// A table: one row per transport or pair of them.
 pub(crate) struct Sheet {
@@ -13,6 +15,8 @@ pub(crate) struct Sheet {
     pub(crate) title: String,
     /// How to read it.
     pub(crate) note: String,
+    /// The heading of the first column: what each row is about.
+    pub(crate) subject: &'static str,
     /// The headings behind the first column; a line break where a narrow table may break them.
     pub(crate) columns: Vec<&'static str>,
     pub(crate) rows: Vec<Row>,
@@ -142,6 +146,7 @@ fn figures(cell: &Cell, columns: &[(&'static str, Metric)], title: &str, note: &
     Sheet {
         title: title.to_owned(),
         note: note.to_owned(),
+        subject: "transport",
         columns: columns.iter().map(|(title, _)| *title).collect(),
         rows: cell.transports.iter().map(row).collect(),
     }
@@ -159,6 +164,7 @@ pub(crate) fn against_reference(cell: &Cell) -> Option<Sheet> {
     (!rows.is_empty()).then(|| Sheet {
         title: format!("Times {}", words::inline(reference)),
         note: format!("Ratios within blocks{}.", below(ratio_levels(cell))),
+        subject: "transport",
         columns: RATIOS.to_vec(),
         rows,
     })
@@ -179,6 +185,7 @@ pub(crate) fn pairs(cell: &Cell) -> Sheet {
             "Ratios within blocks{}. An interval that holds 1 means that the two cannot be told apart.",
             below(ratio_levels(cell))
         ),
+        subject: "transports",
         columns: RATIOS.to_vec(),
         rows,
     }
@@ -186,7 +193,15 @@ pub(crate) fn pairs(cell: &Cell) -> Sheet {
 
 /// Measured beside predicted latency; none where theory has no answer.
 pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
-    let metrics = [Metric::LatencyP50, Metric::LatencyP99];
+    let is_predicted = |metric: &Metric| cell.predictions.iter().any(|of| of.metric == *metric);
+    // Of a uniform law the mean is the median.
+    let metrics: Vec<Metric> = match is_only_uniform(cell) {
+        true => vec![Metric::LatencyP50, Metric::LatencyP99],
+        false => [Metric::LatencyMean, Metric::LatencyP50, Metric::LatencyP99]
+            .into_iter()
+            .filter(is_predicted)
+            .collect(),
+    };
     let rows: Vec<Row> = cell
         .transports
         .iter()
@@ -195,7 +210,7 @@ pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
             let mut predictions = cell.predictions.iter().filter(of_transport).peekable();
             let law = predictions.peek()?.law;
             let predictions: Vec<_> = predictions.collect();
-            let entries = metrics.into_iter().flat_map(|metric| {
+            let entries = metrics.iter().flat_map(|&metric| {
                 compared(metric, predictions.iter().find(|of| of.metric == metric).copied())
             });
             let law = Entry { text: law.words().to_owned(), ..Entry::default() };
@@ -210,8 +225,24 @@ pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
         title: "Against theory".to_owned(),
         note: "Theory knows no waking up and no way through the two processes: these come on top.                c is the measured CPU time per delivery."
             .to_owned(),
-        columns: vec!["p50\ntheory", "p50", "off by", "p99\ntheory", "p99", "off by", "law"],
+        subject: "transport",
+        columns: metrics
+            .iter()
+            .flat_map(|metric| match metric {
+                Metric::LatencyMean => ["mean\ntheory", "mean", "off by"],
+                Metric::LatencyP50 => ["p50\ntheory", "p50", "off by"],
+                _ => ["p99\ntheory", "p99", "off by"],
+            })
+            .chain(["law"])
+            .collect(),
         rows,
+    })
+}
+
+fn is_only_uniform(cell: &Cell) -> bool {
+    cell.predictions.iter().all(|of| match of.law {
+        Law::UniformWait | Law::FanOut | Law::FanOutWithoutGap => true,
+        Law::FanOutInAQueue | Law::FanOutWithGaps => false,
     })
 }
 
@@ -229,7 +260,7 @@ fn compared(metric: Metric, prediction: Option<&Prediction>) -> [Entry; 3] {
 pub(crate) fn value(of: &Figures, metric: Metric) -> Entry {
     let Some(estimate) = of.estimate(metric) else { return missing() };
     let lost = of.accounts.is_some_and(|accounts| accounts.lost.is_some_and(|lost| lost > 0.0));
-    let at_least = if lost && metric.is_latency_percentile() { "≥ " } else { "" };
+    let at_least = if lost && metric.is_delivery_latency() { "≥ " } else { "" };
     let text = quantity::of(metric, Some(estimate.median));
     let range = |interval: Interval| {
         quantity::bare_range(metric, estimate.median, interval.low, interval.high)
@@ -257,6 +288,12 @@ fn ratio(ratio: Ratio) -> Entry {
         sort: ratio.estimate.to_string(),
         ..Entry::default()
     }
+}
+
+/// A value of one trial.
+pub(crate) fn of_trial(trial: &Trial, metric: Metric) -> String {
+    let at_least = if trial.is_lower_bound(metric) { "≥ " } else { "" };
+    format!("{at_least}{}", quantity::of(metric, trial.value(metric)))
 }
 
 /// What came of what was expected, over all trials that ran to their end.

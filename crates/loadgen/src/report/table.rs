@@ -63,7 +63,8 @@ fn sheets(cell: &Cell) -> Vec<Sheet> {
         .collect()
 }
 
-fn table(sheet: &Sheet, colour: bool) -> Table {
+/// A table for a terminal.
+pub(crate) fn table(sheet: &Sheet, colour: bool) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE);
     if colour {
@@ -73,7 +74,7 @@ fn table(sheet: &Sheet, colour: bool) -> Table {
     }
     let header = |text: &str| TableCell::new(text).add_attribute(Attribute::Bold);
     let columns = sheet.columns.iter().map(|text| header(text).set_alignment(CellAlignment::Right));
-    table.set_header(std::iter::once(header("transport")).chain(columns));
+    table.set_header(std::iter::once(header(sheet.subject)).chain(columns));
     for row in &sheet.rows {
         let name = TableCell::new(&row.name).add_attribute(Attribute::Bold);
         let entries = row.entries.iter().map(field);
@@ -83,6 +84,22 @@ fn table(sheet: &Sheet, colour: bool) -> Table {
         column.set_padding((0, 1));
     }
     table
+}
+
+/// Rows of text below headings, aligned to the left.
+pub(crate) fn aligned<const N: usize>(
+    headings: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(STYLE).force_no_tty().set_header(headings);
+    for row in rows {
+        table.add_row(row.map(|text| printable(&text)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    table.trim_fmt()
 }
 
 fn field(entry: &Entry) -> TableCell {
@@ -96,14 +113,15 @@ fn field(entry: &Entry) -> TableCell {
 }
 
 /// What came from outside must not move the cursor or change colours.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
 
 /// The width that text is wrapped to: what fits the narrowest terminal that fits the table.
 const TEXT_WIDTH: usize = 96;
 
-fn wrapped(bullet: &str, text: &str) -> String {
+/// Text behind a bullet, in lines that fit.
+pub(crate) fn wrapped(bullet: &str, text: &str) -> String {
     let indent = " ".repeat(bullet.chars().count());
     let mut lines = vec![bullet.to_owned()];
     for word in text.split_whitespace() {

@@ -2,7 +2,7 @@
 
 use pushbench_wire::Transport;
 
-use super::quantity;
+use super::{quantity, sheet};
 use crate::analysis::{Accounts, Analysis, Cell, Concern, Figures, Group, Ranking};
 use crate::results::{Metric, Outcome, Run, Trial};
 
@@ -116,6 +116,8 @@ pub(crate) fn title(metric: Metric) -> &'static str {
         Metric::ServerCpuPerDelivery => "Server CPU per delivery",
         Metric::GeneratorCpuPerDelivery => "Subscriber CPU per delivery",
         Metric::ServerMemoryPerSubscriber => "Server memory per subscriber",
+        Metric::ServerMemoryPeak => "Server memory at its peak",
+        Metric::ServerInstructionsPerDelivery => "Server instructions per delivery",
         Metric::BytesPerDelivery => "Bytes per delivery",
         Metric::DeliveriesPerRead => "Events per read",
         Metric::ConnectionsOpened => "Connections opened",
@@ -220,7 +222,7 @@ pub fn trial_line(trial: &Trial) -> String {
     if let Outcome::Failed { reason } = &trial.outcome {
         return format!("failed: {reason}");
     }
-    let of = |metric| quantity::of(metric, trial.value(metric));
+    let of = |metric| sheet::of_trial(trial, metric);
     let mut line = format!(
         "p50 {}, p99 {}, {}, server CPU {} per delivery",
         of(Metric::LatencyP50),
@@ -244,16 +246,22 @@ pub(crate) fn list(transports: &[Transport]) -> String {
     }
 }
 
-/// The label as it stands within a sentence: words made of capitals keep them.
+/// The label as it stands within a sentence.
 pub(crate) fn inline(transport: Transport) -> String {
+    in_sentence(transport.label())
+}
+
+/// A heading as it stands within a sentence: words made of capitals keep them.
+pub(crate) fn in_sentence(heading: &str) -> String {
     let inline = |word: &str| {
         let is_name = word.chars().skip(1).any(char::is_uppercase);
         if is_name { word.to_owned() } else { word.to_lowercase() }
     };
-    transport.label().split(' ').map(inline).collect::<Vec<_>>().join(" ")
+    heading.split(' ').map(inline).collect::<Vec<_>>().join(" ")
 }
 
-fn sentence(text: &str) -> String {
+/// With a capital at its beginning and a full stop at its end.
+pub(crate) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };

@@ -1,14 +1,16 @@
 //! A plausible run for tests: four transports in two blocks, of which one trial is invalid and one
-//! failed. The yardstick is not among them, as in runs from before it.
+//! failed. The yardstick is not among them, as in runs from before it. And a comparison of two builds.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use pushbench_wire::Transport;
 
+use super::comparison::{Build, COMPARISON_VERSION, ComparedTrial, Role, Stage};
 use super::latency_log::{Entry, Interval, LatencyLog, histogram};
 use super::model::{Machine, SCHEMA_VERSION, ScenarioText, Setting};
-use super::{Manifest, Metric, Outcome, Run, Trial, Warning};
+use super::{Comparison, Manifest, Metric, Outcome, Run, Trial, Warning};
+use crate::scenario::Gate;
 
 const MEASURED_S: u32 = 12;
 const PER_SECOND: u64 = 2_000;
@@ -161,4 +163,96 @@ fn latency_ns(transport: Transport, block: u32, second: u32, share: f64) -> u64 
         (p50 * (0.5 + share) * wave).max(tail * wave).min(max)
     };
     (ms * 1e6) as u64
+}
+
+/// A comparison in which everything that can be said is said of something. Of the first scenario:
+/// SSE costs more CPU, WebSocket less, WebSocket's p50 is too noisy to tell, and long polling loses
+/// deliveries. Of the second: too few of polling's blocks can be trusted, raw TCP crashes, and
+/// WebSocket is as it was.
+pub(crate) fn comparison() -> Comparison {
+    let mut trials = Vec::new();
+    for block in 1..=8 {
+        for transport in [Transport::LongPolling, Transport::Sse, Transport::WebSocket] {
+            trials.extend(compared(0, Stage::First, transport, block));
+        }
+        for transport in [Transport::Polling, Transport::WebSocket, Transport::Tcp] {
+            trials.extend(compared(1, Stage::First, transport, block));
+        }
+    }
+    trials.extend((1..=8).flat_map(|block| compared(0, Stage::Confirm, Transport::Sse, block)));
+    let mut first = manifest();
+    first.command = "pushbench compare --baseline main --candidate wake-ups scenarios".to_owned();
+    let mut second = first.clone();
+    second.scenario.name = "notifications".to_owned();
+    let gates = [
+        (Metric::ServerCpuPerDelivery, 0.05, 0.0),
+        (Metric::BytesPerDelivery, 0.005, 0.0),
+        (Metric::LatencyP50, 0.10, 100e3),
+    ];
+    let gates = gates.map(|(metric, share, floor)| Gate { metric, share, floor }).to_vec();
+    let build = |name: &str, command: &str| Build {
+        name: name.to_owned(),
+        command: format!("{command} serve --listen 127.0.0.1:0"),
+    };
+    Comparison {
+        comparison_version: COMPARISON_VERSION,
+        manifests: vec![first, second],
+        baseline: build("main", "builds/0123abc/pushbench"),
+        candidate: build("wake-ups", "builds/4567def/pushbench"),
+        gates: vec![gates.clone(), gates],
+        blocks: [8, 8],
+        trials,
+        interrupted: false,
+    }
+}
+
+/// Baseline and candidate of a block.
+fn compared(scenario: usize, stage: Stage, transport: Transport, block: u32) -> [ComparedTrial; 2] {
+    // Fixed noise, the same for neither side nor block.
+    let noise = |seed: u32| 1.0 + 0.01 * (f64::from(seed * block * 5 % 9) - 4.0) / 4.0;
+    [Role::Baseline, Role::Candidate].map(|role| {
+        let is_candidate = role == Role::Candidate;
+        let mut trial = Trial {
+            cell: "base".to_owned(),
+            transport,
+            block,
+            outcome: Outcome::Valid,
+            warnings: Vec::new(),
+            measured_from_s: Some(2.0),
+            warm_up_s: 2.0,
+            values: match transport {
+                Transport::Tcp => values(Transport::WebSocket, 1),
+                _ => values(transport, 1),
+            },
+        };
+        let mut scale = |metric, factor: f64| {
+            trial.values.entry(metric).and_modify(|value| *value *= factor);
+        };
+        scale(Metric::ServerCpuPerDelivery, noise(u32::from(is_candidate) + 1));
+        scale(Metric::LatencyP50, noise(u32::from(is_candidate) + 3));
+        match (transport, is_candidate) {
+            (Transport::WebSocket, _) if scenario == 1 => {}
+            (Transport::Sse, true) => scale(Metric::ServerCpuPerDelivery, 1.12),
+            (Transport::WebSocket, true) => {
+                scale(Metric::ServerCpuPerDelivery, 0.8);
+                let wild = [0.6, 1.7, 1.1, 0.8, 1.5, 0.7, 1.4, 1.2];
+                scale(Metric::LatencyP50, wild[block as usize - 1]);
+            }
+            (Transport::LongPolling, true) if block == 2 => {
+                trial.values.insert(Metric::Lost, 3.0);
+                trial.values.insert(Metric::Delivered, 23_997.0);
+            }
+            (Transport::Polling, false) if block > 3 => {
+                trial.outcome = Outcome::Invalid;
+                trial.warnings.push(Warning::CpuStolen { percent: 14.2 });
+            }
+            (Transport::Tcp, true) if block == 8 => {
+                trial.outcome =
+                    Outcome::Failed { reason: "the server was killed by signal 11".to_owned() };
+                trial.values.clear();
+            }
+            _ => {}
+        }
+        ComparedTrial { scenario, stage, role, redone: false, trial }
+    })
 }

@@ -21,7 +21,7 @@ use toml::de::{DeTable, Deserializer};
 use super::error::{Problem, Problems, ScenarioError};
 use super::gates::{GateSchema, GatesFile};
 use super::thresholds::ThresholdsFile;
-use super::{Connection, Scenario, duration, shape, values};
+use super::{Arrivals, Connection, Scenario, duration, shape, values};
 
 /// A scenario is a page of text; whatever is larger was named by mistake.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -105,10 +105,14 @@ pub(super) struct WorkloadFile {
     #[serde(default = "one")]
     #[schemars(with = "u32", range(min = 1, max = MAX_SUBSCRIBERS))]
     pub(super) channels: Spanned<i64>,
-    /// Events per second on each channel, at a constant rate.
+    /// Events per second on each channel.
     #[schemars(with = "f64", range(max = MAX_EVENTS_PER_SECOND), example = 10.0)]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub(super) events_per_second: Spanned<f64>,
+    /// How they are spread over time: "constant", at equal distances, or "poisson", at random and
+    /// independently of each other. Equal distances flatter long polling.
+    #[serde(default = "constant")]
+    pub(super) arrivals: Arrivals,
     /// Size of an event as published, with the stamp that carries its sequence and times.
     #[schemars(with = "u32", range(min = STAMP_LEN, max = MAX_PAYLOAD_BYTES), example = 128)]
     pub(super) payload_bytes: Spanned<i64>,
@@ -207,6 +211,10 @@ impl Default for TcpFile {
 
 fn all_transports() -> Spanned<Vec<Spanned<Transport>>> {
     unwritten(Transport::ALL.iter().copied().map(unwritten).collect())
+}
+
+fn constant() -> Arrivals {
+    Arrivals::Constant
 }
 
 fn one() -> Spanned<i64> {

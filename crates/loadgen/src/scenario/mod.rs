@@ -5,6 +5,7 @@
 //! From text to a scenario, each stage relying on the one before: TOML syntax → `shape` (keys and
 //! types, by the JSON Schema) → `file` (the twin) → `values` (ranges and contradictions).
 
+mod arrivals;
 mod duration;
 mod error;
 mod file;
@@ -23,6 +24,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub use arrivals::Arrivals;
 pub use error::{Problem, ScenarioError};
 pub use file::json_schema;
 pub use gates::Gate;
@@ -69,7 +71,13 @@ impl Scenario {
         /// How late a poll may come, beside a whole interval.
         const SLACK: Duration = Duration::from_secs(10);
         let kept_for = self.polling.interval * 2 + SLACK;
-        (self.workload.events_per_second * kept_for.as_secs_f64()).ceil() as u64
+        let usual = self.workload.events_per_second * kept_for.as_secs_f64();
+        let most = match self.workload.arrivals {
+            Arrivals::Constant => usual,
+            // Once in a billion there are more than six deviations above the mean.
+            Arrivals::Poisson => usual + 6.0 * usual.sqrt(),
+        };
+        most.ceil() as u64
     }
 }
 
@@ -82,6 +90,8 @@ pub struct Workload {
     pub channels: u32,
     /// Events per second on each channel; above 0.
     pub events_per_second: f64,
+    /// How they are spread over time.
+    pub arrivals: Arrivals,
     /// Size of an event as published; at least [`pushbench_wire::stamp::STAMP_LEN`].
     pub payload_bytes: usize,
     /// How long events are measured; holds at least one event, and is at least the interval of

@@ -10,7 +10,8 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Scenario, Workload};
+use super::arrivals::{PoissonEvents, Span};
+use super::{Arrivals, Scenario, Workload};
 
 /// One trial to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,26 +80,34 @@ fn phases(seed: u64, stream: Stream, subscribers: u32, interval: Duration) -> Ve
 /// What a seed is used for: each use draws from a stream of its own, so that a change in one
 /// leaves the others as they were.
 #[derive(Clone, Copy)]
-enum Stream {
-    TrialOrder = 0,
-    PollingPhases = 1,
-    FirstLongPollTimeouts = 2,
+pub(super) enum Stream {
+    TrialOrder,
+    PollingPhases,
+    FirstLongPollTimeouts,
+    Arrivals { channel: u32 },
 }
 
-fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
+pub(super) fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(stream as u64);
+    rng.set_stream(match stream {
+        Stream::TrialOrder => 0,
+        Stream::PollingPhases => 1,
+        Stream::FirstLongPollTimeouts => 2,
+        Stream::Arrivals { channel } => (1 << 32) + u64::from(channel),
+    });
     rng
 }
 
 /// The open-loop plan of one trial: when each event is meant to be published.
 ///
-/// Every channel has the same constant rate, so time is cut into gaps of 1/rate. Event k of a
-/// channel falls into gap k: in its middle where there is one channel, and otherwise where the
+/// Every channel has the same rate, so time is cut into gaps of 1/rate, and warm-up and window hold
+/// whole gaps. With constant arrivals, event k of a channel falls into gap k: in its middle where there is one channel, and otherwise where the
 /// channels divide the gap evenly, so that publishing is not bunched. No event ever falls on the
 /// edge of a gap, so the window, which starts and ends on edges, never cuts through one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
+    arrivals: Arrivals,
+    seed: u64,
     channels: u32,
     events_per_second: f64,
     warm_up_events: u32,
@@ -117,10 +126,12 @@ pub struct Due {
 }
 
 impl Schedule {
-    /// The schedule of a workload.
+    /// The schedule of a workload; `seed` decides what is left to chance.
     #[must_use]
-    pub fn new(workload: &Workload) -> Self {
+    pub fn new(workload: &Workload, seed: u64) -> Self {
         Self {
+            arrivals: workload.arrivals,
+            seed,
             channels: workload.channels,
             events_per_second: workload.events_per_second,
             warm_up_events: workload.warm_up_events_per_channel(),
@@ -131,13 +142,26 @@ impl Schedule {
     /// Every event in the order of its time, warm-up first.
     pub fn events(&self) -> impl Iterator<Item = Due> + Clone + use<> {
         let schedule = *self;
-        (0..schedule.sequences().end).flat_map(move |sequence| {
-            (0..schedule.channels).map(move |channel| {
-                let within_gap = (f64::from(channel) + 0.5) / f64::from(schedule.channels);
-                let offset_ns = schedule.gaps_ns(f64::from(sequence) + within_gap);
+        let constant = (self.arrivals == Arrivals::Constant).then(|| schedule.constant());
+        let poisson = (self.arrivals == Arrivals::Poisson).then(|| schedule.poisson());
+        constant.into_iter().flatten().chain(poisson.into_iter().flatten())
+    }
+
+    fn constant(self) -> impl Iterator<Item = Due> + Clone + use<> {
+        (0..self.sequences().end).flat_map(move |sequence| {
+            (0..self.channels).map(move |channel| {
+                let within_gap = (f64::from(channel) + 0.5) / f64::from(self.channels);
+                let offset_ns = self.gaps_ns(f64::from(sequence) + within_gap);
                 Due { offset_ns, channel, sequence }
             })
         })
+    }
+
+    fn poisson(self) -> PoissonEvents {
+        let window = self.window();
+        let warm_up = Span { end: window.start, events: self.warm_up_events };
+        let measured = Span { end: window.end, events: self.measured_events };
+        PoissonEvents::new(self.seed, self.channels, [warm_up, measured])
     }
 
     /// The sequences that every channel publishes within the window.
@@ -186,6 +210,7 @@ mod tests {
             subscribers: channels,
             channels,
             events_per_second,
+            arrivals: Arrivals::Constant,
             payload_bytes: 128,
             duration: Duration::from_secs_f64(duration_s),
             warm_up: Duration::from_secs_f64(warm_up_s),
@@ -211,7 +236,7 @@ mod tests {
 
     #[test]
     fn one_channel_publishes_in_the_middle_of_each_gap() {
-        let schedule = Schedule::new(&workload(1, 10.0, 0.2, 0.3));
+        let schedule = Schedule::new(&workload(1, 10.0, 0.2, 0.3), 1);
         let due: Vec<_> = schedule.events().map(|due| (due.offset_ns, due.sequence)).collect();
         let ms = 1_000_000;
         assert_eq!(due, [(50 * ms, 0), (150 * ms, 1), (250 * ms, 2), (350 * ms, 3), (450 * ms, 4)]);
@@ -221,20 +246,20 @@ mod tests {
 
     #[test]
     fn channels_share_a_gap_evenly() {
-        let schedule = Schedule::new(&workload(4, 1.0, 0.0, 1.0));
+        let schedule = Schedule::new(&workload(4, 1.0, 0.0, 1.0), 1);
         let due: Vec<_> = schedule.events().map(|due| (due.offset_ns, due.channel)).collect();
         assert_eq!(due, [(125_000_000, 0), (375_000_000, 1), (625_000_000, 2), (875_000_000, 3)]);
     }
 
     #[test]
     fn a_warm_up_of_part_of_a_gap_lasts_the_whole_gap() {
-        let schedule = Schedule::new(&workload(1, 0.1, 2.0, 20.0));
+        let schedule = Schedule::new(&workload(1, 0.1, 2.0, 20.0), 1);
         assert_eq!(schedule.window(), Duration::from_secs(10)..Duration::from_secs(30));
     }
 
     #[test]
     fn a_third_of_a_second_does_not_drift() {
-        let schedule = Schedule::new(&workload(1, 3.0, 0.0, 3_000_000.0));
+        let schedule = Schedule::new(&workload(1, 3.0, 0.0, 3_000_000.0), 1);
         let last = schedule.events().last().unwrap();
         assert_eq!(last.sequence, 8_999_999);
         assert!(last.offset_ns.abs_diff(2_999_999_833_333_333) <= 1, "{}", last.offset_ns);
@@ -291,7 +316,7 @@ mod tests {
         ) {
             let gap_s = events_per_second.recip();
             let schedule =
-                Schedule::new(&workload(channels, events_per_second, warm_up_gaps * gap_s, gaps * gap_s));
+                Schedule::new(&workload(channels, events_per_second, warm_up_gaps * gap_s, gaps * gap_s), 1);
             let due: Vec<_> = schedule.events().collect();
             prop_assert!(due.is_sorted_by(|one, next| one.offset_ns < next.offset_ns));
 
@@ -313,8 +338,26 @@ mod tests {
             events_per_second in 0.01_f64..20_000.0, warm_up_ms in 0_u32..100_000,
         ) {
             let workload = workload(1, events_per_second, f64::from(warm_up_ms) / 1e3, 1e5);
-            let start = Schedule::new(&workload).window().start;
+            let start = Schedule::new(&workload, 1).window().start;
             prop_assert!(start + Duration::from_micros(1) >= workload.warm_up);
         }
+    }
+
+    #[test]
+    fn random_arrivals_keep_to_warm_up_and_window() {
+        let workload = Workload { arrivals: Arrivals::Poisson, ..workload(4, 25.0, 2.0, 8.0) };
+        let schedule = Schedule::new(&workload, 1);
+        let window = schedule.window();
+        let mut count = 0;
+        for due in schedule.events() {
+            let at = Duration::from_nanos(due.offset_ns);
+            assert_eq!(
+                window.contains(&at),
+                schedule.measured().contains(&due.sequence),
+                "{due:?}"
+            );
+            count += 1;
+        }
+        assert_eq!(count, 4 * 250);
     }
 }

@@ -27,7 +27,8 @@ seed = 1
 [workload]
 subscribers = 200        # in all, spread evenly over the channels
 channels = 1             # each has events of its own
-events_per_second = 10.0 # on each channel, at a constant rate
+events_per_second = 10.0 # on each channel
+arrivals = "constant"    # at equal distances; "poisson" at random
 payload_bytes = 128      # of one event; from 46 (the stamp with its sequence and times) to 65536
 duration = "10s"         # measured
 warm_up = "2s"           # before that, unmeasured; at least the interval of polling

@@ -14,13 +14,15 @@ use super::*;
 pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
     let ms = |range: RangeInclusive<u64>| range.prop_map(Duration::from_millis);
     let connection = || prop_oneof![Just(Connection::KeepAlive), Just(Connection::New)];
-    let rates = (0.1_f64..10_000.0, 46_usize..=65_536, ms(0..=3_600_000));
+    let arrivals = prop_oneof![Just(Arrivals::Constant), Just(Arrivals::Poisson)];
+    let rates = ((0.1_f64..10_000.0, arrivals), 46_usize..=65_536, ms(0..=3_600_000));
     let workload = (1_u32..=1_000_000, any::<Index>(), rates).prop_map(
-        |(subscribers, channels, (events_per_second, payload_bytes, idle))| Workload {
+        |(subscribers, channels, ((events_per_second, arrivals), payload_bytes, idle))| Workload {
             subscribers,
             // At most 100, so that the total rate stays within its bound.
             channels: 1 + channels.index(subscribers.min(100) as usize) as u32,
             events_per_second,
+            arrivals,
             payload_bytes,
             duration: Duration::from_secs(10),
             warm_up: Duration::from_secs(10),
@@ -74,6 +76,8 @@ fn to_toml(scenario: &Scenario) -> String {
     writeln!(text, "[workload]\nsubscribers = {}", workload.subscribers).unwrap();
     writeln!(text, "channels = {}", workload.channels).unwrap();
     writeln!(text, "events_per_second = {:?}", workload.events_per_second).unwrap();
+    let arrivals = serde_json::to_string(&workload.arrivals).unwrap();
+    writeln!(text, "arrivals = {arrivals}").unwrap();
     writeln!(text, "payload_bytes = {}", workload.payload_bytes).unwrap();
     writeln!(text, "duration = {}", ms(workload.duration)).unwrap();
     writeln!(text, "warm_up = {}", ms(workload.warm_up)).unwrap();

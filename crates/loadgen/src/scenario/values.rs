@@ -216,6 +216,7 @@ impl Values<'_, '_> {
             subscribers: self.count("subscribers", &file.subscribers, 1..=MAX_SUBSCRIBERS, ""),
             channels: self.count("channels", &file.channels, 1..=MAX_SUBSCRIBERS, ""),
             events_per_second: self.rate(&file.events_per_second),
+            arrivals: file.arrivals,
             payload_bytes: self.count(
                 "payload_bytes",
                 &file.payload_bytes,

@@ -75,7 +75,8 @@ impl Bench {
         Self::start(command)
     }
 
-    fn start(mut command: Command) -> Watched {
+    /// Starts a command, to be watched.
+    pub(crate) fn start(mut command: Command) -> Watched {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap());
         Watched { child, lines }
@@ -135,6 +136,13 @@ impl Watched {
 
     /// The server that it has started.
     pub(crate) fn server(&self) -> Pid {
+        let children = self.children();
+        assert_eq!(children.len(), 1, "one server at a time");
+        children[0]
+    }
+
+    /// The processes that it has started.
+    pub(crate) fn children(&self) -> Vec<Pid> {
         let parent = self.pid().to_string();
         let children = fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
@@ -142,9 +150,7 @@ impl Watched {
             let after_name = stat.rsplit_once(')')?.1;
             (after_name.split_whitespace().nth(1)? == parent).then(|| Pid::from_raw(pid))
         });
-        let children: Vec<_> = children.collect();
-        assert_eq!(children.len(), 1, "one server at a time");
-        children[0]
+        children.collect()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -61,9 +61,8 @@ pub(crate) fn receive(
         Transport::Tcp => {
             let mut frames = server.tcp(&format!("/channels/a/tcp?after={after}"));
             while events.len() < count {
-                let frame = frames.next();
-                let (kind, message) = frame.split_first().unwrap();
-                events.push(owned(message::decode(message, *kind == 1).unwrap()));
+                let (binary, message) = frames.next();
+                events.push(owned(message::decode(&message, binary).unwrap()));
             }
         }
     }
@@ -131,7 +130,7 @@ fn without_a_position_pull_starts_at_the_oldest_and_push_with_the_next() {
     server.publish_texts(&["4"]);
     assert_eq!(sse.until("\n\n"), "id: 4\ndata: 4\n\n");
     assert_eq!(next_message(&mut websocket), Message::text("4\n4"));
-    assert_eq!(tcp.next(), b"\x004\n4");
+    assert_eq!(tcp.next(), (false, b"4\n4".to_vec()));
 }
 
 #[test]
@@ -217,7 +216,7 @@ fn many_events_reach_a_stream_in_order() {
     for id in 1..=5_000 {
         assert_eq!(sse.until("\n\n"), format!("id: {id}\ndata: x\n\n"));
         assert_eq!(next_message(&mut websocket), Message::text(format!("{id}\nx")));
-        assert_eq!(tcp.next(), format!("\0{id}\nx").as_bytes());
+        assert_eq!(tcp.next(), (false, format!("{id}\nx").into_bytes()));
     }
 }
 
@@ -254,10 +253,10 @@ fn what_a_client_of_raw_tcp_sends_is_ignored() {
     let mut tcp = server.tcp("/channels/a/tcp");
     tcp.0.send("GET /channels/a/poll HTTP/1.1\r\nHost: x\r\n\r\n");
     server.publish_texts(&["1"]);
-    assert_eq!(tcp.next(), b"\x001\n1");
+    assert_eq!(tcp.next(), (false, b"1\n1".to_vec()));
     tcp.0.send([0xff; 10_000]);
     server.publish_texts(&["2"]);
-    assert_eq!(tcp.next(), b"\x002\n2");
+    assert_eq!(tcp.next(), (false, b"2\n2".to_vec()));
     assert_eq!(server.metric("pushbench_published_total"), 2);
 }
 

@@ -200,10 +200,10 @@ impl Connection {
 pub(crate) struct FrameReader(pub(crate) Connection);
 
 impl FrameReader {
-    /// What is behind the length of the next frame: nothing in a heartbeat.
-    pub(crate) fn next(&mut self) -> Vec<u8> {
-        let length = u32::from_be_bytes(self.0.exactly(4).try_into().unwrap());
-        self.0.exactly(length as usize)
+    /// Whether the next frame is binary, and its message: empty in a heartbeat.
+    pub(crate) fn next(&mut self) -> (bool, Vec<u8>) {
+        let header = u32::from_be_bytes(self.0.exactly(4).try_into().unwrap());
+        (header >> 31 == 1, self.0.exactly((header & 0x7fff_ffff) as usize))
     }
 }
 

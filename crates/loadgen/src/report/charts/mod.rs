@@ -3,8 +3,10 @@
 mod axis;
 mod bars;
 mod bitmap;
+mod blocks;
 mod bytes;
 mod cpu;
+pub(super) mod history;
 mod memory;
 mod over_time;
 mod spectrum;
@@ -18,6 +20,8 @@ use super::{quantity, words};
 use crate::analysis::Cell;
 use crate::results::Metric;
 
+pub(crate) use blocks::{Blocks, Dots};
+
 /// A figure of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Figure {
@@ -29,7 +33,7 @@ pub(crate) enum Figure {
 }
 
 /// What drawing on a backend comes to.
-type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
+pub(crate) type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
 impl Figure {
     /// Every figure, in the order in which a report shows them.
@@ -114,61 +118,91 @@ impl Figure {
         }
     }
 
-    fn draw<DB: DrawingBackend>(
-        self,
-        area: &DrawingArea<DB, Shift>,
-        cell: &Cell,
-        trials: &Trials<'_>,
-    ) -> Drawn<DB> {
-        match self {
-            Self::Spectrum => spectrum::draw(area, cell),
-            Self::OverTime => over_time::draw(area, cell),
-            Self::Cpu => cpu::draw(area, cell, trials),
-            Self::Bytes => bytes::draw(area, cell, trials),
-            Self::Memory => memory::draw(area, cell, trials),
-        }
-    }
-
     /// The figure as PNG, on white.
     pub(crate) fn png(self, cell: &Cell, trials: &Trials<'_>) -> anyhow::Result<Vec<u8>> {
-        style::register_fonts()?;
-        let (width, height) = self.size();
-        let mut pixels = vec![0xff; width as usize * height as usize * 3];
-        {
-            let backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
-            let area = bitmap::Bitmap(backend).into_drawing_area();
-            self.finish(&area, cell, trials)?;
-        }
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, width, height);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_compression(png::Compression::High);
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&pixels)?;
-        writer.finish().context("cannot encode a chart as PNG")?;
-        Ok(bytes)
+        png(&OfCell { figure: self, cell, trials })
     }
 
     /// The figure as an SVG element, in the text colour of the page around it.
     pub(crate) fn svg(self, cell: &Cell, trials: &Trials<'_>) -> anyhow::Result<String> {
-        style::register_fonts()?;
-        let mut text = String::new();
-        {
-            let area = SVGBackend::with_string(&mut text, self.size()).into_drawing_area();
-            self.finish(&area, cell, trials)?;
-        }
-        Ok(style::for_page(&text, self.size()))
+        svg(&OfCell { figure: self, cell, trials })
+    }
+}
+
+/// Something that any backend can draw.
+pub(crate) trait Drawing {
+    /// What messages call it.
+    fn name(&self) -> &'static str;
+
+    /// Width and height in pixels: twice what it is shown at, because lines have whole pixels.
+    fn size(&self) -> (u32, u32);
+
+    /// Draws it on the whole of `area`.
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB>;
+}
+
+/// A drawing as PNG, on white.
+pub(crate) fn png(drawing: &impl Drawing) -> anyhow::Result<Vec<u8>> {
+    style::register_fonts()?;
+    let (width, height) = drawing.size();
+    let mut pixels = vec![0xff; width as usize * height as usize * 3];
+    {
+        let backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
+        finish(drawing, &bitmap::Bitmap(backend).into_drawing_area())?;
+    }
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::High);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&pixels)?;
+    writer.finish().context("cannot encode a chart as PNG")?;
+    Ok(bytes)
+}
+
+/// A drawing as an SVG element, in the text colour of the page around it.
+pub(crate) fn svg(drawing: &impl Drawing) -> anyhow::Result<String> {
+    style::register_fonts()?;
+    let mut text = String::new();
+    finish(drawing, &SVGBackend::with_string(&mut text, drawing.size()).into_drawing_area())?;
+    Ok(style::for_page(&text, drawing.size()))
+}
+
+fn finish<DB: DrawingBackend>(
+    drawing: &impl Drawing,
+    area: &DrawingArea<DB, Shift>,
+) -> anyhow::Result<()> {
+    drawing
+        .draw(area)
+        .and_then(|()| area.present())
+        .map_err(|error| anyhow!("cannot draw {}: {error}", drawing.name()))
+}
+
+/// A figure of one cell.
+struct OfCell<'a> {
+    figure: Figure,
+    cell: &'a Cell,
+    trials: &'a Trials<'a>,
+}
+
+impl Drawing for OfCell<'_> {
+    fn name(&self) -> &'static str {
+        self.figure.name()
     }
 
-    fn finish<DB: DrawingBackend>(
-        self,
-        area: &DrawingArea<DB, Shift>,
-        cell: &Cell,
-        trials: &Trials<'_>,
-    ) -> anyhow::Result<()> {
-        self.draw(area, cell, trials)
-            .and_then(|()| area.present())
-            .map_err(|error| anyhow!("cannot draw {}: {error}", self.name()))
+    fn size(&self) -> (u32, u32) {
+        self.figure.size()
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
+        let Self { figure, cell, trials } = self;
+        match figure {
+            Figure::Spectrum => spectrum::draw(area, cell),
+            Figure::OverTime => over_time::draw(area, cell),
+            Figure::Cpu => cpu::draw(area, cell, trials),
+            Figure::Bytes => bytes::draw(area, cell, trials),
+            Figure::Memory => memory::draw(area, cell, trials),
+        }
     }
 }
 

@@ -92,8 +92,17 @@ pub(super) fn text(size: i32) -> TextStyle<'static> {
 }
 
 pub(super) fn title_text() -> TextStyle<'static> {
+    bold(TITLE_SIZE)
+}
+
+/// What stands above some rows of a figure.
+pub(super) fn heading_text() -> TextStyle<'static> {
+    bold(TEXT_SIZE)
+}
+
+fn bold(size: i32) -> TextStyle<'static> {
     // Not `.style(Bold)`, which keeps the font that was loaded for the normal style.
-    FontDesc::new(FontFamily::Name(FAMILY), f64::from(TITLE_SIZE), FontStyle::Bold).color(&INK)
+    FontDesc::new(FontFamily::Name(FAMILY), f64::from(size), FontStyle::Bold).color(&INK)
 }
 
 pub(super) fn anchored(size: i32, horizontal: HPos, vertical: VPos) -> TextStyle<'static> {

@@ -1,0 +1,51 @@
+//! Whether the self-test finds what the server is told to do wrong.
+
+use nix::sys::signal::Signal;
+use pushbench_wire::Transport;
+
+use super::support::{Bench, text, wait_gone};
+
+/// What is counted is exact, however busy the machine that runs this test.
+#[test]
+fn every_event_that_the_server_leaves_out_is_found() {
+    let bench = Bench::alone();
+    let output = bench.output(&["selftest", "--only", "faithful", "drop"]);
+    let (summary, progress) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{progress}{summary}");
+    for transport in Transport::ALL {
+        let rows = summary.lines().filter(|line| line.contains(transport.label()));
+        let rows: Vec<_> = rows.collect();
+        assert_eq!(rows.len(), 2, "{summary}");
+        assert!(rows[0].starts_with("faithful") && rows[0].ends_with("pass"), "{summary}");
+        let found = rows[1].split("280 lost").count() - 1;
+        assert!(found == 2 && rows[1].ends_with("pass"), "claimed and measured: {summary}");
+    }
+}
+
+#[test]
+fn ctrl_c_leaves_no_server() {
+    let bench = Bench::alone();
+    let mut selftest = Bench::start(bench.command(&["selftest", "--only", "stall"]));
+    selftest.wait_for("stall:");
+    let server = loop {
+        match selftest.children()[..] {
+            [server] => break server,
+            _ => std::thread::park_timeout(std::time::Duration::from_millis(10)),
+        }
+    };
+    selftest.signal(Signal::SIGINT);
+    let (code, said) = selftest.finish();
+    assert_eq!(code, Some(130), "{said}");
+    wait_gone(server);
+}
+
+#[test]
+fn a_check_that_is_none_is_wrong_usage() {
+    let bench = Bench::new();
+    for arguments in [&["--only", "luck"][..], &["--comparisons", "0"]] {
+        let output = bench.output(&[&["selftest"], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+    let said = bench.output(&["selftest", "--only", "luck"]).stderr;
+    assert!(text(&said).contains("duplicate"), "the names that there are: {}", text(&said));
+}
