@@ -8,7 +8,7 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use crate::engine::probe::OTHER_FILES;
 use crate::engine::{planned_length, samples_for};
-use crate::metric::Metric;
+use crate::results::Metric;
 use crate::scenario::schedule::trials;
 use crate::scenario::{Gate, Scenario};
 
