@@ -61,7 +61,7 @@ fn commands(report: &Report<'_>) -> Vec<String> {
         report.with_verdict(verdict).map(move |cell| Annotation {
             level,
             title: format!("{}{}", words::place(report, cell.scenario), words::subject(cell)),
-            message: words::finding(cell),
+            message: words::finding(report, cell),
         })
     };
     let mut all: Vec<_> = failures

@@ -50,7 +50,7 @@ pub(super) fn github_action_benchmark(report: &Report<'_>) -> anyhow::Result<Vec
             unit: metric.unit().name(),
             value: estimate.median,
             range: estimate.interval.map(|of| quantity::range(metric, of.low, of.high)),
-            extra: format!("{}: {}", words::verdict(cell.verdict), words::finding(cell)),
+            extra: format!("{}: {}", words::verdict(cell.verdict), words::finding(report, cell)),
         }
     };
     json(&measured(report).map(entry).collect::<Vec<_>>())
@@ -122,7 +122,7 @@ mod tests {
         let metric = &file["stock-ticker/sse"]["server_cpu_per_delivery"];
         let of = |key: &str| metric[key].as_f64().unwrap();
         assert!(of("lower_value") < of("value") && of("value") < of("upper_value"), "{metric}");
-        assert_eq!(file.as_object().unwrap().len(), 5, "one benchmark for each transport");
+        assert_eq!(file.as_object().unwrap().len(), 6, "one benchmark for each transport");
     }
 
     #[test]

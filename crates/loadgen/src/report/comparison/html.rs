@@ -236,9 +236,9 @@ mod tests {
     fn it_says_what_the_comparison_says() {
         let html = rendered(&fixture::comparison());
         for text in [
-            "Regression: 1 of 15 figures got worse",
+            "Regression: 1 of 18 figures got worse",
             "12\u{a0}% more [at most +13 %]",
-            "in at most 0.21 % of such comparisons",
+            "in at most 0.25 % of such comparisons",
             "the server was killed by signal 11",
             "<h2>notifications</h2>",
             "<span class=\"value bad\">regressed</span>",

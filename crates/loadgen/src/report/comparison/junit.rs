@@ -89,7 +89,7 @@ fn suite(report: &Report<'_>, scenario: usize) -> Suite {
     let cases = transports.flat_map(|&transport| {
         let class = format!("{name}.{transport}");
         let own = report.cells_of(scenario).filter(move |cell| cell.transport == transport);
-        let gates: Vec<_> = own.map(|cell| case_of_gate(&class, cell)).collect();
+        let gates: Vec<_> = own.map(|cell| case_of_gate(report, &class, cell)).collect();
         cases_of_failures(report, scenario, transport, &class).into_iter().chain(gates)
     });
     let mut properties: Vec<_> = words::builds(report).into();
@@ -103,7 +103,7 @@ fn suite(report: &Report<'_>, scenario: usize) -> Suite {
     }
 }
 
-fn case_of_gate(class: &str, cell: &GatedCell) -> Case {
+fn case_of_gate(report: &Report<'_>, class: &str, cell: &GatedCell) -> Case {
     let outcome = match cell.verdict {
         Verdict::Pass | Verdict::Improved => Outcome::Passed,
         Verdict::Inconclusive => Outcome::Skipped,
@@ -111,7 +111,7 @@ fn case_of_gate(class: &str, cell: &GatedCell) -> Case {
         Verdict::Regressed => Outcome::Failure,
     };
     let (class, name) = (class.to_owned(), cell.gate.metric.name());
-    Case { class, name, outcome, text: words::finding(cell) }
+    Case { class, name, outcome, text: words::finding(report, cell) }
 }
 
 fn cases_of_failures(
@@ -157,18 +157,18 @@ mod tests {
         let comparison = fixture::comparison();
         let xml = document(&Report::of(&comparison)).unwrap();
         for text in [
-            "<testsuites name=\"pushbench compare\" tests=\"25\"",
+            "<testsuites name=\"pushbench compare\" tests=\"30\"",
             "<testsuite name=\"stock-ticker\" tests=\"15\"",
             "<testcase classname=\"stock-ticker.sse\" name=\"server_cpu_per_delivery\">\n<failure message=\"12 % more [at most +13 %]",
             "<testcase classname=\"stock-ticker.websocket\" name=\"latency_p50\">\n<skipped message=\"",
-            "<testcase classname=\"notifications.polling\" name=\"latency_p50\">\n<error message=\"only 3 blocks can be trusted",
+            "<testcase classname=\"notifications.polling\" name=\"latency_p50\">\n<error message=\"only 3 of 8 blocks can be trusted",
             "<testcase classname=\"stock-ticker.long-polling\" name=\"deliveries\">\n<failure message=\"",
             "<testcase classname=\"notifications.tcp\" name=\"trials\">\n<failure message=\"",
             "<property name=\"Candidate\" value=\"wake-ups\"/>",
         ] {
             assert!(xml.contains(text), "{text} is missing in {xml}");
         }
-        assert_eq!(xml.matches("<testcase ").count(), 25);
+        assert_eq!(xml.matches("<testcase ").count(), 30);
         assert_eq!(xml.matches("<failure ").count(), 3);
     }
 
@@ -176,7 +176,7 @@ mod tests {
     fn what_comes_from_outside_is_text() {
         let comparison = hostile("]]></testcase>\"'&\u{0}\u{1b}\u{ffff}\n<b>");
         let xml = document(&Report::of(&comparison)).unwrap();
-        assert_eq!(xml.matches("</testcase>").count(), 25);
+        assert_eq!(xml.matches("</testcase>").count(), 30);
         assert!(!xml.contains("<b>"), "{xml}");
         let is_legal = |char: char| char == '\n' || !char.is_control() && char != '\u{ffff}';
         assert!(xml.chars().all(is_legal), "{xml:?}");

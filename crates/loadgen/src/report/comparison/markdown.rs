@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(
             lines.next(),
             Some(
-                "**Regression: 1 of 15 figures got worse, and the candidate failed or lost events on 2 transports.**"
+                "**Regression: 1 of 18 figures got worse, and the candidate failed or lost events on 2 transports.**"
             )
         );
         let (open, folded) = text.split_once("<details>").unwrap();
@@ -177,7 +177,7 @@ mod tests {
             !open.contains("| SSE latency p50 |") && folded.contains("| SSE latency p50 |"),
             "{text}"
         );
-        assert!(folded.contains("in at most 0.21 % of such comparisons"), "{text}");
+        assert!(folded.contains("in at most 0.25 % of such comparisons"), "{text}");
     }
 
     #[test]

@@ -36,7 +36,7 @@ mod tests {
     fn it_ends_with_the_verdict_within_a_hundred_columns() {
         let comparison = fixture::comparison();
         let text = text(&Report::of(&comparison), false);
-        let (tables, verdict) = text.split_once("\nRegression: 1 of 15").unwrap();
+        let (tables, verdict) = text.split_once("\nRegression: 1 of 18").unwrap();
         let row = tables.lines().find(|line| line.contains("SSE server CPU/delivery")).unwrap();
         assert!(row.contains("+12 %") && row.ends_with("regressed"), "{row}");
         assert!(

@@ -1,7 +1,7 @@
 //! What is said of two builds, in sentences. What they claim is decided in `analysis`.
 
 use super::Report;
-use crate::analysis::regression::{Evidence, Failure, GatedCell, MIN_BLOCKS, Verdict};
+use crate::analysis::regression::{Evidence, Failure, GatedCell, Verdict};
 use crate::report::{quantity, words};
 use crate::results::comparison::Role;
 
@@ -87,14 +87,14 @@ pub(super) fn ended(text: &str) -> String {
 
 /// What is said of one cell.
 pub(super) fn line(report: &Report<'_>, cell: &GatedCell) -> String {
-    format!("{}{}: {}", place(report, cell.scenario), subject(cell), finding(cell))
+    format!("{}{}: {}", place(report, cell.scenario), subject(cell), finding(report, cell))
 }
 
 /// The same without its subject.
-pub(super) fn finding(cell: &GatedCell) -> String {
+pub(super) fn finding(report: &Report<'_>, cell: &GatedCell) -> String {
     let evidence = shown(cell);
     let (Some(ratio), Some(upper)) = (evidence.ratio, evidence.upper) else {
-        return unknown(cell);
+        return unknown(report, cell);
     };
     let (first, blocks) = (&cell.first, cell.first.blocks.len());
     let change = format!("{} [at most {}], gate {}", more(ratio), signed(upper), gate(cell));
@@ -122,12 +122,12 @@ pub(super) fn finding(cell: &GatedCell) -> String {
 }
 
 /// Why nothing is known.
-fn unknown(cell: &GatedCell) -> String {
-    let Evidence { blocks, ratio, .. } = shown(cell);
-    match blocks.len() {
-        some if some < MIN_BLOCKS || ratio.is_some() => {
-            let verb = if some == 1 { "block" } else { "blocks" };
-            format!("only {some} {verb} can be trusted, and none may be left out")
+fn unknown(report: &Report<'_>, cell: &GatedCell) -> String {
+    let [first, confirm] = report.comparison.blocks;
+    let planned = if cell.confirm.is_some() { confirm } else { first };
+    match shown(cell).blocks.len() {
+        blocks if blocks < planned as usize => {
+            format!("only {blocks} of {planned} blocks can be trusted")
         }
         _ => "there is no ratio to a value of 0".to_owned(),
     }
@@ -295,7 +295,7 @@ mod tests {
         let (headline, findings) = lines(|_| {});
         assert_eq!(
             headline,
-            "Regression: 1 of 15 figures got worse, and the candidate failed or lost events on 2 transports."
+            "Regression: 1 of 18 figures got worse, and the candidate failed or lost events on 2 transports."
         );
         let first: Vec<_> = findings.iter().take(3).map(String::as_str).collect();
         assert_eq!(
@@ -359,7 +359,7 @@ mod tests {
         let comparison = fixture::comparison();
         let text = guarantee(&Report::of(&comparison));
         assert!(
-            text.starts_with("Identical builds are called a regression in at most 0.21 % of"),
+            text.starts_with("Identical builds are called a regression in at most 0.25 % of"),
             "{text}"
         );
     }
