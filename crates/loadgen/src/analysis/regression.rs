@@ -392,4 +392,26 @@ mod tests {
         assert_eq!((evidence.ratio, evidence.upper), (None, None));
         assert!(!evidence.is_suspect());
     }
+
+    #[test]
+    fn a_block_that_is_missing_decides_nothing() {
+        let mut comparison = crate::results::fixture::comparison();
+        let regressed = |comparison: &Comparison| {
+            let cells = decide(comparison).cells.into_iter();
+            cells.filter(|cell| cell.verdict == Verdict::Regressed).collect::<Vec<_>>()
+        };
+        let GatedCell { scenario, transport, gate, .. } = regressed(&comparison)[0].clone();
+        assert!(suspects(&comparison).contains(&(scenario, transport)));
+        let missing = comparison.trials.iter().position(|of| {
+            (of.scenario, of.trial.transport, of.stage) == (scenario, transport, Stage::First)
+        });
+        comparison.trials.remove(missing.unwrap());
+        assert!(!suspects(&comparison).contains(&(scenario, transport)));
+        let cells = decide(&comparison).cells;
+        let same = |cell: &&GatedCell| {
+            (cell.scenario, cell.transport, cell.gate) == (scenario, transport, gate)
+        };
+        let cell = cells.iter().find(same).unwrap();
+        assert_eq!((cell.verdict, cell.first.blocks.len()), (Verdict::Invalid, 7));
+    }
 }
