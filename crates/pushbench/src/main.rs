@@ -1,7 +1,8 @@
 //! `pushbench`: one program that serves, measures and reports.
 //!
 //! Exit codes: 0 all is well; 1 the tool, a trial or a check failed, or deliveries were lost; 2 the command line or the
-//! scenario is wrong; 3 the measurement cannot be trusted; 130 interrupted.
+//! scenario is wrong; 3 the measurement cannot be trusted; 99 a threshold is crossed or a
+//! regression confirmed; 130 interrupted.
 
 mod serve;
 
@@ -12,7 +13,8 @@ use std::str::FromStr;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand};
 use pushbench_loadgen::command::{
-    self, AlreadyExists, Build, Check, Ending, RunOptions, SelftestOptions, SelftestResult,
+    self, AlreadyExists, Build, Check, CompareOptions, Compared, Ending, RunOptions,
+    SelftestOptions, SelftestResult, Unusable,
 };
 use pushbench_loadgen::scenario::ScenarioError;
 
@@ -26,12 +28,14 @@ struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 all is well · 1 the tool, a trial or a check failed, or deliveries were lost · 2 wrong usage or \
-                          scenario · 3 the measurement cannot be trusted · 130 interrupted";
+                          scenario · 3 the measurement cannot be trusted · 99 a threshold is crossed or a regression confirmed · 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Replay a scenario over every transport and compare them.
     Run(RunArguments),
+    /// Measure two builds of a server against each other and say whether the second is worse.
+    Compare(CompareArguments),
     /// Render the table, charts and page of a results folder again.
     Report {
         /// A folder that `run` has left.
@@ -75,6 +79,39 @@ struct RunArguments {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A BUILD is a pushbench program, a server command as `run --server` takes it, or a \
+                        git revision, which is built: in this order. Two results folders of `run` in the \
+                        place of scenarios, without builds, are compared as they are: advice on bytes, \
+                        losses and instructions alone."
+)]
+struct CompareArguments {
+    /// Scenario files, or folders of them; or two results folders.
+    #[arg(required = true, value_name = "SCENARIO")]
+    inputs: Vec<PathBuf>,
+    /// What the candidate is held against.
+    #[arg(long, value_name = "BUILD", requires = "candidate")]
+    baseline: Option<String>,
+    /// What may have become worse.
+    #[arg(long, value_name = "BUILD", requires = "baseline")]
+    candidate: Option<String>,
+    /// Where the results go [default: results/compare-<scenario>-<time>].
+    #[arg(long, value_name = "DIR", requires = "baseline")]
+    out: Option<PathBuf>,
+    /// Blocks of the first stage, from 5 to 10.
+    #[arg(long, value_name = "N", default_value_t = 8, requires = "baseline",
+          value_parser = clap::value_parser!(u32).range(5..=10))]
+    blocks: u32,
+    /// Decides the order of everything: the same seed repeats it [default: a new one each time].
+    #[arg(long, value_name = "N", requires = "baseline")]
+    seed: Option<u64>,
+    /// How long the first stage of each scenario may take: trials that would take longer are
+    /// shortened, as far as their figures allow.
+    #[arg(long, value_name = "TIME", default_value = "6m", requires = "baseline")]
+    max_time: humantime::Duration,
+}
+
+#[derive(Debug, clap::Args)]
 struct SelftestArguments {
     /// Run these checks alone [default: all].
     #[arg(long, value_name = "NAME", num_args = 1.., value_parser = check_names())]
@@ -101,7 +138,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("{error:#}");
-            let is_users = error.is::<ScenarioError>() || error.is::<AlreadyExists>();
+            let is_users = error.is::<ScenarioError>()
+                || error.is::<AlreadyExists>()
+                || error.is::<Unusable>();
             ExitCode::from(if is_users { 2 } else { 1 })
         }
     }
@@ -113,7 +152,15 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             Ending::Complete => ExitCode::SUCCESS,
             Ending::SomeFailed | Ending::Unfaithful => ExitCode::FAILURE,
             Ending::Untrusted => ExitCode::from(3),
+            // As k6 has it.
+            Ending::Crossed => ExitCode::from(99),
             Ending::Interrupted => ExitCode::from(130),
+        }),
+        Command::Compare(arguments) => Ok(match compare(arguments)? {
+            Compared::Passed => ExitCode::SUCCESS,
+            Compared::Invalid => ExitCode::from(3),
+            Compared::Regressed => ExitCode::from(99),
+            Compared::Interrupted => ExitCode::from(130),
         }),
         Command::Report { dir } => command::report(&dir).map(|()| ExitCode::SUCCESS),
         Command::Check { scenarios } => Ok(match command::check(&scenarios)? {
@@ -139,17 +186,43 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn run_options(arguments: RunArguments) -> RunOptions {
-    let command_line = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
     RunOptions {
         scenario: arguments.scenario,
         out: arguments.out,
         server: arguments.server.map(|Words(words)| words),
-        command_line: command_line.collect(),
-        build: Build {
-            version: env!("CARGO_PKG_VERSION"),
-            revision: option_env!("PUSHBENCH_REVISION"),
-        },
+        command_line: command_line(),
+        build: BUILD,
     }
+}
+
+/// What is running.
+const BUILD: Build =
+    Build { version: env!("CARGO_PKG_VERSION"), revision: option_env!("PUSHBENCH_REVISION") };
+
+fn command_line() -> Vec<String> {
+    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
+}
+
+fn compare(arguments: CompareArguments) -> anyhow::Result<Compared> {
+    let CompareArguments { inputs, baseline, candidate, out, blocks, seed, max_time } = arguments;
+    let Some((baseline, candidate)) = baseline.zip(candidate) else {
+        let [baseline, candidate] = &inputs[..] else {
+            let message = "name two builds with --baseline and --candidate, or two results folders";
+            return Err(Unusable(message.to_owned()).into());
+        };
+        return command::compare_stored(baseline, candidate);
+    };
+    command::compare(&CompareOptions {
+        baseline,
+        candidate,
+        scenarios: inputs,
+        out,
+        blocks,
+        seed,
+        max_time: max_time.into(),
+        command_line: command_line(),
+        build: BUILD,
+    })
 }
 
 fn selftest_options(arguments: SelftestArguments) -> SelftestOptions {

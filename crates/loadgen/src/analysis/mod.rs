@@ -1,11 +1,13 @@
 //! What the trials of a run say together: estimates, latency curves and the verdict. It is pure:
 //! it reads no file and formats nothing, and renderers decide nothing that it did not.
 
+pub mod advisory;
 mod estimate;
 mod interval;
 mod latency;
 pub mod regression;
 mod theory;
+pub mod thresholds;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -18,6 +20,7 @@ pub use estimate::Estimate;
 pub use interval::{Interval, Ratio};
 pub use latency::{Latency, SpectrumPoint, TimePoint};
 pub use theory::{Law, Prediction};
+pub use thresholds::Checked;
 pub use verdict::{Concern, Group, RANKED, Ranking};
 
 /// Everything that a report shows.
@@ -27,6 +30,8 @@ pub struct Analysis {
     pub cells: Vec<Cell>,
     /// What limits the trust in the figures or the transports, worst first.
     pub concerns: Vec<Concern>,
+    /// Whether the figures keep to the scenario's thresholds, in its order.
+    pub thresholds: Vec<Checked>,
 }
 
 /// The transports under one set of parameters.
@@ -175,7 +180,7 @@ pub fn analyse(run: &Run, log: &LatencyLog) -> Analysis {
     let intervals = latency::by_trial(run, log);
     let cells: Vec<_> = names.into_iter().map(|name| cell(run, log, &intervals, name)).collect();
     let concerns = verdict::concerns(run, &cells);
-    Analysis { cells, concerns }
+    Analysis { cells, concerns, thresholds: thresholds::of_run(run) }
 }
 
 fn cell(run: &Run, log: &LatencyLog, intervals: &[Vec<usize>], name: &str) -> Cell {

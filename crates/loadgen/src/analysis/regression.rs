@@ -160,6 +160,15 @@ impl Evidence {
         }
     }
 
+    /// The same, if so many blocks were to be measured: fewer decide nothing. The bound on false
+    /// alarms is that of the number which was fixed in advance.
+    fn out_of(self, planned: u32) -> Self {
+        if self.blocks.len() < planned as usize {
+            return Self { upper: None, critical: None, ..self };
+        }
+        self
+    }
+
     /// Whether these blocks alone say that the metric got worse.
     #[must_use]
     pub fn is_suspect(&self) -> bool {
@@ -238,9 +247,9 @@ fn cell(
     transport: Transport,
     gate: Gate,
 ) -> Option<GatedCell> {
-    let evidence = |stage| {
+    let evidence = |stage: Stage| {
         let pairs = pairs(comparison, scenario, transport, stage, gate.metric);
-        Evidence::of(pairs, gate)
+        Evidence::of(pairs, gate).out_of(comparison.blocks[stage as usize])
     };
     let first = evidence(Stage::First);
     let ran =
@@ -297,13 +306,15 @@ fn failure(comparison: &Comparison, scenario: usize, transport: Transport) -> Ve
         let baseline = counts(Role::Baseline);
         failures.push(Failure::Unfaithful { scenario, transport, counts: candidate, baseline });
     }
-    for role in [Role::Candidate, Role::Baseline] {
+    // What the baseline cannot do either says nothing about the candidate.
+    let failed = [Role::Baseline, Role::Candidate].into_iter().find_map(|role| {
         let reason = of(role).find_map(|of| match &of.trial.outcome {
             crate::results::Outcome::Failed { reason } => Some(reason.clone()),
             _ => None,
-        });
-        failures.extend(reason.map(|reason| Failure::Failed { role, scenario, transport, reason }));
-    }
+        })?;
+        Some(Failure::Failed { role, scenario, transport, reason })
+    });
+    failures.extend(failed);
     failures
 }
 

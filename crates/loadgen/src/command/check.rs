@@ -44,7 +44,8 @@ fn check_to(paths: &[PathBuf], out: &mut impl Write) -> io::Result<bool> {
     Ok(all_right)
 }
 
-fn scenarios_at(path: &Path) -> io::Result<Vec<PathBuf>> {
+/// The file, or all `*.toml` of the folder.
+pub(super) fn scenarios_at(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

@@ -2,7 +2,10 @@
 
 use pushbench_wire::Transport;
 
-use crate::results::{Metric, Run, Trial};
+use crate::analysis::Checked;
+use crate::analysis::thresholds::Judgement;
+use crate::report::threshold_line;
+use crate::results::{Run, Trial};
 use crate::scenario::schedule::PlannedTrial;
 
 /// How a run ended.
@@ -12,40 +15,64 @@ pub enum Ending {
     Complete,
     /// At least one trial failed; the others are kept.
     SomeFailed,
+    /// A threshold of the scenario is crossed.
+    Crossed,
     /// Deliveries were lost, duplicated or out of order.
     Unfaithful,
-    /// Fewer than half of a transport's trials can be trusted.
+    /// Fewer than half of a transport's trials can be trusted, or a threshold cannot be judged.
     Untrusted,
     /// It was interrupted; finished trials are kept.
     Interrupted,
 }
 
 impl Ending {
-    /// Of a run with these trials planned.
-    pub(super) fn of(run: &Run, planned: &[PlannedTrial]) -> Self {
+    /// Of a run with these trials planned and these thresholds checked.
+    pub(super) fn of(run: &Run, planned: &[PlannedTrial], thresholds: &[Checked]) -> Self {
+        let has_any = |judged: fn(&Judgement) -> bool| {
+            thresholds.iter().any(|checked| judged(&checked.judgement))
+        };
         if run.manifest.interrupted {
             Self::Interrupted
         } else if run.trials.iter().any(Trial::has_failed) {
             Self::SomeFailed
-        } else if run.trials.iter().any(is_unfaithful) {
+        } else if has_any(|judgement| *judgement == Judgement::Crossed) {
+            Self::Crossed
+        } else if run.trials.iter().any(Trial::is_unfaithful) {
             Self::Unfaithful
-        } else if shortages(run, planned).is_empty() {
-            Self::Complete
-        } else {
+        } else if has_any(|judgement| matches!(judgement, Judgement::Unknown(_)))
+            || !shortages(run, planned).is_empty()
+        {
             Self::Untrusted
+        } else {
+            Self::Complete
         }
     }
 }
 
-/// Whether the account of a trial's deliveries does not come out even.
-fn is_unfaithful(trial: &Trial) -> bool {
-    [Metric::Lost, Metric::Duplicated, Metric::Reordered]
-        .into_iter()
-        .any(|metric| trial.value(metric).is_some_and(|count| count > 0.0))
+/// What speaks for the ending, for the last lines of a run: who is short of trials, and every
+/// threshold that is not kept.
+pub(super) fn reasons(
+    ending: Ending,
+    run: &Run,
+    planned: &[PlannedTrial],
+    thresholds: &[Checked],
+) -> Vec<String> {
+    let lines = |of: fn(&Judgement) -> bool| {
+        thresholds.iter().filter(move |checked| of(&checked.judgement)).map(threshold_line)
+    };
+    match ending {
+        Ending::Crossed => lines(|judgement| *judgement == Judgement::Crossed).collect(),
+        Ending::Untrusted => {
+            let mut reasons = shortages(run, planned);
+            reasons.extend(lines(|judgement| matches!(judgement, Judgement::Unknown(_))));
+            reasons
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A sentence for every transport of which fewer than half of the planned trials are valid.
-pub(super) fn shortages(run: &Run, planned: &[PlannedTrial]) -> Vec<String> {
+fn shortages(run: &Run, planned: &[PlannedTrial]) -> Vec<String> {
     let mut transports: Vec<Transport> = planned.iter().map(|trial| trial.transport).collect();
     transports.sort_unstable();
     transports.dedup();
@@ -76,7 +103,10 @@ fn shortage(run: &Run, planned: &[PlannedTrial], transport: Transport) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{Outcome, Warning, fixture};
+    use crate::analysis::thresholds::check;
+    use crate::results::{Metric, Outcome, Warning, fixture};
+    use crate::scenario::Scenario;
+    use crate::scenario::template::TEMPLATE;
 
     /// The fixture's run, whose trials are given these outcomes, and its plan.
     fn run(blocks: u32, outcome: impl Fn(Transport, u32) -> Outcome) -> (Run, Vec<PlannedTrial>) {
@@ -104,6 +134,29 @@ mod tests {
         (run, planned)
     }
 
+    /// What the run's trials say about thresholds: the first is kept without losses and crossed with
+    /// some, the second rests on what the fixture has not measured.
+    fn checked(run: &Run) -> Vec<Checked> {
+        let lines =
+            "[thresholds]\n\"*.lost\" = [\"count==0\"]\n\"sse.latency\" = [\"p(99.9)<1s\"]\n";
+        let text = TEMPLATE.replace("[thresholds]\n", lines);
+        let trials: Vec<_> = run.trials.iter().collect();
+        check(&Scenario::parse(&text, "").unwrap(), &trials)
+    }
+
+    #[test]
+    fn a_threshold_that_nobody_can_judge_makes_a_run_untrusted() {
+        let (run, planned) = run(1, |_, _| Outcome::Valid);
+        let thresholds = checked(&run);
+        let ending = Ending::of(&run, &planned, &thresholds);
+        assert_eq!(ending, Ending::Untrusted);
+        let reasons = reasons(ending, &run, &planned, &thresholds);
+        assert_eq!(reasons.len(), 1, "only those that are not kept");
+        assert!(reasons[0].starts_with("sse.latency: p(99.9)<1s cannot be judged"), "{reasons:?}");
+        let kept = &thresholds[..thresholds.len() - 1];
+        assert_eq!(Ending::of(&run, &planned, kept), Ending::Complete);
+    }
+
     #[test]
     fn half_of_the_trials_are_enough() {
         for (blocks, invalid, ending) in [
@@ -119,7 +172,11 @@ mod tests {
                 let is_invalid = transport == Transport::Sse && block <= invalid;
                 if is_invalid { Outcome::Invalid } else { Outcome::Valid }
             });
-            assert_eq!(Ending::of(&run, &planned), ending, "{invalid} of {blocks} are invalid");
+            assert_eq!(
+                Ending::of(&run, &planned, &[]),
+                ending,
+                "{invalid} of {blocks} are invalid"
+            );
         }
     }
 
@@ -143,11 +200,16 @@ mod tests {
     fn what_is_worse_goes_first() {
         let invalid = |_, _| Outcome::Invalid;
         let (mut untrusted, planned) = run(1, invalid);
+        let mut thresholds = Vec::new();
+        assert_eq!(Ending::of(&untrusted, &planned, &thresholds), Ending::Untrusted);
         untrusted.trials[0].values.insert(Metric::Lost, 1.0);
-        assert_eq!(Ending::of(&untrusted, &planned), Ending::Unfaithful);
+        assert_eq!(Ending::of(&untrusted, &planned, &thresholds), Ending::Unfaithful);
+        thresholds = checked(&untrusted);
+        assert_eq!(thresholds[0].judgement, Judgement::Crossed);
+        assert_eq!(Ending::of(&untrusted, &planned, &thresholds), Ending::Crossed);
         untrusted.trials[1].outcome = Outcome::Failed { reason: String::new() };
-        assert_eq!(Ending::of(&untrusted, &planned), Ending::SomeFailed);
+        assert_eq!(Ending::of(&untrusted, &planned, &thresholds), Ending::SomeFailed);
         untrusted.manifest.interrupted = true;
-        assert_eq!(Ending::of(&untrusted, &planned), Ending::Interrupted);
+        assert_eq!(Ending::of(&untrusted, &planned, &thresholds), Ending::Interrupted);
     }
 }

@@ -2,8 +2,10 @@
 
 mod bench;
 mod check;
+mod compare;
 mod ending;
 mod init;
+mod manifest;
 mod progress;
 mod report;
 mod run;
@@ -11,6 +13,7 @@ mod schema;
 mod selftest;
 
 pub use check::check;
+pub use compare::{CompareOptions, Compared, Unusable, compare, compare_stored};
 pub use ending::Ending;
 pub use init::{AlreadyExists, init};
 pub use report::report;

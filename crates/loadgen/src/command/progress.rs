@@ -1,6 +1,7 @@
 //! Live progress on standard error: a bar on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use pushbench_wire::clock;
@@ -14,12 +15,22 @@ use crate::scenario::Workload;
 pub(super) struct Progress {
     bar: ProgressBar,
     is_terminal: bool,
-    /// Whether each trial leaves a line behind.
-    says_trials: bool,
+    lines: Lines,
     /// All trials that are planned, and those that have ended.
     planned: Share,
     ended: Share,
     current: Option<Current>,
+}
+
+/// What leaves a line behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    /// Nothing.
+    None,
+    /// Each trial.
+    Trials,
+    /// Each trial, and where there is no terminal each of its phases.
+    Phases,
 }
 
 /// Some of the trials.
@@ -51,12 +62,17 @@ impl Progress {
         }
         let is_terminal = std::io::stderr().is_terminal();
         let (planned, ended) = (Share::default(), Share::default());
-        Self { bar, is_terminal, says_trials: true, planned, ended, current: None }
+        Self { bar, is_terminal, lines: Lines::Phases, planned, ended, current: None }
+    }
+
+    /// The same for trials that are too many to say more of each than what became of it.
+    pub(super) fn without_phases() -> Self {
+        Self { lines: Lines::Trials, ..Self::new() }
     }
 
     /// The same for trials that are too many to leave a line each.
     pub(super) fn without_trials() -> Self {
-        Self { says_trials: false, ..Self::new() }
+        Self { lines: Lines::None, ..Self::new() }
     }
 
     /// So many trials of `workload` will come.
@@ -65,6 +81,11 @@ impl Progress {
         self.planned.trials += trials;
         self.planned.ms += trial.as_millis() as u64 * u64::from(trials);
         self.bar.set_length(self.planned.ms);
+    }
+
+    /// How long what is planned and has not ended will take.
+    pub(super) fn left(&self) -> Duration {
+        Duration::from_millis(self.planned.ms.saturating_sub(self.ended.ms))
     }
 
     /// A trial begins.
@@ -92,7 +113,7 @@ impl Progress {
         let place = self.place(current);
         if !self.is_terminal {
             let is_shown = !matches!(phase, Phase::Connect(_) | Phase::Drain(_));
-            if self.says_trials && is_new && is_shown {
+            if self.lines == Lines::Phases && is_new && is_shown {
                 eprintln!("{place}: {}", word(phase));
             }
             return;
@@ -121,11 +142,20 @@ impl Progress {
     /// A trial has ended: what became of it stays on the screen.
     pub(super) fn end(&mut self, trial: &Trial) {
         let Some(current) = self.current.take() else { return };
-        if self.says_trials {
-            self.line(&format!("{}: {}", self.place(&current), trial_line(trial)));
-        }
+        let place = self.place(&current);
         self.ended.trials += 1;
         self.ended.ms += current.trial_ms;
+        match self.lines {
+            Lines::None => {}
+            // A bar says it all the time.
+            Lines::Trials if !self.is_terminal => {
+                let left_s = self.left().as_secs();
+                self.line(&format!("{place}: {}; about {left_s} s left", trial_line(trial)));
+            }
+            Lines::Trials | Lines::Phases => {
+                self.line(&format!("{place}: {}", trial_line(trial)));
+            }
+        }
     }
 
     fn place(&self, current: &Current) -> String {

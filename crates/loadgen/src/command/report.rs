@@ -30,7 +30,7 @@ pub(super) fn show(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<()
 
 /// Whether output may be coloured: on a terminal, unless `NO_COLOR` says otherwise
 /// (<https://no-color.org>).
-fn colour_on_stdout() -> bool {
+pub(super) fn colour_on_stdout() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     std::io::stdout().is_terminal() && !refused
 }

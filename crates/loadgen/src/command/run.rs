@@ -4,17 +4,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 
 use super::bench::{Bench, Interrupted, Ran, Setup, own_server};
-use super::ending::{Ending, shortages};
+use super::ending::{Ending, reasons};
+use super::manifest::{Invocation, Source, free_folder, run_name};
 use super::progress::Progress;
 use super::report::show;
-use crate::engine::{fairness, probe};
+use crate::analysis::thresholds::check;
 use crate::results::latency_log::{Entry, LatencyLog};
-use crate::results::model::{SCHEMA_VERSION, ScenarioText};
-use crate::results::{Manifest, Run, folder};
-use crate::scenario::Scenario;
+use crate::results::model::SCHEMA_VERSION;
+use crate::results::{Run, folder};
 use crate::scenario::schedule::{self, PlannedTrial};
 
 /// What `pushbench run` was asked.
@@ -48,11 +47,12 @@ pub struct Build {
 /// A bad scenario (a [`crate::scenario::ScenarioError`]), a machine that cannot run it, or files
 /// that cannot be written. A trial that fails is no error but a row of the results.
 pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
-    let (scenario, text) = Scenario::load(&options.scenario)?;
+    let source = Source::load(&options.scenario)?;
+    let scenario = &source.scenario;
     let bench = Bench::new(scenario.workload.subscribers)?;
     let started = Timestamp::now();
-    let run_name = format!("{}-{}", scenario.name, started.strftime("%Y%m%d-%H%M%S"));
-    let dir = options.out.clone().unwrap_or_else(|| free_folder(&run_name));
+    let dir =
+        options.out.clone().unwrap_or_else(|| free_folder(&run_name(&scenario.name, started)));
     ensure!(
         !dir.join(folder::RUN_FILE).exists(),
         "{} already holds a run: name another folder with --out, or remove it",
@@ -60,32 +60,14 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
     );
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
 
-    let trials = schedule::trials(&scenario);
-    let manifest = Manifest {
-        run: run_name,
-        command: shell_words::join(&options.command_line),
-        seed: scenario.seed,
-        started_at: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        started_unix_s: started.as_duration().as_secs_f64(),
-        planned_trials: trials.len() as u32,
-        interrupted: false,
-        version: options.build.version.to_owned(),
-        revision: options.build.revision.map(str::to_owned),
-        server: options.server.as_ref().map_or("pushbench serve".to_owned(), shell_words::join),
-        machine: probe::machine(bench.cores()),
-        settings: fairness::settings(bench.cores(), options.server.is_none()),
-        scenario: ScenarioText {
-            name: scenario.name.clone(),
-            description: scenario.description.clone(),
-            path: options.scenario.display().to_string(),
-            sha256: Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect(),
-            text,
-        },
-    };
+    let trials = schedule::trials(scenario);
+    let (command_line, build) = (&options.command_line[..], &options.build);
+    let invocation = Invocation { command_line, build, started, cores: bench.cores() };
+    let manifest = invocation.manifest(&source, trials.len() as u32, options.server.as_deref());
     let server = options.server.clone().unwrap_or_else(own_server);
     let mut session = Session {
         bench,
-        setup: Setup { scenario: &scenario, server, record: true },
+        setup: Setup { scenario, server, record: true },
         dir: &dir,
         run: Run { schema_version: SCHEMA_VERSION, manifest, trials: Vec::new() },
         log: LatencyLog::default(),
@@ -96,22 +78,12 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Ending> {
     let Session { run, log, progress, .. } = session;
     progress.finish();
     show(&dir, &run, &log)?;
-    let ending = Ending::of(&run, &trials);
-    if ending == Ending::Untrusted {
-        for shortage in shortages(&run, &trials) {
-            eprintln!("{shortage}");
-        }
+    let thresholds = check(scenario, &run.trials.iter().collect::<Vec<_>>());
+    let ending = Ending::of(&run, &trials, &thresholds);
+    for reason in reasons(ending, &run, &trials, &thresholds) {
+        eprintln!("{reason}");
     }
     Ok(ending)
-}
-
-/// The folder that a run gets when none is named: two may start within a second.
-fn free_folder(run_name: &str) -> PathBuf {
-    let names = (2..).map(|number| format!("{run_name}-{number}"));
-    let mut folders = std::iter::once(run_name.to_owned())
-        .chain(names)
-        .map(|name| Path::new("results").join(name));
-    folders.find(|folder| !folder.exists()).unwrap_or_default()
 }
 
 /// A run in the making.

@@ -126,6 +126,26 @@ metrics! {
 }
 
 impl Metric {
+    /// The metric that has this name in files.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|metric| metric.name() == name)
+    }
+
+    /// Whether it takes an idle phase to be measured.
+    #[must_use]
+    pub const fn takes_idle_phase(self) -> bool {
+        matches!(
+            self,
+            Self::Idle
+                | Self::StandingServerCpu
+                | Self::StandingGeneratorCpu
+                | Self::StandingBytes
+                | Self::StandingRequests
+                | Self::ServerCpuAboveStandingPerDelivery
+        )
+    }
+
     /// Whether it is about how late deliveries were.
     #[must_use]
     pub const fn is_delivery_latency(self) -> bool {
@@ -152,6 +172,16 @@ mod tests {
     fn the_file_name_is_the_serde_name() {
         for &metric in Metric::ALL {
             assert_eq!(serde_json::to_value(metric).unwrap(), metric.name());
+            assert_eq!(Metric::named(metric.name()), Some(metric));
+        }
+    }
+
+    #[test]
+    fn what_takes_an_idle_phase_is_told_by_its_name() {
+        for &metric in Metric::ALL {
+            let name = metric.name();
+            let named = name == "idle" || name.contains("standing");
+            assert_eq!(metric.takes_idle_phase(), named, "{name}");
         }
     }
 

@@ -5,7 +5,7 @@ use askama::Template;
 
 use super::charts::{Figure, Trials};
 use super::sheet::{self, Entry, Sheet};
-use super::{quantity, words};
+use super::{quantity, thresholds, words};
 use crate::analysis::{Accounts, Analysis, Cell, Figures};
 use crate::results::{Metric, Outcome, Run, Trial};
 
@@ -30,6 +30,7 @@ const TRIAL_COLUMNS: [(&str, Metric); 11] = [
 const DATA_LIMIT: usize = 60_000;
 const TRIALS_LIMIT: usize = 50;
 const CONCERNS_LIMIT: usize = 30;
+const THRESHOLDS_LIMIT: usize = 60;
 /// The longest text from outside, in characters.
 const NOTE_LIMIT: usize = 300;
 const TEXT_LIMIT: usize = 20_000;
@@ -44,6 +45,8 @@ struct Page<'a> {
     description: String,
     command: String,
     scenario: String,
+    thresholds: Vec<thresholds::Line>,
+    thresholds_left_out: usize,
     concerns: Vec<String>,
     concerns_left_out: usize,
     trials: Vec<TrialView>,
@@ -112,6 +115,9 @@ pub(super) fn page(run: &Run, analysis: &Analysis) -> anyhow::Result<String> {
         cells.push(cell_view(run, cell, several, index)?);
     }
     let concerns = words::concerns(run, analysis);
+    let mut thresholds = thresholds::lines(&analysis.thresholds);
+    let thresholds_left_out = thresholds.len().saturating_sub(THRESHOLDS_LIMIT);
+    thresholds.truncate(THRESHOLDS_LIMIT);
     let page = Page {
         run,
         description: shortened(&run.manifest.scenario.description, TEXT_LIMIT / 10),
@@ -119,6 +125,8 @@ pub(super) fn page(run: &Run, analysis: &Analysis) -> anyhow::Result<String> {
         scenario: shortened(&run.manifest.scenario.text, TEXT_LIMIT),
         columns: TRIAL_COLUMNS.iter().map(|(heading, _)| *heading).collect(),
         cells,
+        thresholds,
+        thresholds_left_out,
         concerns_left_out: concerns.len().saturating_sub(CONCERNS_LIMIT),
         concerns: concerns
             .iter()
@@ -363,6 +371,17 @@ mod tests {
         }
         assert_eq!(html.matches("<svg ").count(), Figure::ALL.len());
         assert_eq!(html.matches("role=\"img\" aria-label=\"").count(), Figure::ALL.len());
+    }
+
+    #[test]
+    fn thresholds_stand_before_the_comparison() {
+        let html = rendered(&thresholds::tests::run());
+        let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text} is missing"));
+        let crossed =
+            "<li><span class=\"bad\">✗ sse.latency: max&#60;1ms is crossed: 4.47 ms</span>";
+        assert!(place(crossed) < place("<h2>Comparison"));
+        assert!(place(crossed) < place("<li><span>✓ sse.lost: count==0 is kept: 0</span>"));
+        assert!(!rendered(&fixture::run().0).contains("id=\"thresholds\""), "none were asked for");
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! `summary.md`: the verdict first, small enough for a comment on a pull request.
 
 use super::sheet::{self, Entry, Sheet};
-use super::words;
+use super::{thresholds, words};
 use crate::analysis::Analysis;
 use crate::results::Run;
 
 /// The most that GitHub takes in a comment is 65,536 characters; these keep below it whatever a run
 /// holds.
-const CONCERNS: usize = 40;
+const CONCERNS: usize = 35;
+const THRESHOLDS: usize = 20;
 const CELLS: usize = 10;
 const TEXT: usize = 500;
 
@@ -35,6 +36,17 @@ pub(super) fn summary(run: &Run, analysis: &Analysis) -> String {
         }
     }
     text += &left_out(analysis.cells.len(), CELLS, "cells");
+
+    let lines = thresholds::lines(&analysis.thresholds);
+    if !lines.is_empty() {
+        text += "## Thresholds\n\n";
+        for line in lines.iter().take(THRESHOLDS) {
+            let mark = if line.alarming { "**" } else { "" };
+            text += &format!("- {} {mark}{}{mark}\n", line.mark, escaped(&line.text));
+        }
+        text += &left_out(lines.len(), THRESHOLDS, "thresholds");
+        text.push('\n');
+    }
 
     let concerns = words::concerns(run, analysis);
     if !concerns.is_empty() {
@@ -173,8 +185,20 @@ mod tests {
     }
 
     #[test]
+    fn thresholds_are_a_list_with_the_crossed_ones_first() {
+        let run = thresholds::tests::run();
+        let text = summary(&run, &analyse(&run, &LatencyLog::default()));
+        let list = "## Thresholds\n\n- ✗ **sse.latency: max\\<1ms is crossed: 4.47 ms**\n- ? **";
+        assert!(text.contains(list), "{text}");
+        assert!(text.contains("\n- ✓ sse.lost: count==0 is kept: 0\n"), "{text}");
+    }
+
+    #[test]
     fn it_fits_into_a_comment_whatever_happened() {
-        let (mut run, _) = fixture::run();
+        let mut run = thresholds::tests::run();
+        let more =
+            "[thresholds]\n\"*.lost\" = [".to_owned() + &"\"count==0\",".repeat(9_000) + "]\n";
+        run.manifest.scenario.text = run.manifest.scenario.text.replace("[thresholds]", &more);
         let mut trial = run.trials[0].clone();
         trial.outcome = Outcome::Failed { reason: "<".repeat(3_000) };
         trial.cell = "`".repeat(5_000);
@@ -186,6 +210,8 @@ mod tests {
         run.manifest.command = "`".repeat(100_000);
         let text = summary(&run, &analyse(&run, &LatencyLog::default()));
         assert!(text.len() < 64 * 1024, "{} bytes", text.len());
-        assert!(text.contains("more notes in report.html") && text.contains("more cells"));
+        for what in ["more notes in report.html", "more cells", "more thresholds"] {
+            assert!(text.contains(what), "{what}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod markdown;
 pub(crate) mod quantity;
 mod sheet;
 mod table;
+mod thresholds;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use charts::{Figure, Trials};
 
 pub(crate) use table::aligned;
 pub use table::comparison;
+pub use thresholds::sentence as threshold_line;
 pub use words::trial_line;
 pub(crate) use words::{shortfall, title};
 

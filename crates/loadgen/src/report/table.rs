@@ -5,7 +5,7 @@ use comfy_table::{
 };
 
 use super::sheet::{self, Entry, Sheet};
-use super::words;
+use super::{thresholds, words};
 use crate::analysis::{Analysis, Cell};
 use crate::results::Run;
 
@@ -32,6 +32,14 @@ pub fn comparison(run: &Run, analysis: &Analysis, colour: bool) -> String {
         }
         for sentence in words::verdict(cell) {
             text += &wrapped("  ", &sentence);
+        }
+        text.push('\n');
+    }
+    let thresholds = thresholds::lines(&analysis.thresholds);
+    if !thresholds.is_empty() {
+        text += "Thresholds:\n";
+        for line in thresholds {
+            text += &wrapped(&format!("  {} ", line.mark), &line.text);
         }
         text.push('\n');
     }
@@ -153,6 +161,18 @@ mod tests {
         for line in text.lines() {
             assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
         }
+    }
+
+    #[test]
+    fn thresholds_have_a_mark_each() {
+        let text = rendered(&thresholds::tests::run(), false);
+        assert!(
+            text.contains("Thresholds:\n  ✗ sse.latency: max<1ms is crossed: 4.47 ms\n"),
+            "{text}"
+        );
+        assert!(text.contains("\n  ? sse.latency: p(99.9)<2s cannot"), "{text}");
+        assert!(text.contains("\n  ✓ sse.lost: count==0 is kept: 0\n"), "{text}");
+        assert!(!rendered(&fixture::run().0, false).contains("Thresholds"), "none were asked for");
     }
 
     #[test]

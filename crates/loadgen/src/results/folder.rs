@@ -7,14 +7,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use tempfile::{NamedTempFile, PersistError};
 
+use super::comparison::Comparison;
 use super::latency_log::LatencyLog;
-use super::model::{Run, SCHEMA_VERSION};
+use super::model::{Run, SCHEMA_VERSION, Trial};
 
 /// The name of the file that holds a [`Run`].
 pub const RUN_FILE: &str = "run.json";
 
 /// The name of the file that holds a [`LatencyLog`].
 pub const LATENCY_FILE: &str = "latency.hlog";
+
+/// The name of the file that holds a [`Comparison`].
+pub const COMPARISON_FILE: &str = "comparison.json";
 
 /// Writes a file so that `path` holds either what it held before or all of `bytes`, whatever
 /// happens meanwhile. Its folder is made if it does not exist.
@@ -74,23 +78,36 @@ fn readable_by_all() -> std::fs::Permissions {
 /// # Errors
 /// A value that is not finite, or what the operating system reports.
 pub fn save(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<()> {
-    for trial in &run.trials {
-        for (metric, value) in &trial.values {
-            // JSON has no such number: what could not be measured has no value at all.
-            ensure!(
-                value.is_finite(),
-                "{} of a {} trial is {value}",
-                metric.name(),
-                trial.transport
-            );
-        }
-    }
+    run.trials.iter().try_for_each(ensure_finite)?;
     let latencies = log.encode(run.manifest.started_unix_s).context("cannot write latencies")?;
-    let mut json = serde_json::to_vec_pretty(run).context("cannot write the run as JSON")?;
-    json.push(b'\n');
+    let json = json(run).context("cannot write the run as JSON")?;
     // The log first: trials are looked up in it, so it may hold more than `run.json` knows of.
     write_whole(&dir.join(LATENCY_FILE), &latencies)?;
     write_whole(&dir.join(RUN_FILE), &json)
+}
+
+/// Writes `comparison.json`; called after every trial.
+///
+/// # Errors
+/// A value that is not finite, or what the operating system reports.
+pub fn save_comparison(dir: &Path, comparison: &Comparison) -> anyhow::Result<()> {
+    comparison.trials.iter().try_for_each(|of| ensure_finite(&of.trial))?;
+    let json = json(comparison).context("cannot write the comparison as JSON")?;
+    write_whole(&dir.join(COMPARISON_FILE), &json)
+}
+
+fn ensure_finite(trial: &Trial) -> anyhow::Result<()> {
+    for (metric, value) in &trial.values {
+        // JSON has no such number: what could not be measured has no value at all.
+        ensure!(value.is_finite(), "{} of a {} trial is {value}", metric.name(), trial.transport);
+    }
+    Ok(())
+}
+
+fn json(of: &impl serde::Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut json = serde_json::to_vec_pretty(of)?;
+    json.push(b'\n');
+    Ok(json)
 }
 
 /// Reads what [`save`] wrote.

@@ -147,6 +147,14 @@ impl Trial {
     pub fn has_failed(&self) -> bool {
         matches!(self.outcome, Outcome::Failed { .. })
     }
+
+    /// Whether the account of its deliveries does not come out even.
+    #[must_use]
+    pub fn is_unfaithful(&self) -> bool {
+        [Metric::Lost, Metric::Duplicated, Metric::Reordered]
+            .into_iter()
+            .any(|metric| self.value(metric).is_some_and(|count| count > 0.0))
+    }
 }
 
 /// How a trial ended.

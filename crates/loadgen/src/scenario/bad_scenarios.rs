@@ -33,6 +33,8 @@ macro_rules! bad_scenarios {
     )+};
 }
 
+mod limits;
+
 #[test]
 fn the_right_one_is_accepted() {
     Scenario::parse(RIGHT, "right.toml").unwrap();
@@ -107,7 +109,7 @@ heartbeat = "5s""#]
     table_unknown:
         ["[polling]" => "[webrtc]
 [polling]"]
-        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `description`, `long-polling`, `name`, `polling`, `seed`, `sse`, `tcp`, `websocket` and `workload`"
+        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `description`, `gates`, `long-polling`, `name`, `polling`, `seed`, `sse`, `tcp`, `thresholds`, `websocket` and `workload`"
 
     text_for_a_count:
         ["subscribers = 10" => r#"subscribers = "many""#]

@@ -4,6 +4,7 @@
 //! Its fields are as wide as TOML's own types, so that a value out of range gets here, where its
 //! key, line and range are known.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -18,6 +19,8 @@ use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
 use super::error::{Problem, Problems, ScenarioError};
+use super::gates::{GateSchema, GatesFile};
+use super::thresholds::ThresholdsFile;
 use super::{Arrivals, Connection, Scenario, duration, shape, values};
 
 /// A scenario is a page of text; whatever is larger was named by mistake.
@@ -77,6 +80,17 @@ pub(super) struct ScenarioFile {
     pub(super) websocket: WebSocketFile,
     #[serde(default)]
     pub(super) tcp: TcpFile,
+    /// What figures must keep to, each key a metric (`"latency"` for every compared transport but
+    /// the yardstick, `"sse.latency"`, `"*.lost"`) and each value a list of comparisons as in k6:
+    /// `"p(99)<25ms"`, `"count==0"`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Vec<String>>")]
+    pub(super) thresholds: ThresholdsFile,
+    /// By how much a metric may get worse from one build to the next, as `compare` measures it:
+    /// `"5%"`, `{ share = "25%", floor = "500us" }`, `true` for its usual gate, `false` for none.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, GateSchema>")]
+    pub(super) gates: GatesFile,
 }
 
 /// Traffic and its duration, the same for every transport.

@@ -10,9 +10,11 @@ mod duration;
 mod error;
 mod file;
 mod gates;
+mod quantity;
 pub mod schedule;
 mod shape;
 pub mod template;
+pub mod thresholds;
 mod values;
 
 #[cfg(test)]
@@ -26,6 +28,7 @@ pub use arrivals::Arrivals;
 pub use error::{Problem, ScenarioError};
 pub use file::json_schema;
 pub use gates::Gate;
+pub use thresholds::Threshold;
 
 use pushbench_wire::Transport;
 
@@ -54,6 +57,11 @@ pub struct Scenario {
     pub websocket: WebSocket,
     /// How raw TCP is kept alive.
     pub tcp: Tcp,
+    /// What its figures must keep to, in the order of the file; a key that stands for several
+    /// transports gives one for each.
+    pub thresholds: Vec<Threshold>,
+    /// By how much metrics may get worse from one build to the next.
+    pub gates: Vec<Gate>,
 }
 
 impl Scenario {

@@ -37,6 +37,10 @@ impl Shape<'_, '_> {
         for (key, value) in table {
             match schema["properties"].get(key.get_ref().as_ref()) {
                 Some(schema) => self.value(key.get_ref(), value, schema),
+                // Any key may stand here; whoever reads the table knows which mean something.
+                None if schema["additionalProperties"].is_object() => {
+                    self.value(key.get_ref(), value, &schema["additionalProperties"]);
+                }
                 None => self.unknown(name, key, schema),
             }
         }
@@ -71,8 +75,7 @@ impl Shape<'_, '_> {
         } else if !homes.is_empty() {
             let _ = write!(message, ": it belongs {}", homes.join(" or "));
         } else {
-            let known: Vec<_> = known.iter().map(|key| format!("`{key}`")).collect();
-            let _ = write!(message, ": there are {}", enumerate(&known, "and"));
+            let _ = write!(message, ": there are {}", listed(&known, "and"));
         }
         self.problems.at(key.span(), message);
     }
@@ -111,6 +114,18 @@ impl Shape<'_, '_> {
                 }
             }
             (DeValue::Float(_), Some("number")) => {}
+            // Whoever reads it has one sentence for all that it may be.
+            _ if schema["anyOf"].is_array() => {}
+            // `sse.latency = …`, which TOML reads as a table within a table.
+            (DeValue::Table(table), Some("array")) if !table.is_empty() => {
+                let inner = table.keys().next().map_or("", |inner| inner.get_ref());
+                let message = format!(
+                    "`{key}` must be {}: put a key with a dot in quotes, \"{key}.{}\"",
+                    expected(key, schema),
+                    inner.escape_debug()
+                );
+                self.problems.at(value.span(), message);
+            }
             (found, _) => {
                 let mut message =
                     format!("`{key}` must be {}, found {}", expected(key, schema), describe(found));
@@ -167,13 +182,20 @@ fn strings(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+/// The one of the `known` words that `word` is likely to mean.
+pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let likeness = |known: &str| strsim::jaro_winkler(word, known);
     known
         .iter()
         .copied()
         .filter(|known| likeness(known) > LIKENESS)
         .max_by(|one, other| likeness(one).total_cmp(&likeness(other)))
+}
+
+/// Names as a message lists them: "`a`, `b` and `c`".
+pub(super) fn listed(names: &[&str], conjunction: &str) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    enumerate(&names, conjunction)
 }
 
 fn enumerate(items: &[String], conjunction: &str) -> String {

@@ -52,6 +52,27 @@ heartbeat = "15s" # from one ping to the next
 
 [tcp]
 heartbeat = "15s" # from one empty frame to the next
+
+# What figures must keep to: a run that crosses a limit says so and exits with 99. A key is a metric:
+# alone for every compared transport but the yardstick, "sse.latency" for one, "*.lost" for all.
+# Latencies have p(50), p(90), p(99), p(99.9), med, avg and max; what is lost has count; every other
+# metric of trials.csv has value. Times are in ns, us, ms or s, bytes in B, kB, KiB, MB or MiB.
+
+[thresholds]
+# "websocket.latency" = ["p(99)<25ms", "max<1s"]
+# "server_cpu_per_delivery" = ["value<20us"]
+# "*.lost" = ["count==0"]
+
+# By how much a metric may get worse before `pushbench compare` calls it a regression; `floor` is
+# what never counts, however large a share it is. `false` switches a gate off.
+
+[gates]
+server_cpu_per_delivery = "5%"
+bytes_per_delivery = "0.5%"
+latency_p50 = { share = "10%", floor = "100us" }
+latency_p99 = false # true: { share = "25%", floor = "500us" }
+server_memory_peak = { share = "5%", floor = "1MiB" }
+server_instructions_per_delivery = "2%" # where the machine counts them
 "#;
 
 #[cfg(test)]

@@ -53,6 +53,8 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
                 sse: Sse { heartbeat: sse },
                 websocket: WebSocket { heartbeat: websocket },
                 tcp: Tcp { heartbeat: tcp },
+                thresholds: Vec::new(),
+                gates: Gate::DEFAULTS.to_vec(),
             };
             // The least allowed payload fits into the server's log at every rate above.
             let most = (1 << 30) / scenario.log_events();

@@ -14,16 +14,18 @@ use super::file::{
     HOUR, MAX_BLOCKS, MAX_EVENTS_PER_CHANNEL, MAX_EVENTS_PER_SECOND, MAX_LOG_BYTES,
     MAX_PAYLOAD_BYTES, MAX_POLLING_INTERVAL, MAX_SUBSCRIBERS, ScenarioFile, TICK, WorkloadFile,
 };
-use super::{LongPolling, Polling, Scenario, Sse, Tcp, WebSocket, Workload, duration};
+use super::{
+    LongPolling, Polling, Scenario, Sse, Tcp, WebSocket, Workload, duration, gates, thresholds,
+};
 
 /// The scenario of a file whose values are all right alone. Where one is not, that is noted, and
 /// the scenario must not be used.
 pub(super) fn scenario(file: &ScenarioFile, problems: &mut Problems<'_>) -> Scenario {
     let mut values = Values { problems };
+    let compare = values.compare(&file.compare);
     Scenario {
         name: values.name(&file.name),
         description: values.description(&file.description),
-        compare: values.compare(&file.compare),
         blocks: values.count("blocks", &file.blocks, 1..=MAX_BLOCKS, ""),
         seed: values.seed(&file.seed),
         workload: values.workload(&file.workload),
@@ -42,6 +44,9 @@ pub(super) fn scenario(file: &ScenarioFile, problems: &mut Problems<'_>) -> Scen
         sse: Sse { heartbeat: values.heartbeat(&file.sse.heartbeat) },
         websocket: WebSocket { heartbeat: values.heartbeat(&file.websocket.heartbeat) },
         tcp: Tcp { heartbeat: values.heartbeat(&file.tcp.heartbeat) },
+        thresholds: thresholds::parse(&file.thresholds, &compare, values.problems),
+        gates: gates::parse(&file.gates, values.problems),
+        compare,
     }
 }
 

@@ -1,0 +1,270 @@
+//! Whether figures keep to the thresholds of their scenario. What cannot be judged is neither kept
+//! nor crossed: it makes the measurement invalid.
+
+use super::Estimate;
+use crate::results::{Metric, Run, Trial};
+use crate::scenario::thresholds::Operator;
+use crate::scenario::{Scenario, Threshold};
+
+pub use crate::scenario::thresholds::OverTrials;
+
+/// A threshold, and what the trials say about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// What was asked for.
+    pub threshold: Threshold,
+    /// The figure, in the unit of the metric; empty when too few trials could measure it.
+    pub value: Option<f64>,
+    /// Whether it keeps to the limit.
+    pub judgement: Judgement,
+}
+
+/// Whether a figure keeps to its limit. The order is from worst to best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Judgement {
+    /// It does not.
+    Crossed,
+    /// Nobody knows.
+    Unknown(Doubt),
+    /// It does.
+    Kept,
+}
+
+/// Why nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// Fewer than half of the trials have a figure that can be used; of a count, all that ran to
+    /// their end must have it.
+    Unmeasured {
+        /// Trials that have one.
+        measured: usize,
+        /// Trials of the transport.
+        trials: usize,
+    },
+    /// Deliveries were lost: latencies are those of the others, and would be greater with them.
+    LowerBound,
+}
+
+/// Holds the figures of `trials`, each transport by itself, against the thresholds of `scenario`, in
+/// the scenario's order. These may be all trials of a run, or those of one of two builds.
+#[must_use]
+pub fn check(scenario: &Scenario, trials: &[&Trial]) -> Vec<Checked> {
+    scenario.thresholds.iter().map(|threshold| checked(threshold, trials)).collect()
+}
+
+/// The thresholds that the scenario of `run` has. None, when it is of another version.
+pub(super) fn of_run(run: &Run) -> Vec<Checked> {
+    let text = &run.manifest.scenario;
+    let trials: Vec<_> = run.trials.iter().collect();
+    Scenario::parse(&text.text, &text.path)
+        .map_or_else(|_| Vec::new(), |scenario| check(&scenario, &trials))
+}
+
+fn checked(threshold: &Threshold, trials: &[&Trial]) -> Checked {
+    let trials: Vec<&Trial> =
+        trials.iter().copied().filter(|trial| trial.transport == threshold.transport).collect();
+    let value = figure(threshold, &trials);
+    let judgement = match value {
+        Ok(value) => judge(threshold, value, &trials),
+        Err(doubt) => Judgement::Unknown(doubt),
+    };
+    Checked { threshold: threshold.clone(), value: value.ok(), judgement }
+}
+
+/// The figure that is held against the limit.
+fn figure(threshold: &Threshold, trials: &[&Trial]) -> Result<f64, Doubt> {
+    let usable = |trial: &&&Trial| match threshold.over_trials {
+        OverTrials::Median => trial.is_valid(),
+        OverTrials::Total => !trial.has_failed(),
+    };
+    let values = values(trials.iter().filter(usable), threshold.metric);
+    let needed = match threshold.over_trials {
+        OverTrials::Median => trials.len().div_ceil(2),
+        // A trial that did not count may be the one that lost something.
+        OverTrials::Total => trials.iter().filter(usable).count().max(trials.len().div_ceil(2)),
+    };
+    let figure = match threshold.over_trials {
+        OverTrials::Median => Estimate::of(&values).map(|estimate| estimate.median),
+        OverTrials::Total => values.iter().copied().reduce(|sum, value| sum + value),
+    };
+    figure
+        .filter(|_| values.len() >= needed)
+        .ok_or(Doubt::Unmeasured { measured: values.len(), trials: trials.len() })
+}
+
+fn values<'a>(trials: impl Iterator<Item = &'a &'a Trial>, metric: Metric) -> Vec<f64> {
+    trials.filter_map(|trial| trial.value(metric)).filter(|value| value.is_finite()).collect()
+}
+
+fn judge(threshold: &Threshold, value: f64, trials: &[&Trial]) -> Judgement {
+    let Threshold { metric, operator, limit, .. } = *threshold;
+    let holds = operator.holds(value, limit);
+    // What would hold, or fail, for every greater figure too.
+    let stays = match operator {
+        Operator::Below | Operator::AtMost => !holds,
+        Operator::Above | Operator::AtLeast => holds,
+        Operator::Equal | Operator::Unequal => value > limit,
+    };
+    let is_bound = || trials.iter().any(|trial| trial.is_valid() && trial.is_lower_bound(metric));
+    match holds {
+        _ if !stays && is_bound() => Judgement::Unknown(Doubt::LowerBound),
+        true => Judgement::Kept,
+        false => Judgement::Crossed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use pushbench_wire::Transport;
+
+    use super::*;
+    use crate::results::{Outcome, fixture};
+    use crate::scenario::template::TEMPLATE;
+
+    fn scenario(lines: &str) -> Scenario {
+        let text = TEMPLATE.replace("[thresholds]\n", &format!("[thresholds]\n{lines}\n"));
+        Scenario::parse(&text, "").unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A trial of SSE for each value of `metric`.
+    fn trials(metric: Metric, values: &[Option<f64>]) -> Vec<Trial> {
+        let (run, _) = fixture::run();
+        let is_sse = |trial: &&Trial| trial.transport == Transport::Sse;
+        let trial = run.trials.iter().find(is_sse).unwrap();
+        let with = |value: &Option<f64>| {
+            let mut trial = trial.clone();
+            trial.values.remove(&metric);
+            trial.values.extend(value.map(|value| (metric, value)));
+            trial
+        };
+        values.iter().map(with).collect()
+    }
+
+    fn judged(line: &str, trials: &[Trial]) -> (Option<f64>, Judgement) {
+        let trials: Vec<_> = trials.iter().collect();
+        let checked = check(&scenario(line), &trials);
+        assert_eq!(checked.len(), 1);
+        (checked[0].value, checked[0].judgement)
+    }
+
+    const P99: &str = r#""sse.latency" = ["p(99)<25ms"]"#;
+
+    #[test]
+    fn the_median_over_valid_trials_decides() {
+        let mut trials = trials(Metric::LatencyP99, &[Some(24e6), Some(90e6), Some(20e6)]);
+        assert_eq!(judged(P99, &trials), (Some(24e6), Judgement::Kept));
+        trials[2].outcome = Outcome::Invalid;
+        assert_eq!(judged(P99, &trials), (Some(57e6), Judgement::Crossed));
+    }
+
+    #[test]
+    fn the_limit_itself_is_judged_by_the_operator() {
+        let trials = trials(Metric::LatencyP99, &[Some(25e6)]);
+        assert_eq!(judged(P99, &trials).1, Judgement::Crossed);
+        let at_most = P99.replace('<', "<=");
+        assert_eq!(judged(&at_most, &trials).1, Judgement::Kept);
+    }
+
+    #[test]
+    fn what_is_missing_is_never_kept() {
+        for (values, measured) in
+            [(vec![None], 0), (vec![None, None, Some(1e6)], 1), (vec![Some(f64::NAN)], 0)]
+        {
+            let doubt = Doubt::Unmeasured { measured, trials: values.len() };
+            let trials = trials(Metric::LatencyP99, &values);
+            assert_eq!(judged(P99, &trials), (None, Judgement::Unknown(doubt)));
+        }
+        let nothing = Doubt::Unmeasured { measured: 0, trials: 0 };
+        assert_eq!(judged(P99, &[]), (None, Judgement::Unknown(nothing)));
+        let half = trials(Metric::LatencyP99, &[None, Some(1e6)]);
+        assert_eq!(judged(P99, &half).1, Judgement::Kept, "half of them are enough");
+    }
+
+    #[test]
+    fn one_trial_that_lost_something_is_enough_for_a_count() {
+        const LOST: &str = r#""sse.lost" = ["count==0"]"#;
+        let mut of_three = trials(Metric::Lost, &[Some(0.0), Some(3.0), Some(0.0)]);
+        assert_eq!(judged(LOST, &of_three), (Some(3.0), Judgement::Crossed));
+        of_three[1].outcome = Outcome::Invalid;
+        assert_eq!(
+            judged(LOST, &of_three),
+            (Some(3.0), Judgement::Crossed),
+            "counted all the same"
+        );
+        let median = LOST.replace("count", "med");
+        assert_eq!(judged(&median, &of_three).1, Judgement::Kept);
+        let doubt = Doubt::Unmeasured { measured: 2, trials: 3 };
+        let uncounted = trials(Metric::Lost, &[Some(0.0), None, Some(0.0)]);
+        assert_eq!(judged(LOST, &uncounted).1, Judgement::Unknown(doubt));
+    }
+
+    #[test]
+    fn losses_leave_open_what_a_greater_latency_would_change() {
+        let mut trials = trials(Metric::LatencyP99, &[Some(20e6)]);
+        trials[0].values.insert(Metric::Lost, 1.0);
+        let open = Judgement::Unknown(Doubt::LowerBound);
+        for (comparison, judgement) in [
+            ("<25ms", open),
+            ("<=25ms", open),
+            ("<15ms", Judgement::Crossed),
+            (">15ms", Judgement::Kept),
+            (">25ms", open),
+            ("==25ms", open),
+            ("!=25ms", open),
+            ("!=15ms", Judgement::Kept),
+            ("==15ms", Judgement::Crossed),
+        ] {
+            let line = P99.replace("<25ms", comparison);
+            assert_eq!(judged(&line, &trials), (Some(20e6), judgement), "{comparison}");
+        }
+        let bytes = r#""sse.bytes_per_delivery" = ["<1MB"]"#;
+        assert_eq!(judged(bytes, &trials).1, Judgement::Kept, "no latency");
+    }
+
+    #[test]
+    fn each_transport_is_judged_by_its_own_trials() {
+        let (mut run, _) = fixture::run();
+        let lines = r#""latency" = ["p(99)<1.5ms"]"#;
+        run.manifest.scenario.text =
+            TEMPLATE.replace("[thresholds]\n", &format!("[thresholds]\n{lines}\n"));
+        let judgements: Vec<_> =
+            of_run(&run).into_iter().map(|of| (of.threshold.transport, of.judgement)).collect();
+        assert_eq!(
+            judgements,
+            [
+                (Transport::Polling, Judgement::Crossed),
+                (Transport::LongPolling, Judgement::Crossed),
+                (Transport::Sse, Judgement::Kept),
+                (Transport::WebSocket, Judgement::Kept),
+            ]
+        );
+        run.manifest.scenario.text = "of another version".to_owned();
+        assert_eq!(of_run(&run), []);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn only_what_holds_is_kept(
+            values in prop::collection::vec(prop::option::of(any::<f64>()), 0..6),
+            outcomes in prop::collection::vec(0..3, 6),
+        ) {
+            let mut trials = trials(Metric::LatencyP99, &values);
+            for (trial, outcome) in trials.iter_mut().zip(outcomes) {
+                trial.outcome = match outcome {
+                    0 => Outcome::Valid,
+                    1 => Outcome::Invalid,
+                    _ => Outcome::Failed { reason: String::new() },
+                };
+            }
+            let (value, judgement) = judged(P99, &trials);
+            match judgement {
+                Judgement::Kept => prop_assert!(value.is_some_and(|value| value < 25e6)),
+                Judgement::Crossed => prop_assert!(value.is_some_and(|value| value >= 25e6)),
+                Judgement::Unknown(_) => prop_assert_eq!(value, None),
+            }
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! What `--baseline` and `--candidate` name: a program, a command or a git revision, which is built.
+//! It must not know what is measured.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+
+use super::Unusable;
+use crate::command::bench::{Interrupted, own_server};
+use crate::results::comparison::Build;
+
+/// Where revisions are built and kept, below the root of their repository.
+const BUILDS: &str = "target/pushbench-builds";
+
+/// How long a program may take to say its version.
+const VERSION_WITHIN: Duration = Duration::from_secs(5);
+
+/// A server that can be started.
+#[derive(Clone, Debug)]
+pub(super) struct Resolved {
+    /// As results name it.
+    pub(super) build: Build,
+    /// The program and its first arguments.
+    pub(super) server: Vec<String>,
+    /// What the words were taken for.
+    pub(super) kind: Kind,
+}
+
+/// What the words of a user can be taken for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A program that is a pushbench, of which `serve` is measured.
+    Pushbench(PathBuf),
+    /// A command that takes the flags of `pushbench serve`.
+    Command,
+    /// A revision of the repository that holds the current folder.
+    Revision {
+        /// Its full name.
+        commit: String,
+        /// What was built from it.
+        program: PathBuf,
+    },
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pushbench(program) => write!(f, "the pushbench {}", program.display()),
+            Self::Command => f.write_str("a server command"),
+            Self::Revision { commit, program } => {
+                write!(f, "the git revision {commit}, built as {}", program.display())
+            }
+        }
+    }
+}
+
+/// Resolves both in `folder`. A revision that has not been built before is built now, in full view.
+///
+/// # Errors
+/// [`Unusable`] for words that name nothing, [`Interrupted`], or a build that fails.
+pub(super) fn resolve(texts: [&str; 2], folder: &Path) -> anyhow::Result<[Resolved; 2]> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for Ctrl-C")?;
+        let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+        let both = async { Ok([one(texts[0], folder).await?, one(texts[1], folder).await?]) };
+        // What runs is ended by being dropped.
+        tokio::select! {
+            both = both => both,
+            _ = interrupt.recv() => Err(Interrupted.into()),
+            _ = terminate.recv() => Err(Interrupted.into()),
+        }
+    })
+}
+
+async fn one(text: &str, folder: &Path) -> anyhow::Result<Resolved> {
+    let file = folder.join(text);
+    if is_executable(&file) {
+        return program(text, &file).await;
+    }
+    let words = shell_words::split(text)
+        .map_err(|error| Unusable(format!("`{text}` is no command: {error}")))?;
+    if let [first, _, ..] = &words[..]
+        && (first.contains('/') && is_executable(&folder.join(first)) || on_path(first).is_some())
+    {
+        return Ok(command(text, words));
+    }
+    if let Some(commit) = commit(text, folder).await? {
+        let program = built(&commit, folder)
+            .await
+            .with_context(|| format!("cannot build the git revision `{text}` ({commit})"))?;
+        let Resolved { build, server, .. } = pushbench(text, &program)?;
+        return Ok(Resolved { build, server, kind: Kind::Revision { commit, program } });
+    }
+    // Last, because programs have names such as `HEAD`, too.
+    if let Some(found) = on_path(text) {
+        return program(text, &found).await;
+    }
+    let message = format!(
+        "`{text}` is neither an executable file, nor a command whose program can be found, nor a git \
+         revision here: name a pushbench, a command as `run --server` takes it, or a revision"
+    );
+    Err(Unusable(message).into())
+}
+
+/// A program without arguments: a pushbench, or else a server.
+async fn program(text: &str, file: &Path) -> anyhow::Result<Resolved> {
+    let file = file.canonicalize().with_context(|| format!("cannot find {}", file.display()))?;
+    if is_pushbench(&file).await {
+        return pushbench(text, &file);
+    }
+    Ok(command(text, vec![utf8(&file)?.to_owned()]))
+}
+
+fn command(text: &str, server: Vec<String>) -> Resolved {
+    let build = Build { name: text.to_owned(), command: shell_words::join(&server) };
+    Resolved { build, server, kind: Kind::Command }
+}
+
+/// The `serve` of a pushbench.
+fn pushbench(text: &str, program: &Path) -> anyhow::Result<Resolved> {
+    let command = vec![utf8(program)?.to_owned(), "serve".to_owned()];
+    let build = Build { name: text.to_owned(), command: shell_words::join(&command) };
+    let is_this = std::env::current_exe().is_ok_and(|own| own == program);
+    let server = if is_this { own_server() } else { command };
+    Ok(Resolved { build, server, kind: Kind::Pushbench(program.to_owned()) })
+}
+
+fn utf8(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().with_context(|| format!("{} is not UTF-8: rename it", path.display()))
+}
+
+fn is_executable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|of| of.is_file() && of.permissions().mode() & 0o111 != 0)
+}
+
+/// The program of that name, as a shell would find it.
+fn on_path(name: &str) -> Option<PathBuf> {
+    if name.is_empty() || name.contains('/') {
+        return None;
+    }
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|at| is_executable(at))
+}
+
+async fn is_pushbench(program: &Path) -> bool {
+    let version =
+        Command::new(program).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
+    matches!(timeout(VERSION_WITHIN, version).await,
+        Ok(Ok(output)) if output.stdout.starts_with(b"pushbench "))
+}
+
+/// The full name of a revision; none if there is no such revision, or no repository, or no git.
+async fn commit(revision: &str, folder: &Path) -> anyhow::Result<Option<String>> {
+    let wanted = format!("{revision}^{{commit}}");
+    let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted];
+    let output =
+        Command::new("git").args(arguments).current_dir(folder).kill_on_drop(true).output();
+    let Ok(Output { status, stdout, .. }) = output.await else { return Ok(None) };
+    Ok(status.success().then(|| String::from_utf8_lossy(&stdout).trim().to_owned()))
+}
+
+/// The program of a revision, built unless it has been built before.
+async fn built(commit: &str, folder: &Path) -> anyhow::Result<PathBuf> {
+    let root = git(folder, ["rev-parse", "--show-toplevel"]).await?;
+    let builds = Path::new(&root).join(BUILDS);
+    let program = builds.join(commit);
+    if is_executable(&program) {
+        return Ok(program);
+    }
+    eprintln!("building the git revision {commit}");
+    fs::create_dir_all(&builds).with_context(|| format!("cannot make {}", builds.display()))?;
+    let checkout = Checkout::new(folder, &builds)?;
+    let path = utf8(&checkout.path)?;
+    git(folder, ["worktree", "add", "--quiet", "--detach", path, commit]).await?;
+    let made = cargo_build(&checkout.path, &builds.join("cache")).await?;
+    // Whoever finds it under its name finds all of it.
+    let whole = checkout.folder.path().join("pushbench");
+    fs::copy(&made, &whole)
+        .and_then(|_| fs::rename(&whole, &program))
+        .with_context(|| format!("cannot keep {}", program.display()))?;
+    Ok(program)
+}
+
+/// A working tree of its own, which is removed when it is dropped.
+struct Checkout {
+    repository: PathBuf,
+    path: PathBuf,
+    folder: TempDir,
+}
+
+impl Checkout {
+    fn new(repository: &Path, builds: &Path) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("checkout-")
+            .tempdir_in(builds)
+            .with_context(|| format!("cannot make a folder in {}", builds.display()))?;
+        let path = folder.path().join("source");
+        Ok(Self { repository: repository.to_owned(), path, folder })
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        // Should it fail, the folder goes all the same, and git prunes its own note of it later.
+        let _ = std::process::Command::new("git")
+            .args(["worktree", "remove", "--force"])
+            .arg(&self.path)
+            .current_dir(&self.repository)
+            .output();
+    }
+}
+
+async fn git<I: AsRef<OsStr>>(
+    folder: &Path,
+    arguments: impl IntoIterator<Item = I>,
+) -> anyhow::Result<String> {
+    let mut command = Command::new("git");
+    command.args(arguments).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
+    let Output { status, stdout, stderr } = command.output().await.context("cannot run git")?;
+    ensure!(status.success(), "git: {}", String::from_utf8_lossy(&stderr).trim());
+    Ok(String::from_utf8_lossy(&stdout).trim().to_owned())
+}
+
+/// Builds the release in `source` and says where its program is.
+async fn cargo_build(source: &Path, cache: &Path) -> anyhow::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let child = Command::new(cargo)
+        .args(["build", "--release", "--locked", "--package", "pushbench"])
+        .arg("--message-format=json-render-diagnostics")
+        .env("CARGO_TARGET_DIR", cache)
+        .current_dir(source)
+        .stdin(Stdio::null())
+        // Cargo's progress and errors stay on standard error.
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .context("cannot run cargo, which builds revisions: install it, or name a program")?;
+    let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw));
+    let Output { status, stdout, .. } =
+        child.wait_with_output().await.context("cannot wait for cargo")?;
+    group.has_ended();
+    if !status.success() {
+        bail!("cargo build failed ({status}); its own words are above");
+    }
+    let program = stdout.split(|&byte| byte == b'\n').filter_map(executable_of).next_back();
+    program.context("cargo build made no program called pushbench")
+}
+
+/// A compiler and its helpers, ended together when this is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn has_ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = killpg(group, Signal::SIGTERM);
+        }
+    }
+}
+
+/// The program that a message of `cargo build` announces
+/// (<https://doc.rust-lang.org/cargo/reference/external-tools.html#artifact-messages>).
+fn executable_of(line: &[u8]) -> Option<PathBuf> {
+    #[derive(serde::Deserialize)]
+    struct Artifact {
+        target: Target,
+        executable: PathBuf,
+    }
+    #[derive(serde::Deserialize)]
+    struct Target {
+        name: String,
+    }
+    let artifact: Artifact = serde_json::from_slice(line).ok()?;
+    (artifact.target.name == "pushbench").then_some(artifact.executable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(folder: &Path, program: &str, arguments: &[&str]) {
+        let output = std::process::Command::new(program)
+            .args(arguments)
+            .current_dir(folder)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn script(path: &Path, says: &str) {
+        fs::write(path, format!("#!/bin/sh\necho {says}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn resolved(text: &str, folder: &Path) -> anyhow::Result<Resolved> {
+        resolve([text, text], folder).map(|[one, _]| one)
+    }
+
+    #[test]
+    fn a_program_a_command_or_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().canonicalize().unwrap();
+        script(&folder.join("old"), "pushbench 0.1.0");
+        script(&folder.join("other"), "something else");
+
+        let old = resolved("old", &folder).unwrap();
+        assert_eq!(old.kind, Kind::Pushbench(folder.join("old")));
+        assert_eq!(old.server, [folder.join("old").to_str().unwrap(), "serve"]);
+        assert_eq!(old.build.name, "old");
+        let other = resolved("./other", &folder).unwrap();
+        assert_eq!(other.kind, Kind::Command);
+        assert_eq!(other.server, [folder.join("other").to_str().unwrap()], "as it is");
+        let command = resolved("sh -c 'exit 1'", &folder).unwrap();
+        assert_eq!(
+            (command.kind, &command.server[..]),
+            (Kind::Command, &["sh", "-c", "exit 1"].map(str::to_owned)[..])
+        );
+
+        for nothing in ["no-such-thing", "no-such-thing serve", "", "sh 'unclosed"] {
+            let error = resolved(nothing, &folder).unwrap_err();
+            assert!(error.is::<Unusable>(), "{nothing}: {error}");
+        }
+    }
+
+    /// A repository whose only revision is a program that calls itself pushbench.
+    fn repository(main: &str) -> TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("Cargo.toml", "[package]\nname = \"pushbench\"\nversion = \"0.1.0\"\n");
+        write(
+            "Cargo.lock",
+            "version = 3\n\n[[package]]\nname = \"pushbench\"\nversion = \"0.1.0\"\n",
+        );
+        write("src/main.rs", main);
+        write(".gitignore", "target\n");
+        run(dir.path(), "git", &["init", "--quiet", "--initial-branch", "trunk"]);
+        run(dir.path(), "git", &["add", "."]);
+        let who = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
+        let commit = ["commit", "--quiet", "--message", "Begin"];
+        run(dir.path(), "git", &[&who[..], &commit].concat());
+        dir
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_revision_is_built_once_and_its_checkout_removed() {
+        let dir = repository("fn main() { println!(\"pushbench 0.1.0\"); }");
+        // What is not committed is not part of it.
+        fs::write(dir.path().join("src/main.rs"), "no program").unwrap();
+        let trunk = resolved("trunk", dir.path()).unwrap();
+        let Kind::Revision { commit, program } = trunk.kind else { panic!("{trunk:?}") };
+        assert_eq!(trunk.server[1], "serve");
+        assert!(program.ends_with(&commit));
+        assert_eq!(names(&dir.path().join(BUILDS)), [commit.as_str(), "cache"]);
+        assert!(!dir.path().join(".git/worktrees").exists(), "git knows of no other checkout");
+
+        fs::remove_dir_all(dir.path().join(BUILDS).join("cache")).unwrap();
+        resolved(&commit[..10], dir.path()).unwrap();
+        assert_eq!(names(&dir.path().join(BUILDS)), [commit.as_str()], "nothing is built again");
+    }
+
+    #[test]
+    fn a_revision_that_does_not_build_leaves_nothing() {
+        let dir = repository("no program");
+        let error = format!("{:#}", resolved("HEAD", dir.path()).unwrap_err());
+        assert!(error.starts_with("cannot build the git revision `HEAD` ("), "{error}");
+        assert!(error.contains("cargo build failed"), "{error}");
+        assert_eq!(names(&dir.path().join(BUILDS)), ["cache"]);
+        assert!(!dir.path().join(".git/worktrees").exists());
+    }
+}

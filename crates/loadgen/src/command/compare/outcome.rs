@@ -1,0 +1,212 @@
+//! What a comparison came to: its reports, its last words and its ending. It decides nothing that
+//! [`crate::analysis`] did not.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+
+use pushbench_wire::Transport;
+
+use super::Compared;
+use crate::analysis::Checked;
+use crate::analysis::regression::{Verdict, decide};
+use crate::analysis::thresholds::{Judgement, check};
+use crate::command::report::colour_on_stdout;
+use crate::report::comparison::{announce, render_all, text};
+use crate::report::threshold_line;
+use crate::results::comparison::Role;
+use crate::results::{Comparison, Outcome, Warning};
+use crate::scenario::Scenario;
+
+/// Renders the reports, prints the verdict, and says how it ended. `scenarios` are in the order of
+/// the comparison's manifests.
+pub(super) fn show(
+    dir: &Path,
+    comparison: &Comparison,
+    scenarios: &[Scenario],
+) -> anyhow::Result<Compared> {
+    let files = render_all(dir, comparison)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", text(comparison, colour_on_stdout()))?;
+    let thresholds = thresholds(comparison, scenarios);
+    for threshold in &thresholds {
+        writeln!(out, "{}", threshold_line(threshold))?;
+    }
+    for file in files {
+        writeln!(out, "{}", file.display())?;
+    }
+    announce(comparison, |name| std::env::var_os(name), &mut out)?;
+    match failure(comparison) {
+        Some(sentence) => eprintln!("{sentence}"),
+        None => shortages(comparison).iter().for_each(|sentence| eprintln!("{sentence}")),
+    }
+    Ok(ending(comparison, &thresholds))
+}
+
+fn ending(comparison: &Comparison, thresholds: &[Checked]) -> Compared {
+    let has_any = |of: fn(&Judgement) -> bool| thresholds.iter().any(|it| of(&it.judgement));
+    let verdict = decide(comparison).verdict;
+    if comparison.interrupted {
+        Compared::Interrupted
+    } else if verdict == Verdict::Regressed || has_any(|it| *it == Judgement::Crossed) {
+        Compared::Regressed
+    } else if verdict == Verdict::Invalid || has_any(|it| matches!(it, Judgement::Unknown(_))) {
+        Compared::Invalid
+    } else {
+        Compared::Passed
+    }
+}
+
+/// The thresholds of the scenarios, held against the candidate; none when it did not come to an end.
+fn thresholds(comparison: &Comparison, scenarios: &[Scenario]) -> Vec<Checked> {
+    if comparison.interrupted || comparison.trials.iter().any(|of| of.trial.has_failed()) {
+        return Vec::new();
+    }
+    let checked = |(index, scenario)| {
+        let of = comparison.trials.iter().filter(|of| of.scenario == index);
+        let candidates = of.filter(|of| of.role == Role::Candidate).map(|of| &of.trial);
+        check(scenario, &candidates.collect::<Vec<_>>())
+    };
+    scenarios.iter().enumerate().flat_map(checked).collect()
+}
+
+/// The failure that ended it, in a sentence.
+fn failure(comparison: &Comparison) -> Option<String> {
+    let failed = comparison.trials.iter().filter_map(|of| match &of.trial.outcome {
+        Outcome::Failed { reason } => Some((of, reason.trim())),
+        Outcome::Valid | Outcome::Invalid => None,
+    });
+    let failed: Vec<_> = failed.collect();
+    let (first, reason) = failed.first()?;
+    let place = format!("{} in block {}", first.trial.transport.label(), first.trial.block);
+    Some(match (failed.len(), first.role) {
+        (1, Role::Candidate) => format!("The candidate failed at {place}: {reason}"),
+        (1, Role::Baseline) => {
+            format!("The baseline failed at {place}, so there is nothing to compare with: {reason}")
+        }
+        _ => format!("Both builds failed at {place}, so there is nothing to compare: {reason}"),
+    })
+}
+
+/// A sentence for every transport and stage of which too many blocks cannot be trusted.
+fn shortages(comparison: &Comparison) -> Vec<String> {
+    let mut cells = BTreeMap::<_, BTreeMap<u32, Option<&Warning>>>::new();
+    for of in comparison.trials.iter().filter(|of| !of.redone) {
+        let cell = (of.scenario, of.trial.transport, of.stage);
+        let first = cells.entry(cell).or_default().entry(of.trial.block).or_default();
+        *first = first.or(of.trial.warnings.iter().find(|warning| warning.invalidates()));
+    }
+    let shortage = |((scenario, transport, _), blocks): (_, BTreeMap<u32, Option<&Warning>>)| {
+        let all = blocks.len();
+        let reasons: Vec<_> = blocks.into_values().flatten().collect();
+        let scenario: &crate::results::Manifest = &comparison.manifests[scenario];
+        let transport: Transport = transport;
+        Some(format!(
+            "{}, {}: {} of {all} blocks cannot be trusted, and none may be left out: {}",
+            scenario.scenario.name,
+            transport.label(),
+            reasons.len(),
+            reasons.first()?
+        ))
+    };
+    cells.into_iter().filter_map(shortage).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::comparison::{COMPARISON_VERSION, ComparedTrial, Stage};
+    use crate::results::{Trial, fixture};
+
+    fn failed(roles: &[Role]) -> Comparison {
+        let (run, _) = fixture::run();
+        let build = |name: &str| crate::results::comparison::Build {
+            name: name.to_owned(),
+            command: name.to_owned(),
+        };
+        let trial = |&role: &Role| {
+            let outcome = Outcome::Failed { reason: "it ended\n".to_owned() };
+            let trial = Trial { outcome, ..run.trials[0].clone() };
+            ComparedTrial { scenario: 0, stage: Stage::First, role, redone: false, trial }
+        };
+        Comparison {
+            comparison_version: COMPARISON_VERSION,
+            manifests: vec![run.manifest.clone()],
+            baseline: build("old"),
+            candidate: build("new"),
+            gates: vec![crate::scenario::Gate::DEFAULTS.to_vec()],
+            blocks: [8, 8],
+            trials: roles.iter().map(trial).collect(),
+            interrupted: false,
+        }
+    }
+
+    #[test]
+    fn a_failure_is_the_candidates_only_when_the_baseline_runs() {
+        use Role::{Baseline, Candidate};
+        for (roles, verdict, words) in [
+            (
+                &[Candidate][..],
+                Verdict::Regressed,
+                "The candidate failed at Polling in block 1: it",
+            ),
+            (&[Baseline], Verdict::Invalid, "The baseline failed at Polling in block 1, so there"),
+            (&[Candidate, Baseline], Verdict::Invalid, "Both builds failed"),
+            (&[Baseline, Candidate], Verdict::Invalid, "Both builds failed"),
+        ] {
+            let comparison = failed(roles);
+            assert_eq!(decide(&comparison).verdict, verdict, "{roles:?}");
+            let sentence = failure(&comparison).unwrap();
+            assert!(sentence.starts_with(words) && sentence.ends_with("it ended"), "{sentence}");
+        }
+        assert_eq!(failure(&failed(&[])), None);
+    }
+
+    #[test]
+    fn a_shortage_names_the_transport_and_the_reason() {
+        let mut comparison = failed(&[Role::Baseline, Role::Candidate]);
+        for of in &mut comparison.trials {
+            of.trial.outcome = Outcome::Valid;
+            of.trial.warnings.clear();
+        }
+        assert_eq!(shortages(&comparison), [""; 0]);
+        comparison.trials[1].trial.warnings.push(Warning::CpuStolen { percent: 12.0 });
+        let [sentence] = &shortages(&comparison)[..] else { panic!() };
+        assert!(
+            sentence.starts_with("stock-ticker, Polling: 1 of 1 blocks cannot be trusted"),
+            "{sentence}"
+        );
+        assert!(sentence.contains("12.0 % of the CPU time was stolen"), "{sentence}");
+        comparison.trials[1].redone = true;
+        assert_eq!(shortages(&comparison), [""; 0], "it was measured again");
+    }
+
+    #[test]
+    fn a_threshold_is_held_against_the_candidate_alone() {
+        let text = crate::scenario::template::TEMPLATE;
+        let mut scenario = Scenario::parse(text, "s.toml").unwrap();
+        scenario.thresholds.clear();
+        let mut comparison = failed(&[Role::Baseline, Role::Candidate]);
+        let ends = |comparison: &Comparison, scenario: &Scenario| {
+            let thresholds = thresholds(comparison, std::slice::from_ref(scenario));
+            ending(comparison, &thresholds)
+        };
+        for of in &mut comparison.trials {
+            of.trial.outcome = Outcome::Valid;
+        }
+        // One block decides nothing, and there is no threshold.
+        assert_eq!(ends(&comparison, &scenario), Compared::Invalid);
+        let limit = |ms: u32| {
+            let section = format!("\n[thresholds]\n\"polling.latency\" = [\"max<{ms}ms\"]\n");
+            let bare = "name = \"s\"\ndescription = \"d\"\n[workload]\nsubscribers = 1\n\
+                        events_per_second = 10\npayload_bytes = 64\nduration = \"2s\"\nwarm_up = \"1s\"\n";
+            Scenario::parse(&format!("{bare}{section}"), "s.toml").unwrap()
+        };
+        assert_eq!(ends(&comparison, &limit(1_000)), Compared::Regressed, "1,004 ms are more");
+        assert_eq!(ends(&comparison, &limit(1_100)), Compared::Invalid);
+        comparison.trials.retain(|of| of.role == Role::Baseline);
+        assert_eq!(ends(&comparison, &limit(1_000)), Compared::Invalid, "the baseline's may be");
+        comparison.interrupted = true;
+        assert_eq!(ends(&comparison, &limit(1_000)), Compared::Interrupted);
+    }
+}

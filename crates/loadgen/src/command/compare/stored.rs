@@ -1,0 +1,93 @@
+//! `pushbench compare A/ B/`: two results folders of `run`, held against each other. Nothing is
+//! measured, and what it says is advice.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use super::{Compared, Unusable};
+use crate::analysis::advisory::{Advice, advise};
+use crate::report::{aligned, quantity, title};
+use crate::results::folder;
+
+/// Compares two stored runs and prints what can be said: of bytes, losses and instructions.
+///
+/// # Errors
+/// [`Unusable`] folders: those that hold no run that this program reads, and those of different
+/// scenarios or machines.
+pub fn compare_stored(baseline: &Path, candidate: &Path) -> anyhow::Result<Compared> {
+    let load = |dir| folder::load(dir).map_err(|error| Unusable(format!("{error:#}")));
+    let ((old, _), (new, _)) = (load(baseline)?, load(candidate)?);
+    let advice = advise(&old, &new).map_err(|error| {
+        let hint = "measure both builds in one go with --baseline and --candidate";
+        Unusable(format!("{} and {}: {error}; {hint}", baseline.display(), candidate.display()))
+    })?;
+    writeln!(std::io::stdout().lock(), "{}", text(&advice))?;
+    let has = |is_worse| advice.iter().any(|of| of.is_worse == is_worse);
+    Ok(if has(Some(true)) {
+        Compared::Regressed
+    } else if has(None) || advice.is_empty() {
+        Compared::Invalid
+    } else {
+        Compared::Passed
+    })
+}
+
+fn text(advice: &[Advice]) -> String {
+    let rows = advice.iter().map(|of| {
+        let [old, new] = of.values.map(|value| quantity::of(of.metric, value));
+        let change = match of.values {
+            [Some(old), Some(new)] if old > 0.0 => format!("{:+.2} %", (new / old - 1.0) * 100.0),
+            _ => quantity::MISSING.to_owned(),
+        };
+        let verdict = match of.is_worse {
+            Some(true) => "worse",
+            Some(false) => "pass",
+            None => "not measured",
+        };
+        let gate = if of.share > 0.0 { format!("+{} %", of.share * 100.0) } else { "0".to_owned() };
+        let name = title(of.metric).to_owned();
+        [of.transport.label().to_owned(), name, old, new, change, gate, verdict.to_owned()]
+    });
+    let headings = ["transport", "metric", "baseline", "candidate", "change", "gate", "verdict"];
+    let table = aligned(headings, rows);
+    format!(
+        "{table}\nAdvisory: the runs were made at different times, so CPU, memory and latency are not \
+         judged. To judge them, measure both builds in one go with --baseline and --candidate."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{Metric, fixture};
+
+    #[test]
+    fn stored_runs_pass_regress_or_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, b, c] = ["a", "b", "c"].map(|name| dir.path().join(name));
+        let (run, log) = fixture::run();
+        folder::save(&a, &run, &log).unwrap();
+        assert_eq!(compare_stored(&a, &a).unwrap(), Compared::Passed);
+
+        let mut worse = run.clone();
+        worse.trials[0].values.insert(Metric::Lost, 1.0);
+        folder::save(&b, &worse, &log).unwrap();
+        assert_eq!(compare_stored(&a, &b).unwrap(), Compared::Regressed);
+
+        let mut other = run;
+        other.manifest.machine.cores = 64;
+        folder::save(&c, &other, &log).unwrap();
+        for refused in [&c, &dir.path().join("nowhere")] {
+            let error = compare_stored(&a, refused).unwrap_err();
+            assert!(error.is::<Unusable>(), "{error}");
+        }
+    }
+
+    #[test]
+    fn it_says_that_it_is_advice() {
+        let (run, _) = fixture::run();
+        let text = text(&advise(&run, &run).unwrap());
+        assert!(text.contains("Advisory: "), "{text}");
+        assert!(text.contains("+0.5 %") && text.contains("pass"), "{text}");
+    }
+}
