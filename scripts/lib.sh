@@ -18,7 +18,11 @@ die() {
 
 # need COMMAND PACKAGE: installs the Debian package when the command is missing and we may.
 need() {
-    command -v "$1" >/dev/null && return
+    command -v "$1" >/dev/null || install_for "$1" "$2"
+}
+
+# install_for WHAT PACKAGE
+install_for() {
     [[ $(id -u) == 0 && -x $(command -v apt-get) ]] || die "$1 is missing: install $2"
     echo "installing $2 for $1"
     # Lists that are too old name packages that are gone.
@@ -27,6 +31,18 @@ need() {
         touch "$tmp/apt-is-fresh"
     fi
     DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$2" >/dev/null
+}
+
+# python_with_yaml: the path of a Python that reads YAML. Only Debian's has what Debian's package brings.
+python_with_yaml() {
+    local python
+    for python in "$(command -v python3 || true)" /usr/bin/python3; do
+        if [[ -n $python ]] && "$python" -c 'import yaml' 2>/dev/null; then
+            echo "$python"
+            return
+        fi
+    done
+    return 1
 }
 
 build_pushbench() {

@@ -9,12 +9,12 @@ use std::path::Path;
 const LAYERS: &[(&str, &[&str])] = &[
     ("metric", &[]),
     ("scenario", &["metric"]),
-    ("transport", &["scenario"]),
+    ("transport", &["metric", "scenario"]),
     ("results", &["metric", "scenario"]),
-    ("engine", &["scenario", "transport", "results"]),
-    ("analysis", &["scenario", "results"]),
-    ("report", &["results", "analysis"]),
-    ("command", &["scenario", "transport", "results", "engine", "analysis", "report"]),
+    ("engine", &["metric", "scenario", "transport", "results"]),
+    ("analysis", &["metric", "scenario", "results"]),
+    ("report", &["metric", "results", "analysis"]),
+    ("command", &["metric", "scenario", "transport", "results", "engine", "analysis", "report"]),
 ];
 
 fn visit(path: &Path, check: &mut impl FnMut(&Path, &str)) {

@@ -41,6 +41,9 @@ enum Command {
         /// A folder that `run` has left.
         dir: PathBuf,
     },
+    /// Follow figures over revisions.
+    #[command(subcommand)]
+    History(History),
     /// Check scenarios without running them.
     Check {
         /// Scenario files, or folders of them.
@@ -64,6 +67,33 @@ enum Command {
     /// Serve all transports from one event log.
     Serve(Box<serve::Args>),
 }
+
+#[derive(Debug, Subcommand)]
+enum History {
+    /// Add the estimates of runs to a history. A run that is there already stays as it is.
+    Add {
+        /// Folders that `run` has left.
+        #[arg(required = true)]
+        dirs: Vec<PathBuf>,
+        /// The history; made if it does not exist.
+        #[arg(long, default_value = HISTORY)]
+        file: PathBuf,
+        /// What was measured [default: the revision of pushbench, if it measured its own server].
+        #[arg(long)]
+        revision: Option<String>,
+    },
+    /// Draw each metric over revisions, and mark where it changed.
+    Show {
+        /// The history.
+        #[arg(long, default_value = HISTORY)]
+        file: PathBuf,
+        /// Where the charts and history.md go [default: FILE without its extension].
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+const HISTORY: &str = "history.csv";
 
 #[derive(Debug, clap::Args)]
 struct RunArguments {
@@ -163,6 +193,12 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             Compared::Interrupted => ExitCode::from(130),
         }),
         Command::Report { dir } => command::report(&dir).map(|()| ExitCode::SUCCESS),
+        Command::History(History::Add { dirs, file, revision }) => {
+            command::history_add(&dirs, &file, revision.as_deref()).map(|()| ExitCode::SUCCESS)
+        }
+        Command::History(History::Show { file, out }) => {
+            command::history_show(&file, out.as_deref()).map(|()| ExitCode::SUCCESS)
+        }
         Command::Check { scenarios } => Ok(match command::check(&scenarios)? {
             true => ExitCode::SUCCESS,
             false => ExitCode::from(2),

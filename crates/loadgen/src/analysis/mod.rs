@@ -2,7 +2,9 @@
 //! it reads no file and formats nothing, and renderers decide nothing that it did not.
 
 pub mod advisory;
+pub mod change_points;
 mod estimate;
+pub mod history;
 mod interval;
 mod latency;
 pub mod regression;

@@ -8,8 +8,9 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use crate::engine::probe::OTHER_FILES;
 use crate::engine::{planned_length, samples_for};
-use crate::scenario::Scenario;
+use crate::metric::Metric;
 use crate::scenario::schedule::trials;
+use crate::scenario::{Gate, Scenario};
 
 /// Prints for each scenario what a run of it will do, or what is wrong with it. A folder stands
 /// for all `*.toml` in it. Says whether all of them can be run.
@@ -33,7 +34,12 @@ fn check_to(paths: &[PathBuf], out: &mut impl Write) -> io::Result<bool> {
         };
         for file in files {
             match Scenario::load(&file) {
-                Ok((scenario, _)) => writeln!(out, "{}: ok: {}", file.display(), plan(&scenario))?,
+                Ok((scenario, _)) => {
+                    writeln!(out, "{}: ok: {}", file.display(), plan(&scenario))?;
+                    for line in limits(&scenario) {
+                        writeln!(out, "  {line}")?;
+                    }
+                }
                 Err(error) => {
                     all_right = false;
                     writeln!(out, "{error}")?;
@@ -92,6 +98,39 @@ fn plan(scenario: &Scenario) -> String {
     line
 }
 
+/// What figures must keep to: a line for every threshold, and one for gates that are not the usual
+/// ones.
+fn limits(scenario: &Scenario) -> Vec<String> {
+    let deliveries = scenario.workload.deliveries();
+    let mut lines: Vec<_> = scenario
+        .thresholds
+        .iter()
+        .map(|threshold| match samples_of(threshold.metric) {
+            needed if deliveries < needed => format!(
+                "threshold {threshold}: cannot be judged, as it takes {needed} deliveries; lengthen \
+                 `duration`"
+            ),
+            _ => format!("threshold {threshold}"),
+        })
+        .collect();
+    if scenario.gates != Gate::DEFAULTS {
+        let gates: Vec<_> = scenario.gates.iter().map(Gate::to_string).collect();
+        let gates = if gates.is_empty() { "none".to_owned() } else { gates.join(", ") };
+        lines.push(format!("gates: {gates}"));
+    }
+    lines
+}
+
+/// How many deliveries a trial needs to have a value of `metric`.
+fn samples_of(metric: Metric) -> u64 {
+    match metric {
+        Metric::LatencyP90 => samples_for(0.9),
+        Metric::LatencyP99 | Metric::UncorrectedLatencyP99 => samples_for(0.99),
+        Metric::LatencyP999 => samples_for(0.999),
+        _ => 0,
+    }
+}
+
 /// The hard limit: a run raises the soft one by itself.
 fn open_file_limit() -> Option<u64> {
     getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(_soft, hard)| hard)
@@ -131,6 +170,29 @@ mod tests {
         let line = plan(&Scenario::parse(&text, "").unwrap());
         assert!(line.starts_with("1 trial in about 0:12, each with 100 events and 200 deliveries"));
         assert!(line.ends_with("; a p99 needs 5000 deliveries"), "{line}");
+    }
+
+    #[test]
+    fn says_which_thresholds_and_gates_there_are_and_which_cannot_be_judged() {
+        let text = TEMPLATE
+            .replace(
+                "[thresholds]\n",
+                "[thresholds]\n\"sse.latency\" = [\"p(99)<2s\", \"p(99.9)<2s\"]\n",
+            )
+            .replace("latency_p99 = false", "latency_p99 = true")
+            .replace("server_memory_peak = {", "server_memory_peak = false # {");
+        let scenario = Scenario::parse(&text, "").unwrap();
+        assert_eq!(
+            limits(&scenario),
+            [
+                "threshold sse.latency: p(99)<2s",
+                "threshold sse.latency: p(99.9)<2s: cannot be judged, as it takes 50000 deliveries; \
+                 lengthen `duration`",
+                "gates: server_cpu_per_delivery 5 %, bytes_per_delivery 0.5 %, latency_p50 10 %, \
+                 server_instructions_per_delivery 2 %, latency_p99 25 %",
+            ]
+        );
+        assert_eq!(limits(&Scenario::parse(TEMPLATE, "").unwrap()), [""; 0]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod charts;
 pub mod comparison;
 mod csv;
+mod history;
 mod html;
 mod markdown;
 pub(crate) mod quantity;
@@ -18,6 +19,7 @@ use crate::results::folder::write_whole;
 use crate::results::{LatencyLog, Run};
 use charts::{Figure, Trials};
 
+pub use history::{change_lines, render_history};
 pub(crate) use table::aligned;
 pub use table::comparison;
 pub use thresholds::sentence as threshold_line;

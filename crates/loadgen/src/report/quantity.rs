@@ -72,6 +72,16 @@ pub(crate) fn times(ratio: f64) -> String {
     format!("{text}×")
 }
 
+/// By which share a value changed: "+10 %". A change from 0 has no share.
+pub(crate) fn change(before: f64, after: f64) -> String {
+    let percent = 100.0 * (after / before - 1.0);
+    if !percent.is_finite() {
+        return MISSING.to_owned();
+    }
+    let decimals = if percent.abs() < 9.95 { 1 } else { 0 };
+    format!("{percent:+.decimals$} %").replace('-', "−")
+}
+
 /// From one ratio to another: "1.02–1.09×", or one of them when they read the same.
 pub(crate) fn times_range(low: f64, high: f64) -> String {
     let (low, high) = (times(low), times(high));
@@ -145,6 +155,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_change_has_its_sign() {
+        assert_eq!(change(100.0, 110.4), "+10 %");
+        assert_eq!(change(100.0, 97.5), "−2.5 %");
+        assert_eq!(change(2.0, 7.0), "+250 %");
+        assert_eq!(change(0.0, 7.0), MISSING);
+    }
 
     #[test]
     fn people_read_three_digits_and_a_unit() {

@@ -6,6 +6,7 @@ pub mod comparison;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod folder;
+pub mod history;
 pub mod latency_log;
 pub mod model;
 

@@ -1,6 +1,7 @@
 //! By how much a metric may get worse from one build to the next before it counts as a regression.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use toml::{Spanned, Value};
@@ -42,6 +43,15 @@ impl Gate {
     /// The limits that `metric` has when a scenario names none.
     fn usual(metric: Metric) -> Option<Self> {
         Self::DEFAULTS.into_iter().chain([Self::P99]).find(|gate| gate.metric == metric)
+    }
+}
+
+/// The metric and its share; the floor depends on what it is held against.
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Rounded to what the eye can take: 0.07 x 100 is 7.000000000000001.
+        let percent = (self.share * 1e6).round() / 1e4;
+        write!(f, "{} {percent} %", self.metric.name())
     }
 }
 

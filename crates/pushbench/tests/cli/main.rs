@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod compare;
+mod history;
 mod selftest;
 mod support;
+mod thresholds;
 mod validity;
 mod witness;
 

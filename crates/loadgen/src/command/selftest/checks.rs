@@ -173,10 +173,13 @@ fn alike(experiment: &Experiment, lab: &mut Lab) -> Result<Vec<Finding>, Interru
         }
     }
     let comparisons = usable(attempts);
-    Ok(ALIKE.iter().map(|&metric| misses(&comparisons, metric)).collect())
+    let planned = experiment.blocks / BLOCKS_ALIKE;
+    Ok(ALIKE.iter().map(|&metric| misses(&comparisons, planned, metric)).collect())
 }
 
-fn misses(comparisons: &Result<Vec<Vec<Pair>>, Trouble>, metric: Metric) -> Finding {
+/// In how many of the comparisons that were planned, or are left of them, the interval of `metric`
+/// leaves out 1.
+fn misses(comparisons: &Result<Vec<Vec<Pair>>, Trouble>, planned: u32, metric: Metric) -> Finding {
     let ratio = |pairs: &Vec<Pair>| {
         let values: Option<Vec<_>> = pairs
             .iter()
@@ -190,12 +193,21 @@ fn misses(comparisons: &Result<Vec<Vec<Pair>>, Trouble>, metric: Metric) -> Find
     });
     let intervals = match intervals {
         Ok(intervals) => intervals,
-        Err(trouble) => return Claim::alike(0, 1.0).judge(title(metric), Err(trouble)),
+        Err(trouble) => {
+            return Claim::alike(planned, level_of(BLOCKS_ALIKE))
+                .judge(title(metric), Err(trouble));
+        }
     };
-    let level = intervals.iter().map(|interval| interval.level).fold(1.0, f64::min);
     let misses = intervals.iter().filter(|interval| !interval.holds(1.0)).count();
-    let claim = Claim::alike(intervals.len() as u32, level);
+    let claim = Claim::alike(intervals.len() as u32, level_of(BLOCKS_ALIKE));
     claim.judge(title(metric), Ok(Measured::Misses(misses as u32)))
+}
+
+/// The level of intervals from so many blocks, in which their values have no part. If there was
+/// none, every miss would count.
+fn level_of(blocks: u32) -> f64 {
+    let ratio = Ratio::of(&vec![(1.0, 1.0); blocks as usize]);
+    ratio.and_then(|ratio| ratio.interval).map_or(1.0, |interval| interval.level)
 }
 
 /// The estimate of values, none of which may be missing.
@@ -256,14 +268,16 @@ mod tests {
     fn a_difference_is_a_miss_in_every_comparison() {
         let alike = [0.9, 1.1, 1.05, 0.95, 1.0];
         let differ = [1.1, 1.2, 1.1, 1.3, 1.2];
-        let judged = misses(&comparisons(&[alike; 10]), ALIKE[1]);
+        let judged = misses(&comparisons(&[alike; 10]), 10, ALIKE[1]);
         assert_eq!((judged.verdict, judged.measured.as_deref()), (Verdict::Pass, Some("0")));
         assert_eq!(judged.claimed, "at most 4 of 10 at 93.75 %");
-        let judged = misses(&comparisons(&[differ; 10]), ALIKE[1]);
+        let judged = misses(&comparisons(&[differ; 10]), 10, ALIKE[1]);
         assert_eq!((judged.verdict, judged.measured.as_deref()), (Verdict::Fail, Some("10")));
         let some = [alike, alike, alike, alike, alike, differ, differ, differ, differ, differ];
-        assert_eq!(misses(&comparisons(&some), ALIKE[1]).verdict, Verdict::Fail, "5 of 10");
-        let none = misses(&comparisons(&[[0.0; 5]; 3]), ALIKE[1]);
+        assert_eq!(misses(&comparisons(&some), 10, ALIKE[1]).verdict, Verdict::Fail, "5 of 10");
+        let none = misses(&comparisons(&[[0.0; 5]; 3]), 3, ALIKE[1]);
         assert_eq!(none.verdict, Verdict::Fail, "what has no ratio proves nothing");
+        let busy = misses(&Err(Trouble::Untrusted("busy".to_owned())), 10, ALIKE[1]);
+        assert_eq!((busy.verdict, &busy.claimed), (Verdict::Untrusted, &judged.claimed));
     }
 }

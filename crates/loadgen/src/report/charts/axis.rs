@@ -54,16 +54,34 @@ pub(super) fn decades(values: impl Iterator<Item = f64>) -> Option<Axis> {
 pub(super) fn steps(highest: f64) -> Axis {
     // Whatever is beyond this is no measurement, and would only overflow.
     let highest = if highest > 0.0 { highest.clamp(1e-9, 1e18) } else { 1.0 };
-    let rough = highest / 6.0;
-    let power = 10_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0].map(|times| times * power);
-    let step = step.into_iter().find(|step| *step >= rough).unwrap_or(10.0 * power);
+    let step = round_step(highest / 6.0);
     let count = (highest / step).ceil().max(1.0) as u32;
     Axis {
         range: 0.0..f64::from(count) * step,
         marks: (0..=count).map(|index| f64::from(index) * step).collect(),
         minor: Vec::new(),
     }
+}
+
+/// The smallest of 1, 2 or 5 times a power of ten that is `rough` or more.
+fn round_step(rough: f64) -> f64 {
+    let power = 10_f64.powf(rough.log10().floor());
+    let steps = [1.0, 2.0, 5.0].map(|times| times * power);
+    steps.into_iter().find(|step| *step >= rough).unwrap_or(10.0 * power)
+}
+
+/// A linear axis that holds `low` and `high` and a tenth of their middle to either side, in about four
+/// steps of 1, 2 or 5 times a power of ten: for what varies little, far from 0.
+pub(super) fn around(low: f64, high: f64) -> Axis {
+    let [low, high] = [low, high].map(|end| end.clamp(-1e18, 1e18));
+    let middle = low / 2.0 + high / 2.0;
+    let margin = (0.1 * middle.abs()).max(1e-9);
+    let (low, high) = (low.min(middle - margin), high.max(middle + margin));
+    let step = round_step((high - low) / 4.0);
+    let first = (low / step).floor();
+    let count = ((high / step).ceil() - first).max(1.0) as u32;
+    let mark = |index: u32| (first + f64::from(index)) * step;
+    Axis { range: mark(0)..mark(count), marks: (0..=count).map(mark).collect(), minor: Vec::new() }
 }
 
 /// An axis of ratios in natural logarithms, with 1 in its middle. It holds all of `ratios` up to a
@@ -112,6 +130,16 @@ mod tests {
     }
 
     #[test]
+    fn what_varies_little_gets_an_axis_of_its_own() {
+        assert_eq!(
+            around(3_100.0, 3_500.0).marks,
+            [2_800.0, 3_000.0, 3_200.0, 3_400.0, 3_600.0, 3_800.0]
+        );
+        assert_eq!(around(171.0, 171.0).range, 150.0..190.0, "bytes hardly vary");
+        assert!(around(0.0, 0.0).range.end > 0.0);
+    }
+
+    #[test]
     fn ratios_lie_around_one() {
         let marks = |ratio: f64| -> Vec<f64> {
             let axis = ratios([ratio].into_iter());
@@ -125,6 +153,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn axes_around_hold_both_ends(one in -1e15..1e15_f64, other in -1e15..1e15_f64) {
+            let (low, high) = (one.min(other), one.max(other));
+            let axis = around(low, high);
+            let slack = 1e-9 * (axis.range.end - axis.range.start);
+            prop_assert!(axis.range.start <= low + slack && axis.range.end >= high - slack);
+            prop_assert!((2..=8).contains(&axis.marks.len()), "{:?}", axis.marks);
+        }
+
         #[test]
         fn axes_hold_their_values(value in any::<f64>()) {
             let axis = steps(value);

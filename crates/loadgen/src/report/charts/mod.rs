@@ -6,6 +6,7 @@ mod bitmap;
 mod blocks;
 mod bytes;
 mod cpu;
+pub(super) mod history;
 mod memory;
 mod over_time;
 mod spectrum;

@@ -1,0 +1,133 @@
+//! `pushbench history`: keeps the estimates of runs in one file, and shows how they went on.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+
+use crate::analysis::{analyse, history};
+use crate::report::{change_lines, render_history};
+use crate::results::history::{load, save};
+use crate::results::{Manifest, folder};
+
+/// Adds the runs in `dirs` to the history in `file`, which is made if it does not exist: all of them
+/// or none. A run that is there already is left as it is. `revision` names what was measured; without
+/// it, that is the revision of pushbench, if it measured its own server.
+///
+/// # Errors
+/// A folder that holds no run, or none with a valid trial; a history that is damaged or cannot be
+/// written.
+pub fn history_add(dirs: &[PathBuf], file: &Path, revision: Option<&str>) -> anyhow::Result<()> {
+    let mut rows = load(file)?.unwrap_or_default();
+    let mut lines = Vec::new();
+    for dir in dirs {
+        let (run, log) = folder::load(dir)?;
+        let revision = revision.or_else(|| own_revision(&run.manifest));
+        let added = history::rows(&run, &analyse(&run, &log), revision);
+        let first = added.first().with_context(|| {
+            format!("{} has no figure to add: none of its trials is valid", dir.display())
+        })?;
+        if rows.iter().any(|row| row.run_id() == first.run_id()) {
+            lines.push(format!("{} is there already", first.run));
+        } else {
+            lines.push(format!("added {}: {} estimates", first.run, added.len()));
+            rows.extend(added);
+        }
+    }
+    save(file, &rows)?;
+    let runs: HashSet<_> = rows.iter().map(|row| row.run_id()).collect();
+    lines.push(format!("{} holds {} runs", file.display(), runs.len()));
+    writeln!(std::io::stdout(), "{}", lines.join("\n"))?;
+    Ok(())
+}
+
+/// What pushbench was built from says nothing about another server.
+fn own_revision(manifest: &Manifest) -> Option<&str> {
+    let is_own = manifest.server == "pushbench serve";
+    manifest.revision.as_deref().filter(|_| is_own)
+}
+
+/// Renders the history in `file` into `out`, or else beside it into a folder of its name, and prints
+/// the changes that were found.
+///
+/// # Errors
+/// A history that is missing or damaged, or a file that cannot be written.
+pub fn history_show(file: &Path, out: Option<&Path>) -> anyhow::Result<()> {
+    let rows = load(file)?.with_context(|| {
+        format!("{0} is missing: pushbench history add DIR --file {0} makes it", file.display())
+    })?;
+    let dir = out.map_or_else(|| file.with_extension(""), Path::to_owned);
+    ensure!(dir != file, "{} has no extension, so name a folder with --out", file.display());
+    let histories = history::histories(&rows);
+    let files = render_history(&dir, &histories)?;
+    let mut out = std::io::stdout().lock();
+    for history in &histories {
+        writeln!(out, "{} on {}, {} runs:", history.scenario, history.machine, history.runs.len())?;
+        let lines = change_lines(history);
+        if lines.is_empty() {
+            writeln!(out, "  no change was found")?;
+        }
+        for line in lines {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    for file in files {
+        writeln!(out, "{}", file.display())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::fixture;
+
+    #[test]
+    fn a_run_is_added_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (run, log) = fixture::run();
+        let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+        folder::save(&one, &run, &log).unwrap();
+        let mut later = run.clone();
+        later.manifest.run = "stock-ticker-20250103T030405Z".to_owned();
+        folder::save(&other, &later, &log).unwrap();
+
+        let file = dir.path().join("history.csv");
+        history_add(std::slice::from_ref(&one), &file, None).unwrap();
+        let first = load(&file).unwrap().unwrap();
+        assert_eq!(first[0].revision, None, "the server was not pushbench's own");
+        history_add(&[one.clone(), one.clone()], &file, Some("v2")).unwrap();
+        assert_eq!(load(&file).unwrap().unwrap(), first);
+        history_add(&[one, other], &file, Some("v2")).unwrap();
+        let both = load(&file).unwrap().unwrap();
+        assert_eq!(both[..first.len()], first);
+        assert_eq!(both.len(), 2 * first.len());
+        assert_eq!(both[first.len()].revision.as_deref(), Some("v2"));
+    }
+
+    #[test]
+    fn the_revision_is_that_of_the_server() {
+        let mut manifest = fixture::run().0.manifest;
+        assert_eq!(own_revision(&manifest), None);
+        manifest.server = "pushbench serve".to_owned();
+        assert_eq!(own_revision(&manifest), Some("0123abc"));
+    }
+
+    #[test]
+    fn all_are_added_or_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut run, log) = fixture::run();
+        let (good, bad) = (dir.path().join("good"), dir.path().join("bad"));
+        folder::save(&good, &run, &log).unwrap();
+        run.trials.clear();
+        folder::save(&bad, &run, &log).unwrap();
+        let file = dir.path().join("history.csv");
+        let error = history_add(&[good, bad], &file, None).unwrap_err().to_string();
+        assert!(
+            error.ends_with("bad has no figure to add: none of its trials is valid"),
+            "{error}"
+        );
+        assert!(!file.exists());
+    }
+}
