@@ -2,7 +2,8 @@
 //! nor crossed: it makes the measurement invalid.
 
 use super::Estimate;
-use crate::results::{Metric, Run, Trial};
+use crate::results::comparison::Role;
+use crate::results::{Comparison, Manifest, Metric, Run, Trial};
 use crate::scenario::thresholds::Operator;
 use crate::scenario::{Scenario, Threshold};
 
@@ -58,6 +59,25 @@ pub(super) fn of_run(run: &Run) -> Vec<Checked> {
     let trials: Vec<_> = run.trials.iter().collect();
     Scenario::parse(&text.text, &text.path)
         .map_or_else(|_| Vec::new(), |scenario| check(&scenario, &trials))
+}
+
+/// The thresholds of every scenario of `comparison`, by its index, held against the candidate. None,
+/// when it did not come to an end.
+#[must_use]
+pub fn of_comparison(comparison: &Comparison) -> Vec<(usize, Checked)> {
+    if comparison.interrupted || comparison.trials.iter().any(|of| of.trial.has_failed()) {
+        return Vec::new();
+    }
+    let of_scenario = |(index, manifest): (usize, &Manifest)| {
+        let of = comparison.trials.iter().filter(|of| of.scenario == index);
+        let candidates = of.filter(|of| of.role == Role::Candidate).map(|of| &of.trial);
+        let candidates: Vec<_> = candidates.collect();
+        let text = &manifest.scenario;
+        let scenario = Scenario::parse(&text.text, &text.path);
+        let checked = scenario.map_or_else(|_| Vec::new(), |of| check(&of, &candidates));
+        checked.into_iter().map(|checked| (index, checked)).collect::<Vec<_>>()
+    };
+    comparison.manifests.iter().enumerate().flat_map(of_scenario).collect()
 }
 
 fn checked(threshold: &Threshold, trials: &[&Trial]) -> Checked {

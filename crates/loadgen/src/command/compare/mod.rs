@@ -152,7 +152,7 @@ pub fn compare(options: &CompareOptions) -> anyhow::Result<Compared> {
     session.run()?;
     let Session { comparison, progress, .. } = session;
     progress.finish();
-    outcome::show(&dir, &comparison, &scenarios)
+    outcome::show(&dir, &comparison)
 }
 
 /// Every scenario of `paths`, of different names.

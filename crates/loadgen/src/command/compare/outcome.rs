@@ -8,30 +8,18 @@ use std::path::Path;
 use pushbench_wire::Transport;
 
 use super::Compared;
-use crate::analysis::Checked;
 use crate::analysis::regression::{Verdict, decide};
-use crate::analysis::thresholds::{Judgement, check};
+use crate::analysis::thresholds::{Judgement, of_comparison};
 use crate::command::report::colour_on_stdout;
 use crate::report::comparison::{announce, render_all, text};
-use crate::report::threshold_line;
 use crate::results::comparison::Role;
 use crate::results::{Comparison, Outcome, Warning};
-use crate::scenario::Scenario;
 
-/// Renders the reports, prints the verdict, and says how it ended. `scenarios` are in the order of
-/// the comparison's manifests.
-pub(super) fn show(
-    dir: &Path,
-    comparison: &Comparison,
-    scenarios: &[Scenario],
-) -> anyhow::Result<Compared> {
+/// Renders the reports, prints the verdict, and says how it ended.
+pub(super) fn show(dir: &Path, comparison: &Comparison) -> anyhow::Result<Compared> {
     let files = render_all(dir, comparison)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", text(comparison, colour_on_stdout()))?;
-    let thresholds = thresholds(comparison, scenarios);
-    for threshold in &thresholds {
-        writeln!(out, "{}", threshold_line(threshold))?;
-    }
     for file in files {
         writeln!(out, "{}", file.display())?;
     }
@@ -40,11 +28,12 @@ pub(super) fn show(
         Some(sentence) => eprintln!("{sentence}"),
         None => shortages(comparison).iter().for_each(|sentence| eprintln!("{sentence}")),
     }
-    Ok(ending(comparison, &thresholds))
+    Ok(ending(comparison))
 }
 
-fn ending(comparison: &Comparison, thresholds: &[Checked]) -> Compared {
-    let has_any = |of: fn(&Judgement) -> bool| thresholds.iter().any(|it| of(&it.judgement));
+fn ending(comparison: &Comparison) -> Compared {
+    let thresholds = of_comparison(comparison);
+    let has_any = |of: fn(&Judgement) -> bool| thresholds.iter().any(|(_, it)| of(&it.judgement));
     let verdict = decide(comparison).verdict;
     if comparison.interrupted {
         Compared::Interrupted
@@ -55,19 +44,6 @@ fn ending(comparison: &Comparison, thresholds: &[Checked]) -> Compared {
     } else {
         Compared::Passed
     }
-}
-
-/// The thresholds of the scenarios, held against the candidate; none when it did not come to an end.
-fn thresholds(comparison: &Comparison, scenarios: &[Scenario]) -> Vec<Checked> {
-    if comparison.interrupted || comparison.trials.iter().any(|of| of.trial.has_failed()) {
-        return Vec::new();
-    }
-    let checked = |(index, scenario)| {
-        let of = comparison.trials.iter().filter(|of| of.scenario == index);
-        let candidates = of.filter(|of| of.role == Role::Candidate).map(|of| &of.trial);
-        check(scenario, &candidates.collect::<Vec<_>>())
-    };
-    scenarios.iter().enumerate().flat_map(checked).collect()
 }
 
 /// The failure that ended it, in a sentence.
@@ -183,30 +159,28 @@ mod tests {
 
     #[test]
     fn a_threshold_is_held_against_the_candidate_alone() {
-        let text = crate::scenario::template::TEMPLATE;
-        let mut scenario = Scenario::parse(text, "s.toml").unwrap();
-        scenario.thresholds.clear();
         let mut comparison = failed(&[Role::Baseline, Role::Candidate]);
-        let ends = |comparison: &Comparison, scenario: &Scenario| {
-            let thresholds = thresholds(comparison, std::slice::from_ref(scenario));
-            ending(comparison, &thresholds)
+        let ends = |comparison: &mut Comparison, thresholds: &str| {
+            let workload = "name = \"s\"\ndescription = \"d\"\n[workload]\nsubscribers = 1\n\
+                            events_per_second = 10\npayload_bytes = 64\nduration = \"2s\"\nwarm_up = \"1s\"\n";
+            comparison.manifests[0].scenario.text = format!("{workload}{thresholds}");
+            ending(comparison)
         };
         for of in &mut comparison.trials {
             of.trial.outcome = Outcome::Valid;
         }
         // One block decides nothing, and there is no threshold.
-        assert_eq!(ends(&comparison, &scenario), Compared::Invalid);
-        let limit = |ms: u32| {
-            let section = format!("\n[thresholds]\n\"polling.latency\" = [\"max<{ms}ms\"]\n");
-            let bare = "name = \"s\"\ndescription = \"d\"\n[workload]\nsubscribers = 1\n\
-                        events_per_second = 10\npayload_bytes = 64\nduration = \"2s\"\nwarm_up = \"1s\"\n";
-            Scenario::parse(&format!("{bare}{section}"), "s.toml").unwrap()
-        };
-        assert_eq!(ends(&comparison, &limit(1_000)), Compared::Regressed, "1,004 ms are more");
-        assert_eq!(ends(&comparison, &limit(1_100)), Compared::Invalid);
+        assert_eq!(ends(&mut comparison, ""), Compared::Invalid);
+        let limit = |ms: u32| format!("[thresholds]\n\"polling.latency\" = [\"max<{ms}ms\"]\n");
+        assert_eq!(ends(&mut comparison, &limit(1_000)), Compared::Regressed, "1,004 ms are more");
+        assert_eq!(ends(&mut comparison, &limit(1_100)), Compared::Invalid);
         comparison.trials.retain(|of| of.role == Role::Baseline);
-        assert_eq!(ends(&comparison, &limit(1_000)), Compared::Invalid, "the baseline's may be");
+        assert_eq!(
+            ends(&mut comparison, &limit(1_000)),
+            Compared::Invalid,
+            "the baseline's may be"
+        );
         comparison.interrupted = true;
-        assert_eq!(ends(&comparison, &limit(1_000)), Compared::Interrupted);
+        assert_eq!(ends(&mut comparison, &limit(1_000)), Compared::Interrupted);
     }
 }

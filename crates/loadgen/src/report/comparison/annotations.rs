@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use super::{Report, markdown, words};
 use crate::analysis::regression::Verdict;
 use crate::report::html::shortened;
+use crate::report::thresholds;
 use crate::results::Comparison;
 
 /// GitHub shows no more of a kind in one step.
@@ -64,8 +65,21 @@ fn commands(report: &Report<'_>) -> Vec<String> {
             message: words::finding(report, cell),
         })
     };
+    let thresholds = |judgement, level| {
+        report.with_judgement(judgement).map(move |(scenario, checked)| Annotation {
+            level,
+            title: format!(
+                "{}{}",
+                words::place(report, scenario),
+                checked.threshold.transport.label()
+            ),
+            message: thresholds::sentence(checked),
+        })
+    };
     let mut all: Vec<_> = failures
+        .chain(thresholds(words::is_crossed, "error"))
         .chain(cells(Verdict::Regressed, "error"))
+        .chain(thresholds(words::is_unknown, "warning"))
         .chain(cells(Verdict::Invalid, "warning"))
         .chain(cells(Verdict::Inconclusive, "notice"))
         .collect();
@@ -102,7 +116,7 @@ impl Annotation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::comparison::tests::{hostile, huge};
+    use crate::report::comparison::tests::{hostile, huge, with_thresholds};
     use crate::results::fixture;
 
     fn announced(comparison: &Comparison, variables: &[(&str, &str)]) -> String {
@@ -144,6 +158,19 @@ mod tests {
         }
         let text = announced(&huge(), &[("GITHUB_ACTIONS", "true")]);
         assert!(text.lines().last().unwrap().contains("… and "), "{text}");
+    }
+
+    #[test]
+    fn a_crossed_threshold_is_an_error() {
+        let text = announced(&with_thresholds(), &[("GITHUB_ACTIONS", "true")]);
+        assert!(
+            text.contains("::error title=SSE::sse.latency: max<1ms is crossed: 4.40 ms"),
+            "{text}"
+        );
+        assert!(
+            text.contains("::warning title=SSE::sse.latency: p(99.9)<2s cannot be judged"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! `junit.xml`, in the dialect of `junit-10.xsd` that Jenkins and GitLab read. One test suite for each
-//! scenario, one test case for each gate: a regression is a failure, what could not be told is
+//! scenario, one test case for each gate and threshold: a regression is a failure, what could not be told is
 //! skipped, what cannot be trusted an error.
 //!
 //! Every transport also has the test cases `trials` and `deliveries`, so that the list of test cases
@@ -11,7 +11,9 @@ use pushbench_wire::Transport;
 
 use super::{Report, words};
 use crate::analysis::regression::{Failure, GatedCell, Verdict};
+use crate::analysis::thresholds::Judgement;
 use crate::report::html::shortened;
+use crate::report::thresholds;
 
 /// The longest text from outside, in characters.
 const TEXT: usize = 2_000;
@@ -31,7 +33,7 @@ struct Suite {
 
 struct Case {
     class: String,
-    name: &'static str,
+    name: String,
     outcome: Outcome,
     /// What was found.
     text: String,
@@ -90,7 +92,11 @@ fn suite(report: &Report<'_>, scenario: usize) -> Suite {
         let class = format!("{name}.{transport}");
         let own = report.cells_of(scenario).filter(move |cell| cell.transport == transport);
         let gates: Vec<_> = own.map(|cell| case_of_gate(report, &class, cell)).collect();
-        cases_of_failures(report, scenario, transport, &class).into_iter().chain(gates)
+        let thresholds = cases_of_thresholds(report, scenario, transport, &class);
+        cases_of_failures(report, scenario, transport, &class)
+            .into_iter()
+            .chain(gates)
+            .chain(thresholds)
     });
     let mut properties: Vec<_> = words::builds(report).into();
     properties.extend(manifest.map(|of| ("Seed", of.seed.to_string())));
@@ -110,8 +116,33 @@ fn case_of_gate(report: &Report<'_>, class: &str, cell: &GatedCell) -> Case {
         Verdict::Invalid => Outcome::Error,
         Verdict::Regressed => Outcome::Failure,
     };
-    let (class, name) = (class.to_owned(), cell.gate.metric.name());
+    let (class, name) = (class.to_owned(), cell.gate.metric.name().to_owned());
     Case { class, name, outcome, text: words::finding(report, cell) }
+}
+
+/// Each threshold once, however often the scenario has it.
+fn cases_of_thresholds(
+    report: &Report<'_>,
+    scenario: usize,
+    transport: Transport,
+    class: &str,
+) -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    for (of, checked) in &report.thresholds {
+        let name = xml(&checked.threshold.text);
+        let is_own = (*of, checked.threshold.transport) == (scenario, transport);
+        if !is_own || cases.iter().any(|case| case.name == name) {
+            continue;
+        }
+        let outcome = match checked.judgement {
+            Judgement::Kept => Outcome::Passed,
+            Judgement::Crossed => Outcome::Failure,
+            Judgement::Unknown(_) => Outcome::Error,
+        };
+        let text = xml(&thresholds::sentence(checked));
+        cases.push(Case { class: class.to_owned(), name, outcome, text });
+    }
+    cases
 }
 
 fn cases_of_failures(
@@ -120,7 +151,7 @@ fn cases_of_failures(
     transport: Transport,
     class: &str,
 ) -> [Case; 2] {
-    let case = |name, is_about: fn(&Failure) -> bool| {
+    let case = |name: &str, is_about: fn(&Failure) -> bool| {
         let own = report.decision.failures.iter().filter(|failure| {
             words::place_of(failure) == (scenario, transport) && is_about(failure)
         });
@@ -131,7 +162,12 @@ fn cases_of_failures(
             false => Outcome::Failure,
         };
         let texts: Vec<_> = own.iter().map(|failure| words::failure(failure)).collect();
-        Case { class: class.to_owned(), name, outcome, text: xml(&texts.join("; ")) }
+        Case {
+            class: class.to_owned(),
+            name: name.to_owned(),
+            outcome,
+            text: xml(&texts.join("; ")),
+        }
     };
     [
         case("trials", |failure| matches!(failure, Failure::Failed { .. })),

@@ -13,7 +13,9 @@ mod words;
 use std::path::{Path, PathBuf};
 
 use super::charts;
+use crate::analysis::Checked;
 use crate::analysis::regression::{Decision, Failure, GatedCell, Verdict, decide};
+use crate::analysis::thresholds::{Judgement, of_comparison};
 use crate::results::Comparison;
 use crate::results::folder::write_whole;
 
@@ -23,11 +25,13 @@ pub use annotations::announce;
 struct Report<'a> {
     comparison: &'a Comparison,
     decision: Decision,
+    /// By the index of the scenario.
+    thresholds: Vec<(usize, Checked)>,
 }
 
 impl<'a> Report<'a> {
     fn of(comparison: &'a Comparison) -> Self {
-        Self { comparison, decision: decide(comparison) }
+        Self { comparison, decision: decide(comparison), thresholds: of_comparison(comparison) }
     }
 
     /// The name of a scenario.
@@ -46,6 +50,15 @@ impl<'a> Report<'a> {
 
     fn with_verdict(&self, verdict: Verdict) -> impl Iterator<Item = &GatedCell> {
         self.decision.cells.iter().filter(move |cell| cell.verdict == verdict)
+    }
+
+    /// The thresholds that are crossed, or that cannot be judged.
+    fn with_judgement(
+        &self,
+        is_meant: fn(Judgement) -> bool,
+    ) -> impl Iterator<Item = (usize, &Checked)> {
+        let meant = self.thresholds.iter().filter(move |(_, of)| is_meant(of.judgement));
+        meant.map(|(scenario, checked)| (*scenario, checked))
     }
 
     /// What is the candidate's fault, whatever the gates say.
@@ -156,6 +169,48 @@ mod tests {
         assert_eq!(report.decision.failures.len(), 2, "{:?}", report.decision.failures);
     }
 
+    /// The fixture without failures, and with a threshold of each judgement.
+    pub(super) fn with_thresholds() -> Comparison {
+        let mut comparison = fixture::comparison();
+        comparison.manifests.truncate(1);
+        comparison.gates.truncate(1);
+        comparison.trials.retain(|of| of.scenario == 0);
+        comparison.manifests[0].scenario.text = r#"
+            name = "stock-ticker"
+            description = "Prices to many browsers."
+            [workload]
+            subscribers = 100
+            events_per_second = 20.0
+            payload_bytes = 100
+            duration = "12s"
+            warm_up = "2s"
+            [thresholds]
+            "sse.latency" = ["p(50)<25ms", "p(99.9)<2s", "max<1ms"]
+        "#
+        .to_owned();
+        comparison
+    }
+
+    #[test]
+    fn thresholds_are_in_every_report() {
+        let comparison = with_thresholds();
+        let report = Report::of(&comparison);
+        assert_eq!(report.thresholds.len(), 3, "{:?}", report.thresholds);
+        let crossed = "sse.latency: max<1ms is crossed: 4.40 ms";
+        let junit = junit::document(&report).unwrap();
+        assert!(junit.contains("name=\"latency: max&#60;1ms\">\n<failure message=\""), "{junit}");
+        assert!(junit.contains("name=\"latency: p(99.9)&#60;2s\">\n<error message=\""), "{junit}");
+        assert!(junit.contains("name=\"latency: p(50)&#60;25ms\">\n<system-out>"), "{junit}");
+        let terminal = text(&comparison, false);
+        assert!(terminal.contains(&format!("✗ {crossed}")), "{terminal}");
+        let markdown = markdown::comment(&report);
+        assert!(markdown.contains("max\\<1ms is crossed: 4.40 ms"), "{markdown}");
+        let html = html::page(&report).unwrap();
+        assert!(html.contains("max&#60;1ms is crossed"), "{html}");
+        let headline = words::headline(&report);
+        assert!(headline.starts_with("1 of 3 thresholds is crossed. Regression: "), "{headline}");
+    }
+
     #[test]
     fn rendering_again_gives_the_same_bytes() {
         let dir = tempfile::tempdir().unwrap();
@@ -200,6 +255,7 @@ mod tests {
     fn compared_sample() {
         let dir = PathBuf::from(std::env::var_os("PUSHBENCH_SAMPLE").expect("a folder"));
         render_all(&dir, &fixture::comparison()).unwrap();
+        render_all(&dir.join("thresholds"), &with_thresholds()).unwrap();
         println!("{}", text(&fixture::comparison(), false));
     }
 }

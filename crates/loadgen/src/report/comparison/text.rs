@@ -2,6 +2,7 @@
 
 use super::{Report, sheet, words};
 use crate::report::table::{printable, table, wrapped};
+use crate::report::thresholds::lines;
 
 /// Tables first, so that the verdict is what stays on the screen.
 pub(super) fn text(report: &Report<'_>, colour: bool) -> String {
@@ -18,6 +19,10 @@ pub(super) fn text(report: &Report<'_>, colour: bool) -> String {
     }
     for (role, build) in words::builds(report) {
         text += &wrapped("  ", &format!("{role}: {}", printable(&build)));
+    }
+    let checked: Vec<_> = report.thresholds.iter().map(|(_, of)| of.clone()).collect();
+    for line in lines(&checked) {
+        text += &wrapped(&format!("{} ", line.mark), &printable(&line.text));
     }
     text += &format!("\n{}\n", words::headline(report));
     for finding in words::findings(report) {

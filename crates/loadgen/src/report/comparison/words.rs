@@ -2,11 +2,34 @@
 
 use super::Report;
 use crate::analysis::regression::{Evidence, Failure, GatedCell, Verdict};
-use crate::report::{quantity, words};
+use crate::analysis::thresholds::Judgement;
+use crate::report::{quantity, thresholds, words};
 use crate::results::comparison::Role;
 
-/// The verdict on everything, in a sentence.
+/// The verdict on everything.
 pub(super) fn headline(report: &Report<'_>) -> String {
+    let crossed = report.with_judgement(is_crossed).count();
+    let unknown = report.with_judgement(is_unknown).count();
+    let all = report.thresholds.len();
+    let verb = if crossed == 1 { "is" } else { "are" };
+    let thresholds = match (crossed, unknown) {
+        (0, 0) => String::new(),
+        (0, unknown) => format!("{unknown} of {all} thresholds cannot be judged. "),
+        (crossed, _) => format!("{crossed} of {all} thresholds {verb} crossed. "),
+    };
+    format!("{thresholds}{}", on_gates(report))
+}
+
+pub(super) fn is_crossed(judgement: Judgement) -> bool {
+    judgement == Judgement::Crossed
+}
+
+pub(super) fn is_unknown(judgement: Judgement) -> bool {
+    matches!(judgement, Judgement::Unknown(_))
+}
+
+/// The verdict of the gates, in a sentence.
+fn on_gates(report: &Report<'_>) -> String {
     let count = |verdict| report.with_verdict(verdict).count();
     let all = report.decision.cells.len();
     let mut broken: Vec<_> = report.faults().map(place_of).collect();
@@ -74,10 +97,15 @@ pub(super) fn findings(report: &Report<'_>) -> Vec<String> {
         "The comparison was stopped before its end: what is missing counts as unknown.".to_owned()
     });
     let failures = report.decision.failures.iter().map(|of| ended(&failure_line(report, of)));
+    let thresholds = [is_crossed as fn(Judgement) -> bool, is_unknown].into_iter();
+    let thresholds = thresholds.flat_map(|judgement| report.with_judgement(judgement));
+    let thresholds = thresholds.map(|(scenario, checked)| {
+        ended(&format!("{}{}", place(report, scenario), thresholds::sentence(checked)))
+    });
     let order = [Verdict::Regressed, Verdict::Invalid, Verdict::Improved, Verdict::Inconclusive];
     let cells = order.into_iter().flat_map(|verdict| report.with_verdict(verdict));
     let cells = cells.map(|cell| ended(&line(report, cell)));
-    stopped.into_iter().chain(failures).chain(cells).collect()
+    stopped.into_iter().chain(failures).chain(thresholds).chain(cells).collect()
 }
 
 /// With a full stop. Not with a capital: it may begin with the name of a scenario.
