@@ -37,6 +37,10 @@ pub use stored::compare_stored;
 /// Blocks of the second stage.
 const CONFIRM_BLOCKS: u32 = 8;
 
+/// The share of the time allowed that is planned for trials: the rest is for starting and rendering,
+/// and for what a trial takes beyond its plan.
+const PLANNED_SHARE: f64 = 0.98;
+
 /// What `pushbench compare` was asked.
 #[derive(Clone, Debug)]
 pub struct CompareOptions {
@@ -105,7 +109,8 @@ pub fn compare(options: &CompareOptions) -> anyhow::Result<Compared> {
     eprintln!("baseline:  {}, taken for {}", baseline.build.name, baseline.kind);
     eprintln!("candidate: {}, taken for {}", candidate.build.name, candidate.kind);
     let CompareOptions { blocks, max_time, .. } = *options;
-    let fitted = |source: &Source| plan::fitted(&source.scenario, blocks, max_time);
+    let fitted =
+        |source: &Source| plan::fitted(&source.scenario, blocks, max_time.mul_f64(PLANNED_SHARE));
     let scenarios: Vec<Scenario> = sources.iter().map(fitted).collect();
     let subscribers = scenarios.iter().map(|scenario| scenario.workload.subscribers).max();
     let bench = Bench::new(subscribers.unwrap_or_default())?;
