@@ -1,4 +1,4 @@
-//! Trials for the self-test: alone or in pairs, repeated once when they cannot be trusted.
+//! Trials for the self-test: alone or in pairs, repeated when they cannot be trusted.
 
 use rand::RngExt as _;
 use rand::SeedableRng as _;
@@ -9,6 +9,9 @@ use crate::command::bench::{Bench, Interrupted, Ran, Setup};
 use crate::command::progress::Progress;
 use crate::results::{Outcome, Trial};
 use crate::scenario::schedule::PlannedTrial;
+
+/// How often a trial is tried until it can be trusted: a shared machine is busy now and then.
+const ATTEMPTS: u32 = 3;
 
 /// The two sides of a pair of trials that belong together, in whatever order they ran.
 pub(super) struct Pair {
@@ -47,13 +50,13 @@ impl Lab {
         })
     }
 
-    /// Runs a trial that can be trusted, at the second attempt if need be.
+    /// Runs a trial that can be trusted, if the machine lets it.
     pub(super) fn valid_trial(
         &mut self,
         setup: &Setup<'_>,
         planned: PlannedTrial,
     ) -> Result<Result<Ran, Trouble>, Interrupted> {
-        self.twice(setup, 1, |lab| Ok(lab.trial(setup, planned)?.and_then(valid)))
+        self.repeated(setup, 1, |lab| Ok(lab.trial(setup, planned)?.and_then(valid)))
     }
 
     /// Runs both sides one after the other, which of them first is a coin's choice. When one cannot
@@ -64,7 +67,7 @@ impl Lab {
         other: &Setup<'_>,
         planned: PlannedTrial,
     ) -> Result<Result<Pair, Trouble>, Interrupted> {
-        self.twice(base, 2, |lab| {
+        self.repeated(base, 2, |lab| {
             let base_first = lab.coin.random_bool(0.5);
             let (first, second) = if base_first { (base, other) } else { (other, base) };
             let first = match lab.trial(first, planned)?.and_then(valid) {
@@ -79,19 +82,21 @@ impl Lab {
         })
     }
 
-    fn twice<T>(
+    fn repeated<T>(
         &mut self,
         setup: &Setup<'_>,
         trials: u32,
         mut attempt: impl FnMut(&mut Self) -> Result<Result<T, Trouble>, Interrupted>,
     ) -> Result<Result<T, Trouble>, Interrupted> {
-        match attempt(self)? {
-            Err(Trouble::Untrusted(_)) => {
-                self.progress.plan(&setup.scenario.workload, trials);
-                attempt(self)
+        let mut outcome = attempt(self)?;
+        for _ in 1..ATTEMPTS {
+            if !matches!(outcome, Err(Trouble::Untrusted(_))) {
+                break;
             }
-            first => Ok(first),
+            self.progress.plan(&setup.scenario.workload, trials);
+            outcome = attempt(self)?;
         }
+        Ok(outcome)
     }
 }
 

@@ -188,10 +188,10 @@ mod tests {
         let figures = Report::of(&comparison).decision.cells.len();
         assert_eq!(
             (count("table"), count("odd table")),
-            (3, 0),
-            "two scenarios, and the folded rows of one"
+            (4, 0),
+            "two scenarios, each with folded rows"
         );
-        assert_eq!(count("row"), figures + 3, "each has a heading");
+        assert_eq!(count("row"), figures + 4, "each has a heading");
         assert_eq!((count("html"), count("link"), count("large heading")), (0, 0, 0));
         assert_eq!(count("code"), 1);
     }
