@@ -1,26 +1,42 @@
-//! `pushbench report DIR`: renders a run again from its two source files.
+//! `pushbench report DIR`: renders a run or a comparison again from its source files.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use crate::analysis::analyse;
-use crate::report::{comparison, render_all};
-use crate::results::{LatencyLog, Run, folder};
+use crate::report::{comparison, render_all, run_text};
+use crate::results::{Comparison, LatencyLog, Run, folder};
 
-/// Renders the run in `dir` again and prints its comparison and the files that were written.
+/// Renders the run or the comparison in `dir` again, and prints what it says and the files that were
+/// written.
 ///
 /// # Errors
 /// Source files that are missing or damaged, or a file that cannot be written.
 pub fn report(dir: &Path) -> anyhow::Result<()> {
+    if dir.join(folder::COMPARISON_FILE).exists() {
+        let comparison = folder::load_comparison(dir)?;
+        return print(dir, &comparison);
+    }
     let (run, log) = folder::load(dir)?;
     show(dir, &run, &log)
+}
+
+/// Renders a comparison into `dir` and prints it and the files that were written.
+pub(super) fn print(dir: &Path, comparison: &Comparison) -> anyhow::Result<()> {
+    let files = comparison::render_all(dir, comparison)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", comparison::text(comparison, colour_on_stdout()))?;
+    for file in files {
+        writeln!(out, "{}", file.display())?;
+    }
+    Ok(())
 }
 
 /// Renders a run into `dir` and prints its comparison and the files that were written.
 pub(super) fn show(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<()> {
     let files = render_all(dir, run, log)?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", comparison(run, &analyse(run, log), colour_on_stdout()))?;
+    writeln!(out, "{}", run_text(run, &analyse(run, log), colour_on_stdout()))?;
     for file in files {
         writeln!(out, "{}", file.display())?;
     }
@@ -47,6 +63,15 @@ mod tests {
         folder::save(dir.path(), &run, &log).unwrap();
         report(dir.path()).unwrap();
         assert!(dir.path().join("report.html").is_file());
+    }
+
+    #[test]
+    fn a_saved_comparison_is_rendered() {
+        let dir = tempfile::tempdir().unwrap();
+        folder::save_comparison(dir.path(), &fixture::comparison()).unwrap();
+        assert_eq!(folder::load_comparison(dir.path()).unwrap(), fixture::comparison());
+        report(dir.path()).unwrap();
+        assert!(dir.path().join("comparison.md").is_file());
     }
 
     #[test]

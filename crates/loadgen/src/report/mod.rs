@@ -21,7 +21,7 @@ use charts::{Figure, Trials};
 
 pub use history::{change_lines, render_history};
 pub(crate) use table::aligned;
-pub use table::comparison;
+pub use table::run_text;
 pub use thresholds::sentence as threshold_line;
 pub use words::trial_line;
 pub(crate) use words::{shortfall, title};

@@ -16,7 +16,7 @@ const STYLE: TableStyle =
 /// The comparison, the verdict and the caveats. `colour` is for terminals whose owner did not set
 /// `NO_COLOR`.
 #[must_use]
-pub fn comparison(run: &Run, analysis: &Analysis, colour: bool) -> String {
+pub fn run_text(run: &Run, analysis: &Analysis, colour: bool) -> String {
     let mut text = String::new();
     for cell in &analysis.cells {
         if analysis.cells.len() > 1 {
@@ -146,7 +146,7 @@ mod tests {
     use crate::results::{Metric, Outcome, fixture};
 
     fn rendered(run: &Run, colour: bool) -> String {
-        comparison(run, &analyse(run, &fixture::run().1), colour)
+        run_text(run, &analyse(run, &fixture::run().1), colour)
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The folder of a run: its two source files, and how any file gets there whole or not at all.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use serde::de::DeserializeOwned;
 use tempfile::{NamedTempFile, PersistError};
 
-use super::comparison::Comparison;
+use super::comparison::{COMPARISON_VERSION, Comparison};
 use super::latency_log::LatencyLog;
 use super::model::{Run, SCHEMA_VERSION, Trial};
 
@@ -116,10 +118,21 @@ fn json(of: &impl serde::Serialize) -> serde_json::Result<Vec<u8>> {
 /// A file that is missing, damaged or of another version; the message names it and the place.
 pub fn load(dir: &Path) -> anyhow::Result<(Run, LatencyLog)> {
     let (path, json) = read(dir, RUN_FILE)?;
-    let run = parse_run(&json).with_context(|| path.display().to_string())?;
+    let run = parse(&json, "schema_version", SCHEMA_VERSION)
+        .with_context(|| path.display().to_string())?;
     let (path, latencies) = read(dir, LATENCY_FILE)?;
     let log = LatencyLog::decode(&latencies).with_context(|| path.display().to_string())?;
     Ok((run, log))
+}
+
+/// Reads what [`save_comparison`] wrote.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_comparison(dir: &Path) -> anyhow::Result<Comparison> {
+    let (path, json) = read(dir, COMPARISON_FILE)?;
+    parse(&json, "comparison_version", COMPARISON_VERSION)
+        .with_context(|| path.display().to_string())
 }
 
 fn read(dir: &Path, name: &str) -> anyhow::Result<(PathBuf, Vec<u8>)> {
@@ -133,17 +146,15 @@ fn read(dir: &Path, name: &str) -> anyhow::Result<(PathBuf, Vec<u8>)> {
     }
 }
 
-fn parse_run(json: &[u8]) -> anyhow::Result<Run> {
-    /// Read before the rest, which another version may lay out otherwise.
-    #[derive(serde::Deserialize)]
-    struct Version {
-        schema_version: u32,
-    }
-    let Version { schema_version } = serde_json::from_slice(json)?;
+/// Reads JSON of the version that stands under `key`, which is looked at first: another may lay out
+/// the rest otherwise.
+fn parse<T: DeserializeOwned>(json: &[u8], key: &str, known: u32) -> anyhow::Result<T> {
+    let mut versions: BTreeMap<String, serde_json::Value> = serde_json::from_slice(json)?;
+    let version = versions.remove(key).with_context(|| format!("it has no `{key}`"))?;
     ensure!(
-        schema_version == SCHEMA_VERSION,
-        "it has schema version {schema_version}, and this pushbench reads {SCHEMA_VERSION}: use the \
-         version that wrote it"
+        version == known,
+        "it has schema version {version}, and this pushbench reads {known}: use the version that \
+         wrote it"
     );
     Ok(serde_json::from_slice(json)?)
 }

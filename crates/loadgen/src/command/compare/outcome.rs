@@ -2,7 +2,6 @@
 //! [`crate::analysis`] did not.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 
 use pushbench_wire::Transport;
@@ -10,20 +9,15 @@ use pushbench_wire::Transport;
 use super::Compared;
 use crate::analysis::regression::{Verdict, decide};
 use crate::analysis::thresholds::{Judgement, of_comparison};
-use crate::command::report::colour_on_stdout;
-use crate::report::comparison::{announce, render_all, text};
+use crate::command::report::print;
+use crate::report::comparison::announce;
 use crate::results::comparison::Role;
 use crate::results::{Comparison, Outcome, Warning};
 
 /// Renders the reports, prints the verdict, and says how it ended.
 pub(super) fn show(dir: &Path, comparison: &Comparison) -> anyhow::Result<Compared> {
-    let files = render_all(dir, comparison)?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", text(comparison, colour_on_stdout()))?;
-    for file in files {
-        writeln!(out, "{}", file.display())?;
-    }
-    announce(comparison, |name| std::env::var_os(name), &mut out)?;
+    print(dir, comparison)?;
+    announce(comparison, |name| std::env::var_os(name), &mut std::io::stdout().lock())?;
     match failure(comparison) {
         Some(sentence) => eprintln!("{sentence}"),
         None => shortages(comparison).iter().for_each(|sentence| eprintln!("{sentence}")),

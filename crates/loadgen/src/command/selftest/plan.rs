@@ -82,12 +82,13 @@ impl FromStr for Check {
 /// What the server adds to every latency.
 pub(super) const DELAY: Duration = Duration::from_millis(5);
 
-/// What the server burns for every delivery, on top of what both sides burn.
-pub(super) const BURN: Duration = Duration::from_micros(20);
+/// What the server burns for every delivery, on top of what both sides burn: far more than what
+/// waking a subscriber on another virtual core costs from one trial to the next.
+pub(super) const BURN: Duration = Duration::from_micros(200);
 
 /// What both sides burn: it keeps deliveries apart. If it was nothing, the burn would also give
 /// subscribers time to fall asleep between two deliveries, and waking them is the server's cost.
-const BURN_OF_BOTH: Duration = Duration::from_micros(100);
+const BURN_OF_BOTH: Duration = Duration::from_micros(50);
 
 /// Every period of so long…
 pub(super) const STALL_PERIOD: Duration = Duration::from_secs(1);

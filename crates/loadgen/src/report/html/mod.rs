@@ -1,13 +1,16 @@
 //! `report.html`: one offline page that needs nothing but itself.
 
+mod tables;
+
 use anyhow::Context as _;
 use askama::Template;
 
 use super::charts::{Figure, Trials};
-use super::sheet::{self, Entry, Sheet};
+use super::sheet;
 use super::{quantity, thresholds, words};
-use crate::analysis::{Accounts, Analysis, Cell, Figures};
+use crate::analysis::{Accounts, Analysis, Cell};
 use crate::results::{Metric, Outcome, Run, Trial};
+use tables::{TableView, tables};
 
 /// What the table of trials shows, in the order in which a reader asks; the last two say how far
 /// lateness of the publisher is in the figures.
@@ -62,29 +65,6 @@ struct CellView<'a> {
     findings: Vec<String>,
     tables: Vec<TableView>,
     figures: Vec<FigureView>,
-}
-
-struct TableView {
-    sheet: Sheet,
-    /// Whether it is folded up: for those who look closer.
-    folded: bool,
-    rows: Vec<RowView>,
-}
-
-struct RowView {
-    transport: &'static str,
-    name: String,
-    /// Below the name.
-    detail: String,
-    fields: Vec<FieldView>,
-}
-
-struct FieldView {
-    entry: Entry,
-    /// The length of its bar, in per cent of the greatest of its column.
-    bar: Option<f64>,
-    /// The estimate as it was computed, for those who check it.
-    data: Vec<(&'static str, String)>,
 }
 
 struct FigureView {
@@ -196,75 +176,6 @@ fn cell_view<'a>(
         tables: tables(cell),
         figures,
     })
-}
-
-fn tables(cell: &Cell) -> Vec<TableView> {
-    let comparison = Some(sheet::comparison(cell));
-    let against = sheet::against_reference(cell);
-    let wire = Some(sheet::wire(cell));
-    let shown = [comparison, against, sheet::standing(cell), wire, sheet::theory(cell)];
-    let shown = shown.into_iter().flatten().map(|sheet| (sheet, false));
-    let pairs = (cell.transports.len() > 2).then(|| sheet::pairs(cell));
-    let folded = pairs.into_iter().chain([sheet::sides(cell)]).map(|sheet| (sheet, true));
-    let mut tables: Vec<_> =
-        shown.chain(folded).map(|(sheet, folded)| table_view(cell, sheet, folded)).collect();
-    if let Some(comparison) = tables.first_mut() {
-        for (row, of) in comparison.rows.iter_mut().zip(&cell.transports) {
-            row.detail = trials(of);
-        }
-    }
-    tables
-}
-
-fn table_view(cell: &Cell, mut sheet: Sheet, folded: bool) -> TableView {
-    let medians = |column: usize| {
-        let column = sheet.rows.iter().filter_map(move |row| row.entries.get(column)?.figure);
-        column.map(|(_, estimate)| estimate.median)
-    };
-    let greatest: Vec<f64> =
-        (0..sheet.columns.len()).map(|column| medians(column).fold(0.0, f64::max)).collect();
-    let rows = std::mem::take(&mut sheet.rows).into_iter().map(|row| {
-        let fields = row.entries.into_iter().zip(&greatest).map(|(entry, greatest)| FieldView {
-            bar: entry
-                .figure
-                .filter(|_| *greatest > 0.0)
-                .map(|(_, estimate)| (100.0 * estimate.median / greatest).clamp(0.0, 100.0)),
-            data: data(cell, row.transport.name(), &entry),
-            entry,
-        });
-        RowView {
-            transport: row.transport.name(),
-            detail: String::new(),
-            name: row.name,
-            fields: fields.collect(),
-        }
-    });
-    let rows = rows.collect();
-    TableView { sheet, folded, rows }
-}
-
-fn data(cell: &Cell, transport: &str, entry: &Entry) -> Vec<(&'static str, String)> {
-    let Some((metric, estimate)) = entry.figure else { return Vec::new() };
-    let ends = estimate
-        .interval
-        .map(|interval| [("low", interval.low.to_string()), ("high", interval.high.to_string())]);
-    let names = [
-        ("cell", cell.name.clone()),
-        ("transport", transport.to_owned()),
-        ("metric", metric.name().to_owned()),
-        ("estimate", estimate.median.to_string()),
-    ];
-    names.into_iter().chain(ends.into_iter().flatten()).collect()
-}
-
-fn trials(of: &Figures) -> String {
-    let mut trials = format!("{} valid", of.valid);
-    for (count, what) in [(of.invalid, "invalid"), (of.failed, "failed")] {
-        if count > 0 {
-            trials += &format!(", {count} {what}");
-        }
-    }
-    trials
 }
 
 fn trial_view(trial: &Trial) -> TrialView {
