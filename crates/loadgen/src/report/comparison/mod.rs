@@ -102,6 +102,7 @@ pub fn render_all(dir: &Path, comparison: &Comparison) -> anyhow::Result<Vec<Pat
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::thresholds::tests::SCENARIO;
     use crate::results::{Outcome, fixture};
 
     /// The fixture, in which whatever may come from outside is this.
@@ -175,19 +176,7 @@ mod tests {
         comparison.manifests.truncate(1);
         comparison.gates.truncate(1);
         comparison.trials.retain(|of| of.scenario == 0);
-        comparison.manifests[0].scenario.text = r#"
-            name = "stock-ticker"
-            description = "Prices to many browsers."
-            [workload]
-            subscribers = 100
-            events_per_second = 20.0
-            payload_bytes = 100
-            duration = "12s"
-            warm_up = "2s"
-            [thresholds]
-            "sse.latency" = ["p(50)<25ms", "p(99.9)<2s", "max<1ms"]
-        "#
-        .to_owned();
+        comparison.manifests[0].scenario.text = SCENARIO.to_owned();
         comparison
     }
 
