@@ -239,6 +239,29 @@ describe('raw TCP with net', { timeout: 30_000 }, () => {
     ]);
   });
 
+  test('publishes the frames that are sent', async () => {
+    const received = [];
+    const socket = await openTcp(server.url, 'tcp-sent', '', (message) => {
+      received.push(message);
+      socket.emit('message');
+    });
+    const frame = (payload, binary) => {
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(payload.length + (binary ? 2 ** 31 : 0));
+      return Buffer.concat([length, payload]);
+    };
+    const [text, bytes] = [Buffer.from('two\nlines €'), Buffer.from([0, 10, 255, 128])];
+    const frames = Buffer.concat([frame(text, false), frame(bytes, true)]);
+    socket.write(frames.subarray(0, 9));
+    socket.write(frames.subarray(9));
+    while (received.length < 2) await once(socket, 'message');
+    socket.destroy();
+    assert.deepEqual(received, [
+      { id: 1, event: 'message', payload: text, binary: false },
+      { id: 2, event: 'message', payload: bytes, binary: true },
+    ]);
+  });
+
   test('is refused without its upgrade', async () => {
     const response = await fetch(`${server.url}/channels/tcp/tcp`);
     assert.equal(response.status, 426);

@@ -13,10 +13,11 @@ use std::str::FromStr;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand};
 use pushbench_loadgen::command::{
-    self, AlreadyExists, Build, Check, CompareOptions, Compared, Ending, RunOptions,
-    SelftestOptions, SelftestResult, Unusable,
+    self, AlreadyExists, Build, CapacityOptions, Check, CompareOptions, Compared, Ending,
+    RunOptions, SelftestOptions, SelftestResult, Unusable,
 };
-use pushbench_loadgen::scenario::ScenarioError;
+use pushbench_loadgen::scenario::{ScenarioError, Varied};
+use pushbench_wire::Transport;
 
 /// Measures polling, long polling, Server-Sent Events and WebSocket on your workload, with raw TCP
 /// as the yardstick.
@@ -32,13 +33,15 @@ const EXIT_CODES: &str = "Exit codes: 0 all is well · 1 the tool, a trial or a 
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Replay a scenario over every transport and compare them.
+    /// Replay scenarios over every transport and compare them.
     Run(RunArguments),
     /// Measure two builds of a server against each other and say whether the second is worse.
     Compare(CompareArguments),
+    /// Find the largest load at which each transport still meets the scenario's objectives.
+    Capacity(CapacityArguments),
     /// Render the table, charts and page of a results folder again.
     Report {
-        /// A folder that `run` has left.
+        /// A folder that `run`, `compare` or `capacity` has left.
         dir: PathBuf,
     },
     /// Follow figures over revisions.
@@ -97,11 +100,17 @@ const HISTORY: &str = "history.csv";
 
 #[derive(Debug, clap::Args)]
 struct RunArguments {
-    /// The scenario.
-    scenario: PathBuf,
-    /// Where the results go [default: results/<scenario>-<time>].
+    /// Scenario files, or folders of them.
+    #[arg(required = true, value_name = "SCENARIO")]
+    scenarios: Vec<PathBuf>,
+    /// Where the results go, of several scenarios each in a folder within it [default:
+    /// results/<scenario>-<time>, or results/<folder>-<time>].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// How long all of it may take: blocks and trials that would take longer are shortened, as far
+    /// as their figures allow [default: as long as the scenarios ask].
+    #[arg(long, value_name = "TIME")]
+    max_time: Option<humantime::Duration>,
     /// Measure another server: a command that takes the flags of `pushbench serve` and prints its
     /// ready line [default: this program's `serve`].
     #[arg(long, value_name = "COMMAND")]
@@ -142,6 +151,38 @@ struct CompareArguments {
 }
 
 #[derive(Debug, clap::Args)]
+struct CapacityArguments {
+    /// The scenario, with [objectives].
+    scenario: PathBuf,
+    /// What to vary: the number of subscribers, or the events per second of each channel.
+    #[arg(long, value_name = "WHAT", value_parser = varied())]
+    vary: Varied,
+    /// Try no more than this.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    max: Option<f64>,
+    /// Search these transports alone [default: all that have objectives].
+    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    transport: Vec<Transport>,
+    /// Where the results go [default: results/capacity-<scenario>-<time>].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Measure another server, as `run --server` does [default: this program's `serve`].
+    #[arg(long, value_name = "COMMAND")]
+    server: Option<Words>,
+}
+
+/// What can be varied, for the help as well.
+fn varied() -> impl TypedValueParser<Value = Varied> {
+    let names = Varied::ALL.map(Varied::name);
+    clap::builder::PossibleValuesParser::new(names).try_map(|name| name.parse::<Varied>())
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| *number > 0.0 && number.is_finite());
+    number.ok_or_else(|| "it must be a number above 0".to_owned())
+}
+
+#[derive(Debug, clap::Args)]
 struct SelftestArguments {
     /// Run these checks alone [default: all].
     #[arg(long, value_name = "NAME", num_args = 1.., value_parser = check_names())]
@@ -178,14 +219,8 @@ fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Run(arguments) => Ok(match command::run(&run_options(arguments))? {
-            Ending::Complete => ExitCode::SUCCESS,
-            Ending::SomeFailed | Ending::Unfaithful => ExitCode::FAILURE,
-            Ending::Untrusted => ExitCode::from(3),
-            // As k6 has it.
-            Ending::Crossed => ExitCode::from(99),
-            Ending::Interrupted => ExitCode::from(130),
-        }),
+        Command::Run(arguments) => command::run(&run_options(arguments)).map(ended),
+        Command::Capacity(arguments) => command::capacity(&capacity_options(arguments)).map(ended),
         Command::Compare(arguments) => Ok(match compare(arguments)? {
             Compared::Passed => ExitCode::SUCCESS,
             Compared::Invalid => ExitCode::from(3),
@@ -221,10 +256,36 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
+fn ended(ending: Ending) -> ExitCode {
+    match ending {
+        Ending::Complete => ExitCode::SUCCESS,
+        Ending::SomeFailed | Ending::Unfaithful => ExitCode::FAILURE,
+        Ending::Untrusted => ExitCode::from(3),
+        // As k6 has it.
+        Ending::Crossed => ExitCode::from(99),
+        Ending::Interrupted => ExitCode::from(130),
+    }
+}
+
+fn capacity_options(arguments: CapacityArguments) -> CapacityOptions {
+    let CapacityArguments { scenario, vary, max, transport, out, server } = arguments;
+    CapacityOptions {
+        scenario,
+        varied: vary,
+        max,
+        transports: transport,
+        out,
+        server: server.map(|Words(words)| words),
+        command_line: command_line(),
+        build: BUILD,
+    }
+}
+
 fn run_options(arguments: RunArguments) -> RunOptions {
     RunOptions {
-        scenario: arguments.scenario,
+        scenarios: arguments.scenarios,
         out: arguments.out,
+        max_time: arguments.max_time.map(Into::into),
         server: arguments.server.map(|Words(words)| words),
         command_line: command_line(),
         build: BUILD,

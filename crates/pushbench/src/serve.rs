@@ -12,7 +12,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 use pushbench_server::{Config, Fault, Faults};
 use pushbench_wire::endpoint::READY_PREFIX;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -174,12 +174,27 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
     runtime.block_on(served).context("the server panicked")?
 }
 
+/// Connections that may wait to be accepted; the kernel bounds it by net.core.somaxconn. With the
+/// usual 1,024, thousands that connect at once overflow it, and the rest try again a second later.
+const BACKLOG: u32 = 4_096;
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // As `TcpListener::bind` does: a server may take the place of one that has just ended.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 async fn listen(
     address: SocketAddr,
     stop_on_stdin_eof: bool,
     config: Config,
 ) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address).await.with_context(|| {
+    let listener = bind(address).with_context(|| {
         format!("cannot listen on {address}; choose another address with --listen")
     })?;
     let bound = listener.local_addr().context("cannot tell the address")?;

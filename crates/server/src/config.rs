@@ -21,7 +21,8 @@ pub struct Config {
     /// Bytes of names and payloads that a channel keeps; the newest event always stays.
     /// Default 4 MiB.
     pub log_bytes: usize,
-    /// The largest payload of one event, and the largest WebSocket message. Default 64 KiB.
+    /// The largest payload of one event, and so the largest message of a WebSocket and the largest
+    /// frame of raw TCP that a client may send. Default 64 KiB.
     pub max_event_bytes: usize,
     /// The largest body of a publish request, which may hold many events. Default 1 MiB.
     pub max_body_bytes: usize,

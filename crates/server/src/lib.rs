@@ -7,8 +7,8 @@
 //! | `GET /channels/{channel}/poll` | what is new, at once |
 //! | `GET /channels/{channel}/long-poll` | what is new, as soon as there is something |
 //! | `GET /channels/{channel}/sse` | a stream of Server-Sent Events (WHATWG HTML §9.2) |
-//! | `GET /channels/{channel}/ws` | a WebSocket (RFC 6455) |
-//! | `GET /channels/{channel}/tcp` | frames on the bare socket ([`pushbench_wire::frame`]) |
+//! | `GET /channels/{channel}/ws` | a WebSocket (RFC 6455); publishes what the client sends |
+//! | `GET /channels/{channel}/tcp` | frames on the bare socket ([`pushbench_wire::frame`]), both ways as well |
 //! | `GET /healthz`, `GET /metrics` | readiness, Prometheus text |
 
 mod config;

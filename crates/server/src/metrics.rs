@@ -19,6 +19,7 @@ pub(crate) struct Metrics {
     deliveries: PerTransport,
     requests: PerTransport,
     lagged: PerTransport,
+    rejected: PerTransport,
     injected: [AtomicU64; Kind::ALL.len()],
 }
 
@@ -47,6 +48,11 @@ impl Metrics {
     /// A fault was injected `count` times.
     pub(crate) fn injected(&self, fault: Kind, count: usize) {
         Self::add(&self.injected[fault as usize], count);
+    }
+
+    /// A stream ends because of what its client sent.
+    pub(crate) fn rejected(&self, transport: Transport) {
+        Self::add(self.rejected.of(transport), 1);
     }
 
     pub(crate) fn requested(&self, transport: Transport) {
@@ -86,6 +92,12 @@ impl Metrics {
                 "counter",
                 "Notices to subscribers that had fallen off the log.",
                 &self.lagged,
+            ),
+            (
+                "pushbench_streams_rejected_total",
+                "counter",
+                "Streams ended because their client sent what cannot be published.",
+                &self.rejected,
             ),
         ];
         for (name, kind, help, values) in per_transport {

@@ -1,5 +1,6 @@
-//! `POST /channels/{channel}/events`: one body, one event, or one per line.
+//! `POST /channels/{channel}/events`: one body, one event, or several, by lines or by lengths.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
-use pushbench_wire::endpoint::{EVENT_NAME, SPLIT};
+use pushbench_wire::endpoint::{BINARY_TYPE, EVENT_NAME, SPLIT};
 use pushbench_wire::event::{LAGGED_NAME, MAX_NAME_LEN, is_event_name};
 
 use crate::Server;
@@ -18,13 +19,22 @@ use crate::http::request::query_value;
 use crate::hub::Channel;
 use crate::metrics::Metrics;
 
-const BINARY: &str = "application/octet-stream";
-
 /// What the query and the headers say about the body.
 struct Form<'a> {
     name: Option<&'a str>,
     binary: bool,
-    lines: bool,
+    split: Split,
+}
+
+/// Where one event of the body ends and the next begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Split {
+    /// The body is one event.
+    Not,
+    /// At the ends of lines.
+    Lines,
+    /// Behind as many bytes as the 4 before an event say, big-endian.
+    Lengths,
 }
 
 /// Publishes the body of a request and answers `{"id":LAST,"count":N}`, with `null` for an id
@@ -66,12 +76,13 @@ fn read_form(request: &Parts) -> Result<Form<'_>, Rejection> {
              and not {LAGGED_NAME:?}, which is the server's own"
         )));
     }
-    let lines = match query_value(request, SPLIT) {
-        None => false,
-        Some("lines") => true,
+    let split = match query_value(request, SPLIT) {
+        None => Split::Not,
+        Some("lines") => Split::Lines,
+        Some("lengths") => Split::Lengths,
         Some(other) => {
             return Err(Rejection::bad_request(format!(
-                "{SPLIT} is {other:?}; it can only be \"lines\""
+                "{SPLIT} is {other:?}; it can only be \"lines\" or \"lengths\""
             )));
         }
     };
@@ -79,14 +90,14 @@ fn read_form(request: &Parts) -> Result<Form<'_>, Rejection> {
         .headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok()?.split(';').next())
-        .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(BINARY));
-    if binary && lines {
+        .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(BINARY_TYPE));
+    if binary && split == Split::Lines {
         return Err(Rejection::bad_request(format!(
-            "{SPLIT}=lines needs text; leave the content type {BINARY} out, or publish one event \
-             per request"
+            "{SPLIT}=lines needs text; leave the content type {BINARY_TYPE} out, or publish with \
+             {SPLIT}=lengths"
         )));
     }
-    Ok(Form { name, binary, lines })
+    Ok(Form { name, binary, split })
 }
 
 async fn read_body(server: &Server, body: Incoming) -> Result<Bytes, Rejection> {
@@ -116,44 +127,91 @@ async fn read_body(server: &Server, body: Incoming) -> Result<Bytes, Rejection> 
 }
 
 fn read_events(form: &Form<'_>, body: &[u8], max_bytes: usize) -> Result<Vec<Draft>, Rejection> {
-    if !form.binary
-        && let Err(error) = std::str::from_utf8(body)
-    {
-        return Err(Rejection::bad_request(format!(
-            "the body is not UTF-8 from byte {} on; publish arbitrary bytes with Content-Type: \
-             {BINARY}",
-            error.valid_up_to()
-        )));
-    }
-    let check = |payload: &[u8]| {
-        if payload.len() > max_bytes {
-            return Err(Rejection::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!(
-                    "an event of the body has {} bytes; the most is {max_bytes}",
-                    payload.len()
-                ),
-            ));
-        }
-        Ok(())
+    let draft = |payload: &[u8]| {
+        check_size(payload.len(), max_bytes)?;
+        Ok(Draft::new(form.name, payload, form.binary))
     };
-    if !form.lines {
-        check(body)?;
-        return Ok(vec![Draft::new(form.name, body, form.binary)]);
+    match form.split {
+        Split::Not => {
+            check_text(form, "the body", body)?;
+            Ok(vec![draft(body)?])
+        }
+        Split::Lines => {
+            check_text(form, "the body", body)?;
+            let body = body.strip_suffix(b"\n").unwrap_or(body);
+            if body.is_empty() {
+                return Err(Rejection::bad_request(
+                    "the body holds no line; with split=lines every line is one event",
+                ));
+            }
+            body.split(|&byte| byte == b'\n')
+                .map(|line| draft(line.strip_suffix(b"\r").unwrap_or(line)))
+                .collect()
+        }
+        Split::Lengths => {
+            if body.is_empty() {
+                return Err(Rejection::bad_request(format!(
+                    "the body holds no event; {BY_LENGTHS}"
+                )));
+            }
+            let (mut drafts, mut rest) = (Vec::new(), body);
+            while !rest.is_empty() {
+                let at = body.len() - rest.len();
+                let payload = take_event(&mut rest, at, max_bytes)?;
+                check_text(form, format_args!("the event at byte {at} of the body"), payload)?;
+                drafts.push(draft(payload)?);
+            }
+            Ok(drafts)
+        }
     }
-    let body = body.strip_suffix(b"\n").unwrap_or(body);
-    if body.is_empty() {
-        return Err(Rejection::bad_request(
-            "the body holds no line; with split=lines every line is one event",
+}
+
+/// How a body is to be written that is split by lengths.
+const BY_LENGTHS: &str =
+    "with split=lengths every event has its length before it, 4 bytes, big-endian";
+
+/// Takes the event off the front of `rest`, which begins at byte `at` of the body.
+fn take_event<'a>(rest: &mut &'a [u8], at: usize, max_bytes: usize) -> Result<&'a [u8], Rejection> {
+    let Some((len, behind)) = rest.split_first_chunk() else {
+        return Err(Rejection::bad_request(format!(
+            "the body ends within the length at byte {at}; {BY_LENGTHS}"
+        )));
+    };
+    let len = u32::from_be_bytes(*len) as usize;
+    check_size(len, max_bytes)?;
+    let Some((payload, behind)) = behind.split_at_checked(len) else {
+        return Err(Rejection::bad_request(format!(
+            "the event at byte {at} of the body has {len} bytes by its length, but only {} follow; \
+             {BY_LENGTHS}",
+            behind.len()
+        )));
+    };
+    *rest = behind;
+    Ok(payload)
+}
+
+fn check_size(len: usize, max_bytes: usize) -> Result<(), Rejection> {
+    if len > max_bytes {
+        return Err(Rejection::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("an event of the body has {len} bytes; the most is {max_bytes}"),
         ));
     }
-    body.split(|&byte| byte == b'\n')
-        .map(|line| {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            check(line)?;
-            Ok(Draft::new(form.name, line, false))
-        })
-        .collect()
+    Ok(())
+}
+
+/// Checks that `bytes` are UTF-8, unless they are meant to be binary.
+fn check_text(form: &Form<'_>, what: impl Display, bytes: &[u8]) -> Result<(), Rejection> {
+    if form.binary {
+        return Ok(());
+    }
+    std::str::from_utf8(bytes).map(drop).map_err(|error| {
+        Rejection::bad_request(format!(
+            "{what} is not UTF-8 from byte {} on; publish arbitrary bytes with Content-Type: \
+             {BINARY_TYPE}",
+            error.valid_up_to()
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -162,7 +220,8 @@ mod tests {
     use crate::framing::{Event, Framing};
     use proptest::prelude::*;
 
-    const LINES: Form<'_> = Form { name: None, binary: false, lines: true };
+    const LINES: Form<'_> = Form { name: None, binary: false, split: Split::Lines };
+    const LENGTHS: Form<'_> = Form { split: Split::Lengths, ..LINES };
 
     fn payloads(form: &Form<'_>, body: &[u8]) -> Vec<String> {
         read_events(form, body, 8)
@@ -189,7 +248,7 @@ mod tests {
 
     #[test]
     fn one_body_is_one_event() {
-        let text = Form { lines: false, ..LINES };
+        let text = Form { split: Split::Not, ..LINES };
         assert_eq!(payloads(&text, b"a\nb"), texts(&["a\\nb"]));
         assert_eq!(payloads(&text, b""), texts(&[""]));
         let reason = read_events(&text, b"ab\xff", 8).unwrap_err().reason;
@@ -198,10 +257,49 @@ mod tests {
         assert_eq!(payloads(&binary, b"\xff"), [r#"{"id":1,"data":"/w==","base64":true}"#]);
     }
 
+    #[test]
+    fn lengths_are_events() {
+        let body = b"\0\0\0\x03a\nb\0\0\0\0\0\0\0\x01c";
+        assert_eq!(payloads(&LENGTHS, body), texts(&["a\\nb", "", "c"]));
+        let binary = Form { binary: true, ..LENGTHS };
+        assert_eq!(
+            payloads(&binary, b"\0\0\0\x02\xff\0"),
+            [r#"{"id":1,"data":"/wA=","base64":true}"#]
+        );
+        let reason = |body: &[u8]| read_events(&LENGTHS, body, 8).unwrap_err().reason;
+        let text = reason(b"\0\0\0\x01a\0\0\0\x02b\xff");
+        assert!(
+            text.starts_with("the event at byte 5 of the body is not UTF-8 from byte 1 on;"),
+            "{text}"
+        );
+    }
+
     proptest! {
         #[test]
-        fn any_body_is_read_without_panic(body: Vec<u8>, binary: bool, lines: bool) {
-            let form = Form { name: None, binary, lines: lines && !binary };
+        fn any_events_read_back_from_lengths(
+            events in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..9), 1..6),
+        ) {
+            let body: Vec<u8> = events
+                .iter()
+                .flat_map(|event| [&(event.len() as u32).to_be_bytes()[..], event].concat())
+                .collect();
+            let form = Form { binary: true, ..LENGTHS };
+            let drafts = read_events(&form, &body, 8).unwrap();
+            prop_assert_eq!(drafts.len(), events.len());
+            for (draft, event) in drafts.into_iter().zip(&events) {
+                let frame = Event::new(1, draft).frame(Framing::Tcp).clone();
+                prop_assert_eq!(&frame[4..], [&b"1\n"[..], event].concat());
+            }
+            prop_assert!(read_events(&form, &body[..body.len() - 1], 8).is_err());
+        }
+
+        #[test]
+        fn any_body_is_read_without_panic(
+            body: Vec<u8>,
+            split in prop_oneof![Just(Split::Not), Just(Split::Lines), Just(Split::Lengths)],
+            binary: bool,
+        ) {
+            let form = Form { name: None, binary: binary && split != Split::Lines, split };
             if let Ok(drafts) = read_events(&form, &body, 8) {
                 prop_assert!(!drafts.is_empty());
             }

@@ -18,8 +18,12 @@ pub const AFTER: &str = "after";
 pub const TIMEOUT_MS: &str = "timeout_ms";
 /// Query key: the name of a published event.
 pub const EVENT_NAME: &str = "event";
-/// Query key: `split=lines` publishes every line of the body as one event.
+/// Query key: `split=lines` publishes every line of the body as one event; with `split=lengths` each
+/// event has its length before it, 4 bytes, big-endian, so that it may hold any bytes.
 pub const SPLIT: &str = "split";
+
+/// The content type of a body that holds binary events.
+pub const BINARY_TYPE: &str = "application/octet-stream";
 
 /// The WebSocket subprotocol, see [`crate::message`].
 pub const SUBPROTOCOL: &str = "pushbench.v1";
@@ -47,7 +51,7 @@ pub enum Resource {
     Sse,
     /// Streams events as WebSocket messages, and takes them.
     WebSocket,
-    /// Streams events as frames on the bare socket.
+    /// Streams events as frames on the bare socket, and takes them.
     Tcp,
 }
 

@@ -1,9 +1,10 @@
-//! Frames of raw TCP, with nothing in them that is not needed: encoding one event, and decoding a
-//! stream that arrives in pieces of any size.
+//! Frames of raw TCP, with nothing in them that is not needed: encoding one, and decoding a stream
+//! that arrives in pieces of any size.
 //!
-//! A frame is 4 bytes, big-endian: the highest bit says whether the payload is binary, the others how
-//! long the message is that follows, the same that WebSocket carries ([`crate::message`]). A length of
-//! 0 is a heartbeat.
+//! A frame is 4 bytes, big-endian, then a payload: the highest bit says whether the payload is
+//! binary, the others how long it is. From the server it is the message that WebSocket carries too
+//! ([`crate::message`]), and a length of 0 is a heartbeat. From a client it is published as it is,
+//! as what a client of WebSocket sends; a length of 0 is then an event without payload.
 
 use crate::event::Event;
 use crate::message::{self, BadMessage};
@@ -15,21 +16,83 @@ const LENGTH_BYTES: usize = size_of::<u32>();
 
 const BINARY: u32 = 1 << 31;
 
-/// Appends the frame of `event` to `out`.
+/// Appends the frame in which a server sends `event` to `out`.
 ///
 /// # Panics
 /// When the event has 2 GiB or more, which no server accepts.
 pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) {
+    push_frame(event.binary, out, |out| message::encode(event, out));
+}
+
+/// Appends the frame in which a client publishes `payload` to `out`. Text must be UTF-8, or the
+/// server ends the connection.
+///
+/// # Panics
+/// When the payload has 2 GiB or more, which no server accepts.
+pub fn encode_published(payload: &[u8], binary: bool, out: &mut Vec<u8>) {
+    push_frame(binary, out, |out| out.extend_from_slice(payload));
+}
+
+fn push_frame(binary: bool, out: &mut Vec<u8>, push_payload: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    out.extend_from_slice(&HEARTBEAT);
-    message::encode(event, out);
+    out.extend_from_slice(&[0; LENGTH_BYTES]);
+    push_payload(out);
     let body = start + LENGTH_BYTES;
     let len = i32::try_from(out.len() - body).expect("an event is far below 2 GiB");
-    let header = len.cast_unsigned() | if event.binary { BINARY } else { 0 };
+    let header = len.cast_unsigned() | if binary { BINARY } else { 0 };
     out[start..body].copy_from_slice(&header.to_be_bytes());
 }
 
-/// Decodes a stream of frames. Memory stays below a limit whatever the server sends.
+/// What a stream of frames begins with.
+#[derive(Debug, PartialEq, Eq)]
+pub enum First<'a> {
+    /// A frame.
+    Whole {
+        /// What it carries.
+        payload: &'a [u8],
+        /// Whether that is binary. That text is UTF-8 is not checked.
+        binary: bool,
+        /// What follows the frame.
+        rest: &'a [u8],
+    },
+    /// Part of a frame.
+    Part {
+        /// How many of its bytes have to come before more can be said. They are of no other frame.
+        missing: usize,
+    },
+}
+
+/// A frame is larger than its reader accepts.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a frame has {len} bytes, and at most {limit} are accepted")]
+pub struct TooLarge {
+    /// The length that the frame says it has.
+    pub len: u32,
+    /// The reader's limit.
+    pub limit: usize,
+}
+
+/// Finds the first frame of `stream`, with up to `limit` bytes behind its length.
+///
+/// # Errors
+/// [`TooLarge`], as soon as the frame says so; the stream cannot be read any further then.
+pub fn first(stream: &[u8], limit: usize) -> Result<First<'_>, TooLarge> {
+    let Some((header, behind)) = stream.split_first_chunk() else {
+        return Ok(First::Part { missing: LENGTH_BYTES - stream.len() });
+    };
+    let header = u32::from_be_bytes(*header);
+    let len = header & !BINARY;
+    let body = match usize::try_from(len) {
+        Ok(body) if body <= limit => body,
+        _ => return Err(TooLarge { len, limit }),
+    };
+    Ok(match behind.split_at_checked(body) {
+        Some((payload, rest)) => First::Whole { payload, binary: header & BINARY != 0, rest },
+        None => First::Part { missing: body - behind.len() },
+    })
+}
+
+/// Decodes a stream of frames from a server. Memory stays below a limit whatever the server sends.
 #[derive(Debug)]
 pub struct Decoder {
     /// The beginning of a frame whose end has not come yet.
@@ -41,13 +104,8 @@ pub struct Decoder {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// One frame is larger than the decoder accepts.
-    #[error("a frame has {len} bytes, and at most {limit} are accepted")]
-    TooLarge {
-        /// The length that the frame says it has.
-        len: u32,
-        /// The decoder's limit.
-        limit: usize,
-    },
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// The frame holds no message.
     #[error(transparent)]
     Message(#[from] BadMessage),
@@ -71,24 +129,23 @@ impl Decoder {
         mut on_event: impl FnMut(Event<'_>),
     ) -> Result<(), DecodeError> {
         while !self.partial.is_empty() {
-            // First the length, then what it says: never a byte of the next frame.
-            let wanted = frame_len(&self.partial, self.limit)?.unwrap_or(LENGTH_BYTES);
-            let missing = wanted - self.partial.len();
-            if missing == 0 {
-                deliver(&self.partial, &mut on_event)?;
-                self.partial.clear();
-                break;
+            match first(&self.partial, self.limit)? {
+                First::Whole { payload, binary, .. } => {
+                    deliver(payload, binary, &mut on_event)?;
+                    self.partial.clear();
+                }
+                First::Part { missing } => {
+                    let Some((head, rest)) = piece.split_at_checked(missing) else {
+                        self.partial.extend_from_slice(piece);
+                        return Ok(());
+                    };
+                    self.partial.extend_from_slice(head);
+                    piece = rest;
+                }
             }
-            let Some((head, rest)) = piece.split_at_checked(missing) else {
-                self.partial.extend_from_slice(piece);
-                return Ok(());
-            };
-            self.partial.extend_from_slice(head);
-            piece = rest;
         }
-        while let Some(len) = frame_len(piece, self.limit)? {
-            let Some((frame, rest)) = piece.split_at_checked(len) else { break };
-            deliver(frame, &mut on_event)?;
+        while let First::Whole { payload, binary, rest } = first(piece, self.limit)? {
+            deliver(payload, binary, &mut on_event)?;
             piece = rest;
         }
         self.partial.extend_from_slice(piece);
@@ -96,24 +153,15 @@ impl Decoder {
     }
 }
 
-/// The length in all of the frame that `bytes` begin with; `None` while too few are there to say.
-fn frame_len(bytes: &[u8], limit: usize) -> Result<Option<usize>, DecodeError> {
-    let Some(header) = bytes.first_chunk() else { return Ok(None) };
-    let len = u32::from_be_bytes(*header) & !BINARY;
-    match usize::try_from(len) {
-        Ok(body) if body <= limit => Ok(Some(LENGTH_BYTES + body)),
-        _ => Err(DecodeError::TooLarge { len, limit }),
+/// Hands over the event of a frame, if it holds one.
+fn deliver(
+    message: &[u8],
+    binary: bool,
+    on_event: &mut impl FnMut(Event<'_>),
+) -> Result<(), DecodeError> {
+    if !message.is_empty() {
+        on_event(message::decode(message, binary)?);
     }
-}
-
-/// Hands over the event in a whole frame, if it holds one.
-fn deliver(frame: &[u8], on_event: &mut impl FnMut(Event<'_>)) -> Result<(), DecodeError> {
-    let (header, message) = frame.split_at(LENGTH_BYTES);
-    if message.is_empty() {
-        return Ok(());
-    }
-    let binary = header.first().is_some_and(|byte| byte & 0x80 != 0);
-    on_event(message::decode(message, binary)?);
     Ok(())
 }
 
@@ -187,6 +235,37 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn what_a_client_publishes_reads_back(payload: Vec<u8>, binary: bool, behind: Vec<u8>) {
+            let mut stream = Vec::new();
+            encode_published(&payload, binary, &mut stream);
+            let len = stream.len();
+            for cut in 0..len {
+                let Ok(First::Part { missing }) = first(&stream[..cut], LIMIT) else {
+                    panic!("{cut} of {len} bytes are a part")
+                };
+                prop_assert!((1..=len - cut).contains(&missing));
+            }
+            stream.extend_from_slice(&behind);
+            let whole = First::Whole { payload: &payload, binary, rest: &behind };
+            prop_assert_eq!(first(&stream, payload.len()), Ok(whole));
+            if let Some(limit) = payload.len().checked_sub(1) {
+                prop_assert!(first(&stream, limit).is_err());
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_split_without_panic(stream in any_stream(), limit in 0..200_usize) {
+            let mut rest = &stream[..];
+            while let Ok(First::Whole { payload, rest: behind, .. }) = first(rest, limit) {
+                prop_assert!(payload.len() <= limit);
+                prop_assert_eq!(rest.len(), LENGTH_BYTES + payload.len() + behind.len());
+                rest = behind;
+            }
+        }
+    }
+
     #[test]
     fn a_frame_byte_by_byte() {
         let mut frame = Vec::new();
@@ -204,7 +283,8 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_an_error() {
         let error = |stream: &[u8]| decode(&[stream], 8).1.unwrap_err();
-        assert_eq!(error(b"\0\0\0\x09"), DecodeError::TooLarge { len: 9, limit: 8 });
+        let too_large = TooLarge { len: 9, limit: 8 };
+        assert_eq!(error(b"\0\0\0\x09"), DecodeError::TooLarge(too_large));
         assert_eq!(error(b"\0\0\0\x01x"), DecodeError::Message(BadMessage));
     }
 }

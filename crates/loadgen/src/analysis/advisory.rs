@@ -116,6 +116,10 @@ fn check(runs: [&Run; 2]) -> Result<(), Incomparable> {
         let digits = scenario.sha256.get(..12).unwrap_or(&scenario.sha256);
         format!("{} {digits}", scenario.name)
     })?;
+    same("what was shortened", &|run| {
+        let parts: Vec<_> = run.manifest.shortenings.iter().map(ToString::to_string).collect();
+        if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+    })?;
     same("the schema", &|run| run.schema_version.to_string())?;
     same("the machine's CPU", &|run| machine(&|of| known(&of.cpu_model), run))?;
     same("the machine's cores", &|run| machine(&|of| of.cores.to_string(), run))?;
@@ -130,6 +134,7 @@ fn check(runs: [&Run; 2]) -> Result<(), Incomparable> {
 mod tests {
     use super::*;
     use crate::results::fixture;
+    use crate::results::shortening::{Part, Shortening};
 
     fn run() -> Run {
         fixture::run().0
@@ -198,6 +203,14 @@ mod tests {
             ),
             "{scenario}"
         );
+        let shortened = differing(|run| {
+            run.manifest.shortenings = vec![Shortening {
+                part: Part::Blocks,
+                asked: "5".to_owned(),
+                measured: Some("1".to_owned()),
+            }];
+        });
+        assert!(shortened.contains("shortened (nothing and 1 instead of 5 blocks)"), "{shortened}");
         assert!(differing(|run| run.manifest.machine.cores = 4).contains("cores (2 and 4)"));
         assert!(differing(|run| run.manifest.machine.kernel = "Linux 7".into()).contains("kernel"));
         assert!(differing(|run| run.manifest.machine.cpu_model = None).contains("unknown"));

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 
 use crate::results::latency_log::{Entry, LatencyLog, histogram};
 use crate::results::{Metric, Run, Trial};
+use crate::scenario::Phase;
 
 /// The slack in times that tells which trial an interval belongs to: the log keeps milliseconds.
 const SLACK_S: f64 = 0.005;
@@ -29,6 +30,25 @@ pub struct Latency {
     pub spectrum: Vec<SpectrumPoint>,
     /// How they went over the measured time, in order.
     pub over_time: Vec<TimePoint>,
+    /// Those of each phase of the scenario; none when it has none.
+    pub phases: Vec<PhaseLatency>,
+}
+
+/// The latencies of one phase, by when events were meant to be published.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhaseLatency {
+    /// What the scenario calls it.
+    pub name: String,
+    /// Where it begins, in seconds since measuring began.
+    pub from_s: f64,
+    /// Where it ends.
+    pub to_s: f64,
+    /// How many there are.
+    pub deliveries: u64,
+    /// Median in nanoseconds, if anything was delivered.
+    pub p50_ns: Option<u64>,
+    /// 99th percentile in nanoseconds, if there are enough samples for it.
+    pub p99_ns: Option<u64>,
 }
 
 /// A point of a percentile spectrum.
@@ -53,7 +73,7 @@ pub struct TimePoint {
 
 impl Latency {
     /// From intervals, each with the time from which its trial measured.
-    pub(super) fn of(intervals: &[(f64, &Entry)]) -> Self {
+    pub(super) fn of(intervals: &[(f64, &Entry)], phases: &[Phase]) -> Self {
         let full = || intervals.iter().filter(|(_, interval)| interval.samples > 0);
         let since = |from_s: f64, interval: &Entry| interval.start_s - from_s;
         let step_s = full().map(|(_, interval)| interval.length_s).fold(1e-3, f64::max);
@@ -74,8 +94,36 @@ impl Latency {
             p50_ns: histogram.value_at_quantile(0.5),
             p99_ns: carries(histogram, 0.99).then(|| histogram.value_at_quantile(0.99)),
         });
-        Self { spectrum: spectrum(&all), over_time: over_time.collect(), histogram: all }
+        Self {
+            spectrum: spectrum(&all),
+            over_time: over_time.collect(),
+            phases: by_phase(intervals, phases),
+            histogram: all,
+        }
     }
+}
+
+/// An interval lies in one phase, because the window was cut along them.
+fn by_phase(intervals: &[(f64, &Entry)], phases: &[Phase]) -> Vec<PhaseLatency> {
+    let mut to_s = 0.0;
+    let phase = |phase: &Phase| {
+        let from_s = to_s;
+        to_s += phase.duration.as_secs_f64();
+        let middle_s = |(began_s, of): &&(f64, &Entry)| of.start_s - began_s + of.length_s / 2.0;
+        let mut latencies = histogram();
+        for (_, interval) in intervals.iter().filter(|of| (from_s..to_s).contains(&middle_s(of))) {
+            add(&mut latencies, &interval.histogram());
+        }
+        PhaseLatency {
+            name: phase.name.clone(),
+            from_s,
+            to_s,
+            deliveries: latencies.len(),
+            p50_ns: (!latencies.is_empty()).then(|| latencies.value_at_quantile(0.5)),
+            p99_ns: carries(&latencies, 0.99).then(|| latencies.value_at_quantile(0.99)),
+        }
+    };
+    phases.iter().map(phase).collect()
 }
 
 fn add(to: &mut Histogram<u64>, from: &Histogram<u64>) {
@@ -127,6 +175,8 @@ fn begins_within(trial: &Trial, interval: &Entry) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use pushbench_wire::Transport;
 
     use super::*;
@@ -143,19 +193,19 @@ mod tests {
     fn the_spectrum_ends_where_ten_samples_are_left() {
         for (samples, last) in [(10, 0.0), (100, 0.9), (1_000, 0.99), (10_000, 0.999)] {
             let interval = interval(0.0, 1..=samples);
-            let spectrum = Latency::of(&[(0.0, &interval)]).spectrum;
+            let spectrum = Latency::of(&[(0.0, &interval)], &[]).spectrum;
             let end = spectrum.last().unwrap().quantile;
             assert!((end - last).abs() < 1e-9, "{samples} samples carry p{last}, not p{end}");
         }
-        assert_eq!(Latency::of(&[(0.0, &interval(0.0, 1..=9))]).spectrum, []);
-        assert_eq!(Latency::of(&[]).spectrum, []);
+        assert_eq!(Latency::of(&[(0.0, &interval(0.0, 1..=9))], &[]).spectrum, []);
+        assert_eq!(Latency::of(&[], &[]).spectrum, []);
     }
 
     #[test]
     fn the_same_second_of_two_trials_is_one_point() {
         let (a, b) = (interval(10.0, [100; 500]), interval(50.001, [300; 501]));
         let late = interval(51.001, [7]);
-        let over_time = Latency::of(&[(10.0, &a), (50.0, &b), (50.0, &late)]).over_time;
+        let over_time = Latency::of(&[(10.0, &a), (50.0, &b), (50.0, &late)], &[]).over_time;
         assert_eq!(
             over_time,
             [
@@ -166,10 +216,33 @@ mod tests {
     }
 
     #[test]
+    fn phases_share_the_intervals() {
+        let phase = |name: &str, seconds| Phase {
+            name: name.to_owned(),
+            duration: Duration::from_secs(seconds),
+            rate: [1.0; 2],
+        };
+        let (a, b) = (interval(10.0, [100; 1_000]), interval(50.001, [300; 3_000]));
+        let later = interval(51.0, [7]);
+        let of = [(10.0, &a), (50.0, &b), (50.0, &later)];
+        let phases =
+            Latency::of(&of, &[phase("quiet", 1), phase("goal", 2), phase("end", 1)]).phases;
+        let found: Vec<_> = phases
+            .iter()
+            .map(|of| (of.name.as_str(), of.from_s, of.deliveries, of.p50_ns))
+            .collect();
+        assert_eq!(
+            found,
+            [("quiet", 0.0, 4_000, Some(300)), ("goal", 1.0, 1, Some(7)), ("end", 3.0, 0, None)]
+        );
+        assert_eq!((phases[0].p99_ns, phases[1].p99_ns), (Some(300), None));
+    }
+
+    #[test]
     fn a_long_run_has_no_more_points_than_pixels() {
         let intervals: Vec<_> = (0..1_001).map(|s| interval(f64::from(s), [5; 3])).collect();
         let timed: Vec<_> = intervals.iter().map(|interval| (0.0, interval)).collect();
-        let latency = Latency::of(&timed);
+        let latency = Latency::of(&timed, &[]);
         assert_eq!(latency.histogram.len(), 3_003);
         assert_eq!(latency.over_time.len(), 167, "six seconds each");
         assert_eq!(latency.over_time[1].at_s, 9.0);

@@ -2,12 +2,14 @@
 //! it reads no file and formats nothing, and renderers decide nothing that it did not.
 
 pub mod advisory;
+pub mod capacity;
 pub mod change_points;
 mod estimate;
 pub mod history;
 mod interval;
 mod latency;
 pub mod regression;
+pub mod sweep;
 mod theory;
 pub mod thresholds;
 mod verdict;
@@ -17,10 +19,14 @@ use std::collections::BTreeMap;
 use pushbench_wire::Transport;
 
 use crate::results::{LatencyLog, Metric, Run, Trial};
+use crate::scenario::{Phase, Scenario};
+
+pub use crate::scenario::Published;
 
 pub use estimate::Estimate;
 pub use interval::{Interval, Ratio};
-pub use latency::{Latency, SpectrumPoint, TimePoint};
+pub use latency::{Latency, PhaseLatency, SpectrumPoint, TimePoint};
+pub use sweep::Sweep;
 pub use theory::{Law, Prediction};
 pub use thresholds::Checked;
 pub use verdict::{Concern, Group, RANKED, Ranking};
@@ -28,12 +34,16 @@ pub use verdict::{Concern, Group, RANKED, Ranking};
 /// Everything that a report shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Analysis {
-    /// One for every cell of the scenario, in the order in which they were first measured.
+    /// One for every cell that was measured, in the order of the scenario.
     pub cells: Vec<Cell>,
+    /// What they say together, if the scenario sweeps something.
+    pub sweep: Option<Sweep>,
     /// What limits the trust in the figures or the transports, worst first.
     pub concerns: Vec<Concern>,
     /// Whether the figures keep to the scenario's thresholds, in its order.
     pub thresholds: Vec<Checked>,
+    /// What others have published for the scenario, in its order.
+    pub published: Vec<Published>,
 }
 
 /// The transports under one set of parameters.
@@ -49,6 +59,8 @@ pub struct Cell {
     pub rankings: Vec<Ranking>,
     /// What theory says about the latencies, where it has an answer.
     pub predictions: Vec<Prediction>,
+    /// Whether the figures meet the scenario's objectives, in its order.
+    pub objectives: Vec<Checked>,
 }
 
 /// How two transports compare in one metric.
@@ -179,13 +191,33 @@ pub fn analyse(run: &Run, log: &LatencyLog) -> Analysis {
             names.push(&trial.cell);
         }
     }
-    let intervals = latency::by_trial(run, log);
-    let cells: Vec<_> = names.into_iter().map(|name| cell(run, log, &intervals, name)).collect();
+    names.sort_by_key(|name| run.manifest.cells.iter().position(|cell| cell.name == **name));
+    let text = &run.manifest.scenario;
+    let scenario = Scenario::parse(&text.text, &text.path).ok();
+    let scenario = scenario.as_ref();
+    let measured = Measured { run, log, intervals: latency::by_trial(run, log) };
+    let cells: Vec<_> = names.into_iter().map(|name| cell(&measured, scenario, name)).collect();
     let concerns = verdict::concerns(run, &cells);
-    Analysis { cells, concerns, thresholds: thresholds::of_run(run) }
+    let sweep = sweep::of(run, &cells);
+    let trials: Vec<_> = run.trials.iter().collect();
+    let thresholds =
+        scenario.map_or_else(Vec::new, |scenario| thresholds::check_cells(scenario, &trials));
+    let published = scenario.map_or_else(Vec::new, |scenario| scenario.published.clone());
+    Analysis { cells, sweep, concerns, thresholds, published }
 }
 
-fn cell(run: &Run, log: &LatencyLog, intervals: &[Vec<usize>], name: &str) -> Cell {
+/// What an analysis starts from.
+struct Measured<'a> {
+    run: &'a Run,
+    log: &'a LatencyLog,
+    /// Of every trial, as indices into the log.
+    intervals: Vec<Vec<usize>>,
+}
+
+fn cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str) -> Cell {
+    let run = measured.run;
+    let scenario = scenario.and_then(|scenario| scenario.cell(name));
+    let phases = scenario.map_or(&[][..], |of| &of.workload.phases);
     let transports: Vec<_> = Transport::ALL
         .iter()
         .filter_map(|&transport| {
@@ -194,15 +226,19 @@ fn cell(run: &Run, log: &LatencyLog, intervals: &[Vec<usize>], name: &str) -> Ce
                     run.trials[index].cell == name && run.trials[index].transport == transport
                 })
                 .collect();
-            (!trials.is_empty()).then(|| figures(run, log, intervals, transport, trials))
+            (!trials.is_empty()).then(|| figures(measured, phases, transport, trials))
         })
         .collect();
     let ratios = ratios(run, &transports);
     let name = name.to_owned();
-    let (rankings, predictions) = (Vec::new(), Vec::new());
-    let mut cell = Cell { name, transports, ratios, rankings, predictions };
+    let (rankings, predictions, objectives) = (Vec::new(), Vec::new(), Vec::new());
+    let mut cell = Cell { name, transports, ratios, rankings, predictions, objectives };
     cell.rankings = verdict::rankings(&cell);
-    cell.predictions = theory::predictions(run, &cell);
+    if let Some(scenario) = scenario {
+        let own: Vec<_> = run.trials.iter().filter(|trial| trial.cell == cell.name).collect();
+        cell.objectives = thresholds::check(&scenario.objectives, &own);
+    }
+    cell.predictions = scenario.map_or_else(Vec::new, |of| theory::predictions(run, of, &cell));
     cell
 }
 
@@ -232,12 +268,12 @@ fn ratios(run: &Run, transports: &[Figures]) -> Vec<PairRatio> {
 }
 
 fn figures(
-    run: &Run,
-    log: &LatencyLog,
-    intervals: &[Vec<usize>],
+    measured: &Measured<'_>,
+    phases: &[Phase],
     transport: Transport,
     trials: Vec<usize>,
 ) -> Figures {
+    let Measured { run, log, intervals } = measured;
     let valid: Vec<usize> =
         trials.iter().copied().filter(|&index| run.trials[index].is_valid()).collect();
     let ran: Vec<&Trial> = trials
@@ -265,7 +301,7 @@ fn figures(
         failed: trials.len() - ran.len(),
         estimates: estimates.collect(),
         accounts: (!ran.is_empty()).then(|| Accounts::of(&ran)),
-        latency: Latency::of(&latencies),
+        latency: Latency::of(&latencies, phases),
         trials,
     }
 }

@@ -7,7 +7,7 @@ use pushbench_wire::Transport;
 
 use super::{Cell, Figures};
 use crate::results::{Metric, Run};
-use crate::scenario::{Arrivals, Scenario};
+use crate::scenario::{Arrivals, Popularity, Scenario};
 
 /// A figure of one transport as theory has it, beside the measured one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,13 +70,11 @@ impl Law {
 /// into each other, or the queue is too near its limit.
 const MAX_BUSY: f64 = 0.8;
 
-/// Everything that theory says about `cell`. Nothing, when the scenario is of another version.
-pub(super) fn predictions(run: &Run, cell: &Cell) -> Vec<Prediction> {
-    let text = &run.manifest.scenario;
-    let Ok(scenario) = Scenario::parse(&text.text, &text.path) else { return Vec::new() };
+/// Everything that theory says about `cell`, whose scenario this is.
+pub(super) fn predictions(run: &Run, scenario: &Scenario, cell: &Cell) -> Vec<Prediction> {
     let servers = run.manifest.machine.server_cores.len().max(1);
     let of = |figures: &Figures| -> Vec<Prediction> {
-        let Some((law, theory)) = theory(&scenario, figures, servers) else { return Vec::new() };
+        let Some((law, theory)) = theory(scenario, figures, servers) else { return Vec::new() };
         let prediction = |(metric, theory)| {
             let measured = figures.estimate(metric)?.median;
             Some(Prediction { transport: figures.transport, metric, law, theory, measured })
@@ -91,6 +89,14 @@ fn theory(scenario: &Scenario, of: &Figures, servers: usize) -> Option<(Law, Vec
     let workload = &scenario.workload;
     if of.transport == Transport::Polling {
         return Some((Law::UniformWait, uniform_up_to(ns(scenario.polling.interval))));
+    }
+    // The laws below are of channels that are alike, and of nothing else that the server does.
+    if !workload.is_steady()
+        || workload.upstream.is_some()
+        || workload.popularity != Popularity::Even
+        || workload.channels_per_subscriber > 1
+    {
+        return None;
     }
     let cost_ns = of.estimate(Metric::ServerCpuPerDelivery)?.median;
     let subscribers = f64::from(workload.subscribers) / f64::from(workload.channels);

@@ -1,17 +1,21 @@
-//! Whether figures keep to the thresholds of their scenario. What cannot be judged is neither kept
-//! nor crossed: it makes the measurement invalid.
+//! Whether figures keep to the thresholds of their scenario, or meet its objectives. What cannot be
+//! judged is neither kept nor crossed. A threshold of that kind makes the measurement invalid.
+
+use pushbench_wire::Transport;
 
 use super::Estimate;
 use crate::results::comparison::Role;
-use crate::results::{Comparison, Manifest, Metric, Run, Trial};
+use crate::results::{Comparison, Manifest, Metric, Trial};
 use crate::scenario::thresholds::Operator;
-use crate::scenario::{Scenario, Threshold};
+use crate::scenario::{Cell, Scenario, Threshold};
 
 pub use crate::scenario::thresholds::OverTrials;
 
 /// A threshold, and what the trials say about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
+    /// The cell of the scenario's sweep; none without one.
+    pub cell: Option<String>,
     /// What was asked for.
     pub threshold: Threshold,
     /// The figure, in the unit of the metric; empty when too few trials could measure it.
@@ -46,19 +50,33 @@ pub enum Doubt {
     LowerBound,
 }
 
-/// Holds the figures of `trials`, each transport by itself, against the thresholds of `scenario`, in
-/// the scenario's order. These may be all trials of a run, or those of one of two builds.
+/// Holds the figures of `trials`, each transport by itself, against the thresholds or objectives of
+/// their scenario, in its order. These may be all trials of a run, or those of one of two builds.
 #[must_use]
-pub fn check(scenario: &Scenario, trials: &[&Trial]) -> Vec<Checked> {
-    scenario.thresholds.iter().map(|threshold| checked(threshold, trials)).collect()
+pub fn check(limits: &[Threshold], trials: &[&Trial]) -> Vec<Checked> {
+    limits.iter().map(|limit| checked(limit, trials)).collect()
 }
 
-/// The thresholds that the scenario of `run` has. None, when it is of another version.
-pub(super) fn of_run(run: &Run) -> Vec<Checked> {
-    let text = &run.manifest.scenario;
-    let trials: Vec<_> = run.trials.iter().collect();
-    Scenario::parse(&text.text, &text.path)
-        .map_or_else(|_| Vec::new(), |scenario| check(&scenario, &trials))
+/// Holds them against the thresholds of `scenario`, and so in every cell of its sweep.
+#[must_use]
+pub fn check_cells(scenario: &Scenario, trials: &[&Trial]) -> Vec<Checked> {
+    if scenario.sweep.is_empty() {
+        return check(&scenario.thresholds, trials);
+    }
+    let of_cell = |cell: &Cell| {
+        let own: Vec<_> = trials.iter().copied().filter(|trial| trial.cell == cell.name).collect();
+        let checked = check(&scenario.thresholds, &own).into_iter();
+        let name = cell.name.clone();
+        checked.map(move |checked| Checked { cell: Some(name.clone()), ..checked })
+    };
+    scenario.sweep.iter().flat_map(of_cell).collect()
+}
+
+/// Whether `transport` meets all of its objectives; none, when it has none.
+#[must_use]
+pub fn standing(objectives: &[Checked], transport: Transport) -> Option<Judgement> {
+    let own = objectives.iter().filter(|of| of.threshold.transport == transport);
+    own.map(|of| of.judgement).min()
 }
 
 /// The thresholds of every scenario of `comparison`, by its index, held against the candidate. None,
@@ -74,7 +92,7 @@ pub fn of_comparison(comparison: &Comparison) -> Vec<(usize, Checked)> {
         let candidates: Vec<_> = candidates.collect();
         let text = &manifest.scenario;
         let scenario = Scenario::parse(&text.text, &text.path);
-        let checked = scenario.map_or_else(|_| Vec::new(), |of| check(&of, &candidates));
+        let checked = scenario.map_or_else(|_| Vec::new(), |of| check(&of.thresholds, &candidates));
         checked.into_iter().map(|checked| (index, checked)).collect::<Vec<_>>()
     };
     comparison.manifests.iter().enumerate().flat_map(of_scenario).collect()
@@ -88,7 +106,7 @@ fn checked(threshold: &Threshold, trials: &[&Trial]) -> Checked {
         Ok(value) => judge(threshold, value, &trials),
         Err(doubt) => Judgement::Unknown(doubt),
     };
-    Checked { threshold: threshold.clone(), value: value.ok(), judgement }
+    Checked { cell: None, threshold: threshold.clone(), value: value.ok(), judgement }
 }
 
 /// The figure that is held against the limit.
@@ -136,10 +154,10 @@ fn judge(threshold: &Threshold, value: f64, trials: &[&Trial]) -> Judgement {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use pushbench_wire::Transport;
 
     use super::*;
-    use crate::results::{Outcome, fixture};
+    use crate::analysis::analyse;
+    use crate::results::{LatencyLog, Outcome, fixture};
     use crate::scenario::template::TEMPLATE;
 
     fn scenario(lines: &str) -> Scenario {
@@ -163,7 +181,7 @@ mod tests {
 
     fn judged(line: &str, trials: &[Trial]) -> (Option<f64>, Judgement) {
         let trials: Vec<_> = trials.iter().collect();
-        let checked = check(&scenario(line), &trials);
+        let checked = check(&scenario(line).thresholds, &trials);
         assert_eq!(checked.len(), 1);
         (checked[0].value, checked[0].judgement)
     }
@@ -243,13 +261,35 @@ mod tests {
     }
 
     #[test]
+    fn the_worst_objective_is_the_standing() {
+        let trials = [
+            trials(Metric::LatencyP99, &[Some(20e6)]),
+            trials(Metric::LatencyP99, &[Some(30e6)]),
+            trials(Metric::LatencyP99, &[None]),
+        ];
+        let lines = "\"sse.latency\" = [\"p(99)<25ms\"]\n\"sse.lost\" = [\"count==0\"]";
+        let text = TEMPLATE.replace("[objectives]\n", &format!("[objectives]\n{lines}\n"));
+        let objectives = Scenario::parse(&text, "").unwrap().objectives;
+        let [met, missed, open] = trials.map(|trials| {
+            let checked = check(&objectives, &trials.iter().collect::<Vec<_>>());
+            assert_eq!(standing(&checked, Transport::Polling), None, "it has no objective");
+            standing(&checked, Transport::Sse).unwrap()
+        });
+        assert_eq!((met, missed), (Judgement::Kept, Judgement::Crossed));
+        assert!(matches!(open, Judgement::Unknown(_)));
+    }
+
+    #[test]
     fn each_transport_is_judged_by_its_own_trials() {
         let (mut run, _) = fixture::run();
         let lines = r#""latency" = ["p(99)<1.5ms"]"#;
         run.manifest.scenario.text =
             TEMPLATE.replace("[thresholds]\n", &format!("[thresholds]\n{lines}\n"));
-        let judgements: Vec<_> =
-            of_run(&run).into_iter().map(|of| (of.threshold.transport, of.judgement)).collect();
+        let judgements: Vec<_> = analyse(&run, &LatencyLog::default())
+            .thresholds
+            .into_iter()
+            .map(|of| (of.threshold.transport, of.judgement))
+            .collect();
         assert_eq!(
             judgements,
             [
@@ -260,7 +300,27 @@ mod tests {
             ]
         );
         run.manifest.scenario.text = "of another version".to_owned();
-        assert_eq!(of_run(&run), []);
+        assert_eq!(analyse(&run, &LatencyLog::default()).thresholds, []);
+    }
+
+    #[test]
+    fn every_cell_is_judged_by_its_own_trials() {
+        let sweep = "[sweep]\n\"workload.subscribers\" = [50, 100]\n";
+        let text = TEMPLATE
+            .replace("[sweep]\n", sweep)
+            .replace("[thresholds]\n", &format!("[thresholds]\n{P99}\n"));
+        let mut trials = trials(Metric::LatencyP99, &[Some(20e6), Some(30e6)]);
+        for (trial, cell) in trials.iter_mut().zip(["subscribers=100", "subscribers=50"]) {
+            trial.cell = cell.to_owned();
+        }
+        let trials: Vec<_> = trials.iter().collect();
+        let checked = check_cells(&Scenario::parse(&text, "").unwrap(), &trials);
+        let found: Vec<_> =
+            checked.iter().map(|of| (of.cell.as_deref().unwrap(), of.judgement)).collect();
+        assert_eq!(
+            found,
+            [("subscribers=50", Judgement::Crossed), ("subscribers=100", Judgement::Kept)]
+        );
     }
 
     proptest! {

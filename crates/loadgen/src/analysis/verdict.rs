@@ -83,6 +83,10 @@ pub enum Concern {
         /// The transport.
         transport: Transport,
     },
+    /// Less was measured than the scenario asks for: [`Manifest::shortenings`] says what.
+    ///
+    /// [`Manifest::shortenings`]: crate::results::Manifest::shortenings
+    Shortened,
     /// Trials are used, with a caveat.
     Warned {
         /// Those of a transport with a caveat of this kind, or of several with the very same, as
@@ -93,8 +97,8 @@ pub enum Concern {
     },
     /// Figures rest on so few trials that little tells how far they would move in the next.
     FewTrials {
-        /// The cell.
-        cell: String,
+        /// The cells in which it is so.
+        cells: Vec<String>,
         /// The transports with so few valid trials.
         transports: Vec<Transport>,
     },
@@ -167,16 +171,25 @@ pub(super) fn concerns(run: &Run, cells: &[Cell]) -> Vec<Concern> {
         .filter(|(_, of)| of.accounts.is_some_and(|accounts| !accounts.is_complete()))
         .map(|(cell, of)| Concern::Incomplete { cell: cell.name.clone(), transport: of.transport });
     concerns.extend(incomplete);
+    concerns.extend((!run.manifest.shortenings.is_empty()).then_some(Concern::Shortened));
     concerns.extend(warned(run));
+    concerns.extend(few_trials(cells));
+    concerns
+}
+
+/// Who has few trials; cells in which it is the same transports are said together.
+fn few_trials(cells: &[Cell]) -> Vec<Concern> {
+    let mut few: Vec<(Vec<Transport>, Vec<String>)> = Vec::new();
     for cell in cells {
-        let single =
-            cell.transports.iter().filter(|of| (1..FEW).contains(&of.valid)).map(|of| of.transport);
-        let transports: Vec<_> = single.collect();
-        if !transports.is_empty() {
-            concerns.push(Concern::FewTrials { cell: cell.name.clone(), transports });
+        let of_few = cell.transports.iter().filter(|of| (1..FEW).contains(&of.valid));
+        let transports: Vec<_> = of_few.map(|of| of.transport).collect();
+        match few.iter_mut().find(|(others, _)| *others == transports) {
+            Some((_, names)) => names.push(cell.name.clone()),
+            None => few.push((transports, vec![cell.name.clone()])),
         }
     }
-    concerns
+    few.retain(|(transports, _)| !transports.is_empty());
+    few.into_iter().map(|(transports, cells)| Concern::FewTrials { cells, transports }).collect()
 }
 
 /// The warnings of valid trials, so that one that keeps coming up is said once.
@@ -280,7 +293,10 @@ mod tests {
                     trials: vec![0],
                     warning: Warning::PublisherLate { p99_ms: 1.3 }
                 },
-                Concern::FewTrials { cell: base(), transports: vec![Polling, Sse, WebSocket] },
+                Concern::FewTrials {
+                    cells: vec![base()],
+                    transports: vec![Polling, Sse, WebSocket]
+                },
             ]
         );
     }

@@ -9,11 +9,11 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::engine::probe::{self, Cores};
-use crate::engine::{BASE_CELL, Phase, TrialPlan};
+use crate::engine::{Phase, TrialPlan};
 use crate::results::latency_log::Interval;
 use crate::results::{Outcome, Trial};
-use crate::scenario::Scenario;
 use crate::scenario::schedule::PlannedTrial;
+use crate::scenario::{BASE_CELL, Scenario};
 
 /// The command line of the server in this program. It is the file of this very process: its path
 /// may hold a newer build before all trials are over.
@@ -61,9 +61,9 @@ impl Bench {
     ///
     /// # Errors
     /// When the machine cannot run them, with what to do about it.
-    pub(super) fn new(subscribers: u32) -> anyhow::Result<Self> {
+    pub(super) fn new(sockets: u32) -> anyhow::Result<Self> {
         let cores = Cores::divide()?;
-        probe::reserve_files(u64::from(subscribers))?;
+        probe::reserve_files(u64::from(sockets))?;
         cores.confine_generator()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -76,13 +76,18 @@ impl Bench {
         Ok(Self { cores, runtime, interrupt, terminate, start_ns: clock::now_ns() })
     }
 
+    /// From now on, times count from here.
+    pub(super) fn begin_run(&mut self) {
+        self.start_ns = clock::now_ns();
+    }
+
     /// Who runs where.
     pub(super) fn cores(&self) -> &Cores {
         &self.cores
     }
 
-    /// Runs one trial. One that fails has the reason in its outcome. Times count from the making of
-    /// the bench.
+    /// Runs one trial. One that fails has the reason in its outcome. Times count from the last
+    /// [`Self::begin_run`], or else from the making of the bench.
     ///
     /// # Errors
     /// [`Interrupted`]: then its server and its subscribers have ended, too.
@@ -120,6 +125,7 @@ impl Bench {
                     measured_from_s: None,
                     warm_up_s: warm_up.as_secs_f64(),
                     values: BTreeMap::new(),
+                    schedule_sha256: None,
                 };
                 (trial, Vec::new())
             }

@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use crate::engine::probe::OTHER_FILES;
 use crate::engine::{planned_length, samples_for};
 use crate::results::Metric;
-use crate::scenario::schedule::trials;
+use crate::scenario::schedule::{Planned, Schedule, trials};
 use crate::scenario::{Gate, Scenario};
 
 /// Prints for each scenario what a run of it will do, or what is wrong with it. A folder stands
@@ -50,7 +50,7 @@ fn check_to(paths: &[PathBuf], out: &mut impl Write) -> io::Result<bool> {
     Ok(all_right)
 }
 
-/// The file, or all `*.toml` of the folder.
+/// The file, or all `*.toml` directly in the folder, sorted.
 pub(super) fn scenarios_at(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -58,7 +58,7 @@ pub(super) fn scenarios_at(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in path.read_dir()? {
         let file = entry?.path();
-        if file.extension().is_some_and(|extension| extension == "toml") {
+        if file.extension().is_some_and(|extension| extension == "toml") && file.is_file() {
             files.push(file);
         }
     }
@@ -69,21 +69,33 @@ pub(super) fn scenarios_at(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// What a run will do, in a line.
+/// What a run will do, in a line, and in one more for each cell of a sweep.
 fn plan(scenario: &Scenario) -> String {
-    let workload = &scenario.workload;
+    let cells = scenario.cells();
     let trials = trials(scenario).len();
-    let (_, trial) = planned_length(workload);
-    let seconds = trial.as_secs_f64() * trials as f64;
+    let length = |cell: &Scenario| planned_length(&cell.workload).1.as_secs_f64();
+    let a_trial_of_each: f64 = cells.iter().map(|(_, cell)| length(cell)).sum();
+    let seconds = a_trial_of_each * (trials / cells.len()) as f64;
     let (minutes, seconds) = ((seconds / 60.0) as u64, (seconds % 60.0) as u64);
-    let events = u64::from(workload.events_per_channel()) * u64::from(workload.channels);
-    let deliveries = workload.deliveries();
-    let sockets = u64::from(workload.subscribers);
-    let mut line = format!(
-        "{trials} {} in about {minutes}:{seconds:02}, each with {events} events and {deliveries} \
-         deliveries over {sockets} connections",
-        if trials == 1 { "trial" } else { "trials" },
-    );
+    let noun = if trials == 1 { "trial" } else { "trials" };
+    let all = format!("{trials} {noun} in about {minutes}:{seconds:02}");
+    if scenario.sweep.is_empty() {
+        return format!("{all}, each with {}", load(scenario));
+    }
+    let mut lines = format!("{all}, in {} cells, each with", cells.len());
+    for (name, cell) in cells {
+        let _ = write!(lines, "\n  {name}: {}", load(cell));
+    }
+    lines
+}
+
+/// What a trial of one cell holds.
+fn load(scenario: &Scenario) -> String {
+    let workload = &scenario.workload;
+    let Planned { events, deliveries } = Schedule::new(workload, scenario.seed).planned();
+    let sockets = u64::from(workload.sockets());
+    let mut line =
+        format!("{events} events and {deliveries} deliveries over {sockets} connections");
     let needed = samples_for(0.99);
     if deliveries < needed {
         let _ = write!(line, "; a p99 needs {needed} deliveries");
@@ -98,19 +110,21 @@ fn plan(scenario: &Scenario) -> String {
     line
 }
 
-/// What figures must keep to: a line for every threshold, and one for gates that are not the usual
-/// ones.
+/// What figures must keep to: a line for every threshold and objective, and one for gates that are
+/// not the usual ones.
 fn limits(scenario: &Scenario) -> Vec<String> {
-    let deliveries = scenario.workload.deliveries();
-    let mut lines: Vec<_> = scenario
-        .thresholds
-        .iter()
-        .map(|threshold| match samples_of(threshold.metric) {
+    let cells = scenario.cells();
+    let deliveries = cells.iter().map(|(_, cell)| cell.deliveries()).min().unwrap_or(0);
+    let thresholds = scenario.thresholds.iter().map(|limit| ("threshold", limit));
+    let objectives = scenario.objectives.iter().map(|limit| ("objective", limit));
+    let mut lines: Vec<_> = thresholds
+        .chain(objectives)
+        .map(|(what, limit)| match samples_of(limit.metric) {
             needed if deliveries < needed => format!(
-                "threshold {threshold}: cannot be judged, as it takes {needed} deliveries; lengthen \
+                "{what} {limit}: cannot be judged, as it takes {needed} deliveries; lengthen \
                  `duration`"
             ),
-            _ => format!("threshold {threshold}"),
+            _ => format!("{what} {limit}"),
         })
         .collect();
     if scenario.gates != Gate::DEFAULTS {
@@ -122,7 +136,7 @@ fn limits(scenario: &Scenario) -> Vec<String> {
 }
 
 /// How many deliveries a trial needs to have a value of `metric`.
-fn samples_of(metric: Metric) -> u64 {
+pub(super) fn samples_of(metric: Metric) -> u64 {
     match metric {
         Metric::LatencyP90 => samples_for(0.9),
         Metric::LatencyP99 | Metric::UncorrectedLatencyP99 => samples_for(0.99),
@@ -161,6 +175,18 @@ mod tests {
     }
 
     #[test]
+    fn says_what_each_cell_of_a_sweep_is() {
+        let sweep = "[sweep]\n\"workload.events_per_second\" = [2, 20]\n";
+        let text = TEMPLATE.replace("blocks = 5", "blocks = 2").replace("[sweep]\n", sweep);
+        assert_eq!(
+            plan(&Scenario::parse(&text, "").unwrap()),
+            "20 trials in about 4:58, in 2 cells, each with\n  events_per_second=2: 20 events and 4000 \
+             deliveries over 200 connections; a p99 needs 5000 deliveries\n  events_per_second=20: 200 \
+             events and 40000 deliveries over 200 connections"
+        );
+    }
+
+    #[test]
     fn hints_at_what_will_be_missing() {
         let text = TEMPLATE
             .replace("subscribers = 200", "subscribers = 2")
@@ -179,6 +205,7 @@ mod tests {
                 "[thresholds]\n",
                 "[thresholds]\n\"sse.latency\" = [\"p(99)<2s\", \"p(99.9)<2s\"]\n",
             )
+            .replace("[objectives]\n", "[objectives]\n\"sse.lost\" = [\"count==0\"]\n")
             .replace("latency_p99 = false", "latency_p99 = true")
             .replace("server_memory_peak = {", "server_memory_peak = false # {");
         let scenario = Scenario::parse(&text, "").unwrap();
@@ -188,6 +215,7 @@ mod tests {
                 "threshold sse.latency: p(99)<2s",
                 "threshold sse.latency: p(99.9)<2s: cannot be judged, as it takes 50000 deliveries; \
                  lengthen `duration`",
+                "objective sse.lost: count==0",
                 "gates: server_cpu_per_delivery 5 %, bytes_per_delivery 0.5 %, latency_p50 10 %, \
                  server_instructions_per_delivery 2 %, latency_p99 25 %",
             ]

@@ -6,28 +6,28 @@ use crate::analysis::Checked;
 use crate::analysis::thresholds::Judgement;
 use crate::report::threshold_line;
 use crate::results::{Run, Trial};
-use crate::scenario::schedule::PlannedTrial;
+use crate::scenario::Scenario;
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a run ended. The order is from best to worst: several runs end as the worst of them does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ending {
     /// Every transport has enough valid trials, and none failed.
     Complete,
-    /// At least one trial failed; the others are kept.
-    SomeFailed,
-    /// A threshold of the scenario is crossed.
-    Crossed,
-    /// Deliveries were lost, duplicated or out of order.
-    Unfaithful,
     /// Fewer than half of a transport's trials can be trusted, or a threshold cannot be judged.
     Untrusted,
+    /// Deliveries were lost, duplicated or out of order.
+    Unfaithful,
+    /// A threshold of the scenario is crossed.
+    Crossed,
+    /// At least one trial failed; the others are kept.
+    SomeFailed,
     /// It was interrupted; finished trials are kept.
     Interrupted,
 }
 
 impl Ending {
-    /// Of a run with these trials planned and these thresholds checked.
-    pub(super) fn of(run: &Run, planned: &[PlannedTrial], thresholds: &[Checked]) -> Self {
+    /// Of a run of `scenario` with these thresholds checked.
+    pub(super) fn of(run: &Run, scenario: &Scenario, thresholds: &[Checked]) -> Self {
         let has_any = |judged: fn(&Judgement) -> bool| {
             thresholds.iter().any(|checked| judged(&checked.judgement))
         };
@@ -40,7 +40,7 @@ impl Ending {
         } else if run.trials.iter().any(Trial::is_unfaithful) {
             Self::Unfaithful
         } else if has_any(|judgement| matches!(judgement, Judgement::Unknown(_)))
-            || !shortages(run, planned).is_empty()
+            || !shortages(run, scenario).is_empty()
         {
             Self::Untrusted
         } else {
@@ -54,7 +54,7 @@ impl Ending {
 pub(super) fn reasons(
     ending: Ending,
     run: &Run,
-    planned: &[PlannedTrial],
+    scenario: &Scenario,
     thresholds: &[Checked],
 ) -> Vec<String> {
     let lines = |of: fn(&Judgement) -> bool| {
@@ -63,7 +63,7 @@ pub(super) fn reasons(
     match ending {
         Ending::Crossed => lines(|judgement| *judgement == Judgement::Crossed).collect(),
         Ending::Untrusted => {
-            let mut reasons = shortages(run, planned);
+            let mut reasons = shortages(run, scenario);
             reasons.extend(lines(|judgement| matches!(judgement, Judgement::Unknown(_))));
             reasons
         }
@@ -71,17 +71,19 @@ pub(super) fn reasons(
     }
 }
 
-/// A sentence for every transport of which fewer than half of the planned trials are valid.
-fn shortages(run: &Run, planned: &[PlannedTrial]) -> Vec<String> {
-    let mut transports: Vec<Transport> = planned.iter().map(|trial| trial.transport).collect();
-    transports.sort_unstable();
-    transports.dedup();
-    transports.into_iter().filter_map(|transport| shortage(run, planned, transport)).collect()
+/// A sentence for every transport of which fewer than half of the planned trials of a cell are valid.
+fn shortages(run: &Run, scenario: &Scenario) -> Vec<String> {
+    let of_cell = |(cell, _)| {
+        let transports = scenario.compare.iter();
+        transports.filter_map(move |&transport| shortage(run, scenario, cell, transport))
+    };
+    scenario.cells().into_iter().flat_map(of_cell).collect()
 }
 
-fn shortage(run: &Run, planned: &[PlannedTrial], transport: Transport) -> Option<String> {
-    let planned = planned.iter().filter(|trial| trial.transport == transport).count();
-    let trials = || run.trials.iter().filter(|trial| trial.transport == transport);
+fn shortage(run: &Run, scenario: &Scenario, cell: &str, transport: Transport) -> Option<String> {
+    let planned = scenario.blocks as usize;
+    let is_own = |trial: &&Trial| trial.cell == cell && trial.transport == transport;
+    let trials = || run.trials.iter().filter(is_own);
     let (valid, needed) = (trials().filter(|trial| trial.is_valid()).count(), planned.div_ceil(2));
     if valid >= needed {
         return None;
@@ -94,8 +96,9 @@ fn shortage(run: &Run, planned: &[PlannedTrial], transport: Transport) -> Option
         0 => String::new(),
         more => format!(" (and {more} more, in the report)"),
     };
+    let within = if scenario.sweep.is_empty() { String::new() } else { format!(" in {cell}") };
     Some(format!(
-        "{}: {valid} of {planned} trials can be trusted, and it takes {needed}{first}{more}",
+        "{}{within}: {valid} of {planned} trials can be trusted, and it takes {needed}{first}{more}",
         transport.label()
     ))
 }
@@ -105,11 +108,12 @@ mod tests {
     use super::*;
     use crate::analysis::thresholds::check;
     use crate::results::{Metric, Outcome, Warning, fixture};
-    use crate::scenario::Scenario;
+    use crate::scenario::Cell;
+    use crate::scenario::schedule::{CellTrial, PlannedTrial, trials};
     use crate::scenario::template::TEMPLATE;
 
-    /// The fixture's run, whose trials are given these outcomes, and its plan.
-    fn run(blocks: u32, outcome: impl Fn(Transport, u32) -> Outcome) -> (Run, Vec<PlannedTrial>) {
+    /// A run of all transports, whose trials are given these outcomes, and its scenario.
+    fn run(blocks: u32, outcome: impl Fn(Transport, u32) -> Outcome) -> (Run, Scenario) {
         let (mut run, _) = fixture::run();
         let mut trial = run.trials[0].clone();
         trial.warnings = vec![
@@ -117,21 +121,20 @@ mod tests {
             Warning::CpuStolen { percent: 12.0 },
             Warning::GeneratorSaturated { busy_percent: 99.0 },
         ];
-        let planned: Vec<PlannedTrial> = (1..=blocks)
-            .flat_map(|block| {
-                Transport::ALL.iter().map(move |&transport| PlannedTrial { block, transport })
-            })
-            .collect();
+        let text = TEMPLATE.replace("blocks = 5", &format!("blocks = {blocks}"));
+        let scenario = Scenario::parse(&text, "").unwrap();
+        let mut planned = trials(&scenario);
+        planned.sort_by_key(|of| (of.trial.block, of.trial.transport));
         run.trials = planned
-            .iter()
-            .map(|&PlannedTrial { block, transport }| Trial {
+            .into_iter()
+            .map(|CellTrial { trial: PlannedTrial { block, transport }, .. }| Trial {
                 block,
                 transport,
                 outcome: outcome(transport, block),
                 ..trial.clone()
             })
             .collect();
-        (run, planned)
+        (run, scenario)
     }
 
     /// What the run's trials say about thresholds: the first is kept without losses and crossed with
@@ -141,20 +144,20 @@ mod tests {
             "[thresholds]\n\"*.lost\" = [\"count==0\"]\n\"sse.latency\" = [\"p(99.9)<1s\"]\n";
         let text = TEMPLATE.replace("[thresholds]\n", lines);
         let trials: Vec<_> = run.trials.iter().collect();
-        check(&Scenario::parse(&text, "").unwrap(), &trials)
+        check(&Scenario::parse(&text, "").unwrap().thresholds, &trials)
     }
 
     #[test]
     fn a_threshold_that_nobody_can_judge_makes_a_run_untrusted() {
-        let (run, planned) = run(1, |_, _| Outcome::Valid);
+        let (run, scenario) = run(1, |_, _| Outcome::Valid);
         let thresholds = checked(&run);
-        let ending = Ending::of(&run, &planned, &thresholds);
+        let ending = Ending::of(&run, &scenario, &thresholds);
         assert_eq!(ending, Ending::Untrusted);
-        let reasons = reasons(ending, &run, &planned, &thresholds);
+        let reasons = reasons(ending, &run, &scenario, &thresholds);
         assert_eq!(reasons.len(), 1, "only those that are not kept");
         assert!(reasons[0].starts_with("sse.latency: p(99.9)<1s cannot be judged"), "{reasons:?}");
         let kept = &thresholds[..thresholds.len() - 1];
-        assert_eq!(Ending::of(&run, &planned, kept), Ending::Complete);
+        assert_eq!(Ending::of(&run, &scenario, kept), Ending::Complete);
     }
 
     #[test]
@@ -168,12 +171,12 @@ mod tests {
             (5, 2, Ending::Complete),
             (5, 3, Ending::Untrusted),
         ] {
-            let (run, planned) = run(blocks, |transport, block| {
+            let (run, scenario) = run(blocks, |transport, block| {
                 let is_invalid = transport == Transport::Sse && block <= invalid;
                 if is_invalid { Outcome::Invalid } else { Outcome::Valid }
             });
             assert_eq!(
-                Ending::of(&run, &planned, &[]),
+                Ending::of(&run, &scenario, &[]),
                 ending,
                 "{invalid} of {blocks} are invalid"
             );
@@ -182,12 +185,12 @@ mod tests {
 
     #[test]
     fn a_shortage_names_the_transport_and_the_reason() {
-        let (run, planned) = run(3, |transport, block| match (transport, block) {
+        let (run, scenario) = run(3, |transport, block| match (transport, block) {
             (Transport::Sse, 1..=2) => Outcome::Invalid,
             _ => Outcome::Valid,
         });
         assert_eq!(
-            shortages(&run, &planned),
+            shortages(&run, &scenario),
             [
                 "SSE: 1 of 3 trials can be trusted, and it takes 2: 12.0 % of the CPU time was stolen by \
                  other machines on this host (10 % are too many): repeat at a quieter time (and 1 more, \
@@ -197,19 +200,54 @@ mod tests {
     }
 
     #[test]
+    fn every_cell_of_a_sweep_needs_its_own_trials() {
+        let (mut run, scenario) = run(3, |transport, block| match (transport, block) {
+            (Transport::Sse, 1) => Outcome::Invalid,
+            _ => Outcome::Valid,
+        });
+        let cell = |name: &str| Cell {
+            name: name.to_owned(),
+            settings: Vec::new(),
+            scenario: scenario.clone(),
+        };
+        let sweep = vec![cell("subscribers=50"), cell("subscribers=100")];
+        let scenario = Scenario { sweep, ..scenario };
+        for trial in &mut run.trials {
+            let is_sse = trial.transport == Transport::Sse;
+            let name = if is_sse && trial.block < 3 { "subscribers=50" } else { "subscribers=100" };
+            trial.cell = name.to_owned();
+        }
+        let shortages = shortages(&run, &scenario);
+        let of_sse: Vec<_> = shortages.iter().filter(|text| text.starts_with("SSE")).collect();
+        assert!(of_sse[0].starts_with("SSE in subscribers=50: 1 of 3 trials"), "{of_sse:?}");
+        assert!(of_sse[1].starts_with("SSE in subscribers=100: 1 of 3 trials"), "{of_sse:?}");
+        assert!(shortages.iter().any(|text| text.starts_with("Polling in subscribers=50: 0 of 3")));
+        assert!(!shortages.iter().any(|text| text.starts_with("Polling in subscribers=100")));
+    }
+
+    #[test]
     fn what_is_worse_goes_first() {
         let invalid = |_, _| Outcome::Invalid;
-        let (mut untrusted, planned) = run(1, invalid);
+        let (mut untrusted, scenario) = run(1, invalid);
         let mut thresholds = Vec::new();
-        assert_eq!(Ending::of(&untrusted, &planned, &thresholds), Ending::Untrusted);
+        assert_eq!(Ending::of(&untrusted, &scenario, &thresholds), Ending::Untrusted);
         untrusted.trials[0].values.insert(Metric::Lost, 1.0);
-        assert_eq!(Ending::of(&untrusted, &planned, &thresholds), Ending::Unfaithful);
+        assert_eq!(Ending::of(&untrusted, &scenario, &thresholds), Ending::Unfaithful);
         thresholds = checked(&untrusted);
         assert_eq!(thresholds[0].judgement, Judgement::Crossed);
-        assert_eq!(Ending::of(&untrusted, &planned, &thresholds), Ending::Crossed);
+        assert_eq!(Ending::of(&untrusted, &scenario, &thresholds), Ending::Crossed);
         untrusted.trials[1].outcome = Outcome::Failed { reason: String::new() };
-        assert_eq!(Ending::of(&untrusted, &planned, &thresholds), Ending::SomeFailed);
+        assert_eq!(Ending::of(&untrusted, &scenario, &thresholds), Ending::SomeFailed);
         untrusted.manifest.interrupted = true;
-        assert_eq!(Ending::of(&untrusted, &planned, &thresholds), Ending::Interrupted);
+        assert_eq!(Ending::of(&untrusted, &scenario, &thresholds), Ending::Interrupted);
+        let worst_last = [
+            Ending::Complete,
+            Ending::Untrusted,
+            Ending::Unfaithful,
+            Ending::Crossed,
+            Ending::SomeFailed,
+            Ending::Interrupted,
+        ];
+        assert!(worst_last.is_sorted(), "several runs go by the same order");
     }
 }

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::Unusable;
+use super::check::scenarios_at;
 use super::run::Build;
 use crate::engine::fairness;
 use crate::engine::probe::{self, Cores};
 use crate::results::Manifest;
-use crate::results::model::ScenarioText;
-use crate::scenario::{Scenario, ScenarioError};
+use crate::results::model::{ScenarioText, SweptCell};
+use crate::scenario::{Scenario, ScenarioError, hex};
 
 /// A scenario and the file that it is from.
 #[derive(Debug)]
@@ -21,6 +23,28 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// Every scenario of `paths`, files or folders of them, of different names.
+    ///
+    /// # Errors
+    /// A bad scenario ([`ScenarioError`]), or [`Unusable`] ones of the same name.
+    pub(super) fn load_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Self>> {
+        let mut sources: Vec<Self> = Vec::new();
+        for path in paths {
+            let unreadable = |reason| ScenarioError::Unreadable { path: path.clone(), reason };
+            for file in scenarios_at(path).map_err(unreadable)? {
+                let source = Self::load(&file)?;
+                let name = &source.scenario.name;
+                if let Some(other) = sources.iter().find(|other| other.scenario.name == *name) {
+                    let [one, two] = [&other.path, &file].map(|path| path.display());
+                    let message = format!("{one} and {two} are both called `{name}`: rename one");
+                    return Err(Unusable(message).into());
+                }
+                sources.push(source);
+            }
+        }
+        Ok(sources)
+    }
+
     pub(super) fn load(path: &Path) -> Result<Self, ScenarioError> {
         let (scenario, text) = Scenario::load(path)?;
         Ok(Self { path: path.to_owned(), scenario, text })
@@ -62,13 +86,19 @@ impl Invocation<'_> {
             server: server.map_or("pushbench serve".to_owned(), shell_words::join),
             machine: probe::machine(cores),
             settings: fairness::settings(cores, server.is_none()),
+            shortenings: Vec::new(),
             scenario: ScenarioText {
                 name: scenario.name.clone(),
                 description: scenario.description.clone(),
                 path: path.display().to_string(),
                 text: text.clone(),
-                sha256: Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect(),
+                sha256: hex(&Sha256::digest(text)),
             },
+            cells: scenario
+                .sweep
+                .iter()
+                .map(|cell| SweptCell { name: cell.name.clone(), settings: cell.settings.clone() })
+                .collect(),
         }
     }
 }
@@ -84,4 +114,24 @@ pub(super) fn free_folder(name: &str) -> PathBuf {
     let mut folders =
         std::iter::once(name.to_owned()).chain(names).map(|name| Path::new("results").join(name));
     folders.find(|folder| !folder.exists()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_of_one_name_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let text = crate::scenario::template::TEMPLATE;
+        for name in ["a.toml", "b.toml"] {
+            std::fs::write(path(name), text).unwrap();
+        }
+        assert_eq!(Source::load_all(&[path("a.toml")]).unwrap().len(), 1);
+        let error = Source::load_all(&[dir.path().to_owned()]).unwrap_err();
+        assert!(error.is::<Unusable>(), "{error}");
+        assert!(error.to_string().contains("b.toml are both called"), "{error}");
+        assert!(Source::load_all(&[path("c.toml")]).unwrap_err().is::<ScenarioError>());
+    }
 }

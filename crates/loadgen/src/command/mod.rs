@@ -1,6 +1,7 @@
 //! What the user can ask for, one function each, all of them free of any command line.
 
 mod bench;
+mod capacity;
 mod check;
 mod compare;
 mod ending;
@@ -12,9 +13,11 @@ mod report;
 mod run;
 mod schema;
 mod selftest;
+mod shorten;
 
+pub use capacity::{CapacityOptions, capacity};
 pub use check::check;
-pub use compare::{CompareOptions, Compared, Unusable, compare, compare_stored};
+pub use compare::{CompareOptions, Compared, compare, compare_stored};
 pub use ending::Ending;
 pub use history::{history_add, history_show};
 pub use init::{AlreadyExists, init};
@@ -22,3 +25,8 @@ pub use report::report;
 pub use run::{Build, RunOptions, run};
 pub use schema::schema;
 pub use selftest::{Check, SelftestOptions, SelftestResult, UnknownCheck, selftest};
+
+/// Something that a command cannot work with, and what to name instead.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unusable(pub String);

@@ -83,6 +83,13 @@ impl Progress {
         self.bar.set_length(self.planned.ms);
     }
 
+    /// So many trials of `workload` will come, as far as anyone can tell now: it takes the place of
+    /// what was planned.
+    pub(super) fn expect(&mut self, workload: &Workload, trials: u32) {
+        self.planned = self.ended;
+        self.plan(workload, trials);
+    }
+
     /// How long what is planned and has not ended will take.
     pub(super) fn left(&self) -> Duration {
         Duration::from_millis(self.planned.ms.saturating_sub(self.ended.ms))
@@ -174,6 +181,15 @@ impl Progress {
     /// Removes the bar.
     pub(super) fn finish(self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// A time that nobody takes for exact.
+pub(super) fn roughly(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        _ => format!("{} min {} s", seconds / 60, seconds % 60),
     }
 }
 

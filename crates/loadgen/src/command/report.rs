@@ -1,14 +1,15 @@
-//! `pushbench report DIR`: renders a run or a comparison again from its source files.
+//! `pushbench report DIR`: renders a run, a comparison or a search for capacity again from its source
+//! files.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use crate::analysis::analyse;
-use crate::report::{comparison, render_all, run_text};
-use crate::results::{Comparison, LatencyLog, Run, folder};
+use crate::report::{capacity, comparison, render_all, run_text};
+use crate::results::{Capacity, Comparison, LatencyLog, Run, folder};
 
-/// Renders the run or the comparison in `dir` again, and prints what it says and the files that were
-/// written.
+/// Renders the run, the comparison or the search in `dir` again, and prints what it says and the
+/// files that were written.
 ///
 /// # Errors
 /// Source files that are missing or damaged, or a file that cannot be written.
@@ -16,6 +17,10 @@ pub fn report(dir: &Path) -> anyhow::Result<()> {
     if dir.join(folder::COMPARISON_FILE).exists() {
         let comparison = folder::load_comparison(dir)?;
         return print(dir, &comparison);
+    }
+    if dir.join(folder::CAPACITY_FILE).exists() {
+        let capacity = folder::load_capacity(dir)?;
+        return print_capacity(dir, &capacity);
     }
     let (run, log) = folder::load(dir)?;
     show(dir, &run, &log)
@@ -26,6 +31,17 @@ pub(super) fn print(dir: &Path, comparison: &Comparison) -> anyhow::Result<()> {
     let files = comparison::render_all(dir, comparison)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", comparison::text(comparison, colour_on_stdout()))?;
+    for file in files {
+        writeln!(out, "{}", file.display())?;
+    }
+    Ok(())
+}
+
+/// Renders a search for capacity into `dir` and prints what was found and the files that were written.
+pub(super) fn print_capacity(dir: &Path, of: &Capacity) -> anyhow::Result<()> {
+    let files = capacity::render_all(dir, of)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", capacity::text(of, colour_on_stdout()))?;
     for file in files {
         writeln!(out, "{}", file.display())?;
     }
@@ -72,6 +88,15 @@ mod tests {
         assert_eq!(folder::load_comparison(dir.path()).unwrap(), fixture::comparison());
         report(dir.path()).unwrap();
         assert!(dir.path().join("comparison.md").is_file());
+    }
+
+    #[test]
+    fn a_saved_search_is_rendered() {
+        let dir = tempfile::tempdir().unwrap();
+        folder::save_capacity(dir.path(), &fixture::capacity()).unwrap();
+        assert_eq!(folder::load_capacity(dir.path()).unwrap(), fixture::capacity());
+        report(dir.path()).unwrap();
+        assert!(dir.path().join("capacity.md").is_file());
     }
 
     #[test]

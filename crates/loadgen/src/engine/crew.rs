@@ -1,6 +1,7 @@
 //! The subscribers of a trial, on one worker thread per core of the generator.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -12,11 +13,12 @@ use pushbench_wire::{Event, Stamp, Transport};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use super::ledger::Ledger;
-use super::recorder::{MeasuredEvents, Recorder};
+use super::ledger::{Ledger, Roll};
+use super::outbox::{Outbox, Post};
+use super::recorder::{Recorder, Window};
 use crate::transport::{
     ClientError, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Tcp, TcpTotals,
-    Totals, WebSocket, Wire,
+    Totals, Upstream as _, WebSocket, Wire, receive_for_ever,
 };
 
 /// Connections that one worker opens at the same time: below any listen backlog, so that a flood
@@ -66,6 +68,17 @@ impl Traffic {
     }
 }
 
+/// A connection of a subscriber to one of its channels.
+pub(super) struct Member {
+    pub(super) subscription: Subscription,
+    /// What it is to receive.
+    pub(super) roll: Arc<Roll>,
+    /// The publisher in the stamps of what its subscriber sends.
+    pub(super) publisher: u16,
+    /// What it is to send; nothing in a scenario in which subscribers only listen.
+    pub(super) post: Option<Post>,
+}
+
 /// All subscribers of a trial.
 pub(super) struct Crew {
     workers: Vec<Worker>,
@@ -84,22 +97,27 @@ impl Crew {
     /// calling thread.
     pub(super) fn start(
         transport: Transport,
-        subscriptions: &[Subscription],
-        measured: MeasuredEvents,
+        members: Vec<Member>,
+        window: &Window,
         record: bool,
         threads: usize,
     ) -> anyhow::Result<Self> {
         let (sender, signals) = mpsc::unbounded_channel();
-        let share = subscriptions.len().div_ceil(threads).max(1);
-        let workers = subscriptions
-            .chunks(share)
-            .map(|share| {
+        let share = members.len().div_ceil(threads).max(1);
+        let mut members = members.into_iter();
+        let mut shares = Vec::new();
+        while members.len() > 0 {
+            shares.push(members.by_ref().take(share).collect());
+        }
+        let workers = shares
+            .into_iter()
+            .map(|members| {
                 let tally = Arc::new(Tally::default());
                 let (stop, stopped) = oneshot::channel();
                 let (questions, asked) = mpsc::unbounded_channel();
                 let duty = Duty {
-                    subscriptions: share.to_vec(),
-                    measured,
+                    members,
+                    window: window.clone(),
                     record,
                     tally: Arc::clone(&tally),
                     signals: sender.clone(),
@@ -180,8 +198,8 @@ impl Crew {
 
 /// What one worker thread has to do.
 struct Duty {
-    subscriptions: Vec<Subscription>,
-    measured: MeasuredEvents,
+    members: Vec<Member>,
+    window: Window,
     record: bool,
     tally: Arc<Tally>,
     signals: mpsc::UnboundedSender<Signal>,
@@ -196,27 +214,33 @@ impl Duty {
             .enable_all()
             .build()
             .context("cannot start the runtime of a worker")?;
-        let recorder = Rc::new(RefCell::new(Recorder::new(self.measured)));
+        let recorder = Rc::new(RefCell::new(Recorder::new(self.window)));
         let subscribers = LocalSet::new();
         let permits = Rc::new(Semaphore::new(CONNECTS_AT_ONCE));
-        let mut wires = Vec::with_capacity(self.subscriptions.len());
-        for subscription in self.subscriptions {
-            let wire = Wire::new(Arc::clone(&self.tally));
+        let mut wires = Vec::with_capacity(self.members.len());
+        for Member { subscription, roll, publisher, post } in self.members {
+            let [wire, beside] = [(); 2].map(|()| Wire::new(Arc::clone(&self.tally)));
             wires.push(Rc::clone(&wire));
+            if post.is_some() {
+                wires.push(Rc::clone(&beside));
+            }
             let seat = Seat {
                 subscription,
                 wire,
+                beside,
                 permits: Rc::clone(&permits),
                 signals: self.signals.clone(),
             };
             let log = EventLog {
-                ledger: self.record.then(|| Ledger::new(self.measured.count)),
+                ledger: self.record.then(|| Ledger::new(roll)),
+                receiver: publisher,
                 recorder: Rc::clone(&recorder),
                 tally: Arc::clone(&self.tally),
                 last_read_ns: 0,
                 last_event_id: 0,
             };
-            subscribers.spawn_local(subscribe::<S>(seat, log));
+            let outbox = post.map(|post| Outbox::new(post, publisher, Rc::clone(&recorder)));
+            subscribers.spawn_local(subscribe::<S>(seat, log, outbox));
         }
         let answer = answer_until(self.stopped, self.asked, || Traffic::of(&self.tally, &wires));
         runtime.block_on(subscribers.run_until(answer));
@@ -250,6 +274,8 @@ async fn answer_until(
 struct Seat {
     subscription: Subscription,
     wire: Rc<Wire>,
+    /// That of the connection that it sends over, if that is another one.
+    beside: Rc<Wire>,
     permits: Rc<Semaphore>,
     signals: mpsc::UnboundedSender<Signal>,
 }
@@ -260,34 +286,51 @@ impl Seat {
         let _permit = self.permits.acquire().await;
         S::connect(&self.subscription, &self.wire, after).await
     }
+
+    async fn open<S: Subscriber>(&self) -> Result<S::Upstream, ClientError> {
+        let _permit = self.permits.acquire().await;
+        S::Upstream::open(&self.subscription, &self.beside).await
+    }
+
+    /// Says that the subscriber is connected, the first time that it is.
+    fn announce(&self, is_new: &mut bool) {
+        if std::mem::take(is_new) {
+            let _ = self.signals.send(Signal::Connected);
+        }
+    }
 }
 
 /// Runs one subscriber until its worker stops.
-async fn subscribe<S: Subscriber>(seat: Seat, mut log: EventLog) {
-    let error = match receive_for_ever::<S>(&seat, &mut log).await {
-        Ok(never) => match never {},
-        Err(error) => error,
-    };
+async fn subscribe<S: Subscriber>(seat: Seat, mut log: EventLog, mut outbox: Option<Outbox>) {
+    let Err(error) = take_part::<S>(&seat, &mut log, outbox.as_mut()).await;
     // Nobody listens any more when the trial is over.
     let _ = seat.signals.send(Signal::Failed(error.to_string()));
 }
 
-async fn receive_for_ever<S: Subscriber>(
+async fn take_part<S: Subscriber>(
     seat: &Seat,
     log: &mut EventLog,
-) -> Result<std::convert::Infallible, ClientError> {
-    let mut subscriber: S = seat.connect(0).await?;
-    let _ = seat.signals.send(Signal::Connected);
+    mut outbox: Option<&mut Outbox>,
+) -> Result<Infallible, ClientError> {
+    let mut is_new = true;
     loop {
-        match subscriber.receive(log).await {
-            Ok(()) => {}
-            Err(error) if error.is_broken_connection() => {
-                log.reconnects(&error);
-                tokio::time::sleep(RECONNECT_AFTER).await;
-                subscriber = seat.connect(log.last_event_id).await?;
+        let mut subscriber: S = seat.connect(log.last_event_id).await?;
+        let Err(error) = match outbox.as_deref_mut() {
+            None => {
+                seat.announce(&mut is_new);
+                receive_for_ever(&mut subscriber, log).await
             }
-            Err(error) => return Err(error),
+            Some(outbox) => {
+                let mut upstream = seat.open::<S>().await?;
+                seat.announce(&mut is_new);
+                upstream.run(&mut subscriber, log, outbox).await
+            }
+        };
+        if !error.is_broken_connection() {
+            return Err(error);
         }
+        log.reconnects(&error);
+        tokio::time::sleep(RECONNECT_AFTER).await;
     }
 }
 
@@ -295,6 +338,8 @@ async fn receive_for_ever<S: Subscriber>(
 struct EventLog {
     /// None while deliveries are only counted.
     ledger: Option<Ledger>,
+    /// The publisher in the stamps of what its subscriber sends.
+    receiver: u16,
     recorder: Rc<RefCell<Recorder>>,
     tally: Arc<Tally>,
     last_read_ns: u64,
@@ -326,7 +371,7 @@ impl Sink for EventLog {
         let mut recorder = self.recorder.borrow_mut();
         match Stamp::read_from(event.payload) {
             Some(stamp) => {
-                if recorder.enter(ledger, &stamp, at_ns) {
+                if recorder.enter(ledger, self.receiver, &stamp, at_ns) {
                     self.tally.measured.add(1);
                 }
             }
@@ -338,14 +383,15 @@ impl Sink for EventLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::fixture::MEASURED;
+    use crate::engine::fixture::{ledger, window};
 
     /// Two events of one read, and a third one; what was counted and what recorded.
     fn received(ledger: Option<Ledger>) -> (Totals, Recorder) {
         let tally = Arc::new(Tally::default());
-        let recorder = Rc::new(RefCell::new(Recorder::new(MEASURED)));
+        let recorder = Rc::new(RefCell::new(Recorder::new(window())));
         let mut log = EventLog {
             ledger,
+            receiver: 1,
             recorder: Rc::clone(&recorder),
             tally: Arc::clone(&tally),
             last_read_ns: 0,
@@ -367,7 +413,7 @@ mod tests {
 
     #[test]
     fn what_is_received_is_counted_and_recorded() {
-        let (totals, recorder) = received(Some(Ledger::new(MEASURED.count)));
+        let (totals, recorder) = received(Some(ledger()));
         assert_eq!((totals.reads, totals.deliveries, totals.measured), (2, 3, 3));
         assert_eq!((recorder.account.delivered, recorder.corrected().len()), (3, 3));
     }

@@ -5,29 +5,43 @@ use std::time::Duration;
 use pushbench_wire::Stamp;
 
 use super::costs::Costs;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Roll};
 use super::measurement::Measurement;
 use super::probe::{Cores, MachineTime};
-use super::recorder::{MeasuredEvents, Recorder};
+use super::recorder::{Recorder, Window};
 use super::snapshot::Snapshot;
 use crate::results::latency_log;
+use crate::scenario::schedule::Voice;
 use crate::transport::Totals;
 
 pub(super) const SUBSCRIBERS: u32 = 10;
 
-/// Ten seconds of one channel.
-pub(super) const MEASURED: MeasuredEvents =
-    MeasuredEvents { first: 0, count: 1_000, duration: Duration::from_secs(10) };
+/// Measured events of the one channel.
+pub(super) const EVENTS: u32 = 1_000;
+
+/// From one event to the next.
+const GAP_NS: u64 = 10_000_000;
+
+/// The ten seconds that they take.
+pub(super) fn window() -> Window {
+    Window::new(&[Duration::from_nanos(u64::from(EVENTS) * GAP_NS)])
+}
+
+/// A ledger of them.
+pub(super) fn ledger() -> Ledger {
+    Ledger::new(Roll::new(&[Voice { publisher: 0, measured: 0..EVENTS }]).into())
+}
 
 /// Every subscriber receives every event, and the one with an index `latency_ns` after it was meant
 /// to be published.
 pub(super) fn recorder(latency_ns: impl Fn(u32) -> u64) -> Recorder {
-    let mut recorder = Recorder::new(MEASURED);
-    for _ in 0..SUBSCRIBERS {
-        let mut ledger = Ledger::new(MEASURED.count);
-        for sequence in 0..MEASURED.count {
-            let stamp = Stamp { publisher: 0, sequence, intended_ns: 0, published_ns: 0 };
-            recorder.enter(&mut ledger, &stamp, latency_ns(sequence));
+    let mut recorder = Recorder::new(window());
+    for receiver in 1..=SUBSCRIBERS as u16 {
+        let mut ledger = ledger();
+        for sequence in 0..EVENTS {
+            let intended_ns = u64::from(sequence) * GAP_NS;
+            let stamp = Stamp { publisher: 0, sequence, intended_ns, published_ns: intended_ns };
+            recorder.enter(&mut ledger, receiver, &stamp, intended_ns + latency_ns(sequence));
         }
     }
     recorder
@@ -60,13 +74,13 @@ pub(super) fn flawless() -> Measurement {
         publisher_tcp: None,
         socket_memory_bytes: None,
     };
-    let deliveries = u64::from(MEASURED.count) * u64::from(SUBSCRIBERS);
+    let deliveries = u64::from(EVENTS) * u64::from(SUBSCRIBERS);
     let after = Snapshot {
         at_ns: 10_000_000_000,
         server_cpu_ns: 2_000_000_000,
         own_cpu_ns: 3_000_000_000,
         publisher_cpu_ns: 500_000_000,
-        published: MEASURED.count.into(),
+        published: EVENTS.into(),
         engine_cpu_ns: 100_000_000,
         totals: Totals { deliveries, ..Totals::default() },
         machine: machine([205, 295]),
@@ -76,7 +90,7 @@ pub(super) fn flawless() -> Measurement {
         subscribers: SUBSCRIBERS,
         keeps_connections: true,
         cores: Cores { server: vec![0], generator: vec![1] },
-        planned: MEASURED.count.into(),
+        planned: EVENTS.into(),
         expected: Some(deliveries),
         idle: None,
         before,
@@ -87,7 +101,8 @@ pub(super) fn flawless() -> Measurement {
         connections: SUBSCRIBERS.into(),
         received: deliveries,
         lateness: latency_log::histogram(),
-        interval: MEASURED.interval(),
+        is_steady: true,
+        schedule_sha256: None,
         recorder: recorder(|_| 2_000_000),
         costs: Costs::default(),
     }

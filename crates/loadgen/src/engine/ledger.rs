@@ -1,41 +1,99 @@
-//! Which of the measured events of its channel a subscriber has: what makes losses, duplicates and
-//! reordering exact figures.
+//! Which of the measured events of its channel a connection has received: what makes losses,
+//! duplicates and reordering exact figures. As every event has one place, all that was expected has
+//! come from every publisher to everyone when as many places are taken as there are.
 
-/// One bit for every measured event.
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::scenario::schedule::Voice;
+
+/// The measured events of a channel: the same for all its members.
+#[derive(Debug)]
+pub(super) struct Roll {
+    /// In ascending order of publishers.
+    entries: Vec<Entry>,
+    events: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    publisher: u16,
+    measured: Range<u32>,
+    /// The place of its first measured event among those of the channel.
+    first_place: u64,
+}
+
+impl Roll {
+    pub(super) fn new(voices: &[Voice]) -> Self {
+        let mut events = 0;
+        let entry = |voice: &Voice| {
+            let first_place = events;
+            events += u64::from(voice.measured.end - voice.measured.start);
+            Entry { publisher: voice.publisher, measured: voice.measured.clone(), first_place }
+        };
+        let entries = voices.iter().map(entry).collect();
+        Self { entries, events }
+    }
+}
+
+/// What one connection has received.
 #[derive(Debug)]
 pub(super) struct Ledger {
+    roll: Arc<Roll>,
+    /// One bit for every measured event.
     seen: Box<[u64]>,
-    highest: Option<u32>,
+    /// What follows the highest sequence so far, for every publisher.
+    next: Box<[u32]>,
 }
 
 /// What an event is to the subscriber that receives it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Receipt {
-    /// Later than all before.
+    /// Later than all before from its publisher.
     InOrder,
     /// After a later one.
     Late,
     /// Not for the first time.
     Again,
+    /// Of the warm-up.
+    Unmeasured,
+    /// None that this trial publishes.
+    Foreign,
 }
 
 impl Ledger {
-    /// For `count` events.
-    pub(super) fn new(count: u32) -> Self {
-        Self { seen: vec![0; count.div_ceil(u64::BITS) as usize].into(), highest: None }
+    pub(super) fn new(roll: Arc<Roll>) -> Self {
+        Self {
+            seen: vec![0; roll.events.div_ceil(u64::BITS.into()) as usize].into(),
+            next: vec![0; roll.entries.len()].into(),
+            roll,
+        }
     }
 
-    /// Enters the event with `index`, which is below the count.
-    pub(super) fn enter(&mut self, index: u32) -> Receipt {
-        let (word, bit) = ((index / u64::BITS) as usize, 1 << (index % u64::BITS));
+    /// Enters the event of `publisher` with this sequence.
+    pub(super) fn enter(&mut self, publisher: u16, sequence: u32) -> Receipt {
+        let entries = &self.roll.entries;
+        let Ok(index) = entries.binary_search_by_key(&publisher, |entry| entry.publisher) else {
+            return Receipt::Foreign;
+        };
+        let Entry { measured, first_place, .. } = &entries[index];
+        if sequence < measured.start {
+            return Receipt::Unmeasured;
+        }
+        if sequence >= measured.end {
+            return Receipt::Foreign;
+        }
+        let place = first_place + u64::from(sequence - measured.start);
+        let word = (place / u64::from(u64::BITS)) as usize;
+        let bit = 1 << (place % u64::from(u64::BITS));
         if self.seen[word] & bit != 0 {
             return Receipt::Again;
         }
         self.seen[word] |= bit;
-        if self.highest.is_some_and(|highest| index < highest) {
+        if sequence < self.next[index] {
             return Receipt::Late;
         }
-        self.highest = Some(index);
+        self.next[index] = sequence + 1;
         Receipt::InOrder
     }
 }
@@ -47,21 +105,39 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn voice(publisher: u16, measured: Range<u32>) -> Voice {
+        Voice { publisher, measured }
+    }
+
+    #[test]
+    fn what_was_not_published_is_foreign() {
+        let mut ledger = Ledger::new(Roll::new(&[voice(0, 2..4), voice(7, 0..1)]).into());
+        assert_eq!(ledger.enter(0, 1), Receipt::Unmeasured);
+        assert_eq!(ledger.enter(0, 4), Receipt::Foreign);
+        assert_eq!(ledger.enter(6, 0), Receipt::Foreign);
+        assert_eq!(ledger.enter(7, 0), Receipt::InOrder);
+        assert_eq!(ledger.enter(7, 1), Receipt::Foreign);
+    }
+
     proptest! {
         #[test]
-        fn agrees_with_a_set(events in proptest::collection::vec(0_u32..200, 0..400)) {
-            let mut ledger = Ledger::new(200);
-            let mut seen = BTreeSet::new();
-            for event in events {
-                let expected = if seen.contains(&event) {
+        fn agrees_with_a_set(
+            events in proptest::collection::vec((0_u16..3, 0_u32..200), 0..400),
+        ) {
+            let voices: Vec<_> = (0..3).map(|publisher| voice(publisher, 0..200)).collect();
+            let mut ledger = Ledger::new(Roll::new(&voices).into());
+            let mut all = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
+            for (publisher, sequence) in events {
+                let seen = &mut all[usize::from(publisher)];
+                let expected = if seen.contains(&sequence) {
                     Receipt::Again
-                } else if seen.last().is_some_and(|&highest| event < highest) {
+                } else if seen.last().is_some_and(|&highest| sequence < highest) {
                     Receipt::Late
                 } else {
                     Receipt::InOrder
                 };
-                seen.insert(event);
-                prop_assert_eq!(ledger.enter(event), expected);
+                seen.insert(sequence);
+                prop_assert_eq!(ledger.enter(publisher, sequence), expected);
             }
         }
     }

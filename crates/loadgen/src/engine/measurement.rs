@@ -12,6 +12,7 @@ use super::recorder::Recorder;
 use super::snapshot::{Snapshot, Usage};
 use crate::results::latency_log::Interval;
 use crate::results::{Metric, Outcome, Trial, Warning};
+use crate::scenario::BASE_CELL;
 
 /// How many deliveries must lie beyond a percentile for it to be a figure: fewer make it the luck
 /// of a few.
@@ -39,7 +40,10 @@ pub(crate) struct Measurement {
     /// Events that subscribers received in the whole trial.
     pub(super) received: u64,
     pub(super) lateness: Histogram<u64>,
-    pub(super) interval: Duration,
+    /// Whether the load is the same all along, so that latencies should be, too.
+    pub(super) is_steady: bool,
+    /// SHA-256 over the schedule as it was followed; empty when not to its end.
+    pub(super) schedule_sha256: Option<String>,
     pub(super) recorder: Recorder,
 }
 
@@ -69,16 +73,16 @@ impl Measurement {
             measured_from_s: Some(from_s),
             warm_up_s: warm_up.as_secs_f64(),
             values: self.values(),
+            schedule_sha256: self.schedule_sha256,
         };
-        let length_s = self.interval.as_secs_f64();
         let recorded = if self.expected.is_some() { self.recorder.intervals } else { Vec::new() };
         let intervals = recorded
             .into_iter()
-            .enumerate()
-            .map(|(index, histogram)| Interval {
+            .zip(self.recorder.window.intervals())
+            .map(|(histogram, (start, length))| Interval {
                 transport,
-                start_s: from_s + index as f64 * length_s,
-                length_s,
+                start_s: from_s + start.as_secs_f64(),
+                length_s: length.as_secs_f64(),
                 histogram,
             })
             .collect();
@@ -117,6 +121,8 @@ impl Measurement {
             (Metric::UncorrectedLatencyP50, percentile(uncorrected, 0.5)),
             (Metric::UncorrectedLatencyP99, percentile(uncorrected, 0.99)),
             (Metric::UncorrectedLatencyMax, not_empty(uncorrected, Histogram::max)),
+            (Metric::EchoLatencyP50, percentile(&self.recorder.echoes, 0.5)),
+            (Metric::EchoLatencyP99, percentile(&self.recorder.echoes, 0.99)),
             (Metric::PublisherLatenessP50, not_empty(&self.lateness, |l| l.value_at_quantile(0.5))),
             (
                 Metric::PublisherLatenessP99,
@@ -136,6 +142,7 @@ impl Measurement {
             (Metric::Window, count(length_ns)),
             (Metric::WindowDeliveries, count(flow.deliveries)),
             (Metric::ServerCpuPerDelivery, per_delivery(server_cpu)),
+            (Metric::ServerCpuPerSecond, ratio(server_cpu, length_ns).map(|share| share * 1e9)),
             (Metric::GeneratorCpuPerDelivery, per_delivery(generator_cpu)),
             (Metric::Idle, standing.map(|of| of.length_ns as f64)),
             (Metric::StandingServerCpu, standing.map(|of| of.server_cpu_ns)),
@@ -198,9 +205,6 @@ struct Standing {
     requests: f64,
 }
 
-/// The only cell of a scenario without a matrix.
-pub(crate) const BASE_CELL: &str = "base";
-
 /// How many deliveries the percentile at `quantile` takes.
 pub(crate) fn samples_for(quantile: f64) -> u64 {
     (BEYOND / (1.0 - quantile)).round() as u64
@@ -223,7 +227,7 @@ fn ratio(amount: u64, by: u64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::fixture::{MEASURED, flawless};
+    use crate::engine::fixture::{flawless, window};
     use crate::results::latency_log;
     use crate::transport::Totals;
 
@@ -252,6 +256,7 @@ mod tests {
             (Metric::StandingBytes, 2_000.0),
             (Metric::StandingRequests, 100.0),
             (Metric::ServerCpuPerDelivery, 200e3),
+            (Metric::ServerCpuPerSecond, 200e6),
             // Of the server's 2 s in the window, 20 ms would have been used without a delivery.
             (Metric::ServerCpuAboveStandingPerDelivery, 198e3),
         ] {
@@ -285,7 +290,7 @@ mod tests {
 
     #[test]
     fn what_is_not_recorded_has_costs_alone() {
-        let trial = Measurement { expected: None, recorder: Recorder::new(MEASURED), ..flawless() };
+        let trial = Measurement { expected: None, recorder: Recorder::new(window()), ..flawless() };
         let (trial, intervals) = trial.into_trial(Transport::Sse, 1, Duration::ZERO, 0);
         assert_eq!((trial.outcome, &trial.warnings[..]), (Outcome::Valid, &[][..]));
         assert_eq!(intervals.len(), 0);

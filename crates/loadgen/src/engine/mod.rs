@@ -8,6 +8,7 @@ pub(crate) mod fairness;
 mod fixture;
 mod ledger;
 mod measurement;
+mod outbox;
 mod pacer;
 pub(crate) mod probe;
 mod publisher;
@@ -18,5 +19,5 @@ mod snapshot;
 mod trial;
 mod validity;
 
-pub(crate) use measurement::{BASE_CELL, samples_for};
+pub(crate) use measurement::samples_for;
 pub(crate) use trial::{Phase, TrialPlan, planned_length};

@@ -13,14 +13,17 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use hdrhistogram::Histogram;
 use nix::time::ClockId;
-use pushbench_wire::endpoint::{Resource, SPLIT};
+use pushbench_wire::endpoint::{BINARY_TYPE, Resource, SPLIT};
 use pushbench_wire::stamp::STAMP_LEN;
 use pushbench_wire::{Stamp, clock};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
 
+use super::outbox::{Letter, filler};
 use super::pacer;
-use super::recorder::MeasuredEvents;
 use crate::results::latency_log;
-use crate::scenario::schedule::Due;
+use crate::scenario::schedule::{Due, Source};
+use crate::scenario::{Content, hex};
 use crate::transport::TcpTotals;
 
 /// How long the server may take to accept bytes or to answer: far beyond any latency worth a
@@ -43,12 +46,28 @@ pub(super) struct PublishPlan {
     pub(super) address: SocketAddr,
     /// The channels, as [`Due::channel`] counts them.
     pub(super) channels: Vec<String>,
-    /// Bytes of every event.
-    pub(super) payload_bytes: usize,
+    /// How many connections receive what is published on each of them.
+    pub(super) audiences: Vec<u64>,
+    /// What payloads are made of.
+    pub(super) content: Content,
+    /// Bytes of the largest event.
+    pub(super) most_payload_bytes: usize,
     /// Offset 0 of the schedule, on [`clock`].
     pub(super) start_ns: u64,
-    /// Which events are measured.
-    pub(super) measured: MeasuredEvents,
+    /// Where what a connection sends goes, when it is due.
+    pub(super) outboxes: Vec<mpsc::UnboundedSender<Letter>>,
+}
+
+/// What was published of the measured events.
+#[derive(Debug)]
+pub(super) struct Published {
+    /// How late the publisher was with its own.
+    pub(super) lateness: Histogram<u64>,
+    /// How many deliveries the events call for, those of subscribers among them.
+    pub(super) deliveries: u64,
+    /// SHA-256 over the schedule as it was followed, in hexadecimal; empty when it was not followed
+    /// to its end.
+    pub(super) schedule_sha256: Option<String>,
 }
 
 /// A running publisher.
@@ -61,7 +80,7 @@ pub(super) struct Publisher {
 }
 
 struct Threads {
-    sending: JoinHandle<anyhow::Result<Histogram<u64>>>,
+    sending: JoinHandle<anyhow::Result<(Histogram<u64>, Option<String>)>>,
     answers: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -82,6 +101,7 @@ struct Shared {
     is_sent: AtomicBool,
     sent: AtomicU64,
     published: AtomicU64,
+    deliveries: AtomicU64,
     sending_cpu_ns: AtomicU64,
     answers_cpu_ns: AtomicU64,
     failure: Mutex<Option<String>>,
@@ -146,20 +166,21 @@ impl Publisher {
     }
 
     /// Publishes no more, and returns what [`finish`](Self::finish) does.
-    pub(super) fn stop(self) -> anyhow::Result<(Histogram<u64>, u64)> {
+    pub(super) fn stop(self) -> anyhow::Result<Published> {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.finish()
     }
 
-    /// Waits until everything is published and answered. Returns how late the measured events were
-    /// published, and how many of them were.
-    pub(super) fn finish(mut self) -> anyhow::Result<(Histogram<u64>, u64)> {
+    /// Waits until everything is published and answered.
+    pub(super) fn finish(mut self) -> anyhow::Result<Published> {
         let Threads { sending, answers } =
             self.threads.take().context("the publisher has ended before")?;
         let sent = join(sending);
         // A server that stops reading also stops answering: its answer says more than the write.
         join(answers)?;
-        Ok((sent?, self.published()))
+        let (lateness, schedule_sha256) = sent?;
+        let deliveries = self.shared.deliveries.load(Ordering::Relaxed);
+        Ok(Published { lateness, deliveries, schedule_sha256 })
     }
 }
 
@@ -182,39 +203,49 @@ fn publish(
     schedule: impl Iterator<Item = Due>,
     mut stream: TcpStream,
     shared: &Shared,
-) -> anyhow::Result<Histogram<u64>> {
+) -> anyhow::Result<(Histogram<u64>, Option<String>)> {
     pacer::prepare_thread();
     let mut lateness = latency_log::histogram();
     let mut batches: Vec<Batch> = plan.channels.iter().map(|name| Batch::new(plan, name)).collect();
     let mut request = Vec::new();
     let mut schedule = schedule.peekable();
+    let mut followed = Sha256::new();
     let outcome = loop {
-        let Some(next) = schedule.peek() else { break Ok(lateness) };
+        let Some(next) = schedule.peek() else {
+            break Ok((lateness, Some(hex(&followed.finalize()))));
+        };
         pacer::sleep_until(plan.start_ns + next.offset_ns, &shared.stop);
         if shared.stop.load(Ordering::Relaxed) {
-            break Ok(lateness);
+            break Ok((lateness, None));
         }
         let now_ns = clock::now_ns();
         request.clear();
-        let (mut requests, mut measured) = (0, 0);
+        let (mut requests, mut measured, mut deliveries) = (0, 0, 0);
         let mut touched = Vec::new();
         while let Some(due) = schedule.next_if(|event| plan.start_ns + event.offset_ns <= now_ns) {
             let intended_ns = plan.start_ns + due.offset_ns;
+            follow(&mut followed, &due);
+            if due.is_measured {
+                measured += 1;
+                deliveries += plan.audiences[due.channel as usize];
+            }
+            let Due { sequence, payload_bytes, is_measured, .. } = due;
+            if let Source::Connection(connection) = due.source {
+                let letter = Letter { intended_ns, sequence, payload_bytes, is_measured };
+                // Who has ended says so by itself.
+                let _ = plan.outboxes[connection as usize].send(letter);
+                continue;
+            }
             let batch = &mut batches[due.channel as usize];
             if batch.is_full() {
                 batch.take_into(&mut request);
                 requests += 1;
-            } else if batch.lines.is_empty() {
+            } else if batch.events.is_empty() {
                 touched.push(due.channel);
             }
-            batch.push(&Stamp {
-                publisher: 0,
-                sequence: due.sequence,
-                intended_ns,
-                published_ns: now_ns,
-            });
-            if plan.measured.index(due.sequence).is_some() {
-                measured += 1;
+            let stamp = Stamp { publisher: 0, sequence, intended_ns, published_ns: now_ns };
+            batch.push(&stamp, payload_bytes);
+            if is_measured {
                 lateness.saturating_record(now_ns - intended_ns);
             }
         }
@@ -228,6 +259,7 @@ fn publish(
             break Err(error).context("the server does not take events any more");
         }
         shared.published.fetch_add(measured, Ordering::Relaxed);
+        shared.deliveries.fetch_add(deliveries, Ordering::Relaxed);
         shared.sending_cpu_ns.store(thread_cpu_ns(), Ordering::Relaxed);
     };
     shared.is_sent.store(true, Ordering::Release);
@@ -238,43 +270,70 @@ fn thread_cpu_ns() -> u64 {
     clock::read_ns(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap_or_default()
 }
 
+/// Adds an event to what was followed.
+fn follow(followed: &mut Sha256, due: &Due) {
+    let source = match due.source {
+        Source::Backend => 0,
+        Source::Connection(connection) => u64::from(connection) + 1,
+    };
+    for number in
+        [due.offset_ns, due.channel.into(), source, due.sequence.into(), due.payload_bytes as u64]
+    {
+        followed.update(number.to_le_bytes());
+    }
+}
+
 /// The events of one channel that are due together, as one request.
 struct Batch {
     head: String,
+    content: Content,
     payload: Vec<u8>,
-    lines: Vec<u8>,
+    events: Vec<u8>,
 }
 
 impl Batch {
     fn new(plan: &PublishPlan, channel: &str) -> Self {
         let path = Resource::Events.path(channel);
-        let filler = (b'a'..=b'z').cycle().take(plan.payload_bytes.max(STAMP_LEN));
+        let (split, kind) = match plan.content {
+            Content::Text => ("lines", "text/plain"),
+            Content::Binary => ("lengths", BINARY_TYPE),
+        };
         Self {
             head: format!(
-                "POST {path}?{SPLIT}=lines HTTP/1.1\r\nhost: {}\r\ncontent-type: text/plain\r\ncontent-length: ",
+                "POST {path}?{SPLIT}={split} HTTP/1.1\r\nhost: {}\r\ncontent-type: {kind}\r\ncontent-length: ",
                 plan.address
             ),
-            payload: filler.collect(),
-            lines: Vec::new(),
+            content: plan.content,
+            payload: filler(plan.content, plan.most_payload_bytes.max(STAMP_LEN)),
+            events: Vec::new(),
         }
     }
 
     /// Whether one more event might make the request larger than the server takes.
     fn is_full(&self) -> bool {
-        !self.lines.is_empty() && self.lines.len() + self.payload.len() >= MAX_BATCH_BYTES
+        !self.events.is_empty() && self.events.len() + self.payload.len() >= MAX_BATCH_BYTES
     }
 
-    fn push(&mut self, stamp: &Stamp) {
+    fn push(&mut self, stamp: &Stamp, payload_bytes: usize) {
         stamp.write_to(&mut self.payload);
-        self.lines.extend_from_slice(&self.payload);
-        self.lines.push(b'\n');
+        let payload = &self.payload[..payload_bytes];
+        match self.content {
+            Content::Text => {
+                self.events.extend_from_slice(payload);
+                self.events.push(b'\n');
+            }
+            Content::Binary => {
+                self.events.extend_from_slice(&(payload_bytes as u32).to_be_bytes());
+                self.events.extend_from_slice(payload);
+            }
+        }
     }
 
     fn take_into(&mut self, request: &mut Vec<u8>) {
         request.extend_from_slice(self.head.as_bytes());
         // Writing to a `Vec` cannot fail.
-        let _ = write!(request, "{}\r\n\r\n", self.lines.len());
-        request.append(&mut self.lines);
+        let _ = write!(request, "{}\r\n\r\n", self.events.len());
+        request.append(&mut self.events);
     }
 }
 

@@ -1,6 +1,8 @@
 //! What one worker's subscribers receive: latency histograms, and the account of every event.
 //! Workers share nothing; their recorders are merged when the trial is over.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -10,50 +12,67 @@ use super::ledger::{Ledger, Receipt};
 use crate::results::latency_log;
 
 /// The most intervals that latency over time is kept in: each is a histogram of some 200 KB.
-const MAX_INTERVALS: u64 = 60;
+const MAX_INTERVALS: u32 = 60;
 
-/// Which events of a channel are measured, by their sequence numbers.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct MeasuredEvents {
-    /// Those before this one belong to the warm-up.
-    pub(super) first: u32,
-    /// How many are measured.
-    pub(super) count: u32,
-    /// How long they take.
-    pub(super) duration: Duration,
+/// The measured window of a trial, and the intervals that latency over time is kept in. When it
+/// begins is known once everyone is connected.
+#[derive(Clone, Debug)]
+pub(super) struct Window {
+    start_ns: Arc<AtomicU64>,
+    /// Where each interval begins, and where the last one ends, from the beginning.
+    edges_ns: Arc<[u64]>,
 }
 
-impl MeasuredEvents {
-    /// The place of `sequence` among the measured events; `None` in the warm-up, and for a number
-    /// that the trial does not publish.
-    pub(super) fn index(&self, sequence: u32) -> Option<u32> {
-        sequence.checked_sub(self.first).filter(|index| *index < self.count)
+impl Window {
+    /// One of parts that follow each other; one part, where there are no phases. Each part is cut
+    /// into intervals of about a second, unless that is too many; a single one into thirds of whole
+    /// intervals.
+    pub(super) fn new(parts: &[Duration]) -> Self {
+        let length: Duration = parts.iter().sum();
+        let least = Duration::from_secs(1).max(length / MAX_INTERVALS);
+        let (mut edges_ns, mut start_ns) = (vec![0], 0);
+        for part in parts {
+            let part_ns = part.as_nanos() as u64;
+            let whole = (part.as_nanos() / least.as_nanos()).max(1) as u64;
+            let intervals = if parts.len() == 1 { whole.next_multiple_of(3) } else { whole };
+            edges_ns.extend((1..=intervals).map(|edge| start_ns + part_ns * edge / intervals));
+            start_ns += part_ns;
+        }
+        Self { start_ns: Arc::default(), edges_ns: edges_ns.into() }
     }
 
-    /// How many intervals latency over time is cut into: about one a second, unless that is too
-    /// many. Each third of the window is whole intervals.
-    fn intervals(&self) -> u64 {
-        self.duration.as_secs().clamp(1, MAX_INTERVALS).next_multiple_of(3)
+    /// Says when it begins, on [`pushbench_wire::clock`].
+    pub(super) fn begins_at(&self, start_ns: u64) {
+        self.start_ns.store(start_ns, Ordering::Relaxed);
     }
 
-    /// Length of each interval.
-    pub(super) fn interval(&self) -> Duration {
-        self.duration.div_f64(self.intervals() as f64)
+    /// Where each interval begins from the beginning of the window, and how long it is.
+    pub(super) fn intervals(&self) -> impl Iterator<Item = (Duration, Duration)> {
+        self.edges_ns.windows(2).map(|edges| {
+            (Duration::from_nanos(edges[0]), Duration::from_nanos(edges[1] - edges[0]))
+        })
     }
 
-    fn interval_of(&self, index: u32) -> usize {
-        (u64::from(index) * self.intervals() / u64::from(self.count)) as usize
+    /// The one in which an event was meant to be published.
+    fn interval_of(&self, intended_ns: u64) -> usize {
+        let since_ns = intended_ns.saturating_sub(self.start_ns.load(Ordering::Relaxed));
+        let last = self.edges_ns.len().saturating_sub(2);
+        self.edges_ns.partition_point(|edge| *edge <= since_ns).saturating_sub(1).min(last)
     }
 }
 
 /// The latencies and the account of one worker's subscribers.
 #[derive(Debug)]
 pub(super) struct Recorder {
-    measured: MeasuredEvents,
+    pub(super) window: Window,
     /// Delivery latency by the interval in which the event was meant to be published.
     pub(super) intervals: Vec<Histogram<u64>>,
     /// The same deliveries counted from the actual publish time.
     pub(super) uncorrected: Histogram<u64>,
+    /// Delivery latency of events to those who sent them, who are not among the others.
+    pub(super) echoes: Histogram<u64>,
+    /// How late subscribers sent their events.
+    pub(super) lateness: Histogram<u64>,
     /// The account of every event.
     pub(super) account: Account,
 }
@@ -82,38 +101,51 @@ pub(super) struct Account {
 }
 
 impl Recorder {
-    pub(super) fn new(measured: MeasuredEvents) -> Self {
+    pub(super) fn new(window: Window) -> Self {
         Self {
-            measured,
-            intervals: (0..measured.intervals()).map(|_| latency_log::histogram()).collect(),
+            intervals: window.intervals().map(|_| latency_log::histogram()).collect(),
+            window,
             uncorrected: latency_log::histogram(),
+            echoes: latency_log::histogram(),
+            lateness: latency_log::histogram(),
             account: Account::default(),
         }
     }
 
-    /// Enters a delivery that was read at `at_ns`. Says whether it is a measured event that the
-    /// subscriber had not got before.
-    pub(super) fn enter(&mut self, ledger: &mut Ledger, stamp: &Stamp, at_ns: u64) -> bool {
-        let Some(index) = self.measured.index(stamp.sequence) else {
-            self.account.foreign += u64::from(stamp.sequence >= self.measured.first);
-            return false;
-        };
-        match ledger.enter(index) {
+    /// Enters a delivery to `receiver` that was read at `at_ns`. Says whether it is a measured event
+    /// that it had not got before.
+    pub(super) fn enter(
+        &mut self,
+        ledger: &mut Ledger,
+        receiver: u16,
+        stamp: &Stamp,
+        at_ns: u64,
+    ) -> bool {
+        match ledger.enter(stamp.publisher, stamp.sequence) {
+            Receipt::InOrder => {}
+            Receipt::Late => self.account.reordered += 1,
             Receipt::Again => {
                 self.account.duplicated += 1;
                 return false;
             }
-            Receipt::Late => self.account.reordered += 1,
-            Receipt::InOrder => {}
+            Receipt::Unmeasured => return false,
+            Receipt::Foreign => {
+                self.account.foreign += 1;
+                return false;
+            }
         }
         self.account.delivered += 1;
         match (at_ns.checked_sub(stamp.intended_ns), at_ns.checked_sub(stamp.published_ns)) {
             (Some(corrected), Some(uncorrected)) => {
                 let limit = latency_log::HIGHEST.as_nanos() as u64;
                 self.account.beyond_range += u64::from(corrected > limit);
-                let interval = self.measured.interval_of(index);
-                self.intervals[interval].saturating_record(corrected);
-                self.uncorrected.saturating_record(uncorrected);
+                if stamp.publisher == receiver {
+                    self.echoes.saturating_record(corrected);
+                } else {
+                    let interval = self.window.interval_of(stamp.intended_ns);
+                    self.intervals[interval].saturating_record(corrected);
+                    self.uncorrected.saturating_record(uncorrected);
+                }
             }
             _ => self.account.negative += 1,
         }
@@ -138,6 +170,8 @@ impl Recorder {
             add(mine, theirs);
         }
         add(&mut self.uncorrected, &other.uncorrected);
+        add(&mut self.echoes, &other.echoes);
+        add(&mut self.lateness, &other.lateness);
         self.account.merge(&other.account);
     }
 }
@@ -174,9 +208,23 @@ fn add(sum: &mut Histogram<u64>, other: &Histogram<u64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::ledger::Roll;
+    use crate::scenario::schedule::Voice;
 
-    const MEASURED: MeasuredEvents =
-        MeasuredEvents { first: 10, count: 20, duration: Duration::from_secs(2) };
+    /// Nobody's events are echoes to it.
+    const SILENT: u16 = u16::MAX;
+
+    fn recorder() -> Recorder {
+        let window = Window::new(&[Duration::from_secs(2)]);
+        window.begins_at(1_000);
+        Recorder::new(window)
+    }
+
+    /// Twenty events behind a warm-up of ten, from each of two publishers.
+    fn ledger() -> Ledger {
+        let voice = |publisher| Voice { publisher, measured: 10..30 };
+        Ledger::new(Roll::new(&[voice(0), voice(5)]).into())
+    }
 
     fn stamp(sequence: u32) -> Stamp {
         Stamp { publisher: 0, sequence, intended_ns: 1_000, published_ns: 1_500 }
@@ -184,15 +232,16 @@ mod tests {
 
     #[test]
     fn every_event_is_accounted_for() {
-        let mut recorder = Recorder::new(MEASURED);
-        let mut ledger = Ledger::new(MEASURED.count);
-        assert!(!recorder.enter(&mut ledger, &stamp(9), 2_000), "warm-up");
-        assert!(recorder.enter(&mut ledger, &stamp(10), 2_000));
-        assert!(recorder.enter(&mut ledger, &stamp(12), 2_000));
-        assert!(recorder.enter(&mut ledger, &stamp(11), 2_000), "late, but delivered");
-        assert!(!recorder.enter(&mut ledger, &stamp(12), 2_000), "again");
-        assert!(recorder.enter(&mut ledger, &stamp(29), 1_200), "before it was published");
-        assert!(!recorder.enter(&mut ledger, &stamp(30), 2_000), "never published");
+        let (mut recorder, mut ledger) = (recorder(), ledger());
+        let mut enter =
+            |sequence, at_ns| recorder.enter(&mut ledger, SILENT, &stamp(sequence), at_ns);
+        assert!(!enter(9, 2_000), "warm-up");
+        assert!(enter(10, 2_000));
+        assert!(enter(12, 2_000));
+        assert!(enter(11, 2_000), "late, but delivered");
+        assert!(!enter(12, 2_000), "again");
+        assert!(enter(29, 1_200), "before it was published");
+        assert!(!enter(30, 2_000), "never published");
         let expected = Account {
             delivered: 4,
             duplicated: 1,
@@ -208,16 +257,48 @@ mod tests {
     }
 
     #[test]
-    fn intervals_share_the_events_and_merge() {
-        let mut one = Recorder::new(MEASURED);
-        let mut ledger = Ledger::new(MEASURED.count);
-        for sequence in 10..30 {
-            one.enter(&mut ledger, &stamp(sequence), 2_000);
+    fn intervals_keep_to_phases() {
+        let seconds = |parts: &[u64]| {
+            let parts: Vec<_> = parts.iter().map(|part| Duration::from_secs(*part)).collect();
+            let window = Window::new(&parts);
+            let lengths: Vec<_> =
+                window.intervals().map(|(_, length)| length.as_secs_f64()).collect();
+            (lengths, window)
+        };
+        let single = seconds(&[4]).0;
+        assert_eq!(single.len(), 6, "thirds are whole intervals");
+        assert!(single.iter().all(|length| (length - 4.0 / 6.0).abs() < 1e-8));
+        let (lengths, window) = seconds(&[2, 1, 3]);
+        assert_eq!(lengths, [1.0; 6]);
+        window.begins_at(500);
+        let at = |seconds: f64| window.interval_of(500 + (seconds * 1e9) as u64);
+        assert_eq!([at(0.0), at(0.99), at(1.0), at(2.5), at(5.99), at(9.0)], [0, 0, 1, 2, 5, 5]);
+        assert_eq!(seconds(&[60, 600]).0.len(), 5 + 54, "not more than can be kept");
+    }
+
+    #[test]
+    fn what_one_sent_oneself_is_delivered_but_no_latency_of_others() {
+        let (mut recorder, mut ledger) = (recorder(), ledger());
+        let own = Stamp { publisher: 5, ..stamp(10) };
+        assert!(recorder.enter(&mut ledger, 5, &own, 1_700));
+        assert!(recorder.enter(&mut ledger, 5, &stamp(10), 2_000));
+        assert_eq!(recorder.account.delivered, 2);
+        assert_eq!((recorder.echoes.len(), recorder.echoes.max()), (1, 700));
+        assert_eq!((recorder.corrected().len(), recorder.corrected().max()), (1, 1_000));
+    }
+
+    #[test]
+    fn intervals_share_the_window_and_merge() {
+        let (mut one, mut own) = (recorder(), ledger());
+        for index in 0..20 {
+            let intended_ns = 1_000 + u64::from(index) * 100_000_000;
+            let stamp = Stamp { intended_ns, published_ns: intended_ns, ..stamp(10 + index) };
+            one.enter(&mut own, SILENT, &stamp, intended_ns + 5);
         }
         assert_eq!(one.intervals.iter().map(Histogram::len).collect::<Vec<_>>(), [7, 7, 6]);
         assert_eq!(one.first_and_last_third().map(|third| third.len()), [7, 6]);
-        let mut other = Recorder::new(MEASURED);
-        other.enter(&mut Ledger::new(MEASURED.count), &stamp(10), u64::MAX);
+        let mut other = recorder();
+        other.enter(&mut ledger(), SILENT, &stamp(10), u64::MAX);
         one.merge(&other);
         assert_eq!(one.account.delivered, 21);
         assert_eq!(one.account.beyond_range, 1);

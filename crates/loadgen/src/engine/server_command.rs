@@ -6,7 +6,7 @@ use std::time::Duration;
 use pushbench_wire::Transport;
 
 use super::probe::Cores;
-use crate::scenario::Scenario;
+use crate::scenario::{MAX_LOG_BYTES, Scenario};
 
 /// How long a kept connection may be idle, beside two polling intervals.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -26,7 +26,8 @@ pub(super) fn server_command(
 ) -> Vec<String> {
     let workload = &scenario.workload;
     let log_events = scenario.log_events().max(1_000);
-    let log_bytes = (log_events * workload.payload_bytes as u64).max(1 << 20);
+    let log_bytes = log_events.saturating_mul(workload.most_payload_bytes() as u64);
+    let log_bytes = log_bytes.clamp(1 << 20, MAX_LOG_BYTES);
     let cpus: Vec<String> = cores.server.iter().map(ToString::to_string).collect();
     let mut command = program.to_vec();
     let mut flag = |name: &str, value: String| command.extend([name.to_owned(), value]);
@@ -35,10 +36,16 @@ pub(super) fn server_command(
     flag("--log-events", log_events.to_string());
     flag("--log-bytes", log_bytes.to_string());
     flag("--max-response-bytes", log_bytes.min(MAX_RESPONSE_BYTES).to_string());
-    flag("--keep-alive", format_duration(scenario.polling.interval * 2 + KEEP_ALIVE));
+    // Who sends may have nothing to send for long.
+    let silence = match workload.upstream {
+        Some(_) => workload.idle + workload.warm_up + workload.duration,
+        None => scenario.polling.interval * 2,
+    };
+    flag("--keep-alive", format_duration(silence + KEEP_ALIVE));
     flag("--max-channels", workload.channels.to_string());
     // A new connection may come before the one that it replaces is seen to be closed.
-    flag("--max-connections", (workload.subscribers * 2 + OTHER_CONNECTIONS).to_string());
+    let connections = workload.sockets().saturating_mul(2).saturating_add(OTHER_CONNECTIONS);
+    flag("--max-connections", connections.to_string());
     flag("--long-poll-timeout", format_duration(scenario.long_polling.timeout));
     match transport {
         Transport::Polling | Transport::LongPolling => {}

@@ -1,24 +1,29 @@
 //! One trial: a fresh server, subscribers, the idle phase, warm-up, the measured window, the drain.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use hdrhistogram::Histogram;
 use nix::unistd::Pid;
 use pushbench_wire::{Transport, clock};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::costs::Costs;
-use super::crew::{Crew, Signal};
+use super::crew::{Crew, Member, Signal};
+use super::ledger::Roll;
 use super::measurement::Measurement;
+use super::outbox::{Letter, Post};
 use super::probe::{self, Cores, EventCounter};
-use super::publisher::{PublishPlan, Publisher};
-use super::recorder::MeasuredEvents;
+use super::publisher::{PublishPlan, Published, Publisher};
+use super::recorder::Window;
 use super::server_command::server_command;
 use super::server_process::{ServerHandle, ServerProcess};
 use super::snapshot::Snapshot;
 use crate::results::{Warning, latency_log};
-use crate::scenario::schedule::{Schedule, first_long_poll_timeouts, polling_phases};
+use crate::scenario::schedule::{
+    Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
+};
 use crate::scenario::{Connection, Scenario, Workload};
 use crate::transport::{Subscription, Totals};
 
@@ -48,7 +53,7 @@ const OVERHEAD: Duration = Duration::from_millis(700);
 /// About how long a trial takes from its start to the window, and in all.
 pub(crate) fn planned_length(workload: &Workload) -> (Duration, Duration) {
     let settling = if workload.idle.is_zero() { Duration::ZERO } else { LEAD };
-    let window = Schedule::new(workload, 0).window();
+    let window = window(workload);
     let before = settling + workload.idle + window.start;
     (before, before + (window.end - window.start) + OVERHEAD)
 }
@@ -112,19 +117,20 @@ impl TrialPlan<'_> {
     ) -> anyhow::Result<Measurement> {
         let workload = &self.scenario.workload;
         let schedule = Schedule::new(workload, self.scenario.seed);
-        let window = schedule.window();
-        let measured = MeasuredEvents {
-            first: schedule.measured().start,
-            count: schedule.measured().len() as u32,
-            duration: window.end - window.start,
+        let span = window(workload);
+        let phases: Vec<_> = workload.phases.iter().map(|phase| phase.duration).collect();
+        let recorded = match &phases[..] {
+            [] => Window::new(&[span.end - span.start]),
+            phases => Window::new(phases),
         };
+        let (outboxes, members) = self.members(server, &schedule);
         let memory_before = server.memory();
         let socket_memory_before = probe::socket_memory_bytes();
         let peak_is_of_this_trial = probe::reset_memory_peak();
         let mut crew = Crew::start(
             self.transport,
-            &self.subscriptions(server),
-            measured,
+            members,
+            &recorded,
             self.record,
             self.cores.generator.len(),
         )?;
@@ -132,21 +138,26 @@ impl TrialPlan<'_> {
         let idle = self.idle(server, &mut crew, progress).await?;
 
         let (start_ns, start) = (clock::now_ns() + LEAD.as_nanos() as u64, Instant::now() + LEAD);
+        recorded.begins_at(start_ns + span.start.as_nanos() as u64);
+        let membership = schedule.membership();
+        let audience = |channel| membership.of_channel(channel).len() as u64;
         let plan = PublishPlan {
             address: server.address,
             channels: (0..workload.channels).map(channel_name).collect(),
-            payload_bytes: workload.payload_bytes,
+            audiences: (0..workload.channels).map(audience).collect(),
+            content: workload.content,
+            most_payload_bytes: workload.most_payload_bytes(),
             start_ns,
-            measured,
+            outboxes,
         };
         let publisher = Publisher::start(plan, schedule.events())?;
-        wait_until(start + window.start, &mut crew, Some(&publisher), |_| progress(Phase::WarmUp))
+        wait_until(start + span.start, &mut crew, Some(&publisher), |_| progress(Phase::WarmUp))
             .await?;
         // What costs CPU to ask is asked before the window and after it.
         let traffic_before = crew.traffic().await;
         let mut instructions = server.instructions();
         let before = Snapshot::take(server, &crew, Some(&publisher))?;
-        wait_until(start + window.end, &mut crew, Some(&publisher), |crew| {
+        wait_until(start + span.end, &mut crew, Some(&publisher), |crew| {
             progress(Phase::Measure(crew.totals().measured));
         })
         .await?;
@@ -157,9 +168,9 @@ impl TrialPlan<'_> {
         let traffic_after = crew.traffic().await;
         progress(Phase::Measured);
 
-        let planned = u64::from(measured.count) * u64::from(workload.channels);
-        let (lateness, published) = finish(publisher, after.published, planned).await?;
-        let expected = workload.deliveries_of(published);
+        let planned = schedule.planned().events;
+        let published = finish(publisher, after.published, planned).await?;
+        let Published { mut lateness, deliveries: expected, schedule_sha256, .. } = published;
         if self.record {
             self.drain(&mut crew, expected, progress).await?;
         }
@@ -170,6 +181,8 @@ impl TrialPlan<'_> {
         let server_deliveries = server.deliveries(self.transport).await;
         let Totals { connections, deliveries: received, .. } = crew.totals();
         let recorder = tokio::task::spawn_blocking(|| crew.stop()).await??;
+        // Fails only for a value beyond the range; both histograms have the same.
+        let _ = lateness.add(&recorder.lateness);
         ensure!(
             recorder.account.foreign == 0,
             "{} deliveries were of events that this trial did not publish",
@@ -198,7 +211,8 @@ impl TrialPlan<'_> {
             connections,
             received,
             lateness,
-            interval: measured.interval(),
+            is_steady: workload.is_steady(),
+            schedule_sha256,
             recorder,
         })
     }
@@ -229,31 +243,51 @@ impl TrialPlan<'_> {
         }
     }
 
-    fn subscriptions(&self, server: &ServerHandle) -> Vec<Subscription> {
+    /// The connections that receive events, and where what each of them sends goes; nowhere when
+    /// subscribers do not send.
+    fn members(
+        &self,
+        server: &ServerHandle,
+        schedule: &Schedule,
+    ) -> (Vec<mpsc::UnboundedSender<Letter>>, Vec<Member>) {
         let scenario = self.scenario;
-        let Scenario { seed, .. } = *scenario;
-        let subscribers = scenario.workload.subscribers;
+        let Scenario { seed, ref workload, .. } = *scenario;
+        let connections = workload.connections();
         let interval = scenario.polling.interval;
-        let phases = polling_phases(seed, subscribers, interval);
+        let phases = polling_phases(seed, connections, interval);
         let long_poll_timeout = scenario.long_polling.timeout;
-        let first_timeouts = first_long_poll_timeouts(seed, subscribers, long_poll_timeout);
+        let first_timeouts = first_long_poll_timeouts(seed, connections, long_poll_timeout);
         let poll_epoch = Instant::now();
-        let connection = self.connection();
-        phases
+        let rolls: Vec<Arc<Roll>> =
+            schedule.voices().iter().map(|voices| Arc::new(Roll::new(voices))).collect();
+        let mut outboxes = Vec::new();
+        let members = phases
             .into_iter()
             .zip(first_timeouts)
-            .zip((0..scenario.workload.channels).cycle())
-            .map(|((poll_phase, first_long_poll_timeout), channel)| Subscription {
-                address: server.address,
-                channel: channel_name(channel),
-                poll_interval: interval,
-                poll_epoch,
-                poll_phase,
-                long_poll_timeout,
-                first_long_poll_timeout,
-                connection,
+            .zip(schedule.membership().connections())
+            .zip(0..)
+            .map(|(((poll_phase, first_long_poll_timeout), &channel), connection)| Member {
+                subscription: Subscription {
+                    address: server.address,
+                    channel: channel_name(channel),
+                    poll_interval: interval,
+                    poll_epoch,
+                    poll_phase,
+                    long_poll_timeout,
+                    first_long_poll_timeout,
+                    connection: self.connection(),
+                },
+                roll: Arc::clone(&rolls[channel as usize]),
+                publisher: publisher_of(connection / workload.channels_per_subscriber),
+                post: workload.upstream.as_ref().map(|_| {
+                    let (outbox, due) = mpsc::unbounded_channel();
+                    outboxes.push(outbox);
+                    let most_payload_bytes = workload.most_payload_bytes();
+                    Post { due, content: workload.content, most_payload_bytes }
+                }),
             })
-            .collect()
+            .collect();
+        (outboxes, members)
     }
 
     async fn connect(
@@ -261,7 +295,7 @@ impl TrialPlan<'_> {
         crew: &mut Crew,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<()> {
-        let wanted = u64::from(self.scenario.workload.subscribers);
+        let wanted = u64::from(self.scenario.workload.connections());
         let mut connected = 0;
         while connected < wanted {
             progress(Phase::Connect(connected));
@@ -305,13 +339,8 @@ impl TrialPlan<'_> {
 }
 
 /// Waits for the publisher, unless so much is left to publish that the trial cannot be used: with a
-/// rate that nobody can sustain it would go on for long. Returns how late the measured events were
-/// published, and how many of them were.
-async fn finish(
-    publisher: Publisher,
-    published: u64,
-    planned: u64,
-) -> anyhow::Result<(Histogram<u64>, u64)> {
+/// rate that nobody can sustain it would go on for long.
+async fn finish(publisher: Publisher, published: u64, planned: u64) -> anyhow::Result<Published> {
     let is_in_vain = Warning::FewerEventsThanPlanned { published, planned }.invalidates();
     let end = move || if is_in_vain { publisher.stop() } else { publisher.finish() };
     tokio::task::spawn_blocking(end).await?

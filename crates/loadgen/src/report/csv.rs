@@ -3,8 +3,9 @@
 
 use anyhow::Context as _;
 
-use crate::analysis::{Analysis, Interval};
-use crate::results::{Metric, Run};
+use crate::analysis::sweep::Claim;
+use crate::analysis::{Analysis, Interval, Sweep};
+use crate::results::{Manifest, Metric, Run};
 
 const TRIALS: [&str; 9] =
     ["run", "scenario", "cell", "transport", "block", "valid", "metric", "unit", "value"];
@@ -37,6 +38,9 @@ const RATIOS: [&str; 11] = [
     "blocks",
 ];
 
+const CROSSOVERS: [&str; 10] =
+    ["run", "scenario", "metric", "key", "fixed", "below", "above", "at", "low", "high"];
+
 /// `trials.csv`: one row per trial and metric.
 pub(super) fn trials(run: &Run) -> anyhow::Result<Vec<u8>> {
     let rows = run.trials.iter().flat_map(|trial| {
@@ -52,7 +56,7 @@ pub(super) fn trials(run: &Run) -> anyhow::Result<Vec<u8>> {
             ]
         })
     });
-    write(run, &TRIALS, rows)
+    write(&run.manifest, &TRIALS, rows)
 }
 
 /// `estimates.csv`: one row per transport and metric that could be measured.
@@ -75,7 +79,7 @@ pub(super) fn estimates(run: &Run, analysis: &Analysis) -> anyhow::Result<Vec<u8
             })
         })
     });
-    write(run, &ESTIMATES, rows)
+    write(&run.manifest, &ESTIMATES, rows)
 }
 
 /// `ratios.csv`: one row per pair of transports and metric that is compared.
@@ -96,19 +100,39 @@ pub(super) fn ratios(run: &Run, analysis: &Analysis) -> anyhow::Result<Vec<u8>> 
             ]
         })
     });
-    write(run, &RATIOS, rows)
+    write(&run.manifest, &RATIOS, rows)
+}
+
+/// `crossovers.csv`: where two transports change sides along a key of the sweep; places of durations
+/// are in seconds.
+pub(super) fn crossovers(run: &Run, sweep: &Sweep) -> anyhow::Result<Vec<u8>> {
+    let rows = sweep.findings.iter().filter_map(|finding| {
+        let Claim::Crossover { below, above, at, low, high } = finding.claim else { return None };
+        let slice = sweep.slices.get(finding.slice)?;
+        Some([
+            finding.metric.name().to_owned(),
+            sweep.keys.get(slice.key)?.path.clone(),
+            slice.fixed.clone(),
+            below.name().to_owned(),
+            above.name().to_owned(),
+            at.to_string(),
+            low.to_string(),
+            high.to_string(),
+        ])
+    });
+    write(&run.manifest, &CROSSOVERS, rows)
 }
 
 /// Rows behind the run's and the scenario's name.
-fn write<const N: usize>(
-    run: &Run,
+pub(crate) fn write<const N: usize>(
+    manifest: &Manifest,
     columns: &[&str],
     rows: impl Iterator<Item = [String; N]>,
 ) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(columns)?;
     for row in rows {
-        let names = [&run.manifest.run, &run.manifest.scenario.name];
+        let names = [&manifest.run, &manifest.scenario.name];
         writer.write_record(names.into_iter().chain(&row))?;
     }
     writer.into_inner().context("cannot finish a table")
@@ -126,7 +150,8 @@ fn ends(interval: Option<Interval>) -> [String; 3] {
 mod tests {
     use super::*;
     use crate::analysis::analyse;
-    use crate::results::fixture;
+    use crate::analysis::sweep::tests::crossing_run;
+    use crate::results::{LatencyLog, fixture};
 
     fn rows() -> Vec<Vec<String>> {
         let text = trials(&fixture::run().0).unwrap();
@@ -167,6 +192,15 @@ mod tests {
         assert_eq!(of("polling", "1", "lost"), ["true", "lost", "count", "0"]);
         assert_eq!(of("polling", "1", "server_memory_peak")[3], "");
         assert_eq!(of("polling", "1", "latency_p50")[3], "502000000");
+    }
+
+    #[test]
+    fn crossovers_have_the_transport_that_is_cheaper_on_either_side() {
+        let run = crossing_run(&["0.1", "0.2", "1", "5"], 5);
+        let sweep = analyse(&run, &LatencyLog::default()).sweep.unwrap();
+        let text = String::from_utf8(crossovers(&run, &sweep).unwrap()).unwrap();
+        let row = ",server_cpu_per_delivery,workload.events_per_second,,long-polling,sse,0.70";
+        assert!(text.contains(row) && text.ends_with(",0.2,1\n"), "{text}");
     }
 
     #[test]

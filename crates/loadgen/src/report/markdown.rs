@@ -1,41 +1,49 @@
 //! `summary.md`: the verdict first, small enough for a comment on a pull request.
 
 use super::sheet::{self, Entry, Sheet};
-use super::{thresholds, words};
-use crate::analysis::Analysis;
+use super::{published, sweep, thresholds, words};
+use crate::analysis::{Analysis, Sweep};
 use crate::results::Run;
 
 /// The most that GitHub takes in a comment is 65,536 characters; these keep below it whatever a run
 /// holds.
-const CONCERNS: usize = 35;
+const CONCERNS: usize = 25;
 const THRESHOLDS: usize = 20;
 const CELLS: usize = 10;
 const TEXT: usize = 500;
+const FINDINGS: usize = 30;
+const ROWS: usize = 12;
+const NAME: usize = 60;
 
 /// The file's text.
 pub(super) fn summary(run: &Run, analysis: &Analysis) -> String {
     let manifest = &run.manifest;
     let mut text = format!("# {}\n\n", escaped(&manifest.scenario.name));
     let several = analysis.cells.len() > 1;
-    for cell in analysis.cells.iter().take(CELLS) {
+    if let Some(found) = &analysis.sweep {
+        text += &swept(analysis, found);
+    }
+    // Of a sweep the verdict on a single cell would mislead.
+    let cells = if analysis.sweep.is_some() { &[][..] } else { &analysis.cells[..] };
+    for cell in cells.iter().take(CELLS) {
         if several {
             text += &format!("## {}\n\n", escaped(&cell.name));
         }
         let mut verdict = words::verdict(cell).into_iter();
         let headline = verdict.next().unwrap_or_default();
-        text += &format!("**{headline}**\n\n{}\n", table(&sheet::comparison(cell)));
+        let mut sheets = sheet::shown(cell).into_iter();
+        let comparison = sheets.next().map(|sheet| table(&sheet)).unwrap_or_default();
+        text += &format!("**{headline}**\n\n{comparison}\n");
         for sentence in verdict {
             text += &format!("- {sentence}\n");
         }
         text.push('\n');
-        let against = sheet::against_reference(cell);
-        let wire = Some(sheet::wire(cell));
-        let sheets = [against, sheet::standing(cell), wire, sheet::theory(cell)];
-        for sheet in sheets.into_iter().flatten() {
+        for sheet in sheets {
             text += &format!("### {}\n\n{}\n", sheet.title, table(&sheet));
         }
     }
-    text += &left_out(analysis.cells.len(), CELLS, "cells");
+    text += &left_out(cells.len(), CELLS, "cells");
+    text += &published::section(analysis);
 
     let lines = thresholds::lines(&analysis.thresholds);
     if !lines.is_empty() {
@@ -78,6 +86,27 @@ pub(super) fn summary(run: &Run, analysis: &Analysis) -> String {
     text
 }
 
+/// What the cells of a sweep say together, and a table of each metric.
+fn swept(analysis: &Analysis, found: &Sweep) -> String {
+    let mut text = format!("**{}**\n\n", escaped(&sweep::headline(found)));
+    let findings = sweep::findings(analysis, found);
+    for sentence in findings.iter().take(FINDINGS) {
+        text += &format!("- {}\n", escaped(sentence));
+    }
+    text += &left_out(findings.len(), FINDINGS, "findings");
+    for (_, mut sheet) in sweep::sheets(analysis) {
+        let cells = sheet.rows.len();
+        sheet.rows.truncate(ROWS);
+        for row in &mut sheet.rows {
+            row.name = escaped(&row.name.chars().take(NAME).collect::<String>());
+        }
+        text += &format!("\n### {}\n\n{}", sheet.title, table(&sheet));
+        text += &left_out(cells, ROWS, "cells");
+    }
+    text.push('\n');
+    text
+}
+
 fn left_out(count: usize, shown: usize, what: &str) -> String {
     match count.saturating_sub(shown) {
         0 => String::new(),
@@ -87,7 +116,7 @@ fn left_out(count: usize, shown: usize, what: &str) -> String {
 
 /// A table of GitHub Flavored Markdown (§4.10), and its note below.
 pub(crate) fn table(sheet: &Sheet) -> String {
-    let title = |title: &&str| format!(" {} |", title.replace('\n', " "));
+    let title = |title: &String| format!(" {} |", title.replace('\n', " "));
     let header = sheet.columns.iter().map(title).collect::<String>();
     let aligned = "---:|".repeat(sheet.columns.len());
     let mut text = format!("| {} |{header}\n|---|{aligned}\n", sheet.subject);
@@ -98,7 +127,7 @@ pub(crate) fn table(sheet: &Sheet) -> String {
     format!("{text}\n{}\n", sheet.note)
 }
 
-fn field(entry: &Entry) -> String {
+pub(crate) fn field(entry: &Entry) -> String {
     let mark = if entry.alarming { "**" } else { "" };
     let detail = match &*entry.detail {
         "" => String::new(),
@@ -185,6 +214,19 @@ mod tests {
     }
 
     #[test]
+    fn a_sweep_is_its_findings_and_a_table_of_each_metric() {
+        let run = sweep::tests::swept_run();
+        let text = summary(&run, &analyse(&run, &LatencyLog::default()));
+        let start =
+            "# stock-ticker\n\n**A sweep of events\\_per\\_second (0.2, 1, 5, 20).**\n\n- With ";
+        assert!(text.starts_with(start), "{text}");
+        let row = "\n| events\\_per\\_second=5 | 500 ms<br><sub>";
+        assert!(text.contains(row), "{text}");
+        assert!(text.contains("\n### Server CPU per second\n"), "{text}");
+        assert!(!text.contains("least with"), "{text}");
+    }
+
+    #[test]
     fn thresholds_are_a_list_with_the_crossed_ones_first() {
         let run = thresholds::tests::run();
         let text = summary(&run, &analyse(&run, &LatencyLog::default()));
@@ -194,8 +236,28 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_sweep_fits_into_a_comment() {
+        let value = |index: usize| format!("{{ mix = [{}[{index}, 1]] }}", "[128, 9], ".repeat(40));
+        let values: Vec<String> = (0..100).map(value).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let keys = [("workload.payload_bytes", &values[..])];
+        let run = crate::analysis::sweep::tests::run(&keys, 1, |_, _| {
+            crate::analysis::sweep::SWEPT.map(|metric| (metric, 123_456.0)).to_vec()
+        });
+        let text = summary(&run, &analyse(&run, &LatencyLog::default()));
+        assert!(text.len() < 64 * 1024, "{} bytes", text.len());
+        assert!(text.contains("and 88 more cells in report.html"), "{text}");
+    }
+
+    #[test]
     fn it_fits_into_a_comment_whatever_happened() {
         let mut run = thresholds::tests::run();
+        let figure = format!(
+            "[[published]]\ntransport = \"sse\"\nmetric = \"latency_p50\"\nvalue = \"1ms\"\n\
+             source = '{0}'\nnote = '{0}'\n",
+            "<:/".repeat(1_000)
+        );
+        run.manifest.scenario.text += &figure.repeat(100);
         let more =
             "[thresholds]\n\"*.lost\" = [".to_owned() + &"\"count==0\",".repeat(9_000) + "]\n";
         run.manifest.scenario.text = run.manifest.scenario.text.replace("[thresholds]", &more);

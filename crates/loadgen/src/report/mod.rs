@@ -1,13 +1,18 @@
 //! Renders an analysis. It decides nothing: what a report claims was computed in `analysis`.
 
+pub mod capacity;
 mod charts;
 pub mod comparison;
 mod csv;
 mod history;
 mod html;
+mod index;
 mod markdown;
+mod objectives;
+mod published;
 pub(crate) mod quantity;
 mod sheet;
+mod sweep;
 mod table;
 mod thresholds;
 mod words;
@@ -20,6 +25,7 @@ use crate::results::{LatencyLog, Run};
 use charts::{Figure, Trials};
 
 pub use history::{change_lines, render_history};
+pub use index::{IndexRow, index, index_text};
 pub(crate) use table::aligned;
 pub use table::run_text;
 pub use thresholds::sentence as threshold_line;
@@ -35,7 +41,14 @@ pub(crate) use words::{shortfall, title};
 pub fn render_all(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<Vec<PathBuf>> {
     let analysis = analyse(run, log);
     let mut files = Vec::new();
-    for (index, cell) in analysis.cells.iter().enumerate() {
+    if let Some(found) = &analysis.sweep {
+        for (metric, curves) in sweep::charts(&analysis, found) {
+            files.push((format!("charts/sweep-{}.png", metric.name()), charts::png(&curves)?));
+        }
+    }
+    // Of a sweep the charts of single cells would be many, and show nothing of what was varied.
+    let cells = if analysis.sweep.is_some() { &[][..] } else { &analysis.cells[..] };
+    for (index, cell) in cells.iter().enumerate() {
         for figure in Figure::ALL {
             // A cell's name may be no name of a file, so it is its number that tells charts apart.
             let name = match analysis.cells.len() {
@@ -48,6 +61,9 @@ pub fn render_all(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<Vec
     files.push(("trials.csv".to_owned(), csv::trials(run)?));
     files.push(("estimates.csv".to_owned(), csv::estimates(run, &analysis)?));
     files.push(("ratios.csv".to_owned(), csv::ratios(run, &analysis)?));
+    if let Some(found) = &analysis.sweep {
+        files.push(("crossovers.csv".to_owned(), csv::crossovers(run, found)?));
+    }
     files.push(("report.html".to_owned(), html::page(run, &analysis)?.into_bytes()));
     files.push(("summary.md".to_owned(), markdown::summary(run, &analysis).into_bytes()));
 
@@ -102,6 +118,30 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_sweep_has_a_chart_of_each_metric_and_none_of_cells() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = render_all(dir.path(), &sweep::tests::swept_run(), &LatencyLog::default());
+        let names: Vec<_> = files
+            .unwrap()
+            .iter()
+            .filter(|path| path.extension().is_some_and(|extension| extension == "png"))
+            .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "sweep-latency_p50.png",
+                "sweep-server_cpu_per_second.png",
+                "sweep-server_cpu_per_delivery.png",
+                "sweep-bytes_per_delivery.png",
+            ]
+        );
+        let estimates = std::fs::read_to_string(dir.path().join("estimates.csv")).unwrap();
+        let row = ",events_per_second=0.2,sse,latency_p50,ns,";
+        assert!(estimates.contains(row), "{estimates}");
+    }
+
     /// For looking at: `PUSHBENCH_SAMPLE=DIR cargo test -p pushbench-loadgen sample -- --ignored`.
     #[test]
     #[ignore = "writes a sample for people to look at"]
@@ -110,5 +150,8 @@ mod tests {
         let (run, log) = fixture::run();
         folder::save(&dir, &run, &log).unwrap();
         render_all(&dir, &run, &log).unwrap();
+        let run = sweep::tests::swept_run();
+        folder::save(&dir.join("sweep"), &run, &LatencyLog::default()).unwrap();
+        render_all(&dir.join("sweep"), &run, &LatencyLog::default()).unwrap();
     }
 }

@@ -1,12 +1,13 @@
 //! The comparison on a terminal.
 
 use comfy_table::{
-    Attribute, Cell as TableCell, CellAlignment, Color, LineStyle, Table, TableStyle,
+    Attribute, Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table,
+    TableStyle,
 };
 
 use super::sheet::{self, Entry, Sheet};
-use super::{thresholds, words};
-use crate::analysis::{Analysis, Cell};
+use super::{published, sweep, thresholds, words};
+use crate::analysis::{Analysis, Sweep};
 use crate::results::Run;
 
 const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
@@ -18,11 +19,16 @@ const STYLE: TableStyle =
 #[must_use]
 pub fn run_text(run: &Run, analysis: &Analysis, colour: bool) -> String {
     let mut text = String::new();
-    for cell in &analysis.cells {
+    if let Some(found) = &analysis.sweep {
+        text += &swept(analysis, found, colour);
+    }
+    // Of a sweep the verdict on a single cell would mislead.
+    let cells = if analysis.sweep.is_some() { &[][..] } else { &analysis.cells[..] };
+    for cell in cells {
         if analysis.cells.len() > 1 {
             text += &format!("{}\n", printable(&cell.name));
         }
-        for (index, sheet) in sheets(cell).iter().enumerate() {
+        for (index, sheet) in sheet::shown(cell).iter().enumerate() {
             if index > 0 {
                 text += &format!("{}\n", sheet.title);
             }
@@ -35,11 +41,12 @@ pub fn run_text(run: &Run, analysis: &Analysis, colour: bool) -> String {
         }
         text.push('\n');
     }
+    text += &published::text(analysis);
     let thresholds = thresholds::lines(&analysis.thresholds);
     if !thresholds.is_empty() {
         text += "Thresholds:\n";
         for line in thresholds {
-            text += &wrapped(&format!("  {} ", line.mark), &line.text);
+            text += &wrapped(&format!("  {} ", line.mark), &printable(&line.text));
         }
         text.push('\n');
     }
@@ -53,14 +60,20 @@ pub fn run_text(run: &Run, analysis: &Analysis, colour: bool) -> String {
     text
 }
 
-/// What fits a screen; the page has the rest.
-fn sheets(cell: &Cell) -> Vec<Sheet> {
-    let comparison = sheet::comparison(cell);
-    let against = sheet::against_reference(cell);
-    [Some(comparison), against, sheet::standing(cell), Some(sheet::wire(cell)), sheet::theory(cell)]
-        .into_iter()
-        .flatten()
-        .collect()
+/// A table of each metric, and what they say together.
+fn swept(analysis: &Analysis, found: &Sweep, colour: bool) -> String {
+    let mut text = format!("{}\n", wrapped("", &printable(&sweep::headline(found))));
+    for (_, mut sheet) in sweep::sheets(analysis) {
+        sheet.rows.iter_mut().for_each(|row| row.name = printable(&row.name));
+        text += &format!("{}\n{}\n", sheet.title, table(&sheet, colour).trim_fmt());
+        text += &wrapped("  ", &sheet.note);
+        text.push('\n');
+    }
+    for sentence in sweep::findings(analysis, found) {
+        text += &wrapped("  ", &printable(&sentence));
+    }
+    text.push('\n');
+    text
 }
 
 /// A table for a terminal.
@@ -91,7 +104,25 @@ pub(crate) fn aligned<const N: usize>(
     headings: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
+    left(Table::new(), headings, rows)
+}
+
+/// The same, with texts in as many lines as it takes to keep to so many columns.
+pub(crate) fn aligned_within<const N: usize>(
+    width: u16,
+    headings: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
     let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    left(table, headings, rows)
+}
+
+fn left<const N: usize>(
+    mut table: Table,
+    headings: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
     table.load_style(STYLE).force_no_tty().set_header(headings);
     for row in rows {
         table.add_row(row.map(|text| printable(&text)));
@@ -118,7 +149,7 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// The width that text is wrapped to: what fits the narrowest terminal that fits the table.
-const TEXT_WIDTH: usize = 96;
+pub(crate) const TEXT_WIDTH: u16 = 96;
 
 /// Text behind a bullet, in lines that fit.
 pub(crate) fn wrapped(bullet: &str, text: &str) -> String {
@@ -126,7 +157,7 @@ pub(crate) fn wrapped(bullet: &str, text: &str) -> String {
     let mut lines = vec![bullet.to_owned()];
     for word in text.split_whitespace() {
         let line = lines.last_mut().map_or(0, |line| line.chars().count());
-        if line + word.chars().count() > TEXT_WIDTH {
+        if line + word.chars().count() > usize::from(TEXT_WIDTH) {
             lines.push(indent.clone());
         }
         if let Some(line) = lines.last_mut() {
@@ -173,6 +204,22 @@ mod tests {
         assert!(text.contains("\n  ? sse.latency: p(99.9)<2s cannot"), "{text}");
         assert!(text.contains("\n  ✓ sse.lost: count==0 is kept: 0\n"), "{text}");
         assert!(!rendered(&fixture::run().0, false).contains("Thresholds"), "none were asked for");
+    }
+
+    #[test]
+    fn a_sweep_has_a_table_of_each_metric_and_no_verdict_on_a_cell() {
+        let text = rendered(&sweep::tests::swept_run(), false);
+        assert!(text.starts_with("A sweep of events_per_second (0.2, 1, 5, 20).\n"), "{text}");
+        let row = text.lines().find(|line| line.starts_with("events_per_second=20 ")).unwrap();
+        assert_eq!(row.matches("1.00 ms").count() + row.matches("500 ms").count(), 5, "{text}");
+        assert!(text.contains("\nServer CPU per second\n"), "{text}");
+        let unwrapped = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let crossing = "long polling takes more server CPU per delivery than SSE; below,";
+        assert!(unwrapped.contains(crossing), "{text}");
+        assert!(!text.contains("Latency p50: least") && !text.contains("(p50, about"), "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
+        }
     }
 
     #[test]

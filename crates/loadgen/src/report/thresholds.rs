@@ -38,24 +38,35 @@ fn line(checked: &Checked) -> Line {
 /// What was asked for, and what came of it: "sse.latency: p(99)<25ms: 1.22 ms".
 #[must_use]
 pub fn sentence(checked: &Checked) -> String {
-    let Checked { threshold, value, judgement } = checked;
+    let Checked { cell, threshold, value, judgement } = checked;
     let metric = threshold.metric;
     let value = quantity::of(metric, *value);
-    match judgement {
+    let cell = cell.as_ref().map_or_else(String::new, |cell| format!("{cell}: "));
+    cell + &match judgement {
         Judgement::Kept => format!("{threshold} is kept: {value}"),
         Judgement::Crossed => format!("{threshold} is crossed: {value}"),
-        Judgement::Unknown(Doubt::LowerBound) => format!(
-            "{threshold} cannot be judged: {value} leaves out deliveries that were lost, and would \
-             be more with them"
+        Judgement::Unknown(doubt) => {
+            format!("{threshold} cannot be judged: {}", reason(checked, *doubt))
+        }
+    }
+}
+
+/// Why nobody knows, as the end of a sentence.
+pub(super) fn reason(checked: &Checked, doubt: Doubt) -> String {
+    let Checked { threshold, value, .. } = checked;
+    let metric = threshold.metric;
+    match doubt {
+        Doubt::LowerBound => format!(
+            "{} leaves out deliveries that were lost, and would be more with them",
+            quantity::of(metric, *value)
         ),
-        Judgement::Unknown(Doubt::Unmeasured { measured, trials }) => {
+        Doubt::Unmeasured { measured, trials } => {
             let needed = match threshold.over_trials {
                 OverTrials::Median => "half of them must be valid and have it",
                 OverTrials::Total => "all of them must have it",
             };
             format!(
-                "{threshold} cannot be judged: {measured} of {trials} trials have {}, and {needed} \
-                 ({})",
+                "{measured} of {trials} trials have {}, and {needed} ({})",
                 metric.name(),
                 metric.description().trim_end_matches('.')
             )

@@ -2,8 +2,9 @@
 
 use pushbench_wire::Transport;
 
-use super::{quantity, sheet};
+use super::{objectives, quantity, sheet};
 use crate::analysis::{Accounts, Analysis, Cell, Concern, Figures, Group, Ranking};
+use crate::results::shortening::{Part, Shortening};
 use crate::results::{Metric, Outcome, Run, Trial};
 
 /// The verdict on a cell: the headline first.
@@ -14,6 +15,7 @@ pub(crate) fn verdict(cell: &Cell) -> Vec<String> {
     }
     sentences.extend(batching(&cell.transports));
     sentences.extend(complete(&cell.transports));
+    sentences.extend(objectives::sentences(cell));
     sentences
 }
 
@@ -114,6 +116,7 @@ pub(crate) fn title(metric: Metric) -> &'static str {
         Metric::LatencyP99 => "Latency p99",
         Metric::LatencyMax => "Slowest delivery",
         Metric::ServerCpuPerDelivery => "Server CPU per delivery",
+        Metric::ServerCpuPerSecond => "Server CPU per second",
         Metric::GeneratorCpuPerDelivery => "Subscriber CPU per delivery",
         Metric::ServerMemoryPerSubscriber => "Server memory per subscriber",
         Metric::ServerMemoryPeak => "Server memory at its peak",
@@ -164,6 +167,7 @@ fn text(run: &Run, analysis: &Analysis, several: bool, concern: &Concern) -> Str
             let what = figures.map_or_else(String::new, shortfall);
             format!("{}{} did not deliver as expected: {what}", list(&[*transport]), within(cell))
         }
+        Concern::Shortened => shortened(&run.manifest.shortenings),
         Concern::Warned { trials, warning } => match trials[..] {
             [only] => format!("{}: {warning}", trial(only)),
             _ => {
@@ -174,21 +178,51 @@ fn text(run: &Run, analysis: &Analysis, several: bool, concern: &Concern) -> Str
                         names.push(name);
                     }
                 }
-                let first = run.trials.get(trials[0]).map_or("", |trial| &trial.cell);
+                let of = |index: usize| run.trials.get(index).map_or("", |trial| &trial.cell);
+                let is_of_one = trials.iter().all(|index| of(*index) == of(trials[0]));
+                let within = if is_of_one { within(of(trials[0])) } else { String::new() };
                 let count = trials.len();
-                format!("{} in {count} trials{}: {warning}", list(&names), within(first))
+                format!("{} in {count} trials{within}: {warning}", list(&names))
             }
         },
-        Concern::FewTrials { cell, transports } => {
+        Concern::FewTrials { cells, transports } => {
             let verb = if transports.len() == 1 { "has" } else { "have" };
+            let within = match &cells[..] {
+                [cell] => within(cell),
+                all if all.len() == analysis.cells.len() => " in every cell".to_owned(),
+                some => format!(" in {} cells", some.len()),
+            };
             format!(
                 "{}{} {verb} fewer than five valid trials: times less than 25 % apart are called about the \
                  same; raise `blocks` to see how far figures move from trial to trial",
                 list(transports),
-                within(cell),
+                within,
             )
         }
     }
+}
+
+/// What was cut down, and which figures suffer.
+fn shortened(shortenings: &[Shortening]) -> String {
+    let parts: Vec<_> = shortenings.iter().map(Shortening::to_string).collect();
+    let effect = |of: &Shortening| match (of.part, of.measured.as_deref()) {
+        (Part::Blocks, Some("1")) => {
+            Some("one block gives no intervals, so nothing tells how far figures would move")
+        }
+        (Part::Blocks, _) => Some("fewer blocks give wider intervals"),
+        (Part::Duration, _) => Some("shorter windows hold fewer of the rare long delays"),
+        (Part::Idle, None) => Some("what waiting costs was not measured"),
+        (Part::Idle, Some(_)) => Some("what waiting costs is less exact"),
+        // A trial that had not warmed up has a warning of its own.
+        (Part::WarmUp, _) => None,
+    };
+    let effects: Vec<_> = shortenings.iter().filter_map(effect).collect();
+    let effects = if effects.is_empty() { String::new() } else { effects.join(", ") + "; " };
+    format!(
+        "the run was shortened to end in time ({}): {effects}repeat it without --max-time before you \
+         rely on it",
+        parts.join(", ")
+    )
 }
 
 /// What is wrong with the deliveries: "3 of 48,000 lost, 1 duplicated".
@@ -328,6 +362,29 @@ mod tests {
     }
 
     #[test]
+    fn a_shortened_run_says_which_figures_suffer() {
+        let (mut run, log) = fixture::run();
+        let shortening = |part, asked: &str, measured: Option<&str>| Shortening {
+            part,
+            asked: asked.to_owned(),
+            measured: measured.map(str::to_owned),
+        };
+        run.manifest.shortenings = vec![
+            shortening(Part::Blocks, "5", Some("1")),
+            shortening(Part::Idle, "2s", None),
+            shortening(Part::WarmUp, "2s", Some("1s")),
+            shortening(Part::Duration, "10s", Some("1100ms")),
+        ];
+        let concerns = concerns(&run, &analyse(&run, &log));
+        let said = "The run was shortened to end in time (1 instead of 5 blocks, none instead of 2s of idle \
+                    phase, 1s instead of 2s of warm-up, 1100ms instead of 10s of measured time): one block gives \
+                    no intervals, so nothing tells how far figures would move, what waiting costs was not \
+                    measured, shorter windows hold fewer of the rare long delays; repeat it without --max-time \
+                    before you rely on it.";
+        assert!(concerns.iter().any(|concern| concern == said), "{concerns:#?}");
+    }
+
+    #[test]
     fn a_run_without_figures_says_so() {
         let (mut run, _) = fixture::run();
         run.trials.iter_mut().for_each(|trial| trial.values.clear());
@@ -335,6 +392,21 @@ mod tests {
         assert_eq!(verdict(&analysis.cells[0]), ["No trial gave figures that can be used."]);
         let concerns = concerns(&run, &analysis).join("\n");
         assert!(concerns.contains("its deliveries were not counted"), "{concerns}");
+    }
+
+    #[test]
+    fn a_caveat_names_a_cell_only_if_it_is_of_that_alone() {
+        let (mut run, log) = fixture::run();
+        run.trials[2].cell = "subscribers=50".to_owned();
+        run.trials[4].cell = "subscribers=100".to_owned();
+        let said = |run: &Run| concerns(run, &analyse(run, &log)).join("\n");
+        for index in [2, 4] {
+            run.trials[index].warnings = vec![Warning::SharedCore];
+        }
+        assert!(said(&run).contains("SSE and polling in 2 trials: server and"), "{}", said(&run));
+        run.trials[4].cell = "subscribers=50".to_owned();
+        let one = "SSE and polling in 2 trials in subscribers=50: server and";
+        assert!(said(&run).contains(one), "{}", said(&run));
     }
 
     #[test]

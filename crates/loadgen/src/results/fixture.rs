@@ -6,6 +6,9 @@ use std::sync::LazyLock;
 
 use pushbench_wire::Transport;
 
+use super::capacity::{
+    Answer, Attempt, Bound, CAPACITY_VERSION, Capacity, Miss, Obstacle, Purpose, Search, Varied,
+};
 use super::comparison::{Build, COMPARISON_VERSION, ComparedTrial, Role, Stage};
 use super::latency_log::{Entry, Interval, LatencyLog, histogram};
 use super::model::{Machine, SCHEMA_VERSION, ScenarioText, Setting};
@@ -66,6 +69,7 @@ fn manifest() -> Manifest {
             server: Some("off (TCP_NODELAY)".to_owned()),
             subscribers: "off (TCP_NODELAY)".to_owned(),
         }],
+        shortenings: Vec::new(),
         scenario: ScenarioText {
             name: "stock-ticker".to_owned(),
             description: "Prices to many browsers.".to_owned(),
@@ -73,6 +77,7 @@ fn manifest() -> Manifest {
             text: "name = \"stock-ticker\"\n\n[workload]\nsubscribers = 100\n".to_owned(),
             sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
         },
+        cells: Vec::new(),
     }
 }
 
@@ -86,6 +91,7 @@ fn trial(transport: Transport, block: u32, measured_from_s: f64) -> Trial {
         measured_from_s: Some(measured_from_s),
         warm_up_s: 2.0,
         values: values(transport, block),
+        schedule_sha256: None,
     };
     match (transport, block) {
         (Transport::LongPolling, 2) => {
@@ -206,6 +212,97 @@ pub(crate) fn comparison() -> Comparison {
     }
 }
 
+/// A search in which everything that can be found is found of something: polling misses its objective
+/// with the least load, long polling's search is interrupted, SSE has a capacity, and with WebSocket
+/// the generator is the limit.
+pub(crate) fn capacity() -> Capacity {
+    let mut manifest = manifest();
+    manifest.command = "pushbench capacity stock-ticker.toml --vary subscribers".to_owned();
+    manifest.interrupted = true;
+    manifest.scenario.text =
+        "name = \"stock-ticker\"\ndescription = \"Prices to many browsers.\"\n\
+                              [workload]\nsubscribers = 100\nevents_per_second = 20.0\n\
+                              payload_bytes = 100\nduration = \"12s\"\nwarm_up = \"2s\"\n\
+                              [objectives]\n\"latency\" = [\"p(99)<100ms\"]\n"
+            .to_owned();
+    const MISSED: Answer = Answer::Missed { why: Miss::Objective, certain: true };
+    const UNKNOWN: Answer = Answer::Unknown { obstacle: Obstacle::Generator };
+    let met = |load: f64| (load, Purpose::Search, Answer::Met);
+    let missed = |load: f64| (load, Purpose::Search, MISSED);
+    let unknown = |load: f64| (load, Purpose::Search, UNKNOWN);
+    let confirmed = |load: f64| (load, Purpose::Confirm, Answer::Met);
+    let search = |transport, tried: &[(f64, Purpose, Answer)]| Search {
+        transport,
+        start: 100.0,
+        least: Bound { load: 50.0, why: "`channels` must be at most `subscribers`".to_owned() },
+        most: Bound { load: 5_000.0, why: "--max".to_owned() },
+        attempts: (1..)
+            .zip(tried)
+            .map(|(block, &(load, purpose, answer))| Attempt {
+                load,
+                purpose,
+                answer,
+                trial: searched(transport, block, load, answer),
+            })
+            .collect(),
+    };
+    let searches = vec![
+        search(Transport::Polling, &[missed(100.0), missed(50.0)]),
+        search(Transport::LongPolling, &[met(100.0)]),
+        search(
+            Transport::Sse,
+            &[
+                met(100.0),
+                missed(200.0),
+                met(141.0),
+                met(168.0),
+                met(183.0),
+                met(191.0),
+                confirmed(191.0),
+                confirmed(191.0),
+            ],
+        ),
+        search(
+            Transport::WebSocket,
+            &[
+                met(100.0),
+                met(200.0),
+                unknown(400.0),
+                unknown(400.0),
+                unknown(283.0),
+                unknown(283.0),
+                unknown(238.0),
+                unknown(238.0),
+                unknown(218.0),
+                unknown(218.0),
+                unknown(209.0),
+                unknown(209.0),
+                confirmed(200.0),
+                confirmed(200.0),
+            ],
+        ),
+    ];
+    Capacity { schema_version: CAPACITY_VERSION, manifest, varied: Varied::Subscribers, searches }
+}
+
+fn searched(transport: Transport, block: u32, load: f64, answer: Answer) -> Trial {
+    let mut trial = trial(transport, 1, f64::from(block) * 16.0);
+    trial.block = block;
+    trial.warnings.clear();
+    let p99_ms = match answer {
+        Answer::Missed { .. } => 131.0,
+        _ => 10.0 + load / 10.0,
+    };
+    trial.values.insert(Metric::LatencyP99, p99_ms * 1e6);
+    trial.values.insert(Metric::Window, 12e9);
+    trial.values.insert(Metric::ServerCpu, load / 220.0 * 12e9);
+    if let Answer::Unknown { .. } = answer {
+        trial.outcome = Outcome::Invalid;
+        trial.warnings.push(Warning::GeneratorSaturated { busy_percent: 97.0 });
+    }
+    trial
+}
+
 /// Baseline and candidate of a block.
 fn compared(scenario: usize, stage: Stage, transport: Transport, block: u32) -> [ComparedTrial; 2] {
     // Fixed noise, the same for neither side nor block.
@@ -224,6 +321,7 @@ fn compared(scenario: usize, stage: Stage, transport: Transport, block: u32) -> 
                 Transport::Tcp => values(Transport::WebSocket, 1),
                 _ => values(transport, 1),
             },
+            schedule_sha256: None,
         };
         let mut scale = |metric, factor: f64| {
             trial.values.entry(metric).and_modify(|value| *value *= factor);

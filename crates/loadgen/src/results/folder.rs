@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde::de::DeserializeOwned;
 use tempfile::{NamedTempFile, PersistError};
 
+use super::capacity::{CAPACITY_VERSION, Capacity};
 use super::comparison::{COMPARISON_VERSION, Comparison};
 use super::latency_log::LatencyLog;
 use super::model::{Run, SCHEMA_VERSION, Trial};
@@ -21,6 +22,9 @@ pub const LATENCY_FILE: &str = "latency.hlog";
 
 /// The name of the file that holds a [`Comparison`].
 pub const COMPARISON_FILE: &str = "comparison.json";
+
+/// The name of the file that holds a [`Capacity`].
+pub const CAPACITY_FILE: &str = "capacity.json";
 
 /// Writes a file so that `path` holds either what it held before or all of `bytes`, whatever
 /// happens meanwhile. Its folder is made if it does not exist.
@@ -98,6 +102,17 @@ pub fn save_comparison(dir: &Path, comparison: &Comparison) -> anyhow::Result<()
     write_whole(&dir.join(COMPARISON_FILE), &json)
 }
 
+/// Writes `capacity.json`; called after every trial.
+///
+/// # Errors
+/// A value that is not finite, or what the operating system reports.
+pub fn save_capacity(dir: &Path, capacity: &Capacity) -> anyhow::Result<()> {
+    let attempts = capacity.searches.iter().flat_map(|search| &search.attempts);
+    attempts.map(|of| &of.trial).try_for_each(ensure_finite)?;
+    let json = json(capacity).context("cannot write the search as JSON")?;
+    write_whole(&dir.join(CAPACITY_FILE), &json)
+}
+
 fn ensure_finite(trial: &Trial) -> anyhow::Result<()> {
     for (metric, value) in &trial.values {
         // JSON has no such number: what could not be measured has no value at all.
@@ -133,6 +148,15 @@ pub fn load_comparison(dir: &Path) -> anyhow::Result<Comparison> {
     let (path, json) = read(dir, COMPARISON_FILE)?;
     parse(&json, "comparison_version", COMPARISON_VERSION)
         .with_context(|| path.display().to_string())
+}
+
+/// Reads what [`save_capacity`] wrote.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_capacity(dir: &Path) -> anyhow::Result<Capacity> {
+    let (path, json) = read(dir, CAPACITY_FILE)?;
+    parse(&json, "schema_version", CAPACITY_VERSION).with_context(|| path.display().to_string())
 }
 
 fn read(dir: &Path, name: &str) -> anyhow::Result<(PathBuf, Vec<u8>)> {

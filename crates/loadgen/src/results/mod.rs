@@ -2,6 +2,7 @@
 //! rendered again. It owns the schema and the writing of files, whole or not at all; it must not
 //! know how figures come about or how they look.
 
+pub mod capacity;
 pub mod comparison;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -9,8 +10,10 @@ pub mod folder;
 pub mod history;
 pub mod latency_log;
 pub mod model;
+pub mod shortening;
 
 pub use crate::metric::{Metric, Unit};
+pub use capacity::Capacity;
 pub use comparison::Comparison;
 pub use latency_log::{Entry, Interval, LatencyLog};
 pub use model::{Manifest, Outcome, Run, Trial, Warning};

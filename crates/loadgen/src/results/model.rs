@@ -7,6 +7,8 @@ use pushbench_wire::Transport;
 use serde::{Deserialize, Serialize};
 
 use super::Metric;
+use super::shortening::Shortening;
+pub use crate::scenario::SweptValue;
 
 /// The version that this program writes. A change that an older reader would misread raises it.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -49,8 +51,23 @@ pub struct Manifest {
     pub machine: Machine,
     /// What was equal for every transport although it could have favoured one.
     pub settings: Vec<Setting>,
+    /// What was measured less than the scenario asks, so that it ended in time; mostly nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shortenings: Vec<Shortening>,
     /// The scenario, whole.
     pub scenario: ScenarioText,
+    /// The cells of its sweep, in its order; none without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<SweptCell>,
+}
+
+/// A cell of a sweep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweptCell {
+    /// What [`Trial::cell`] calls it.
+    pub name: String,
+    /// What sets it apart from the others, the same keys for each.
+    pub settings: Vec<SweptValue>,
 }
 
 /// A setting that every transport had alike.
@@ -103,7 +120,7 @@ pub struct ScenarioText {
 /// One transport, measured once, on a fresh server process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// The scenario cell; `base` while a scenario has only one.
+    /// The cell of the scenario's sweep; `base` without one.
     pub cell: String,
     /// What was measured.
     pub transport: Transport,
@@ -119,6 +136,11 @@ pub struct Trial {
     pub warm_up_s: f64,
     /// Every value that could be measured, in the unit of its metric.
     pub values: BTreeMap<Metric, f64>,
+    /// SHA-256, in hexadecimal, over the schedule as it was followed: the intended time, channel,
+    /// source, sequence and size of every event. Alike in all trials of a scenario. Empty when the
+    /// schedule was not followed to its end, and in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_sha256: Option<String>,
 }
 
 impl Trial {

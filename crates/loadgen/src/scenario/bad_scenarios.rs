@@ -34,6 +34,9 @@ macro_rules! bad_scenarios {
 }
 
 mod limits;
+mod published;
+mod sweeps;
+mod traffic;
 
 #[test]
 fn the_right_one_is_accepted() {
@@ -78,10 +81,9 @@ description = "No workload."
 
     several_keys_missing:
         ["subscribers = 10\n" => ""]
-        [r#"duration = "10s"
-"# => ""]
+        ["warm_up = \"2s\"\n" => ""]
         r#"bad.toml:4: `subscribers` is missing in [workload]: add, for example, `subscribers = 500`
-bad.toml:4: `duration` is missing in [workload]: add, for example, `duration = "10s"`"#
+bad.toml:4: `warm_up` is missing in [workload]: add, for example, `warm_up = "2s"`"#
 
     key_misspelt:
         ["subscribers = 10" => "subscriber = 10
@@ -109,7 +111,7 @@ heartbeat = "5s""#]
     table_unknown:
         ["[polling]" => "[webrtc]
 [polling]"]
-        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `description`, `gates`, `long-polling`, `name`, `polling`, `seed`, `sse`, `tcp`, `thresholds`, `websocket` and `workload`"
+        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `description`, `gates`, `long-polling`, `name`, `objectives`, `polling`, `published`, `seed`, `sse`, `sweep`, `tcp`, `thresholds`, `websocket` and `workload`"
 
     text_for_a_count:
         ["subscribers = 10" => r#"subscribers = "many""#]

@@ -57,16 +57,30 @@ impl fmt::Display for Lines<'_> {
 /// Problems as they are found, by their place in the text.
 pub(super) struct Problems<'a> {
     text: &'a str,
+    /// Where alone a problem may be noted; anywhere, if empty.
+    places: Vec<Range<usize>>,
     found: Vec<Problem>,
 }
 
 impl<'a> Problems<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, found: Vec::new() }
+        Self { text, places: Vec::new(), found: Vec::new() }
+    }
+
+    /// Of a text in which some values are replaced by those at `places`: what is wrong elsewhere is
+    /// noted at the first of them, as it is right without them.
+    pub(super) fn of_cell(text: &'a str, places: Vec<Range<usize>>) -> Self {
+        Self { text, places, found: Vec::new() }
     }
 
     /// Notes a problem at a place of the text.
     pub(super) fn at(&mut self, span: Range<usize>, message: String) {
+        let span = match self.places.first() {
+            Some(first) if !self.places.iter().any(|place| place.contains(&span.start)) => {
+                first.clone()
+            }
+            _ => span,
+        };
         let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
         self.found.push(Problem { line: Some(line), message });
@@ -74,7 +88,15 @@ impl<'a> Problems<'a> {
 
     /// Notes a problem of the file as a whole.
     pub(super) fn in_file(&mut self, message: String) {
+        if let Some(first) = self.places.first() {
+            return self.at(first.clone(), message);
+        }
         self.found.push(Problem { line: None, message });
+    }
+
+    /// Notes what was found elsewhere, in other words.
+    pub(super) fn again(&mut self, problem: &Problem, message: String) {
+        self.found.push(Problem { line: problem.line, message });
     }
 
     /// The problem that the TOML reader met, after which nothing more can be found.

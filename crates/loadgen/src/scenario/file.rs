@@ -11,7 +11,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use pushbench_wire::Transport;
-use pushbench_wire::stamp::STAMP_LEN;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
@@ -20,8 +19,12 @@ use toml::de::{DeTable, Deserializer};
 
 use super::error::{Problem, Problems, ScenarioError};
 use super::gates::{GateSchema, GatesFile};
+use super::published::PublishedFile;
+use super::sweep::{self, SweptValuesSchema};
 use super::thresholds::ThresholdsFile;
-use super::{Arrivals, Connection, Scenario, duration, shape, values};
+use super::workload::file::WorkloadFile;
+use super::workload::{check_together, check_trace};
+use super::{Connection, Rows, Scenario, duration, shape, values};
 
 /// A scenario is a page of text; whatever is larger was named by mistake.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -34,9 +37,14 @@ pub(super) const MAX_EVENTS_PER_SECOND: u32 = 1_000_000;
 /// Delivery ledgers and stamps count events in 32 bits and keep them in memory.
 pub(super) const MAX_EVENTS_PER_CHANNEL: u32 = 10_000_000;
 /// The server's bound on any size, the log of a channel among them.
-pub(super) const MAX_LOG_BYTES: u64 = 1 << 30;
+pub(crate) const MAX_LOG_BYTES: u64 = 1 << 30;
 /// The server's default limit on one event.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
+
+/// Beyond, connections are more than a machine has ports for.
+pub(super) const MAX_CHANNELS_PER_SUBSCRIBER: u32 = 100;
+/// Stamps tell publishers apart by 16 bits, and the first of them is ours.
+pub(super) const MAX_SENDERS: u32 = 65_535;
 
 pub(super) const TICK: Duration = Duration::from_millis(1);
 /// An event waits up to an interval to be asked for; latencies are recorded up to 60 s, and what
@@ -86,48 +94,25 @@ pub(super) struct ScenarioFile {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Vec<String>>")]
     pub(super) thresholds: ThresholdsFile,
+    /// What a transport has to reach to be of use, written as thresholds are. Reports mark each
+    /// transport as meeting them or not, and `capacity` searches for the largest load that does.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Vec<String>>")]
+    pub(super) objectives: ThresholdsFile,
     /// By how much a metric may get worse from one build to the next, as `compare` measures it:
     /// `"5%"`, `{ share = "25%", floor = "500us" }`, `true` for its usual gate, `false` for none.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, GateSchema>")]
     pub(super) gates: GatesFile,
-}
-
-/// Traffic and its duration, the same for every transport.
-#[derive(Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WorkloadFile {
-    /// Subscribers in all, spread evenly over the channels. Every one receives each event of its
-    /// channel.
-    #[schemars(with = "u32", range(min = 1, max = MAX_SUBSCRIBERS), example = 500)]
-    pub(super) subscribers: Spanned<i64>,
-    /// Channels, each with events of its own; at most as many as subscribers.
-    #[serde(default = "one")]
-    #[schemars(with = "u32", range(min = 1, max = MAX_SUBSCRIBERS))]
-    pub(super) channels: Spanned<i64>,
-    /// Events per second on each channel.
-    #[schemars(with = "f64", range(max = MAX_EVENTS_PER_SECOND), example = 10.0)]
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub(super) events_per_second: Spanned<f64>,
-    /// How they are spread over time: "constant", at equal distances, or "poisson", at random and
-    /// independently of each other. Equal distances flatter long polling.
-    #[serde(default = "constant")]
-    pub(super) arrivals: Arrivals,
-    /// Size of an event as published, with the stamp that carries its sequence and times.
-    #[schemars(with = "u32", range(min = STAMP_LEN, max = MAX_PAYLOAD_BYTES), example = 128)]
-    pub(super) payload_bytes: Spanned<i64>,
-    /// How long events are measured, rounded up to whole gaps between events: "10s", "2m".
-    #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "10s")]
-    pub(super) duration: Spanned<String>,
-    /// How long events flow before that, unmeasured, rounded up to whole gaps between events. At
-    /// least the interval of polling, if that is compared.
-    #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "2s")]
-    pub(super) warm_up: Spanned<String>,
-    /// How long all are connected and nothing is published, before the warm-up: what standing idle
-    /// costs is measured here. At most an hour; "0s" leaves it out.
-    #[serde(default = "two_seconds")]
-    #[schemars(with = "String", regex(pattern = duration::PATTERN))]
-    pub(super) idle: Spanned<String>,
+    /// What to vary: paths of keys of this file, each with two values or more
+    /// (`"workload.subscribers" = [50, 100, 200]`). Every combination of them is a cell, which is
+    /// measured like a scenario of its own.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, SweptValuesSchema>")]
+    pub(super) sweep: BTreeMap<String, toml::Value>,
+    /// Figures that others have published for this setup. Reports show them beside the measured ones.
+    #[serde(default)]
+    pub(super) published: Vec<PublishedFile>,
 }
 
 /// How polling asks.
@@ -213,11 +198,7 @@ fn all_transports() -> Spanned<Vec<Spanned<Transport>>> {
     unwritten(Transport::ALL.iter().copied().map(unwritten).collect())
 }
 
-fn constant() -> Arrivals {
-    Arrivals::Constant
-}
-
-fn one() -> Spanned<i64> {
+pub(super) fn one() -> Spanned<i64> {
     unwritten(1)
 }
 
@@ -225,12 +206,8 @@ fn five() -> Spanned<i64> {
     unwritten(5)
 }
 
-fn two_seconds() -> Spanned<String> {
-    unwritten("2s".to_owned())
-}
-
 /// A value that stands nowhere in the file. It never needs a line: every default is right alone.
-fn unwritten<T>(value: T) -> Spanned<T> {
+pub(super) fn unwritten<T>(value: T) -> Spanned<T> {
     Spanned::new(0..0, value)
 }
 
@@ -241,7 +218,7 @@ pub fn json_schema() -> String {
     format!("{:#}\n", schema())
 }
 
-fn schema() -> serde_json::Value {
+pub(super) fn schema() -> serde_json::Value {
     // Draft 7 without references is what TOML language servers understand best.
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
     settings.into_generator().into_root_schema_for::<ScenarioFile>().to_value()
@@ -255,11 +232,33 @@ impl Scenario {
     pub fn load(path: &Path) -> Result<(Self, String), ScenarioError> {
         let unreadable = |reason| ScenarioError::Unreadable { path: path.to_owned(), reason };
         let text = read(path).map_err(unreadable)?;
-        let scenario = Self::parse(&text, path)?;
+        let mut scenario = Self::parse(&text, path)?;
+        if let Err(message) = scenario.load_trace(path) {
+            let problems = vec![Problem { line: None, message }];
+            return Err(ScenarioError::Invalid { path: path.to_owned(), problems });
+        }
         Ok((scenario, text))
     }
 
-    /// Reads a scenario from its text; `path` is where messages say that it came from.
+    /// Reads the trace that it names, which lies beside `path`, and those of its cells.
+    fn load_trace(&mut self, path: &Path) -> Result<(), String> {
+        for cell in &mut self.sweep {
+            let name = &cell.name;
+            cell.scenario.load_trace(path).map_err(|message| format!("{message} (in {name})"))?;
+        }
+        let Some(trace) = &mut self.workload.trace else { return Ok(()) };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let rows = Rows::load(&folder.join(&trace.file))?;
+        check_trace(&self.workload, &rows)?;
+        self.workload.channels = rows.channels();
+        if let Some(trace) = &mut self.workload.trace {
+            trace.rows = rows.into();
+        }
+        Ok(())
+    }
+
+    /// Reads a scenario from its text; `path` is where messages say that it came from. A trace that
+    /// it names is not read: what follows from results needs none.
     ///
     /// # Errors
     /// When the text is no scenario: with every problem of the first kind that is found, in the
@@ -283,13 +282,25 @@ fn read(path: &Path) -> io::Result<String> {
 fn parse(text: &str) -> Result<Scenario, Vec<Problem>> {
     let mut problems = Problems::new(text);
     let table = DeTable::parse(text).map_err(|error| problems.only(&error))?;
-    shape::check(&table, &schema(), &mut problems);
+    let schema = schema();
+    let mut scenario = checked(table.clone(), &schema, &mut problems)?;
+    scenario.sweep = sweep::cells(text, table, &schema, &mut problems)?;
+    Ok(scenario)
+}
+
+/// The scenario that `table` holds, apart from its sweep.
+pub(super) fn checked(
+    table: Spanned<DeTable<'_>>,
+    schema: &serde_json::Value,
+    problems: &mut Problems<'_>,
+) -> Result<Scenario, Vec<Problem>> {
+    shape::check(&table, schema, problems);
     problems.none_so_far()?;
     let file = ScenarioFile::deserialize(Deserializer::from(table))
         .map_err(|error| problems.only(&error))?;
-    let scenario = values::scenario(&file, &mut problems);
+    let scenario = values::scenario(&file, problems);
     problems.none_so_far()?;
-    values::check_together(&file.workload, &scenario, &mut problems);
+    check_together(&file.workload, &scenario, problems);
     problems.none_so_far()?;
     Ok(scenario)
 }

@@ -3,19 +3,23 @@
 //! no I/O beyond that, and must not know how a scenario is run.
 //!
 //! From text to a scenario, each stage relying on the one before: TOML syntax → `shape` (keys and
-//! types, by the JSON Schema) → `file` (the twin) → `values` (ranges and contradictions).
+//! types, by the JSON Schema) → `file` (the twin) → `values` (ranges and contradictions) → `sweep` (the same again for every
+//! cell).
 
-mod arrivals;
 mod duration;
 mod error;
 mod file;
 mod gates;
+mod load;
+mod published;
 mod quantity;
 pub mod schedule;
 mod shape;
+mod sweep;
 pub mod template;
 pub mod thresholds;
 mod values;
+mod workload;
 
 #[cfg(test)]
 mod bad_scenarios;
@@ -24,13 +28,22 @@ mod tests;
 
 use std::time::Duration;
 
-pub use arrivals::Arrivals;
 pub use error::{Problem, ScenarioError};
+pub(crate) use file::MAX_LOG_BYTES;
 pub use file::json_schema;
 pub use gates::Gate;
+pub use load::{UnknownVaried, Varied};
+pub use published::Published;
+pub use sweep::{Amount, BASE_CELL, Cell, SweptValue, labels_of};
 pub use thresholds::Threshold;
+pub use workload::{
+    Arrivals, Bursts, Content, Membership, PayloadBytes, Phase, Popularity, Rows, Trace, Upstream,
+    Workload,
+};
 
 use pushbench_wire::Transport;
+
+use workload::Timeline;
 
 /// A question about a workload, as one file asks it.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,8 +73,16 @@ pub struct Scenario {
     /// What its figures must keep to, in the order of the file; a key that stands for several
     /// transports gives one for each.
     pub thresholds: Vec<Threshold>,
+    /// What a transport has to reach to be of use, likewise. They mark transports, and are what
+    /// `pushbench capacity` searches by.
+    pub objectives: Vec<Threshold>,
     /// By how much metrics may get worse from one build to the next.
     pub gates: Vec<Gate>,
+    /// Every combination of the values that `[sweep]` gives, in the order of the file; none without
+    /// one. The other fields are those of the file without it.
+    pub sweep: Vec<Cell>,
+    /// What others have published for this setup, in the order of the file.
+    pub published: Vec<Published>,
 }
 
 impl Scenario {
@@ -70,74 +91,41 @@ impl Scenario {
     pub(crate) fn log_events(&self) -> u64 {
         /// How late a poll may come, beside a whole interval.
         const SLACK: Duration = Duration::from_secs(10);
+        let workload = &self.workload;
+        if let Some(trace) = &workload.trace {
+            return trace.rows.events()
+                + self.upstream_events(workload.warm_up + workload.duration);
+        }
         let kept_for = self.polling.interval * 2 + SLACK;
-        let usual = self.workload.events_per_second * kept_for.as_secs_f64();
-        let most = match self.workload.arrivals {
+        let peak = Timeline::peak(workload);
+        let usual = workload.events_per_second * peak * kept_for.as_secs_f64();
+        let most = match workload.arrivals {
             Arrivals::Constant => usual,
             // Once in a billion there are more than six deviations above the mean.
             Arrivals::Poisson => usual + 6.0 * usual.sqrt(),
         };
-        most.ceil() as u64
-    }
-}
-
-/// Traffic and its duration.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Workload {
-    /// Subscribers in all, spread evenly over the channels; at least 1.
-    pub subscribers: u32,
-    /// Channels; from 1 to `subscribers`.
-    pub channels: u32,
-    /// Events per second on each channel; above 0.
-    pub events_per_second: f64,
-    /// How they are spread over time.
-    pub arrivals: Arrivals,
-    /// Size of an event as published; at least [`pushbench_wire::stamp::STAMP_LEN`].
-    pub payload_bytes: usize,
-    /// How long events are measured; holds at least one event, and is at least the interval of
-    /// polling, if that is compared.
-    pub duration: Duration,
-    /// How long events flow before that; at least the interval of polling, if that is compared.
-    pub warm_up: Duration,
-    /// How long, before the warm-up, all are connected and nothing is published; may be zero.
-    pub idle: Duration,
-}
-
-impl Workload {
-    /// Events published on each channel while it is measured.
-    #[must_use]
-    pub fn events_per_channel(&self) -> u32 {
-        events_within(self.duration, self.events_per_second)
+        most.ceil() as u64 + self.upstream_events(kept_for.mul_f64(peak))
     }
 
-    /// Events published on each channel before that.
-    #[must_use]
-    pub fn warm_up_events_per_channel(&self) -> u32 {
-        events_within(self.warm_up, self.events_per_second)
+    /// How many events the subscribers of any channel may send to it in this time: those of all
+    /// together, when many of them are in one.
+    fn upstream_events(&self, time: Duration) -> u64 {
+        let Some(upstream) = &self.workload.upstream else { return 0 };
+        let usual =
+            upstream.events_per_second * f64::from(self.workload.subscribers) * time.as_secs_f64();
+        (usual + 6.0 * usual.sqrt()).ceil() as u64
     }
 
-    /// Deliveries while measuring, over all subscribers: each one has one channel, and receives
-    /// all of its events.
+    /// Deliveries while measuring, over all subscribers and their channels.
     #[must_use]
     pub fn deliveries(&self) -> u64 {
-        self.deliveries_of(u64::from(self.events_per_channel()) * u64::from(self.channels))
-    }
-
-    /// Deliveries that the first `events` of the schedule call for, which come from one channel
-    /// after the other. Subscribers are dealt to the channels in turn.
-    #[must_use]
-    pub fn deliveries_of(&self, events: u64) -> u64 {
-        let (subscribers, channels) = (u64::from(self.subscribers), u64::from(self.channels));
-        let (rounds, rest) = (events / channels, events % channels);
-        rounds * subscribers + subscribers / channels * rest + rest.min(subscribers % channels)
+        schedule::Schedule::new(&self.workload, self.seed).planned().deliveries
     }
 }
 
-/// Rounded up, so that a span of whole gaps between events is never shorter than asked.
-fn events_within(span: Duration, per_second: f64) -> u32 {
-    // What is whole but for the rounding of floating point is meant to be whole.
-    const ROUNDING: f64 = 1e-12;
-    (span.as_secs_f64() * per_second * (1.0 - ROUNDING)).ceil() as u32
+/// A digest in hexadecimal, as results name the files and schedules that they rest on.
+pub(crate) fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Settings of [`Transport::Polling`].

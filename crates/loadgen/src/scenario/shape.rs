@@ -90,6 +90,9 @@ impl Shape<'_, '_> {
             if property["properties"].get(key).is_some() {
                 homes.push(format!("in [{name}]"));
             }
+            if property["items"]["properties"].get(key).is_some() {
+                homes.push(format!("in [[{name}]]"));
+            }
         }
         homes
     }
@@ -102,7 +105,13 @@ impl Shape<'_, '_> {
             }
             (DeValue::Array(items), Some("array")) => {
                 for item in items {
-                    self.value(key, item, &schema["items"]);
+                    match item.get_ref() {
+                        DeValue::Table(table) if schema["items"]["type"] == "object" => {
+                            let name = format!("[{key}]");
+                            self.table(Some(&name), table, item.span(), &schema["items"]);
+                        }
+                        _ => self.value(key, item, &schema["items"]),
+                    }
                 }
             }
             (DeValue::String(text), _) if choices.contains(&text.as_ref()) => {}
@@ -114,10 +123,14 @@ impl Shape<'_, '_> {
                 }
             }
             (DeValue::Float(_), Some("number")) => {}
+            // Anything may stand here.
+            _ if *schema == Value::Bool(true) => {}
             // Whoever reads it has one sentence for all that it may be.
             _ if schema["anyOf"].is_array() => {}
             // `sse.latency = …`, which TOML reads as a table within a table.
-            (DeValue::Table(table), Some("array")) if !table.is_empty() => {
+            (DeValue::Table(table), Some("array"))
+                if !table.is_empty() && schema["items"]["type"] != "object" =>
+            {
                 let inner = table.keys().next().map_or("", |inner| inner.get_ref());
                 let message = format!(
                     "`{key}` must be {}: put a key with a dot in quotes, \"{key}.{}\"",
@@ -142,12 +155,16 @@ fn expected(key: &str, schema: &Value) -> String {
     let choices: Vec<_> = choices(schema).iter().map(|name| format!("\"{name}\"")).collect();
     match schema["type"].as_str() {
         _ if !choices.is_empty() => enumerate(&choices, "or"),
+        _ if *schema == Value::Bool(true) => "values".to_owned(),
         Some("string") if schema["pattern"] == duration::PATTERN => {
             duration::HOW_TO_WRITE.to_owned()
         }
         Some("string") => "text in quotes".to_owned(),
         Some("integer") => "a whole number".to_owned(),
         Some("number") => "a number".to_owned(),
+        Some("array") if schema["items"]["type"] == "object" => {
+            format!("a list of tables, each of which starts with the line [[{key}]]")
+        }
         Some("array") => format!("a list of {}", expected(key, &schema["items"])),
         _ => format!("a table, which starts with the line [{key}]"),
     }

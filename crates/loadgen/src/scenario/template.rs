@@ -25,14 +25,43 @@ blocks = 5
 seed = 1
 
 [workload]
-subscribers = 200        # in all, spread evenly over the channels
-channels = 1             # each has events of its own
-events_per_second = 10.0 # on each channel
-arrivals = "constant"    # at equal distances; "poisson" at random
-payload_bytes = 128      # of one event; from 46 (the stamp with its sequence and times) to 65536
-duration = "10s"         # measured
-warm_up = "2s"           # before that, unmeasured; at least the interval of polling
-idle = "2s"              # before that: nothing is published, and what waiting costs is measured
+subscribers = 200           # in all
+channels = 1                # each has events of its own
+channels_per_subscriber = 1 # with a connection for each
+popularity = "even"         # of channels; { zipf = 1.1 }: the n-th has a share of 1/n^1.1
+events_per_second = 10.0    # on each channel
+arrivals = "constant"       # at equal distances; "poisson" at random
+payload_bytes = 128         # of one event; from 46 (the stamp with its sequence and times) to 65536;
+                            # or { uniform = [64, 1024] }, { mix = [[128, 9], [4096, 1]] } or
+                            # { lognormal = { median = 300, p99 = 4000 } }
+content = "text"            # or "binary", which SSE and JSON carry in base64
+duration = "10s"            # measured
+warm_up = "2s"              # before that, unmeasured; at least the interval of polling
+idle = "2s"                 # before that: nothing is published, and what waiting costs is measured
+
+# Events may come in bursts; events_per_second stays their mean, and duration and warm_up must be whole
+# bursts:
+#   bursts = { on = "200ms", off = "1800ms" }
+# Instead of events_per_second, arrivals, bursts, payload_bytes and channels, a recorded trace may be
+# replayed. It is a CSV file beside this one with the columns offset_s,channel,bytes:
+#   trace = { file = "ticks.csv", speed = 1.0 }
+#
+# What subscribers send themselves, each to its channels; all members of a channel receive it. WebSocket
+# and raw TCP send it in-band, the others by POST on a connection beside. events_per_second above may
+# then be left out.
+#   [workload.upstream]
+#   events_per_second = 0.5 # each subscriber
+#   payload_bytes = 128     # that of the workload when left out
+#
+# Parts of the window with rates of their own, instead of duration:
+#   [[workload.phases]]
+#   name = "quiet"
+#   duration = "10s"
+#   rate = 1.0 # times the rates above; 0 is idle, [1, 10] a ramp
+#   [[workload.phases]]
+#   name = "goal"
+#   duration = "5s"
+#   rate = 10.0
 
 # Below are the defaults; every table, and every key in it, may be left out.
 
@@ -63,6 +92,14 @@ heartbeat = "15s" # from one empty frame to the next
 # "server_cpu_per_delivery" = ["value<20us"]
 # "*.lost" = ["count==0"]
 
+# What a transport has to reach to be of use to these users, written in the same way: reports mark
+# who meets all of it and who does not, which never changes the exit code. `pushbench capacity`
+# finds the largest load that still meets it.
+
+[objectives]
+# "latency" = ["p(99)<100ms"]
+# "*.lost" = ["count==0"]
+
 # By how much a metric may get worse before `pushbench compare` calls it a regression; `floor` is
 # what never counts, however large a share it is. `false` switches a gate off.
 
@@ -73,6 +110,25 @@ latency_p50 = { share = "10%", floor = "100us" }
 latency_p99 = false # true: { share = "25%", floor = "500us" }
 server_memory_peak = { share = "5%", floor = "1MiB" }
 server_instructions_per_delivery = "2%" # where the machine counts them
+
+# What to vary: a key is the path of a key of this file, and every combination of the values is
+# measured, at most 100. The report draws each figure over them, and says from where on which
+# transport costs more than which.
+
+[sweep]
+# "workload.subscribers" = [50, 100, 200]
+# "polling.interval" = ["500ms", "1s"]
+
+# Figures that others have published for such a setup: reports show them beside the measured ones.
+# One table for each figure; `metric` is one of trials.csv, `transport` may be a list, `note` is what
+# one has to know about the figure.
+
+# [[published]]
+# transport = "long-polling"
+# metric = "latency_p50"
+# value = "22.3ms"
+# source = "CometD reference documentation, Benchmarking"
+# note = "1,000 clients on one host"
 "#;
 
 #[cfg(test)]
@@ -100,7 +156,9 @@ mod tests {
             assert!(TEMPLATE.contains(key.as_str()), "{key}");
             for key in property["properties"].as_object().into_iter().flatten().map(|(key, _)| key)
             {
-                assert!(TEMPLATE.contains(&format!("\n{key} = ")), "{key}");
+                let is_set = TEMPLATE.contains(&format!("\n{key} = "));
+                let is_told = [format!("#   {key} = "), format!("[workload.{key}]")];
+                assert!(is_set || is_told.iter().any(|of| TEMPLATE.contains(of)), "{key}");
             }
         }
     }

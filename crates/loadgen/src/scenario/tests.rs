@@ -8,7 +8,91 @@ use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 
 use super::template::TEMPLATE;
+use super::workload::events_within;
 use super::*;
+
+/// Ten subscribers of a channel with ten events per second, and nothing special.
+pub(crate) fn plain() -> Workload {
+    Workload {
+        subscribers: 10,
+        channels: 1,
+        channels_per_subscriber: 1,
+        popularity: Popularity::Even,
+        events_per_second: 10.0,
+        arrivals: Arrivals::Constant,
+        bursts: None,
+        payload_bytes: PayloadBytes::Fixed(128),
+        content: Content::Text,
+        trace: None,
+        upstream: None,
+        phases: Vec::new(),
+        duration: Duration::from_secs(10),
+        warm_up: Duration::from_secs(2),
+        idle: Duration::ZERO,
+    }
+}
+
+/// Any traffic within a second of warm-up and ten of measuring.
+pub(crate) fn any_workload() -> impl Strategy<Value = Workload> {
+    let arrivals = prop_oneof![Just(Arrivals::Constant), Just(Arrivals::Poisson)];
+    let sizes = prop_oneof![
+        (46_usize..=65_536).prop_map(PayloadBytes::Fixed),
+        (46_usize..500, 500_usize..=65_536).prop_map(|(a, b)| PayloadBytes::Uniform(a, b)),
+        (46_usize..500, 500_usize..=65_536)
+            .prop_map(|(median, p99)| PayloadBytes::LogNormal { median, p99 }),
+        proptest::collection::vec((46_usize..=65_536, 0.1_f64..9.0), 1..4)
+            .prop_map(PayloadBytes::Mix),
+    ];
+    let sizes = || sizes.clone();
+    let upstream = (0.2_f64..2.0, sizes()).prop_map(|(events_per_second, payload_bytes)| {
+        Upstream { events_per_second, payload_bytes }
+    });
+    let bursts = prop_oneof![Just(100_u64), Just(500)].prop_map(|on| Bursts {
+        on: Duration::from_millis(on),
+        off: Duration::from_millis(1_000 - on),
+    });
+    let phases = proptest::collection::vec((0.1_f64..9.0, 0.0_f64..9.0), 1..4).prop_map(|rates| {
+        let phase = |(index, (from, to)): (u64, (f64, f64))| Phase {
+            name: format!("phase {index}"),
+            duration: Duration::from_secs(index + 1),
+            rate: [from, to],
+        };
+        (0..).zip(rates).map(phase).collect::<Vec<_>>()
+    });
+    let uneven = prop_oneof![
+        Just((None, Vec::new())),
+        bursts.prop_map(|bursts| (Some(bursts), Vec::new())),
+        phases.prop_map(|phases| (None, phases)),
+    ];
+    let popularity = prop_oneof![Just(Popularity::Even), (0.1_f64..3.0).prop_map(Popularity::Zipf)];
+    let content = prop_oneof![Just(Content::Text), Just(Content::Binary)];
+    let who = (1_u32..=200, any::<Index>(), any::<Index>(), popularity);
+    let what = (0.5_f64..10.0, arrivals, sizes(), content, proptest::option::of(upstream), uneven);
+    (who, what).prop_map(|((subscribers, channels, each, popularity), what)| {
+        let (events_per_second, arrivals, payload_bytes, content, upstream, uneven) = what;
+        let (bursts, phases) = uneven;
+        let channels = 1 + channels.index(subscribers.min(20) as usize) as u32;
+        Workload {
+            subscribers,
+            channels,
+            channels_per_subscriber: 1 + each.index(channels.min(5) as usize) as u32,
+            popularity,
+            events_per_second,
+            arrivals,
+            bursts,
+            payload_bytes,
+            content,
+            upstream,
+            duration: match &phases[..] {
+                [] => Duration::from_secs(10),
+                phases => phases.iter().map(|phase| phase.duration).sum(),
+            },
+            warm_up: Duration::from_secs(1),
+            phases,
+            ..plain()
+        }
+    })
+}
 
 /// Any valid scenario.
 pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
@@ -23,10 +107,11 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
             channels: 1 + channels.index(subscribers.min(100) as usize) as u32,
             events_per_second,
             arrivals,
-            payload_bytes,
+            payload_bytes: PayloadBytes::Fixed(payload_bytes),
             duration: Duration::from_secs(10),
             warm_up: Duration::from_secs(10),
             idle,
+            ..plain()
         },
     );
     let transports = (
@@ -54,11 +139,15 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
                 websocket: WebSocket { heartbeat: websocket },
                 tcp: Tcp { heartbeat: tcp },
                 thresholds: Vec::new(),
+                objectives: Vec::new(),
                 gates: Gate::DEFAULTS.to_vec(),
+                sweep: Vec::new(),
+                published: Vec::new(),
             };
             // The least allowed payload fits into the server's log at every rate above.
             let most = (1 << 30) / scenario.log_events();
-            scenario.workload.payload_bytes = scenario.workload.payload_bytes.min(most as usize);
+            let bytes = scenario.workload.payload_bytes.most().min(most as usize);
+            scenario.workload.payload_bytes = PayloadBytes::Fixed(bytes);
             scenario
         },
     )
@@ -78,10 +167,29 @@ fn to_toml(scenario: &Scenario) -> String {
     writeln!(text, "events_per_second = {:?}", workload.events_per_second).unwrap();
     let arrivals = serde_json::to_string(&workload.arrivals).unwrap();
     writeln!(text, "arrivals = {arrivals}").unwrap();
-    writeln!(text, "payload_bytes = {}", workload.payload_bytes).unwrap();
-    writeln!(text, "duration = {}", ms(workload.duration)).unwrap();
+    writeln!(text, "channels_per_subscriber = {}", workload.channels_per_subscriber).unwrap();
+    if let Popularity::Zipf(exponent) = workload.popularity {
+        writeln!(text, "popularity = {{ zipf = {exponent:?} }}").unwrap();
+    }
+    if let Some(Bursts { on, off }) = workload.bursts {
+        writeln!(text, "bursts = {{ on = {}, off = {} }}", ms(on), ms(off)).unwrap();
+    }
+    writeln!(text, "payload_bytes = {}", sizes_to_toml(&workload.payload_bytes)).unwrap();
+    writeln!(text, "content = {}", serde_json::to_string(&workload.content).unwrap()).unwrap();
+    if workload.phases.is_empty() {
+        writeln!(text, "duration = {}", ms(workload.duration)).unwrap();
+    }
     writeln!(text, "warm_up = {}", ms(workload.warm_up)).unwrap();
     writeln!(text, "idle = {}", ms(workload.idle)).unwrap();
+    if let Some(Upstream { events_per_second, payload_bytes }) = &workload.upstream {
+        let sizes = sizes_to_toml(payload_bytes);
+        writeln!(text, "[workload.upstream]\nevents_per_second = {events_per_second:?}").unwrap();
+        writeln!(text, "payload_bytes = {sizes}").unwrap();
+    }
+    for Phase { name, duration, rate } in &workload.phases {
+        writeln!(text, "[[workload.phases]]\nname = \"{name}\"\nrate = {rate:?}").unwrap();
+        writeln!(text, "duration = {}", ms(*duration)).unwrap();
+    }
     writeln!(text, "[polling]\ninterval = {}", ms(scenario.polling.interval)).unwrap();
     writeln!(text, "connection = {}", connection(scenario.polling.connection)).unwrap();
     writeln!(text, "[long-polling]\ntimeout = {}", ms(scenario.long_polling.timeout)).unwrap();
@@ -90,6 +198,21 @@ fn to_toml(scenario: &Scenario) -> String {
     writeln!(text, "[websocket]\nheartbeat = {}", ms(scenario.websocket.heartbeat)).unwrap();
     writeln!(text, "[tcp]\nheartbeat = {}", ms(scenario.tcp.heartbeat)).unwrap();
     text
+}
+
+fn sizes_to_toml(sizes: &PayloadBytes) -> String {
+    match sizes {
+        PayloadBytes::Fixed(bytes) => bytes.to_string(),
+        PayloadBytes::Uniform(least, most) => format!("{{ uniform = [{least}, {most}] }}"),
+        PayloadBytes::LogNormal { median, p99 } => {
+            format!("{{ lognormal = {{ median = {median}, p99 = {p99} }} }}")
+        }
+        PayloadBytes::Mix(sizes) => {
+            let sizes: Vec<_> =
+                sizes.iter().map(|(bytes, weight)| format!("[{bytes}, {weight:?}]")).collect();
+            format!("{{ mix = [{}] }}", sizes.join(", "))
+        }
+    }
 }
 
 fn scenarios_folder() -> PathBuf {
@@ -108,11 +231,57 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
         assert!(text.starts_with("#:schema ./scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
         assert_eq!(scenario.compare, Transport::ALL, "{}", scenario.name);
-        assert!(scenario.workload.deliveries() >= 5_000, "{}", scenario.name);
+        assert!(scenario.deliveries() >= 5_000, "{}", scenario.name);
         names.push(scenario.name);
     }
     names.sort();
-    assert_eq!(names, ["default", "notifications", "smoke", "stock-ticker", "thousand"]);
+    assert_eq!(
+        names,
+        [
+            "auction",
+            "chat",
+            "collaborative-editing",
+            "dashboard-refresh",
+            "default",
+            "email-check",
+            "iot-telemetry",
+            "live-scores",
+            "multiplayer-game",
+            "notifications",
+            "rate-sweep",
+            "smoke",
+            "social-feed",
+            "stock-ticker",
+            "thousand",
+        ]
+    );
+}
+
+#[test]
+fn every_published_setup_loads_and_names_its_figures() {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(scenarios_folder().join("published")).unwrap() {
+        let path = entry.unwrap().path();
+        let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
+        assert!(text.starts_with("#:schema ../scenario.schema.json\n"), "{}", path.display());
+        assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
+        assert_eq!(scenario.compare, Transport::ALL, "{}", scenario.name);
+        assert!(scenario.deliveries() >= 5_000, "{}", scenario.name);
+        found.push((scenario.name, scenario.published.len()));
+    }
+    found.sort();
+    let found: Vec<_> = found.iter().map(|(name, figures)| (name.as_str(), *figures)).collect();
+    assert_eq!(
+        found,
+        [
+            ("cometd-chat", 6),
+            ("kaazing-headers", 2),
+            ("nagle", 2),
+            // Theory is its reference.
+            ("pimentel-nickerson", 0),
+            ("read-buffer", 4),
+        ]
+    );
 }
 
 #[test]
@@ -158,19 +327,6 @@ fn events_are_whole_gaps_never_fewer_than_asked() {
 }
 
 proptest! {
-    #[test]
-    fn deliveries_are_those_of_the_channels_subscribers(
-        scenario in any_scenario(), subscribers in 1_u32..60, channels in 1_u32..60, events in 0_u64..300,
-    ) {
-        let channels = channels.min(subscribers);
-        let workload = Workload { subscribers, channels, ..scenario.workload };
-        let expected: u64 = (0..events)
-            .map(|event| event % u64::from(channels))
-            .map(|channel| (0..u64::from(subscribers)).filter(|s| s % u64::from(channels) == channel).count() as u64)
-            .sum();
-        prop_assert_eq!(workload.deliveries_of(events), expected);
-    }
-
     #[test]
     fn every_scenario_reads_back(scenario in any_scenario()) {
         let text = to_toml(&scenario);

@@ -1,5 +1,6 @@
 //! What the figures of a run must keep to, in k6's grammar: `"websocket.latency" = ["p(99)<25ms"]`.
-//! Reading it is all that happens here; `analysis` holds figures against it.
+//! Thresholds and objectives are written alike; they differ in what becomes of a run. Reading them is
+//! all that happens here; `analysis` holds figures against them.
 
 #[cfg(test)]
 mod tests;
@@ -127,10 +128,10 @@ fn subjects() -> impl Iterator<Item = &'static str> {
     names().filter_map(|name| name.strip_suffix("_p50")).chain(names())
 }
 
-/// The file's `[thresholds]`.
+/// The file's `[thresholds]`, or its `[objectives]`.
 pub(super) type ThresholdsFile = BTreeMap<Spanned<String>, Spanned<Vec<Spanned<String>>>>;
 
-/// Reads all thresholds of a file, in its order. Where one is wrong, that is noted.
+/// Reads all thresholds or objectives of a file, in its order. Where one is wrong, that is noted.
 pub(super) fn parse(
     file: &ThresholdsFile,
     compare: &[Transport],
@@ -151,7 +152,7 @@ pub(super) fn parse(
         if expressions.get_ref().is_empty() {
             note(
                 expressions.span(),
-                format!("`{}` has no threshold: write one or remove it", key.get_ref()),
+                format!("`{}` has no comparison: write one or remove it", key.get_ref()),
             );
         }
         for expression in expressions.get_ref() {
@@ -247,7 +248,7 @@ fn parse_expression(
             Subject::Value(_) => "value<10",
             Subject::Distribution(_) => "p(99)<25ms",
         };
-        format!("a threshold must be a comparison such as \"{example}\", found {}", quoted(text))
+        format!("`{name}` takes comparisons such as \"{example}\", found {}", quoted(text))
     };
     let start = text.find(is_operator).ok_or_else(malformed)?;
     let (aggregation, rest) = text.split_at(start);

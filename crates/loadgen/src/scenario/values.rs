@@ -6,16 +6,12 @@ use std::time::Duration;
 
 use humantime::format_duration;
 use pushbench_wire::Transport;
-use pushbench_wire::stamp::STAMP_LEN;
 use toml::Spanned;
 
 use super::error::{Problems, quoted};
-use super::file::{
-    HOUR, MAX_BLOCKS, MAX_EVENTS_PER_CHANNEL, MAX_EVENTS_PER_SECOND, MAX_LOG_BYTES,
-    MAX_PAYLOAD_BYTES, MAX_POLLING_INTERVAL, MAX_SUBSCRIBERS, ScenarioFile, TICK, WorkloadFile,
-};
+use super::file::{HOUR, MAX_BLOCKS, MAX_POLLING_INTERVAL, ScenarioFile, TICK};
 use super::{
-    LongPolling, Polling, Scenario, Sse, Tcp, WebSocket, Workload, duration, gates, thresholds,
+    LongPolling, Polling, Scenario, Sse, Tcp, WebSocket, duration, gates, published, thresholds,
 };
 
 /// The scenario of a file whose values are all right alone. Where one is not, that is noted, and
@@ -45,104 +41,16 @@ pub(super) fn scenario(file: &ScenarioFile, problems: &mut Problems<'_>) -> Scen
         websocket: WebSocket { heartbeat: values.heartbeat(&file.websocket.heartbeat) },
         tcp: Tcp { heartbeat: values.heartbeat(&file.tcp.heartbeat) },
         thresholds: thresholds::parse(&file.thresholds, &compare, values.problems),
+        objectives: thresholds::parse(&file.objectives, &compare, values.problems),
         gates: gates::parse(&file.gates, values.problems),
+        sweep: Vec::new(),
+        published: published::parse(&file.published, values.problems),
         compare,
     }
 }
 
-/// Notes where values that are right alone contradict each other.
-pub(super) fn check_together(
-    file: &WorkloadFile,
-    scenario: &Scenario,
-    problems: &mut Problems<'_>,
-) {
-    let Workload { subscribers, channels, events_per_second, duration, warm_up, .. } =
-        scenario.workload;
-
-    if channels > subscribers {
-        problems.at(
-            file.channels.span(),
-            format!(
-                "`channels` must be at most `subscribers` ({subscribers}), found {channels}: \
-                 a channel that nobody subscribes to measures nothing"
-            ),
-        );
-    }
-    if f64::from(channels) * events_per_second > f64::from(MAX_EVENTS_PER_SECOND) {
-        problems.at(
-            file.events_per_second.span(),
-            format!(
-                "{channels} channels with {events_per_second} events per second each are more \
-                 than the {MAX_EVENTS_PER_SECOND} per second that one publisher can keep apart: \
-                 lower `events_per_second` or `channels`"
-            ),
-        );
-    }
-    if duration.as_secs_f64() * events_per_second < 1.0 {
-        problems.at(
-            file.duration.span(),
-            format!(
-                "`duration` must hold at least one event, found {} at {events_per_second} \
-                 events per second: lengthen it or raise `events_per_second`",
-                format_duration(duration)
-            ),
-        );
-    }
-    if (warm_up + duration).as_secs_f64() * events_per_second > f64::from(MAX_EVENTS_PER_CHANNEL) {
-        problems.at(
-            file.duration.span(),
-            format!(
-                "`warm_up` and `duration` hold more than {MAX_EVENTS_PER_CHANNEL} events of each \
-                 channel, the most that is counted: shorten `duration` or lower \
-                 `events_per_second`"
-            ),
-        );
-    }
-    let log_bytes = scenario.log_events().saturating_mul(scenario.workload.payload_bytes as u64);
-    if log_bytes > MAX_LOG_BYTES {
-        problems.at(
-            file.events_per_second.span(),
-            format!(
-                "{events_per_second} events per second of {} bytes each, kept for two intervals \
-                 of [polling] ({} each) and 10 s, are {log_bytes} bytes, and the server keeps at \
-                 most {MAX_LOG_BYTES} of a channel: lower `events_per_second`, `payload_bytes` or \
-                 the interval",
-                scenario.workload.payload_bytes,
-                format_duration(scenario.polling.interval)
-            ),
-        );
-    }
-    if scenario.compare.contains(&Transport::Polling) {
-        check_window(file, scenario, problems);
-    }
-}
-
-/// Costs are those within the window, divided by its deliveries, so polling must be in its steady
-/// state all along.
-fn check_window(file: &WorkloadFile, scenario: &Scenario, problems: &mut Problems<'_>) {
-    let interval = scenario.polling.interval;
-    let Workload { duration, warm_up, .. } = scenario.workload;
-    for (key, span, found, why) in [
-        ("warm_up", file.warm_up.span(), warm_up, "before, not every subscriber has polled"),
-        ("duration", file.duration.span(), duration, "within less, not every subscriber polls"),
-    ] {
-        if found < interval {
-            problems.at(
-                span,
-                format!(
-                    "`{key}` must be at least the `interval` of [polling] ({}), found {}: {why}, \
-                     so the cost of a delivery would be wrong; lengthen it, shorten the interval \
-                     or leave \"polling\" out of `compare`",
-                    format_duration(interval),
-                    format_duration(found)
-                ),
-            );
-        }
-    }
-}
-
-struct Values<'a, 't> {
-    problems: &'a mut Problems<'t>,
+pub(super) struct Values<'a, 't> {
+    pub(super) problems: &'a mut Problems<'t>,
 }
 
 impl Values<'_, '_> {
@@ -206,51 +114,6 @@ impl Values<'_, '_> {
         })
     }
 
-    fn workload(&mut self, file: &WorkloadFile) -> Workload {
-        let payload_why = format!(
-            ": it holds a stamp of {STAMP_LEN} bytes (sequence and times), and the server takes \
-             up to {MAX_PAYLOAD_BYTES}"
-        );
-        let payload_range = STAMP_LEN as u32..=MAX_PAYLOAD_BYTES as u32;
-        Workload {
-            subscribers: self.count("subscribers", &file.subscribers, 1..=MAX_SUBSCRIBERS, ""),
-            channels: self.count("channels", &file.channels, 1..=MAX_SUBSCRIBERS, ""),
-            events_per_second: self.rate(&file.events_per_second),
-            arrivals: file.arrivals,
-            payload_bytes: self.count(
-                "payload_bytes",
-                &file.payload_bytes,
-                payload_range,
-                &payload_why,
-            ) as usize,
-            duration: self.duration("duration", &file.duration, TICK..=12 * HOUR),
-            warm_up: self.duration("warm_up", &file.warm_up, Duration::ZERO..=12 * HOUR),
-            idle: self.duration("idle", &file.idle, Duration::ZERO..=HOUR),
-        }
-    }
-
-    fn rate(&mut self, rate: &Spanned<f64>) -> f64 {
-        let events_per_second = *rate.get_ref();
-        let max = f64::from(MAX_EVENTS_PER_SECOND);
-        // Below the least rate not even one event falls into the longest duration.
-        let min = HOUR.as_secs_f64().recip() / 12.0;
-        if (min..=max).contains(&events_per_second) {
-            return events_per_second;
-        }
-        let bound = if events_per_second > max {
-            format!("at most {MAX_EVENTS_PER_SECOND}")
-        } else if events_per_second > 0.0 {
-            "at least one in 12 hours (0.000024)".to_owned()
-        } else {
-            "a number above 0".to_owned()
-        };
-        self.problems.at(
-            rate.span(),
-            format!("`events_per_second` must be {bound}, found {events_per_second}"),
-        );
-        max
-    }
-
     fn interval(&mut self, interval: &Spanned<String>) -> Duration {
         let why = ": events wait that long, and latencies are recorded up to 60 s";
         self.duration_within("interval", interval, TICK..=MAX_POLLING_INTERVAL, why)
@@ -261,7 +124,7 @@ impl Values<'_, '_> {
     }
 
     /// `why` ends the message: empty, or from the colon on.
-    fn count(
+    pub(super) fn count(
         &mut self,
         key: &str,
         value: &Spanned<i64>,
@@ -278,7 +141,7 @@ impl Values<'_, '_> {
         *allowed.start()
     }
 
-    fn duration(
+    pub(super) fn duration(
         &mut self,
         key: &str,
         text: &Spanned<String>,

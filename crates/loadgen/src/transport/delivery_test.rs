@@ -7,7 +7,7 @@ use std::time::Duration;
 use pushbench_wire::endpoint::{EVENT_NAME, Resource};
 use pushbench_wire::{Event, Transport, clock};
 use tokio::sync::oneshot;
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -18,19 +18,19 @@ use crate::scenario::Connection;
 const CHANNEL: &str = "news";
 
 /// Far longer than anything here takes: only a hang reaches it.
-const HANG: Duration = Duration::from_secs(20);
+pub(super) const HANG: Duration = Duration::from_secs(20);
 
 /// An event as it was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Received {
-    id: u64,
-    name: String,
-    payload: Vec<u8>,
-    binary: bool,
+pub(super) struct Received {
+    pub(super) id: u64,
+    pub(super) name: String,
+    pub(super) payload: Vec<u8>,
+    pub(super) binary: bool,
 }
 
 #[derive(Default)]
-struct Inbox(Vec<Received>);
+pub(super) struct Inbox(pub(super) Vec<Received>);
 
 impl Sink for Inbox {
     fn on_event(&mut self, at_ns: u64, event: Event<'_>) {
@@ -45,7 +45,7 @@ impl Sink for Inbox {
 }
 
 /// Publishes through the server's own route.
-async fn publish(address: SocketAddr, name: &str, payload: &[u8], binary: bool) {
+pub(super) async fn publish(address: SocketAddr, name: &str, payload: &[u8], binary: bool) {
     let url = format!("http://{address}{}?{EVENT_NAME}={name}", Resource::Events.path(CHANNEL));
     let kind = if binary { "application/octet-stream" } else { "text/plain" };
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -53,7 +53,7 @@ async fn publish(address: SocketAddr, name: &str, payload: &[u8], binary: bool) 
     request.send().await.unwrap().error_for_status().unwrap();
 }
 
-fn subscription(address: SocketAddr, connection: Connection) -> Subscription {
+pub(super) fn subscription(address: SocketAddr, connection: Connection) -> Subscription {
     Subscription {
         address,
         channel: CHANNEL.into(),
@@ -63,6 +63,30 @@ fn subscription(address: SocketAddr, connection: Connection) -> Subscription {
         long_poll_timeout: Duration::from_millis(200),
         first_long_poll_timeout: Duration::from_millis(50),
         connection,
+    }
+}
+
+/// A server on a free port.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<Result<(), pushbench_server::Error>>,
+}
+
+impl Server {
+    pub(super) async fn start(config: pushbench_server::Config) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(pushbench_server::run(listener, config, async {
+            let _ = stopped.await;
+        }));
+        Self { address, stop, served }
+    }
+
+    pub(super) async fn stop(self) {
+        self.stop.send(()).unwrap();
+        timeout(HANG, self.served).await.expect("the server stops").unwrap().unwrap();
     }
 }
 
@@ -125,13 +149,8 @@ async fn delivers<S: Subscriber>(address: SocketAddr, connection: Connection) {
 async fn every_transport_delivers_every_event_once_and_in_order() {
     for &transport in Transport::ALL {
         for connection in [Connection::KeepAlive, Connection::New] {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            let (stop, stopped) = oneshot::channel::<()>();
-            let config = pushbench_server::Config::default();
-            let server = tokio::spawn(pushbench_server::run(listener, config, async {
-                let _ = stopped.await;
-            }));
+            let server = Server::start(pushbench_server::Config::default()).await;
+            let address = server.address;
             let client = LocalSet::new();
             client
                 .run_until(async {
@@ -147,8 +166,7 @@ async fn every_transport_delivers_every_event_once_and_in_order() {
                 })
                 .await;
             drop(client);
-            stop.send(()).unwrap();
-            timeout(HANG, server).await.expect("the server stops").unwrap().unwrap();
+            server.stop().await;
         }
     }
 }

@@ -1,10 +1,12 @@
 //! HTTP/1.1 requests over a [`Socket`], for every transport that is plain HTTP or begins with it.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, UPGRADE};
 use hyper::{Request, Response, StatusCode, Uri};
@@ -17,9 +19,14 @@ use super::{ClientError, READ_BUFFER_BYTES, Subscription};
 /// The longest part of an unexpected answer that is quoted in the error.
 const MAX_QUOTED_BYTES: usize = 500;
 
+/// What goes with a request: all of it is there when the request is sent.
+pub(super) trait RequestBody: Body<Data = Bytes, Error = Infallible> + 'static {}
+
+impl<B: Body<Data = Bytes, Error = Infallible> + 'static> RequestBody for B {}
+
 /// One kept connection, on which requests go one after the other.
-pub(super) struct HttpConnection {
-    sender: SendRequest<Empty<Bytes>>,
+pub(super) struct HttpConnection<B = Empty<Bytes>> {
+    sender: SendRequest<B>,
     wire: Rc<Wire>,
 }
 
@@ -38,8 +45,7 @@ impl HttpRequest {
     ) -> Result<Self, ClientError> {
         Ok(Self {
             uri: path.parse().map_err(hyper::http::Error::from)?,
-            host: HeaderValue::try_from(subscription.address.to_string())
-                .map_err(hyper::http::Error::from)?,
+            host: host(subscription.address)?,
             accept: HeaderValue::from_static(accept),
         })
     }
@@ -53,7 +59,12 @@ impl HttpRequest {
     }
 }
 
-impl HttpConnection {
+/// The `Host` of requests to `address`.
+pub(super) fn host(address: SocketAddr) -> Result<HeaderValue, ClientError> {
+    Ok(HeaderValue::try_from(address.to_string()).map_err(hyper::http::Error::from)?)
+}
+
+impl<B: RequestBody> HttpConnection<B> {
     pub(super) async fn open(
         subscription: &Subscription,
         wire: &Rc<Wire>,
@@ -64,22 +75,32 @@ impl HttpConnection {
         Ok(Self { sender, wire: Rc::clone(wire) })
     }
 
+    /// Sends one request and waits for the head of its answer.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<B>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        self.sender.ready().await?;
+        self.wire.tally().requests.add(1);
+        Ok(self.sender.send_request(request).await?)
+    }
+}
+
+impl HttpConnection {
     /// Asks for the events behind `after`.
     pub(super) async fn get(
         &mut self,
         request: &HttpRequest,
         after: u64,
     ) -> Result<Response<Incoming>, ClientError> {
-        self.sender.ready().await?;
-        self.wire.tally().requests.add(1);
-        Ok(self.sender.send_request(request.after(after)?).await?)
+        self.send(request.after(after)?).await
     }
 }
 
-async fn handshake(
+async fn handshake<B: RequestBody>(
     subscription: &Subscription,
     wire: &Rc<Wire>,
-) -> Result<(SendRequest<Empty<Bytes>>, Connection<TokioIo<Socket>, Empty<Bytes>>), ClientError> {
+) -> Result<(SendRequest<B>, Connection<TokioIo<Socket>, B>), ClientError> {
     let socket = Socket::open(subscription.address, wire).await?;
     let mut http = http1::Builder::new();
     http.read_buf_exact_size(Some(READ_BUFFER_BYTES));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pushbench_wire::endpoint::{Resource, TIMEOUT_MS};
 
+use super::post::Poster;
 use super::pull::Pull;
 use super::socket::Wire;
 use super::{ClientError, Sink, Subscriber, Subscription};
@@ -17,6 +18,8 @@ pub(crate) struct LongPolling {
 }
 
 impl Subscriber for LongPolling {
+    type Upstream = Poster;
+
     async fn connect(
         subscription: &Subscription,
         wire: &Rc<Wire>,

@@ -6,12 +6,16 @@ mod delivery_test;
 mod http;
 mod long_polling;
 mod polling;
+mod post;
 mod pull;
 mod socket;
 mod sse;
 mod tally;
 mod tcp;
 mod tcp_info;
+mod upstream;
+#[cfg(test)]
+mod upstream_test;
 mod websocket;
 
 use std::net::SocketAddr;
@@ -32,6 +36,7 @@ pub(crate) use sse::Sse;
 pub(crate) use tally::{Tally, Totals};
 pub(crate) use tcp::Tcp;
 pub(crate) use tcp_info::TcpTotals;
+pub(crate) use upstream::{Payload, Supply, Upstream, receive_for_ever};
 pub(crate) use websocket::WebSocket;
 
 /// The largest event, in bytes as framed, that a client accepts. All clients have the same limit.
@@ -70,6 +75,9 @@ impl Subscription {
 
 /// One subscriber of a channel. Its futures run on one thread, so they need not be `Send`.
 pub(crate) trait Subscriber: Sized {
+    /// How what it sends itself gets to its channel.
+    type Upstream: Upstream<Self>;
+
     /// Connects, to receive the events behind `after`.
     async fn connect(
         subscription: &Subscription,
@@ -124,6 +132,9 @@ pub(crate) enum ClientError {
     /// The WebSocket protocol failed.
     #[error("the WebSocket broke: {0}")]
     WebSocket(#[from] tungstenite::Error),
+    /// An event that is to go as text is none.
+    #[error("an event that is to be sent as text is not UTF-8: {0}")]
+    NotText(#[from] std::str::Utf8Error),
     /// A request that cannot be written down.
     #[error("the request cannot be made: {0}")]
     Request(#[from] hyper::http::Error),
@@ -151,6 +162,7 @@ impl ClientError {
             | Self::Sse(_)
             | Self::Frame(_)
             | Self::Message(_)
+            | Self::NotText(_)
             | Self::Request(_) => false,
         }
     }

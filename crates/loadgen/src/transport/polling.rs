@@ -6,6 +6,7 @@ use std::time::Duration;
 use pushbench_wire::endpoint::Resource;
 use tokio::time::Instant;
 
+use super::post::Poster;
 use super::pull::Pull;
 use super::socket::Wire;
 use super::{ClientError, Sink, Subscriber, Subscription};
@@ -19,6 +20,8 @@ pub(crate) struct Polling {
 }
 
 impl Subscriber for Polling {
+    type Upstream = Poster;
+
     async fn connect(
         subscription: &Subscription,
         wire: &Rc<Wire>,

@@ -9,6 +9,7 @@ use pushbench_wire::endpoint::Resource;
 use pushbench_wire::sse::Decoder;
 
 use super::http::{HttpConnection, HttpRequest, unexpected};
+use super::post::Poster;
 use super::socket::Wire;
 use super::{ClientError, MAX_EVENT_BYTES, Sink, Subscriber, Subscription};
 
@@ -22,6 +23,8 @@ pub(crate) struct Sse {
 }
 
 impl Subscriber for Sse {
+    type Upstream = Poster;
+
     async fn connect(
         subscription: &Subscription,
         wire: &Rc<Wire>,

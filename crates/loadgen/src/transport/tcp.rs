@@ -4,24 +4,29 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use pushbench_wire::endpoint::{Resource, TCP_UPGRADE};
-use pushbench_wire::frame::Decoder;
-use tokio::io::AsyncReadExt as _;
+use pushbench_wire::frame::{self, Decoder};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::http::upgrade;
 use super::socket::{Socket, Wire};
+use super::upstream::{InBand, Speaks};
 use super::{ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription};
 
-/// Reads frames off a socket that HTTP has handed over.
+/// Reads and writes frames on a socket that HTTP has handed over.
 pub(crate) struct Tcp {
     socket: Socket,
     buffer: Box<[u8]>,
     /// What HTTP had read behind the head of its answer.
     read_ahead: Bytes,
     decoder: Decoder,
+    /// The frame that is written, so that it takes one write.
+    outgoing: Vec<u8>,
     wire: Rc<Wire>,
 }
 
 impl Subscriber for Tcp {
+    type Upstream = InBand;
+
     async fn connect(
         subscription: &Subscription,
         wire: &Rc<Wire>,
@@ -34,10 +39,12 @@ impl Subscriber for Tcp {
             buffer: vec![0; READ_BUFFER_BYTES].into(),
             read_ahead,
             decoder: Decoder::new(MAX_EVENT_BYTES),
+            outgoing: Vec::new(),
             wire: Rc::clone(wire),
         })
     }
 
+    /// Cancel-safe: it waits for the socket only before it has taken anything.
     async fn receive(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
         let read_ahead = std::mem::take(&mut self.read_ahead);
         let mut piece = &read_ahead[..];
@@ -51,5 +58,13 @@ impl Subscriber for Tcp {
         let at_ns = self.wire.last_read_ns();
         self.decoder.feed(piece, |event| sink.on_event(at_ns, event))?;
         Ok(())
+    }
+}
+
+impl Speaks for Tcp {
+    async fn send(&mut self, payload: &[u8], binary: bool) -> Result<(), ClientError> {
+        self.outgoing.clear();
+        frame::encode_published(payload, binary, &mut self.outgoing);
+        self.socket.write_all(&self.outgoing).await.map_err(ClientError::Broken)
     }
 }

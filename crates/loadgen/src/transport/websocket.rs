@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use futures_util::StreamExt as _;
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
 use pushbench_wire::endpoint::{AFTER, Resource, SUBPROTOCOL};
 use pushbench_wire::message;
 use tokio_tungstenite::WebSocketStream;
@@ -12,15 +13,18 @@ use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 
 use super::socket::{Socket, Wire};
+use super::upstream::{InBand, Speaks};
 use super::{ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription};
 
-/// Reads the messages of one connection. Pings are answered as the protocol demands.
+/// Reads and writes the messages of one connection. Pings are answered as the protocol demands.
 pub(crate) struct WebSocket {
     stream: WebSocketStream<Socket>,
     wire: Rc<Wire>,
 }
 
 impl Subscriber for WebSocket {
+    type Upstream = InBand;
+
     async fn connect(
         subscription: &Subscription,
         wire: &Rc<Wire>,
@@ -41,6 +45,7 @@ impl Subscriber for WebSocket {
         Ok(Self { stream, wire: Rc::clone(wire) })
     }
 
+    /// Cancel-safe: what has been read of a message stays in `stream`.
     async fn receive(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
         let message = self.stream.next().await.ok_or(ClientError::Ended)??;
         let at_ns = self.wire.last_read_ns();
@@ -52,5 +57,15 @@ impl Subscriber for WebSocket {
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
         Ok(())
+    }
+}
+
+impl Speaks for WebSocket {
+    async fn send(&mut self, payload: &[u8], binary: bool) -> Result<(), ClientError> {
+        // A message owns what it holds.
+        let payload = Bytes::copy_from_slice(payload);
+        let message =
+            if binary { Message::Binary(payload) } else { Message::Text(payload.try_into()?) };
+        Ok(self.stream.send(message).await?)
     }
 }

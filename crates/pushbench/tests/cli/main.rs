@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod capacity;
 mod compare;
 mod history;
 mod selftest;
+mod several;
 mod support;
+mod sweep;
 mod thresholds;
+mod traffic;
 mod validity;
 mod witness;
 

@@ -125,8 +125,9 @@ pub(crate) async fn push(
             push::drive(socket, head, subscriber, peer, server).await
         }
         Stream::Tcp => {
+            let peer = tcp::Tcp::new(&read_ahead, server);
             drop(read_ahead);
-            push::drive(socket, head, subscriber, tcp::Tcp, server).await
+            push::drive(socket, head, subscriber, peer, server).await
         }
     }
 }

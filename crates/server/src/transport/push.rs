@@ -19,8 +19,15 @@ use tokio::time::{Instant, sleep_until};
 use super::Subscriber;
 use super::outbox::{MAX_FRAMES, Outbox, try_write};
 use crate::Server;
-use crate::framing::{Event, Framing};
+use crate::framing::{Draft, Event, Framing};
 use crate::http::discard;
+
+/// What one read takes from a client. It is enough for the messages of most, and the same for every
+/// transport, so that none needs fewer reads than another.
+pub(super) const READ_BUFFER_BYTES: usize = 1 << 10;
+
+/// Messages taken from one client before others have their turn.
+pub(super) const MAX_MESSAGES: usize = 32;
 
 /// Payload bytes in one write, beyond which no further event is added. It bounds what a slow reader
 /// holds beside the log: this, or one event.
@@ -31,7 +38,7 @@ pub(super) trait Peer {
     const TRANSPORT: Transport;
     const FRAMING: Framing;
 
-    /// Takes what has arrived; `line` is the way to answer and to publish.
+    /// Takes what has arrived, [`MAX_MESSAGES`] at most; `line` is the way to answer and to publish.
     fn receive(&mut self, line: &mut Line<'_>) -> io::Result<Received>;
 
     /// Keeps the connection alive.
@@ -52,6 +59,8 @@ pub(super) enum Received {
     Some,
     /// The stream ends once everything is written.
     End,
+    /// The same, because what the peer has sent cannot be published.
+    Rejected,
 }
 
 /// A stream's socket, what waits to be written to it, and the channel behind it.
@@ -113,6 +122,10 @@ pub(super) async fn drive<P: Peer>(
                 Received::All => {}
                 Received::Some => more_to_read = true,
                 Received::End => ending = true,
+                Received::Rejected => {
+                    server.metrics.rejected(P::TRANSPORT);
+                    ending = true;
+                }
             },
             Wake::Timer => {
                 let now = Instant::now();
@@ -185,6 +198,12 @@ fn first_heartbeat(opened_before: u64, interval: Duration) -> Duration {
 }
 
 impl Line<'_> {
+    /// Publishes what the peer has sent. Text must be UTF-8.
+    pub(super) fn publish(&self, payload: &[u8], binary: bool) {
+        let draft = Draft::new(None, payload, binary);
+        self.server.publish(&self.subscriber.channel, vec![draft]);
+    }
+
     /// Writes what waits, then what is new. Events that the socket does not take whole wait in the
     /// outbox; the cursor is then behind them.
     fn write_news<P: Peer>(&mut self, stalled: &mut Option<Instant>) -> io::Result<Written> {

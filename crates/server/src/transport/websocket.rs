@@ -22,10 +22,10 @@ use tokio_tungstenite::tungstenite::protocol::{
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::outbox::Outbox;
-use super::push::{Line, Peer, Received};
+use super::push::{Line, MAX_MESSAGES, Peer, READ_BUFFER_BYTES, Received};
 use super::{Stream, Subscriber, Takeover};
 use crate::Server;
-use crate::framing::{Draft, Framing};
+use crate::framing::Framing;
 use crate::http::reply::Rejection;
 use crate::http::request::{asks_to_upgrade, list, position};
 use crate::hub::Channel;
@@ -33,15 +33,8 @@ use crate::hub::Channel;
 /// What the client asks to upgrade to (RFC 6455 §4.1).
 const PROTOCOL: &str = "websocket";
 
-/// Enough for the messages of most clients, and held by every connection: the library's default is
-/// 128 KiB.
-const READ_BUFFER_BYTES: usize = 1 << 10;
-
 /// Control frames are at most 125 bytes and leave at once; more is never buffered.
 const WRITE_BUFFER_BYTES: usize = 1 << 10;
-
-/// Messages taken from one client before others have their turn.
-const MAX_MESSAGES: usize = 32;
 
 /// Frames that may wait for a client. Only answers to its pings can be so many: it sends without
 /// reading.
@@ -104,6 +97,7 @@ impl WebSocket {
     pub(super) fn new(read_ahead: &[u8], server: &Server) -> Self {
         let limit = Some(server.config.max_event_bytes);
         let config = WebSocketConfig::default()
+            // Every connection holds it: the library's default is 128 KiB.
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_BUFFER_BYTES)
@@ -150,11 +144,11 @@ impl Peer for WebSocket {
                         _ => return Err(io::ErrorKind::BrokenPipe.into()),
                     };
                     self.close(line, code, reason);
-                    return Ok(Received::End);
+                    return Ok(Received::Rejected);
                 }
             };
             self.awaits_pong = false;
-            line.server.publish(&line.subscriber.channel, vec![Draft::new(None, payload, binary)]);
+            line.publish(payload, binary);
         }
         Ok(Received::Some)
     }

@@ -39,7 +39,7 @@ fn any_request() -> impl Strategy<Value = Vec<u8>> {
         "/healthz|/metrics|\\*|/",
         "/[ -~]{0,20}",
     ];
-    let query = "(\\?(after|event|split|timeout_ms)=(lines|[0-9]{0,22}|[ -~]{0,5}))?";
+    let query = "(\\?(after|event|split|timeout_ms)=(lines|lengths|[0-9]{0,22}|[ -~]{0,5}))?";
     let header = prop_oneof![
         "(Last-Event-ID|Content-Length): [0-9a-z]{0,20}\r\n",
         "Transfer-Encoding: chunked\r\n|Expect: 100-continue\r\n|Connection: (close|Upgrade)\r\n",

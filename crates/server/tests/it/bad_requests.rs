@@ -34,6 +34,8 @@ const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const BAD_ID: &str = "it must be the id of an event, a number such as 42";
 const BAD_NAME: &str = "an event's name is 1 to 64 of A-Z a-z 0-9 . _ - and not \"lagged\", which is \
                         the server's own";
+const LENGTHS: &str =
+    "with split=lengths every event has its length before it, 4 bytes, big-endian";
 const NOTHING: &str = "there are /channels/{channel}/ with events, poll, long-poll, sse, ws \
                        and tcp, /healthz and /metrics";
 const NO_UPGRADE: &str = "this is a WebSocket: send an HTTP/1.1 request with Upgrade: websocket and \
@@ -183,7 +185,7 @@ fn cases() -> Vec<Case> {
             "splits at words",
             post("/channels/a/events?split=words", "", "x"),
             400,
-            "split is \"words\"; it can only be \"lines\"",
+            "split is \"words\"; it can only be \"lines\" or \"lengths\"",
         ),
         case(
             "splits bytes",
@@ -193,13 +195,39 @@ fn cases() -> Vec<Case> {
                 "x",
             ),
             400,
-            "split=lines needs text; leave the content type application/octet-stream out, or publish one event per request",
+            "split=lines needs text; leave the content type application/octet-stream out, or publish with split=lengths",
         ),
         case(
             "splits nothing",
             post("/channels/a/events?split=lines", "", "\n"),
             400,
             "the body holds no line; with split=lines every line is one event",
+        ),
+        case(
+            "no lengths",
+            post("/channels/a/events?split=lengths", "", ""),
+            400,
+            leak(format!("the body holds no event; {LENGTHS}")),
+        ),
+        case(
+            "half a length",
+            post("/channels/a/events?split=lengths", "", "\0\0\0\x01a\0\0"),
+            400,
+            leak(format!("the body ends within the length at byte 5; {LENGTHS}")),
+        ),
+        case(
+            "half an event",
+            post("/channels/a/events?split=lengths", "", "\0\0\0\x01a\0\0\0\x03bc"),
+            400,
+            leak(format!(
+                "the event at byte 5 of the body has 3 bytes by its length, but only 2 follow; {LENGTHS}"
+            )),
+        ),
+        case(
+            "a length too large",
+            post("/channels/a/events?split=lengths", "", "\0\0\0\x01a\0\0\0\x65"),
+            413,
+            "an event of the body has 101 bytes; the most is 100",
         ),
         case(
             "an event too large",

@@ -1,11 +1,12 @@
 //! What is published arrives, over every transport alike.
 
+use proptest::prelude::*;
 use pushbench_server::Config;
 use pushbench_wire::{Transport, message, poll, sse};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Server, next_message, pause};
+use crate::support::{Server, frame, next_message, pause};
 
 /// Id, name, payload and whether it is binary.
 pub(crate) type Event = (u64, String, Vec<u8>, bool);
@@ -248,16 +249,77 @@ fn requests_in_one_packet_are_all_answered() {
 }
 
 #[test]
-fn what_a_client_of_raw_tcp_sends_is_ignored() {
+fn what_is_sent_in_band_reaches_everyone_on_every_transport() {
     let server = Server::start(Config::default());
+    let mut websocket = server.websocket("/channels/a/ws");
     let mut tcp = server.tcp("/channels/a/tcp");
-    tcp.0.send("GET /channels/a/poll HTTP/1.1\r\nHost: x\r\n\r\n");
-    server.publish_texts(&["1"]);
-    assert_eq!(tcp.next(), (false, b"1\n1".to_vec()));
-    tcp.0.send([0xff; 10_000]);
-    server.publish_texts(&["2"]);
-    assert_eq!(tcp.next(), (false, b"2\n2".to_vec()));
-    assert_eq!(server.metric("pushbench_published_total"), 2);
+    websocket.send(Message::text("hello")).unwrap();
+    // The next one waits for its turn, so that both senders see one order.
+    assert_eq!(tcp.next(), (false, b"1\nhello".to_vec()));
+    tcp.send(b"\x00\xff\n", true);
+    tcp.send("\u{20ac} ".as_bytes(), false);
+    tcp.send(b"", false);
+    let expected = [
+        text(1, "hello"),
+        (2, "message".to_owned(), b"\x00\xff\n".to_vec(), true),
+        text(3, "\u{20ac} "),
+        text(4, ""),
+    ];
+    for &transport in Transport::ALL {
+        assert_eq!(receive(&server, transport, 0, 4), expected, "{transport}");
+    }
+    // The senders are among them.
+    for (id, name, payload, binary) in expected {
+        assert_eq!(name, "message");
+        let message = [format!("{id}\n").as_bytes(), &payload].concat();
+        let received = next_message(&mut websocket);
+        assert_eq!((received.is_binary(), &received.into_data()[..]), (binary, &message[..]));
+        if id > 1 {
+            assert_eq!(tcp.next(), (binary, message));
+        }
+    }
+    assert_eq!(server.metric("pushbench_published_total"), 4);
+}
+
+#[test]
+fn any_bytes_of_a_batch_survive_every_framing() {
+    let server = Server::start(Config::default());
+    let events = proptest::collection::vec(any::<Vec<u8>>(), 1..4);
+    proptest!(ProptestConfig::with_cases(64), |(events in events)| {
+        let body: Vec<u8> = events.iter().flat_map(|event| frame(event, false)).collect();
+        let mut connection = server.connect();
+        connection.send(format!(
+            "POST /channels/a/events?split=lengths HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\
+             Content-Type: application/octet-stream\r\n\r\n",
+            body.len()
+        ));
+        let (after, count) = (server.metric("pushbench_published_total"), events.len());
+        connection.send(&body);
+        let answer = format!(r#"{{"id":{},"count":{count}}}"#, after + count as u64);
+        prop_assert_eq!(connection.response().text(), answer);
+        let expected: Vec<Event> = (after + 1..)
+            .zip(events)
+            .map(|(id, payload)| (id, "message".to_owned(), payload, true))
+            .collect();
+        for &transport in Transport::ALL {
+            let received = receive(&server, transport, after, count);
+            prop_assert_eq!(&received, &expected, "{}", transport);
+        }
+    });
+}
+
+#[test]
+fn text_framings_carry_bytes_in_base64() {
+    let server = Server::start(Config::default());
+    server.tcp("/channels/a/tcp").send(b"\x00\xff\n", true);
+    server.await_metric("pushbench_published_total", 1);
+    let response = server.get("/channels/a/poll");
+    assert_eq!(
+        response.text(),
+        r#"{"events":[{"id":1,"data":"AP8K","base64":true}],"last_event_id":1}"#
+    );
+    let mut sse = server.sse("/channels/a/sse?after=0");
+    assert_eq!(sse.until("\n\n"), "id: 1\nevent: message;base64\ndata: AP8K\n\n");
 }
 
 #[test]

@@ -9,4 +9,5 @@ mod delivery;
 mod inject;
 mod lifetime;
 mod support;
+mod tcp;
 mod websocket;

@@ -196,10 +196,21 @@ impl Connection {
     }
 }
 
+/// A frame as a client of raw TCP sends it.
+pub(crate) fn frame(payload: &[u8], binary: bool) -> Vec<u8> {
+    let header = payload.len() as u32 | u32::from(binary) << 31;
+    [&header.to_be_bytes()[..], payload].concat()
+}
+
 /// A connection that raw TCP has taken over.
 pub(crate) struct FrameReader(pub(crate) Connection);
 
 impl FrameReader {
+    /// Publishes in-band.
+    pub(crate) fn send(&mut self, payload: &[u8], binary: bool) {
+        self.0.send(frame(payload, binary));
+    }
+
     /// Whether the next frame is binary, and its message: empty in a heartbeat.
     pub(crate) fn next(&mut self) -> (bool, Vec<u8>) {
         let header = u32::from_be_bytes(self.0.exactly(4).try_into().unwrap());

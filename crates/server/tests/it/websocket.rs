@@ -95,6 +95,7 @@ fn each_mistake_has_its_close_code() {
         assert_eq!(close_code(&mut socket), code, "{name}");
     }
     assert_eq!(server.metric("pushbench_published_total"), 0);
+    assert_eq!(server.metric("pushbench_streams_rejected_total{transport=\"websocket\"}"), 6);
 }
 
 #[test]

@@ -17,19 +17,20 @@ use humantime::format_duration;
 use jiff::Timestamp;
 use pushbench_wire::Transport;
 
+use super::Unusable;
 use super::bench::{Bench, Interrupted, Ran, Setup};
-use super::check::scenarios_at;
 use super::manifest::{Invocation, Source, free_folder, run_name};
-use super::progress::Progress;
+use super::progress::{Progress, roughly};
 use super::run::Build;
+use super::shorten::{shortenings, trials_to_fit};
 use crate::analysis::regression;
 use crate::engine::planned_length;
 use crate::results::comparison::{COMPARISON_VERSION, ComparedTrial, Role, Stage};
 use crate::results::folder::{self, COMPARISON_FILE};
-use crate::results::model::Setting;
+use crate::results::shortening::Shortening;
 use crate::results::{Comparison, Manifest};
+use crate::scenario::Scenario;
 use crate::scenario::schedule::PlannedTrial;
-use crate::scenario::{Scenario, ScenarioError};
 use build::{Kind, Resolved};
 use plan::{Dice, PlannedPair, Redos};
 pub use stored::compare_stored;
@@ -64,6 +65,10 @@ pub struct CompareOptions {
     pub build: Build,
 }
 
+/// Why a scenario is not compared.
+const ONE_CELL: &str = "compare measures one cell, and this scenario has a [sweep]: compare a copy \
+                        without it, with the values that matter";
+
 /// How a comparison ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compared {
@@ -77,15 +82,10 @@ pub enum Compared {
     Interrupted,
 }
 
-/// Something that cannot be compared, and what to name instead.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unusable(pub String);
-
 /// Measures both builds. What has been measured is on disk after each trial.
 ///
 /// # Errors
-/// A bad scenario ([`ScenarioError`]), an [`Unusable`] build, one that does not build, a machine
+/// A bad scenario ([`crate::scenario::ScenarioError`]), an [`Unusable`] build, one that does not build, a machine
 /// that cannot run it, or files that cannot be written. A trial that fails is no error but a row of
 /// the results.
 pub fn compare(options: &CompareOptions) -> anyhow::Result<Compared> {
@@ -109,11 +109,13 @@ pub fn compare(options: &CompareOptions) -> anyhow::Result<Compared> {
     eprintln!("baseline:  {}, taken for {}", baseline.build.name, baseline.kind);
     eprintln!("candidate: {}, taken for {}", candidate.build.name, candidate.kind);
     let CompareOptions { blocks, max_time, .. } = *options;
-    let fitted =
-        |source: &Source| plan::fitted(&source.scenario, blocks, max_time.mul_f64(PLANNED_SHARE));
+    let fitted = |source: &Source| {
+        let trials = plan::trials(&source.scenario, blocks);
+        trials_to_fit(&source.scenario, trials, max_time.mul_f64(PLANNED_SHARE))
+    };
     let scenarios: Vec<Scenario> = sources.iter().map(fitted).collect();
-    let subscribers = scenarios.iter().map(|scenario| scenario.workload.subscribers).max();
-    let bench = Bench::new(subscribers.unwrap_or_default())?;
+    let sockets = scenarios.iter().map(|scenario| scenario.workload.sockets()).max();
+    let bench = Bench::new(sockets.unwrap_or_default())?;
 
     let seed = options.seed.unwrap_or_else(new_seed);
     let invocation = Invocation {
@@ -128,7 +130,8 @@ pub fn compare(options: &CompareOptions) -> anyhow::Result<Compared> {
         let trials = plan::trials(scenario, blocks);
         let server = (!ours).then_some(&[][..]);
         let mut manifest = invocation.manifest(source, trials, server);
-        manifest.settings.extend(changes(&source.scenario, scenario));
+        let shortenings = shortenings(&source.scenario, scenario);
+        manifest.settings.extend(shortenings.iter().map(Shortening::setting));
         Manifest { seed, server: String::new(), ..manifest }
     });
     let comparison = Comparison {
@@ -160,21 +163,20 @@ pub fn compare(options: &CompareOptions) -> anyhow::Result<Compared> {
     outcome::show(&dir, &comparison)
 }
 
-/// Every scenario of `paths`, of different names.
+/// The scenarios of `paths`, each of one cell. One with a sweep is left out of a folder, and refused
+/// where it is named.
 fn load(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
-    let mut sources: Vec<Source> = Vec::new();
-    for path in paths {
-        let unreadable = |reason| ScenarioError::Unreadable { path: path.clone(), reason };
-        for file in scenarios_at(path).map_err(unreadable)? {
-            let source = Source::load(&file)?;
-            let name = &source.scenario.name;
-            if let Some(other) = sources.iter().find(|other| other.scenario.name == *name) {
-                let [one, two] = [&other.path, &file].map(|path| path.display());
-                let message = format!("{one} and {two} are both called `{name}`: rename one");
-                return Err(Unusable(message).into());
-            }
-            sources.push(source);
+    let mut sources = Source::load_all(paths)?;
+    for source in sources.iter().filter(|source| !source.scenario.sweep.is_empty()) {
+        let message = format!("{}: {ONE_CELL}", source.path.display());
+        if paths.contains(&source.path) {
+            return Err(Unusable(message).into());
         }
+        eprintln!("{message}; left out");
+    }
+    sources.retain(|source| source.scenario.sweep.is_empty());
+    if sources.is_empty() {
+        return Err(Unusable("there is no scenario without a [sweep] to compare".to_owned()).into());
     }
     Ok(sources)
 }
@@ -184,27 +186,6 @@ fn load(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
 fn new_seed() -> u64 {
     // The standard library keys its hash tables from the operating system's randomness.
     RandomState::new().hash_one(()) >> 32
-}
-
-/// What a comparison measures otherwise than a run of the scenario does, as the manifest says it.
-fn changes(asked: &Scenario, fitted: &Scenario) -> Vec<Setting> {
-    let same = |name: &str, both: String| Setting {
-        name: name.to_owned(),
-        server: Some(both.clone()),
-        subscribers: both,
-    };
-    let mut settings = Vec::new();
-    let [asked, fitted] = [asked, fitted].map(|scenario| &scenario.workload);
-    if fitted.idle != asked.idle {
-        settings
-            .push(same("Idle phase", "left out: nothing that is judged is about it".to_owned()));
-    }
-    let [asked, fitted] = [asked, fitted].map(|workload| workload.duration);
-    if fitted != asked {
-        let [asked, fitted] = [asked, fitted].map(format_duration);
-        settings.push(same("Measured time of a trial", format!("{fitted} instead of {asked}")));
-    }
-    settings
 }
 
 /// A comparison in the making.
@@ -364,15 +345,6 @@ fn word(role: Role) -> &'static str {
     }
 }
 
-/// A time that nobody takes for exact.
-fn roughly(time: Duration) -> String {
-    let seconds = time.as_secs_f64().round() as u64;
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        _ => format!("{} min {} s", seconds / 60, seconds % 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -382,20 +354,5 @@ mod tests {
         let seeds = [(); 4].map(|()| new_seed());
         assert!(seeds.iter().any(|seed| *seed != seeds[0]), "{seeds:?}");
         assert!(seeds.iter().all(|seed| *seed < 1 << 53), "{seeds:?}");
-    }
-
-    #[test]
-    fn scenarios_of_one_name_are_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = |name: &str| dir.path().join(name);
-        let text = crate::scenario::template::TEMPLATE;
-        for name in ["a.toml", "b.toml"] {
-            std::fs::write(path(name), text).unwrap();
-        }
-        assert_eq!(load(&[path("a.toml")]).unwrap().len(), 1);
-        let error = load(&[dir.path().to_owned()]).unwrap_err();
-        assert!(error.is::<Unusable>(), "{error}");
-        assert!(error.to_string().contains("b.toml are both called"), "{error}");
-        assert!(load(&[path("c.toml")]).unwrap_err().is::<ScenarioError>());
     }
 }

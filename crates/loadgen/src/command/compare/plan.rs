@@ -2,7 +2,6 @@
 //! blocks and the seed. It measures nothing and looks at no figure.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use pushbench_wire::Transport;
 use rand::RngExt as _;
@@ -10,10 +9,9 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-use crate::engine::{planned_length, samples_for};
+use crate::results::Trial;
 use crate::results::comparison::{ComparedTrial, Role, Stage};
-use crate::results::{Metric, Trial};
-use crate::scenario::{Scenario, Workload};
+use crate::scenario::Scenario;
 
 /// Two trials, one of each build, back to back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -123,47 +121,6 @@ impl Redos {
     }
 }
 
-/// A scenario as a comparison measures it: without the idle phase, if no gate or threshold is about
-/// it, and with a shorter `duration` when `blocks` of it would take longer than `at_most`. It stays
-/// long enough for what the scenario itself is long enough for: the percentiles that are gated or
-/// shown, and an interval of polling.
-pub(super) fn fitted(scenario: &Scenario, blocks: u32, at_most: Duration) -> Scenario {
-    let mut fitted = scenario.clone();
-    let judged = |metric: &dyn Fn(Metric) -> bool| {
-        scenario.gates.iter().any(|gate| metric(gate.metric))
-            || scenario.thresholds.iter().any(|threshold| metric(threshold.metric))
-    };
-    if !judged(&Metric::takes_idle_phase) {
-        fitted.workload.idle = Duration::ZERO;
-    }
-    let trials = trials(&fitted, blocks);
-    let (_, trial) = planned_length(&fitted.workload);
-    let excess = trial.saturating_sub(at_most / trials);
-    if excess.is_zero() {
-        return fitted;
-    }
-    let workload = &mut fitted.workload;
-    // Whole gaps between events, because that is what a window consists of.
-    let events_within = |span: Duration| (span.as_secs_f64() * workload.events_per_second) as u32;
-    let is_high = judged(&|metric| metric == Metric::LatencyP999);
-    let samples = samples_for(if is_high { 0.999 } else { 0.99 });
-    let for_percentile = samples.div_ceil(u64::from(workload.subscribers));
-    let mut least = u32::try_from(for_percentile).unwrap_or(u32::MAX).max(1);
-    if scenario.compare.contains(&Transport::Polling) {
-        least = least.max(events_within(scenario.polling.interval).saturating_add(1));
-    }
-    let events = events_within(workload.duration.saturating_sub(excess)).max(least);
-    workload.duration = lasting(events, workload).min(workload.duration);
-    fitted
-}
-
-/// How long so many events of a channel last.
-fn lasting(events: u32, workload: &Workload) -> Duration {
-    // Rounded up to a millisecond, people read it; an event more is no harm.
-    let ms = f64::from(events) / workload.events_per_second * 1e3;
-    Duration::from_millis((ms - 1e-6).ceil() as u64)
-}
-
 /// How many trials the first stage of a scenario takes, if none is repeated.
 pub(super) fn trials(scenario: &Scenario, blocks: u32) -> u32 {
     scenario.compare.len() as u32 * blocks * 2
@@ -171,11 +128,8 @@ pub(super) fn trials(scenario: &Scenario, blocks: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::results::{Outcome, fixture};
-    use crate::scenario::Gate;
+    use crate::results::{Metric, Outcome, fixture};
 
     fn compared() -> BTreeMap<usize, Vec<Transport>> {
         BTreeMap::from([(0, Transport::ALL.to_vec()), (1, vec![Transport::Sse])])
@@ -282,59 +236,5 @@ mod tests {
             assert!(!redos.grant(pair, &found(outcomes, 0.0), 8));
         }
         assert!(!redos.grant(pair, &found([Outcome::Invalid, Outcome::Valid], 1.0), 8));
-    }
-
-    fn default_scenario() -> Scenario {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/default.toml");
-        Scenario::load(path.as_ref()).unwrap().0
-    }
-
-    fn length(scenario: &Scenario, blocks: u32) -> Duration {
-        planned_length(&scenario.workload).1 * trials(scenario, blocks)
-    }
-
-    #[test]
-    fn the_default_scenario_takes_six_minutes_at_most() {
-        let at_most = Duration::from_secs(360);
-        let scenario = default_scenario();
-        let fitted = fitted(&scenario, 8, at_most);
-        assert!(length(&fitted, 8) <= at_most, "{:?}", length(&fitted, 8));
-        assert!(length(&fitted, 8) > at_most.mul_f64(0.95), "no shorter than it must be");
-        assert!(fitted.workload.duration < scenario.workload.duration);
-        assert!(fitted.workload.deliveries() >= samples_for(0.99));
-    }
-
-    #[test]
-    fn what_is_gated_is_measured() {
-        let mut scenario = default_scenario();
-        assert_eq!(fitted(&scenario, 8, Duration::MAX).workload.idle, Duration::ZERO);
-        let metric = Metric::StandingServerCpu;
-        scenario.gates.push(Gate { metric, share: 0.1, floor: 0.0 });
-        assert_eq!(fitted(&scenario, 8, Duration::MAX), scenario);
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_shortened_stays_a_scenario(
-            subscribers in 1..2_000_u32,
-            events_per_second in 0.05..500.0,
-            duration_ms in 1_000..60_000_u64,
-            blocks in 5..=10_u32,
-            at_most_s in 1..600_u64,
-        ) {
-            let mut scenario = default_scenario();
-            scenario.workload.subscribers = subscribers;
-            scenario.workload.events_per_second = events_per_second;
-            scenario.workload.duration = Duration::from_millis(duration_ms);
-            let fitted = fitted(&scenario, blocks, Duration::from_secs(at_most_s));
-            let (before, after) = (&scenario.workload, &fitted.workload);
-            prop_assert!(after.duration <= before.duration);
-            prop_assert!(after.duration >= scenario.polling.interval);
-            prop_assert!(after.events_per_channel() >= 1);
-            let needed = samples_for(0.99);
-            prop_assert!(after.deliveries() >= needed.min(before.deliveries()));
-            let same = Workload { duration: before.duration, idle: before.idle, ..after.clone() };
-            prop_assert_eq!(&same, before, "nothing else changes");
-        }
     }
 }

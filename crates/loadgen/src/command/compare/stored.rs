@@ -17,6 +17,14 @@ use crate::results::folder;
 pub fn compare_stored(baseline: &Path, candidate: &Path) -> anyhow::Result<Compared> {
     let load = |dir| folder::load(dir).map_err(|error| Unusable(format!("{error:#}")));
     let ((old, _), (new, _)) = (load(baseline)?, load(candidate)?);
+    for (dir, run) in [(baseline, &old), (candidate, &new)] {
+        if !run.manifest.cells.is_empty() {
+            let dir = dir.display();
+            let message =
+                format!("{dir}: this run is of a sweep, and only runs of one cell compare");
+            return Err(Unusable(message).into());
+        }
+    }
     let advice = advise(&old, &new).map_err(|error| {
         let hint = "measure both builds in one go with --baseline and --candidate";
         Unusable(format!("{} and {}: {error}; {hint}", baseline.display(), candidate.display()))
@@ -59,12 +67,13 @@ fn text(advice: &[Advice]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::model::SweptCell;
     use crate::results::{Metric, fixture};
 
     #[test]
     fn stored_runs_pass_regress_or_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let [a, b, c] = ["a", "b", "c"].map(|name| dir.path().join(name));
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| dir.path().join(name));
         let (run, log) = fixture::run();
         folder::save(&a, &run, &log).unwrap();
         assert_eq!(compare_stored(&a, &a).unwrap(), Compared::Passed);
@@ -77,7 +86,11 @@ mod tests {
         let mut other = run;
         other.manifest.machine.cores = 64;
         folder::save(&c, &other, &log).unwrap();
-        for refused in [&c, &dir.path().join("nowhere")] {
+        let (mut swept, log) = fixture::run();
+        let name = "subscribers=50".to_owned();
+        swept.manifest.cells.push(SweptCell { name, settings: Vec::new() });
+        folder::save(&d, &swept, &log).unwrap();
+        for refused in [&c, &d, &dir.path().join("nowhere")] {
             let error = compare_stored(&a, refused).unwrap_err();
             assert!(error.is::<Unusable>(), "{error}");
         }

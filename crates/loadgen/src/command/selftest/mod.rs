@@ -52,12 +52,12 @@ pub fn selftest(options: &SelftestOptions) -> anyhow::Result<SelftestResult> {
         .filter(is_chosen)
         .map(|&check| Experiment::of(check, options.comparisons))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let subscribers = experiments.iter().map(|of| of.scenario.workload.subscribers).max();
+    let sockets = experiments.iter().map(|of| of.scenario.workload.sockets()).max();
     let mut progress = Progress::without_trials();
     for experiment in &experiments {
         progress.plan(&experiment.scenario.workload, experiment.trials());
     }
-    let mut lab = Lab::new(Bench::new(subscribers.unwrap_or_default())?, progress, options.seed);
+    let mut lab = Lab::new(Bench::new(sockets.unwrap_or_default())?, progress, options.seed);
     let mut rows = Vec::new();
     let mut is_interrupted = false;
     for experiment in &experiments {

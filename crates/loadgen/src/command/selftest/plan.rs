@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_laws_have_enough_events() {
-        let deliveries = |check| Experiment::of(check, 1).unwrap().scenario.workload.deliveries();
+        let deliveries = |check| Experiment::of(check, 1).unwrap().scenario.deliveries();
         assert!(deliveries(Check::Uniform) >= 5_000);
         assert!(deliveries(Check::Stall) >= 5_000);
         let window = Experiment::of(Check::Stall, 1).unwrap().scenario.workload.duration;

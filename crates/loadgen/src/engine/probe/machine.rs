@@ -21,6 +21,18 @@ fn socket_pages(sockstat: &str) -> Option<u64> {
     words.nth(1)?.parse().ok()
 }
 
+/// How many ports connections from this machine to one address can have: reads
+/// `net.ipv4.ip_local_port_range`.
+pub(crate) fn local_ports() -> Option<u64> {
+    port_range(&fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?)
+}
+
+fn port_range(text: &str) -> Option<u64> {
+    let mut ends = text.split_whitespace().map(|end| end.parse::<u64>().ok());
+    let (first, last) = (ends.next()??, ends.next()??);
+    (last + 1).checked_sub(first)
+}
+
 /// What the manifest says about the machine.
 pub(crate) fn machine(cores: &Cores) -> Machine {
     let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
@@ -45,6 +57,14 @@ pub(crate) fn machine(cores: &Cores) -> Machine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ports() {
+        assert_eq!(port_range("32768\t60999\n"), Some(28_232));
+        assert_eq!(port_range("9 1"), None);
+        assert_eq!(port_range("x"), None);
+        assert!(local_ports().is_some_and(|ports| ports > 1_000));
+    }
 
     #[test]
     fn socket_memory() {

@@ -9,7 +9,7 @@ mod threads;
 
 pub(crate) use cores::Cores;
 pub(crate) use instructions::EventCounter;
-pub(crate) use machine::{machine, socket_memory_bytes};
+pub(crate) use machine::{local_ports, machine, socket_memory_bytes};
 pub(crate) use machine_time::MachineTime;
 pub(crate) use process::{
     CpuClock, CpuTicks, Memory, OTHER_FILES, memory_of, reserve_files, reset_memory_peak,

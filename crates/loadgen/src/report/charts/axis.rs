@@ -50,6 +50,30 @@ pub(super) fn decades(values: impl Iterator<Item = f64>) -> Option<Axis> {
     })
 }
 
+/// A logarithmic axis, in powers of ten, from the mark below the least of `values` to the one above
+/// the greatest, with marks at 1, 2 and 5 times each power; none if no value is above 0.
+pub(super) fn logarithmic(values: impl Iterator<Item = f64>) -> Option<Axis> {
+    // Whatever is beyond these is no load, and would only overflow.
+    let values = values.filter(|value| (1e-9..=1e12).contains(value));
+    let ends = values.fold(None, |ends: Option<(f64, f64)>, value| {
+        Some(ends.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
+    });
+    let (low, high) = ends?;
+    let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
+    let marks: Vec<f64> = decades
+        .flat_map(|decade| [1.0, 2.0, 5.0].map(|times| times * 10_f64.powi(decade)))
+        .collect();
+    let first = marks.iter().rposition(|mark| *mark <= low).unwrap_or(0);
+    let last = marks.iter().position(|mark| *mark >= high).unwrap_or(marks.len() - 1);
+    let last = last.max(first + 1).min(marks.len() - 1);
+    let marks: Vec<f64> = marks[first..=last].iter().map(|mark| mark.log10()).collect();
+    // Three decades of marks fill an axis.
+    let is_wide = marks.len() > 10;
+    let is_power = |mark: &f64| (mark - mark.round()).abs() < 1e-9;
+    let (bold, minor) = marks.iter().partition(|mark| !is_wide || is_power(mark));
+    Some(Axis { range: marks[0]..marks[marks.len() - 1], marks: bold, minor })
+}
+
 /// A linear axis from 0 that holds `highest`, in about six steps of 1, 2 or 5 times a power of ten.
 pub(super) fn steps(highest: f64) -> Axis {
     // Whatever is beyond this is no measurement, and would only overflow.
@@ -123,6 +147,19 @@ mod tests {
     }
 
     #[test]
+    fn logarithmic_axes_end_at_a_mark() {
+        let marks = |values: &[f64]| -> Vec<f64> {
+            let axis = logarithmic(values.iter().copied()).unwrap();
+            axis.marks.iter().map(|mark| (10_f64.powf(*mark) * 1e3).round() / 1e3).collect()
+        };
+        assert_eq!(marks(&[25.0, 180.0]), [20.0, 50.0, 100.0, 200.0]);
+        assert_eq!(marks(&[0.3, 0.3]), [0.2, 0.5]);
+        assert_eq!(marks(&[10.0]), [10.0, 20.0]);
+        assert_eq!(marks(&[3.0, 40_000.0]), [10.0, 100.0, 1_000.0, 10_000.0]);
+        assert!(logarithmic([0.0, -1.0, f64::NAN].into_iter()).is_none());
+    }
+
+    #[test]
     fn steps_are_round() {
         assert_eq!(steps(21_500.0).marks, [0.0, 5e3, 10e3, 15e3, 20e3, 25e3]);
         assert_eq!(steps(402.0).marks.last(), Some(&500.0));
@@ -168,6 +205,11 @@ mod tests {
             prop_assert!((2..=12).contains(&axis.marks.len()) && axis.range.end.is_finite());
             if value < 1e18 {
                 prop_assert!(axis.range.end >= value * 0.999_999);
+            }
+            if let Some(axis) = logarithmic(std::iter::once(value)) {
+                let slack = 1e-9;
+                let range = axis.range.start - slack..=axis.range.end + slack;
+                prop_assert!(range.contains(&value.log10()) && axis.range.start < axis.range.end);
             }
             if let Some(axis) = decades(std::iter::once(value)) {
                 prop_assert!(axis.marks.len() >= 2);

@@ -5,12 +5,14 @@ mod bars;
 mod bitmap;
 mod blocks;
 mod bytes;
+mod capacity;
 mod cpu;
 pub(super) mod history;
 mod memory;
 mod over_time;
 mod spectrum;
 mod style;
+mod sweep;
 
 use anyhow::{Context as _, anyhow};
 use plotters::coord::Shift;
@@ -21,6 +23,8 @@ use crate::analysis::Cell;
 use crate::results::Metric;
 
 pub(crate) use blocks::{Blocks, Dots};
+pub(crate) use capacity::LatencyByLoad;
+pub(crate) use sweep::Curves;
 
 /// A figure of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

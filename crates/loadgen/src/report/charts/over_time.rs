@@ -2,6 +2,7 @@
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, VPos};
 
 use super::style::{self, GRID, INK, SECONDARY, TEXT_SIZE};
 use super::{Drawn, Figure, axis};
@@ -19,6 +20,7 @@ pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cel
     let Some(y) = axis::decades(latencies.map(|ns| ns as f64)) else {
         return style::no_data(&body, "No data: no valid trial recorded a latency");
     };
+    let (bottom, top) = (y.range.start, y.range.end);
     let x = axis::steps(points().map(|at| at.at_s).fold(0.0, f64::max));
     let mut chart = ChartBuilder::on(&body)
         .margin_right(70)
@@ -37,6 +39,16 @@ pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cel
         .y_label_formatter(&|power| quantity::mark(Metric::LatencyP50, 10_f64.powf(*power)))
         .draw()?;
     let on_root = area.strip_coord_spec();
+    for (index, phase) in curves().next().iter().flat_map(|of| &of.latency.phases).enumerate() {
+        let (left, top) = chart.backend_coord(&(phase.from_s, top));
+        let (_, bottom) = chart.backend_coord(&(phase.from_s, bottom));
+        if index > 0 {
+            let edge = PathElement::new(vec![(left, top), (left, bottom)], INK.mix(0.4));
+            on_root.draw(&edge)?;
+        }
+        let name = style::anchored(TEXT_SIZE - 4, HPos::Left, VPos::Bottom);
+        on_root.draw(&Text::new(phase.name.clone(), (left + 6, top - 2), name))?;
+    }
     for of in curves() {
         let pixel = |at_s: f64, ns: u64| chart.backend_coord(&(at_s, (ns as f64).max(1.0).log10()));
         let over_time = &of.latency.over_time;

@@ -173,6 +173,16 @@ pub(super) fn marker<DB: DrawingBackend>(
     }
 }
 
+/// A ring in the colour of a transport, in pixels: the mark of what did not come up to expectations.
+pub(super) fn ring<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    transport: Transport,
+    at: (i32, i32),
+) -> Drawn<DB> {
+    const RADIUS: i32 = 10;
+    area.draw(&Circle::new(at, RADIUS, look(transport).colour.stroke_width(4)))
+}
+
 /// Says in the middle of an area that there is nothing to show.
 pub(super) fn no_data<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, why: &str) -> Drawn<DB> {
     let (width, height) = area.dim_in_pixel();

@@ -118,7 +118,7 @@ fn scenario_view(
             false => String::new(),
         },
         table: TableView {
-            transports: sheet.rows.iter().map(|row| row.transport.name()).collect(),
+            transports: sheet.rows.iter().filter_map(|row| Some(row.transport?.name())).collect(),
             sheet,
         },
         picture,

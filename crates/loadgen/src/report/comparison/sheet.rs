@@ -22,26 +22,19 @@ pub(super) fn sheet<'a>(cells: impl Iterator<Item = &'a GatedCell>, bars: bool) 
     let cells: Vec<_> = cells.collect();
     let row = |cell: &&GatedCell| Row {
         name: words::short_subject(cell),
-        transport: cell.transport,
+        transport: Some(cell.transport),
         entries: entries(cell, bars),
     };
     Sheet {
         title: "Figures".to_owned(),
         note: NOTE.to_owned(),
         subject: "figure",
-        columns: if bars {
-            vec![
-                "change",
-                "of the gate",
-                "gate",
-                "blocks\nworse",
-                "baseline",
-                "candidate",
-                "verdict",
-            ]
-        } else {
-            vec!["change", "gate", "blocks\nworse", "baseline", "candidate", "verdict"]
-        },
+        columns: ["change"]
+            .into_iter()
+            .chain(bars.then_some("of the gate"))
+            .chain(["gate", "blocks\nworse", "baseline", "candidate", "verdict"])
+            .map(str::to_owned)
+            .collect(),
         rows: cells.iter().map(row).collect(),
     }
 }

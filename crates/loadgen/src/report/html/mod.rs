@@ -5,12 +5,11 @@ mod tables;
 use anyhow::Context as _;
 use askama::Template;
 
-use super::charts::{Figure, Trials};
-use super::sheet;
-use super::{quantity, thresholds, words};
-use crate::analysis::{Accounts, Analysis, Cell};
+use super::charts::{Figure, Trials, svg};
+use super::{published, quantity, sheet, sweep, thresholds, words};
+use crate::analysis::{Accounts, Analysis, Cell, Sweep};
 use crate::results::{Metric, Outcome, Run, Trial};
-use tables::{TableView, tables};
+use tables::{SweepTable, TableView, sweep_tables, tables};
 
 /// What the table of trials shows, in the order in which a reader asks; the last two say how far
 /// lateness of the publisher is in the figures.
@@ -34,6 +33,7 @@ const DATA_LIMIT: usize = 60_000;
 const TRIALS_LIMIT: usize = 50;
 const CONCERNS_LIMIT: usize = 30;
 const THRESHOLDS_LIMIT: usize = 60;
+const FINDINGS_LIMIT: usize = 60;
 /// The longest text from outside, in characters.
 const NOTE_LIMIT: usize = 300;
 const TEXT_LIMIT: usize = 20_000;
@@ -44,18 +44,39 @@ struct Page<'a> {
     run: &'a Run,
     /// Of the table of trials.
     columns: Vec<&'static str>,
+    /// None of a sweep.
     cells: Vec<CellView<'a>>,
+    sweep: Option<SweepView>,
+    /// Whether there are several cells.
+    several: bool,
     description: String,
     command: String,
     scenario: String,
     thresholds: Vec<thresholds::Line>,
     thresholds_left_out: usize,
+    published: Vec<published::Row>,
+    published_left_out: usize,
+    published_title: &'static str,
+    published_note: &'static str,
     concerns: Vec<String>,
     concerns_left_out: usize,
     trials: Vec<TrialView>,
     trials_left_out: usize,
     environment: Vec<(&'static str, String)>,
     data: Option<String>,
+}
+
+struct SweepView {
+    headline: String,
+    findings: Vec<String>,
+    findings_left_out: usize,
+    metrics: Vec<MetricView>,
+}
+
+/// A metric over all cells.
+struct MetricView {
+    table: SweepTable,
+    figure: Option<FigureView>,
 }
 
 struct CellView<'a> {
@@ -91,13 +112,15 @@ struct TrialView {
 pub(super) fn page(run: &Run, analysis: &Analysis) -> anyhow::Result<String> {
     let several = analysis.cells.len() > 1;
     let mut cells = Vec::new();
-    for (index, cell) in analysis.cells.iter().enumerate() {
+    let shown = if analysis.sweep.is_some() { &[][..] } else { &analysis.cells[..] };
+    for (index, cell) in shown.iter().enumerate() {
         cells.push(cell_view(run, cell, several, index)?);
     }
     let concerns = words::concerns(run, analysis);
     let mut thresholds = thresholds::lines(&analysis.thresholds);
     let thresholds_left_out = thresholds.len().saturating_sub(THRESHOLDS_LIMIT);
     thresholds.truncate(THRESHOLDS_LIMIT);
+    let (published, published_left_out) = published::rows(analysis, published::LIMIT);
     let page = Page {
         run,
         description: shortened(&run.manifest.scenario.description, TEXT_LIMIT / 10),
@@ -105,8 +128,14 @@ pub(super) fn page(run: &Run, analysis: &Analysis) -> anyhow::Result<String> {
         scenario: shortened(&run.manifest.scenario.text, TEXT_LIMIT),
         columns: TRIAL_COLUMNS.iter().map(|(heading, _)| *heading).collect(),
         cells,
+        sweep: analysis.sweep.as_ref().map(|found| sweep_view(analysis, found)).transpose()?,
+        several,
         thresholds,
         thresholds_left_out,
+        published,
+        published_left_out,
+        published_title: published::TITLE,
+        published_note: published::NOTE,
         concerns_left_out: concerns.len().saturating_sub(CONCERNS_LIMIT),
         concerns: concerns
             .iter()
@@ -149,6 +178,33 @@ pub(crate) fn shortened(text: &str, longest: usize) -> String {
 fn embeddable(run: &Run) -> anyhow::Result<String> {
     let json = serde_json::to_string(run).context("cannot write the run as JSON")?;
     Ok(json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"))
+}
+
+fn sweep_view(analysis: &Analysis, found: &Sweep) -> anyhow::Result<SweepView> {
+    let findings: Vec<_> =
+        sweep::findings(analysis, found).iter().map(|text| unbroken(text)).collect();
+    let mut charts = sweep::charts(analysis, found).into_iter();
+    let mut metrics = Vec::new();
+    for (metric, table) in sweep_tables(analysis) {
+        let figure = match charts.next() {
+            Some((_, curves)) => Some(FigureView {
+                id: format!("sweep-{}", metric.name()),
+                title: words::title(metric),
+                caption: "Lower is better. A bar is the interval of the median, where blocks are \
+                          enough for one; an axis is logarithmic where values span tenfold or more.",
+                alternative: curves.alternative(),
+                svg: svg(&curves)?,
+            }),
+            None => None,
+        };
+        metrics.push(MetricView { table, figure });
+    }
+    Ok(SweepView {
+        headline: sweep::headline(found),
+        findings_left_out: findings.len().saturating_sub(FINDINGS_LIMIT),
+        findings: findings.into_iter().take(FINDINGS_LIMIT).collect(),
+        metrics,
+    })
 }
 
 fn cell_view<'a>(
@@ -236,6 +292,7 @@ fn environment(run: &Run) -> Vec<(&'static str, String)> {
 mod tests {
     use super::*;
     use crate::analysis::analyse;
+    use crate::results::model::{SweptCell, SweptValue};
     use crate::results::{LatencyLog, fixture};
 
     fn rendered(run: &Run) -> String {
@@ -285,6 +342,24 @@ mod tests {
     }
 
     #[test]
+    fn a_sweep_shows_each_metric_over_its_cells() {
+        let run = sweep::tests::swept_run();
+        let html = page(&run, &analyse(&run, &LatencyLog::default())).unwrap();
+        for text in [
+            "<p class=\"headline\">A sweep of events_per_second (0.2, 1, 5, 20).</p>",
+            "takes more server CPU per delivery than SSE; below, it is the other way round.</li>",
+            "data-cell=\"events_per_second=5\" data-transport=\"sse\" data-metric=\"latency_p50\"",
+            "aria-label=\"Server CPU per second by events_per_second. Polling: ",
+            "<th scope=\"col\">Cell</th>",
+        ] {
+            assert!(html.contains(text), "{text} is missing: {html}");
+        }
+        assert_eq!(html.matches("<svg ").count(), 4, "one for each metric that was measured");
+        assert!(!html.contains("No trial ran") && !html.contains("least with"));
+        assert!(html.len() < 250_000, "{} bytes", html.len());
+    }
+
+    #[test]
     fn thresholds_stand_before_the_comparison() {
         let html = rendered(&thresholds::tests::run());
         let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text} is missing"));
@@ -293,6 +368,18 @@ mod tests {
         assert!(place(crossed) < place("<h2>Comparison"));
         assert!(place(crossed) < place("<li><span>✓ sse.lost: count==0 is kept: 0</span>"));
         assert!(!rendered(&fixture::run().0).contains("id=\"thresholds\""), "none were asked for");
+    }
+
+    #[test]
+    fn published_figures_stand_beside_ours_and_are_escaped() {
+        let html = rendered(&published::tests::run("<script>alert(1)</script>\"|&"));
+        assert!(html.contains("<h2 id=\"published\">Published and measured</h2>"), "{html}");
+        assert!(html.contains("orders of magnitude"), "{html}");
+        let row = "<th scope=\"row\">SSE</th><td class=\"text\">Latency p50</td><td>22.3 ms</td><td>416 µs\
+                   <small>410–422</small></td><td class=\"text\">&#60;script&#62;alert(1)";
+        assert!(html.contains(row), "{html}");
+        assert!(!html.contains("<script>alert"), "nothing breaks out");
+        assert!(!rendered(&fixture::run().0).contains("id=\"published\""), "none are known");
     }
 
     #[test]
@@ -312,8 +399,18 @@ mod tests {
             *text = hostile.to_owned();
         }
         run.trials.iter_mut().for_each(|trial| trial.cell = hostile.to_owned());
+        let own = SweptValue { key: hostile.to_owned(), value: hostile.to_owned() };
+        for settings in [Vec::new(), vec![own]] {
+            run.manifest.cells = vec![SweptCell { name: hostile.to_owned(), settings }];
+            assert_no_markup(&run);
+        }
+        run.manifest.cells.clear();
         run.trials[0].outcome = Outcome::Failed { reason: hostile.to_owned() };
-        let html = rendered(&run);
+        assert_no_markup(&run);
+    }
+
+    fn assert_no_markup(run: &Run) {
+        let html = rendered(run);
         assert!(
             !html.contains("<script>alert") && !html.contains("</pre><script"),
             "nothing breaks out"

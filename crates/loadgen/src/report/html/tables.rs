@@ -1,7 +1,11 @@
 //! The page's tables: sheets with bars, and with the estimates as they were computed.
 
-use crate::analysis::{Cell, Figures};
+use pushbench_wire::Transport;
+
+use crate::analysis::{Analysis, Cell, Figures};
 use crate::report::sheet::{self, Entry, Sheet};
+use crate::report::sweep;
+use crate::results::Metric;
 
 pub(super) struct TableView {
     pub(super) sheet: Sheet,
@@ -28,11 +32,7 @@ pub(super) struct FieldView {
 
 /// The tables of a cell, the comparison first.
 pub(super) fn tables(cell: &Cell) -> Vec<TableView> {
-    let comparison = Some(sheet::comparison(cell));
-    let against = sheet::against_reference(cell);
-    let wire = Some(sheet::wire(cell));
-    let shown = [comparison, against, sheet::standing(cell), wire, sheet::theory(cell)];
-    let shown = shown.into_iter().flatten().map(|sheet| (sheet, false));
+    let shown = sheet::shown(cell).into_iter().map(|sheet| (sheet, false));
     let pairs = (cell.transports.len() > 2).then(|| sheet::pairs(cell));
     let folded = pairs.into_iter().chain([sheet::sides(cell)]).map(|sheet| (sheet, true));
     let mut tables: Vec<_> =
@@ -53,23 +53,48 @@ fn table_view(cell: &Cell, mut sheet: Sheet, folded: bool) -> TableView {
     let greatest: Vec<f64> =
         (0..sheet.columns.len()).map(|column| medians(column).fold(0.0, f64::max)).collect();
     let rows = std::mem::take(&mut sheet.rows).into_iter().map(|row| {
+        let transport = row.transport.map_or("", Transport::name);
         let fields = row.entries.into_iter().zip(&greatest).map(|(entry, greatest)| FieldView {
             bar: entry
                 .figure
                 .filter(|_| *greatest > 0.0)
                 .map(|(_, estimate)| (100.0 * estimate.median / greatest).clamp(0.0, 100.0)),
-            data: data(cell, row.transport.name(), &entry),
+            data: data(cell, transport, &entry),
             entry,
         });
-        RowView {
-            transport: row.transport.name(),
-            detail: String::new(),
-            name: row.name,
-            fields: fields.collect(),
-        }
+        RowView { transport, detail: String::new(), name: row.name, fields: fields.collect() }
     });
     let rows = rows.collect();
     TableView { sheet, folded, rows }
+}
+
+/// A table of a sweep: a row for each cell, a column for each transport.
+pub(super) struct SweepTable {
+    pub(super) sheet: Sheet,
+    /// Those of the columns.
+    pub(super) transports: Vec<&'static str>,
+    pub(super) rows: Vec<RowView>,
+}
+
+/// The tables of a sweep by their metrics.
+pub(super) fn sweep_tables(analysis: &Analysis) -> Vec<(Metric, SweepTable)> {
+    let transports: Vec<_> = sweep::transports(analysis).into_iter().map(Transport::name).collect();
+    let table = |mut sheet: Sheet| {
+        let rows = std::mem::take(&mut sheet.rows).into_iter().zip(&analysis.cells);
+        let rows = rows.map(|(row, cell)| {
+            let fields = row.entries.into_iter().zip(&transports).map(|(entry, transport)| {
+                FieldView { bar: None, data: data(cell, transport, &entry), entry }
+            });
+            RowView {
+                transport: "",
+                detail: String::new(),
+                fields: fields.collect(),
+                name: row.name,
+            }
+        });
+        SweepTable { rows: rows.collect(), transports: transports.clone(), sheet }
+    };
+    sweep::sheets(analysis).into_iter().map(|(metric, sheet)| (metric, table(sheet))).collect()
 }
 
 fn data(cell: &Cell, transport: &str, entry: &Entry) -> Vec<(&'static str, String)> {

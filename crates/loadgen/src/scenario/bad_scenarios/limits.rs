@@ -1,4 +1,4 @@
-//! The same of thresholds and gates.
+//! The same of thresholds, objectives and gates.
 
 use super::*;
 
@@ -49,13 +49,13 @@ sse.latency = ["p(99)<25ms"]
         ["[polling]" => r#"[thresholds]
 "sse.latency" = []
 [polling]"#]
-        r#"bad.toml:12: `sse.latency` has no threshold: write one or remove it"#
+        r#"bad.toml:12: `sse.latency` has no comparison: write one or remove it"#
 
     threshold_without_a_comparison:
         ["[polling]" => r#"[thresholds]
 "sse.latency" = ["p(99)"]
 [polling]"#]
-        r#"bad.toml:12: a threshold must be a comparison such as "p(99)<25ms", found "p(99)""#
+        r#"bad.toml:12: `latency` takes comparisons such as "p(99)<25ms", found "p(99)""#
 
     threshold_with_another_operator:
         ["[polling]" => r#"[thresholds]
@@ -116,6 +116,39 @@ sse.latency = ["p(99)<25ms"]
 "*.lost" = ["count==0ms"]
 [polling]"#]
         r#"bad.toml:12: `lost` must be compared with a number without a unit, such as "0", found "0ms""#
+
+    objective_of_a_metric_misspelt:
+        ["[polling]" => r#"[objectives]
+"sse.latancy" = ["p(99)<25ms"]
+[polling]"#]
+        r#"bad.toml:12: there is no metric `latancy`: did you mean `latency`?"#
+
+    objective_without_a_comparison:
+        ["[polling]" => r#"[objectives]
+"latency" = ["p(99)"]
+"*.lost" = []
+[polling]"#]
+        r#"bad.toml:12: `latency` takes comparisons such as "p(99)<25ms", found "p(99)"
+bad.toml:13: `*.lost` has no comparison: write one or remove it"#
+
+    objective_of_a_transport_that_is_left_out:
+        [r#"name = "bad""# => r#"name = "bad"
+compare = ["sse"]"#]
+        ["[polling]" => r#"[objectives]
+"websocket.latency" = ["p(99)<25ms"]
+[polling]"#]
+        r#"bad.toml:13: `websocket.latency` would never be measured, as `compare` leaves out "websocket": add it there, or remove this"#
+
+    objective_that_is_no_list:
+        ["[polling]" => r#"[objectives]
+"sse.latency" = "p(99)<25ms"
+[polling]"#]
+        r#"bad.toml:12: `sse.latency` must be a list of text in quotes, found "p(99)<25ms""#
+
+    objectives_misspelt:
+        ["[polling]" => "[objective]
+[polling]"]
+        "bad.toml:11: a scenario has no key `objective`: did you mean `objectives`?"
 
     gate_of_a_metric_misspelt:
         ["[polling]" => r#"[gates]

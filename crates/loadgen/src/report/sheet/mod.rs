@@ -1,15 +1,17 @@
 //! The tables of a report, the same on a terminal, in Markdown and on the page: what stands in them
 //! is said here, how it looks is the renderers'.
 
+mod traffic;
+
 use pushbench_wire::Transport;
 
-use super::{quantity, words};
+use super::{objectives, quantity, words};
 use crate::analysis::{
     Accounts, Cell, Estimate, Figures, Interval, Law, Prediction, RANKED, Ratio,
 };
 use crate::results::{Metric, Trial};
 
-/// A table: one row per transport or pair of them.
+/// A table: one row per transport, pair of them or cell of a sweep.
 pub(crate) struct Sheet {
     /// What it is about.
     pub(crate) title: String,
@@ -18,14 +20,15 @@ pub(crate) struct Sheet {
     /// The heading of the first column: what each row is about.
     pub(crate) subject: &'static str,
     /// The headings behind the first column; a line break where a narrow table may break them.
-    pub(crate) columns: Vec<&'static str>,
+    pub(crate) columns: Vec<String>,
     pub(crate) rows: Vec<Row>,
 }
 
 /// One row.
 pub(crate) struct Row {
     pub(crate) name: String,
-    pub(crate) transport: Transport,
+    /// Whose row it is, if it is one transport's.
+    pub(crate) transport: Option<Transport>,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -99,11 +102,26 @@ const RATIOS: [&str; RANKED.len()] = [
     "memory\n/sub",
 ];
 
+/// What every renderer shows of a cell: the comparison first.
+pub(crate) fn shown(cell: &Cell) -> Vec<Sheet> {
+    let sheets = [
+        Some(comparison(cell)),
+        objectives::sheet(cell),
+        against_reference(cell),
+        traffic::phases(cell),
+        traffic::echoes(cell),
+        standing(cell),
+        Some(wire(cell)),
+        theory(cell),
+    ];
+    sheets.into_iter().flatten().collect()
+}
+
 /// What was measured, with intervals.
 pub(crate) fn comparison(cell: &Cell) -> Sheet {
     let note = format!("Medians over blocks{}.", below(levels(cell)));
     let mut sheet = figures(cell, &COMPARED, "Figures", &note);
-    sheet.columns.insert(2, "delivered");
+    sheet.columns.insert(2, "delivered".to_owned());
     for (row, of) in sheet.rows.iter_mut().zip(&cell.transports) {
         row.entries.insert(2, delivered(of.accounts));
     }
@@ -111,7 +129,7 @@ pub(crate) fn comparison(cell: &Cell) -> Sheet {
 }
 
 /// What idle subscribers cost; none when nothing was measured before the first event.
-pub(crate) fn standing(cell: &Cell) -> Option<Sheet> {
+fn standing(cell: &Cell) -> Option<Sheet> {
     let sheet = figures(
         cell,
         &STANDING,
@@ -124,7 +142,7 @@ pub(crate) fn standing(cell: &Cell) -> Option<Sheet> {
 }
 
 /// What a delivery puts on the wire, both ways.
-pub(crate) fn wire(cell: &Cell) -> Sheet {
+fn wire(cell: &Cell) -> Sheet {
     let note = "Per delivery, both ways, with all that is sent besides, acknowledgements too. TCP counts the \
                 segments; the size of their headers is estimated.";
     figures(cell, &WIRE, "On the wire", note)
@@ -140,20 +158,20 @@ pub(crate) fn sides(cell: &Cell) -> Sheet {
 fn figures(cell: &Cell, columns: &[(&'static str, Metric)], title: &str, note: &str) -> Sheet {
     let row = |of: &Figures| Row {
         name: of.transport.label().to_owned(),
-        transport: of.transport,
+        transport: Some(of.transport),
         entries: columns.iter().map(|(_, metric)| value(of, *metric)).collect(),
     };
     Sheet {
         title: title.to_owned(),
         note: note.to_owned(),
         subject: "transport",
-        columns: columns.iter().map(|(title, _)| *title).collect(),
+        columns: columns.iter().map(|(title, _)| (*title).to_owned()).collect(),
         rows: cell.transports.iter().map(row).collect(),
     }
 }
 
 /// Every transport against the last, which is the yardstick if that was measured.
-pub(crate) fn against_reference(cell: &Cell) -> Option<Sheet> {
+fn against_reference(cell: &Cell) -> Option<Sheet> {
     let reference = cell.reference()?;
     let rows: Vec<Row> = cell
         .transports
@@ -165,7 +183,7 @@ pub(crate) fn against_reference(cell: &Cell) -> Option<Sheet> {
         title: format!("Times {}", words::inline(reference)),
         note: format!("Ratios within blocks{}.", below(ratio_levels(cell))),
         subject: "transport",
-        columns: RATIOS.to_vec(),
+        columns: RATIOS.map(str::to_owned).to_vec(),
         rows,
     })
 }
@@ -186,13 +204,13 @@ pub(crate) fn pairs(cell: &Cell) -> Sheet {
             below(ratio_levels(cell))
         ),
         subject: "transports",
-        columns: RATIOS.to_vec(),
+        columns: RATIOS.map(str::to_owned).to_vec(),
         rows,
     }
 }
 
 /// Measured beside predicted latency; none where theory has no answer.
-pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
+fn theory(cell: &Cell) -> Option<Sheet> {
     let is_predicted = |metric: &Metric| cell.predictions.iter().any(|of| of.metric == *metric);
     // Of a uniform law the mean is the median.
     let metrics: Vec<Metric> = match is_only_uniform(cell) {
@@ -216,7 +234,7 @@ pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
             let law = Entry { text: law.words().to_owned(), ..Entry::default() };
             Some(Row {
                 name: of.transport.label().to_owned(),
-                transport: of.transport,
+                transport: Some(of.transport),
                 entries: entries.chain([law]).collect(),
             })
         })
@@ -234,6 +252,7 @@ pub(crate) fn theory(cell: &Cell) -> Option<Sheet> {
                 _ => ["p99\ntheory", "p99", "off by"],
             })
             .chain(["law"])
+            .map(str::to_owned)
             .collect(),
         rows,
     })
@@ -276,7 +295,7 @@ pub(crate) fn value(of: &Figures, metric: Metric) -> Entry {
 
 fn pair(cell: &Cell, transport: Transport, reference: Transport, name: String) -> Row {
     let entry = |metric| cell.ratio(metric, transport, reference).map_or_else(missing, ratio);
-    Row { name, transport, entries: RANKED.into_iter().map(entry).collect() }
+    Row { name, transport: Some(transport), entries: RANKED.into_iter().map(entry).collect() }
 }
 
 fn ratio(ratio: Ratio) -> Entry {
@@ -309,11 +328,11 @@ pub(crate) fn delivered(accounts: Option<Accounts>) -> Entry {
     Entry { text, sort, alarming: !complete, ..Entry::default() }
 }
 
-fn missing() -> Entry {
+pub(crate) fn missing() -> Entry {
     Entry { text: quantity::MISSING.to_owned(), ..Entry::default() }
 }
 
-fn below(level: Option<String>) -> String {
+pub(super) fn below(level: Option<String>) -> String {
     level.map_or_else(String::new, |level| {
         format!("; below, the interval that holds the truth in {level} of runs")
     })
@@ -330,7 +349,7 @@ fn ratio_levels(cell: &Cell) -> Option<String> {
 }
 
 /// One level, or the range of several: transports may differ in how many trials are valid.
-fn percents(intervals: impl Iterator<Item = Interval>) -> Option<String> {
+pub(super) fn percents(intervals: impl Iterator<Item = Interval>) -> Option<String> {
     let mut levels: Vec<f64> = intervals.map(|interval| interval.level * 100.0).collect();
     levels.sort_by(f64::total_cmp);
     let (least, most) = (levels.first()?, levels.last()?);

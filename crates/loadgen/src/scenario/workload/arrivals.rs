@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::schedule::{Due, Stream, generator};
+use crate::scenario::schedule::{Stream, generator};
 
 /// How events are spread over time.
 #[derive(
@@ -23,10 +23,18 @@ pub enum Arrivals {
 
 /// So many events of every channel, up to an end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span {
+pub(in crate::scenario) struct Span {
     /// Where it ends, from the start of the schedule; it begins where the one before ends.
-    pub(super) end: Duration,
-    pub(super) events: u32,
+    pub(in crate::scenario) end: Duration,
+    pub(in crate::scenario) events: u32,
+}
+
+/// An event of a channel, in nanoseconds of nominal time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::scenario) struct Nominal {
+    pub(in crate::scenario) at_ns: f64,
+    pub(in crate::scenario) channel: u32,
+    pub(in crate::scenario) sequence: u32,
 }
 
 /// The events of all channels, at random times, in their order.
@@ -35,28 +43,29 @@ pub(super) struct Span {
 /// They are drawn in ascending order, one at a time: of n uniform times on [t, end], the least is
 /// t + (end - t)(1 - u^(1/n)) with u uniform on [0, 1]. So a schedule of any length takes no memory.
 #[derive(Clone)]
-pub(super) struct PoissonEvents {
-    channels: Vec<Channel>,
+pub(in crate::scenario) struct PoissonEvents {
+    channels: Vec<Points>,
     /// The next event of each channel that has one left.
     next: BinaryHeap<Reverse<(u64, u32, u32)>>,
 }
 
+/// Random times in ascending order, so many in each span.
 #[derive(Clone)]
-struct Channel {
+pub(in crate::scenario) struct Points {
     rng: ChaCha8Rng,
     spans: [Span; 2],
-    /// The last event, from the start of the schedule.
+    /// The last one, from the start of the schedule.
     at_ns: f64,
     sequence: u32,
 }
 
 impl PoissonEvents {
     /// Of so many channels, each with a stream of its own from `seed`.
-    pub(super) fn new(seed: u64, channels: u32, spans: [Span; 2]) -> Self {
+    pub(in crate::scenario) fn new(seed: u64, channels: u32, spans: [Span; 2]) -> Self {
         let mut all = Self { channels: Vec::new(), next: BinaryHeap::new() };
         for channel in 0..channels {
             let rng = generator(seed, Stream::Arrivals { channel });
-            all.channels.push(Channel { rng, spans, at_ns: 0.0, sequence: 0 });
+            all.channels.push(Points::new(rng, spans));
             all.draw(channel);
         }
         all
@@ -64,24 +73,29 @@ impl PoissonEvents {
 
     fn draw(&mut self, channel: u32) {
         let Some(of) = self.channels.get_mut(channel as usize) else { return };
-        if let Some((offset_ns, sequence)) = of.next() {
-            self.next.push(Reverse((offset_ns, channel, sequence)));
+        if let Some((at_ns, sequence)) = of.next() {
+            self.next.push(Reverse((at_ns as u64, channel, sequence)));
         }
     }
 }
 
 impl Iterator for PoissonEvents {
-    type Item = Due;
+    type Item = Nominal;
 
-    fn next(&mut self) -> Option<Due> {
-        let Reverse((offset_ns, channel, sequence)) = self.next.pop()?;
+    fn next(&mut self) -> Option<Nominal> {
+        let Reverse((at_ns, channel, sequence)) = self.next.pop()?;
         self.draw(channel);
-        Some(Due { offset_ns, channel, sequence })
+        Some(Nominal { at_ns: at_ns as f64, channel, sequence })
     }
 }
 
-impl Channel {
-    fn next(&mut self) -> Option<(u64, u32)> {
+impl Points {
+    pub(in crate::scenario) fn new(rng: ChaCha8Rng, spans: [Span; 2]) -> Self {
+        Self { rng, spans, at_ns: 0.0, sequence: 0 }
+    }
+
+    /// The next time in nanoseconds, and which one it is.
+    pub(in crate::scenario) fn next(&mut self) -> Option<(f64, u32)> {
         let mut start_ns = 0.0;
         for span in &mut self.spans {
             let end_ns = span.end.as_nanos() as f64;
@@ -91,7 +105,7 @@ impl Channel {
                 self.at_ns = from_ns + (end_ns - from_ns) * (1.0 - least);
                 span.events -= 1;
                 self.sequence += 1;
-                return Some((self.at_ns as u64, self.sequence - 1));
+                return Some((self.at_ns, self.sequence - 1));
             }
             start_ns = end_ns;
         }
@@ -111,7 +125,7 @@ mod tests {
     fn times_s(seed: u64, channel: u32) -> Vec<f64> {
         PoissonEvents::new(seed, 3, SPANS)
             .filter(|due| due.channel == channel)
-            .map(|due| due.offset_ns as f64 / 1e9)
+            .map(|due| due.at_ns / 1e9)
             .collect()
     }
 
@@ -150,9 +164,9 @@ mod tests {
 
     #[test]
     fn every_channel_has_its_own_times_in_order() {
-        let all: Vec<Due> = PoissonEvents::new(1, 3, SPANS).collect();
+        let all: Vec<Nominal> = PoissonEvents::new(1, 3, SPANS).collect();
         assert_eq!(all.len(), 36_000);
-        assert!(all.is_sorted_by_key(|due| due.offset_ns));
+        assert!(all.is_sorted_by(|one, next| one.at_ns <= next.at_ns));
         for channel in 0..3 {
             let of = all.iter().filter(|due| due.channel == channel);
             assert!(of.map(|due| due.sequence).eq(0..12_000));

@@ -1,0 +1,81 @@
+//! What a subscriber sends: the publisher, which keeps the time, hands every event that is due to the
+//! connection that sends it. It knows no transport.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use pushbench_wire::{Stamp, clock};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use tokio::sync::mpsc;
+
+use super::recorder::Recorder;
+use crate::scenario::Content;
+use crate::transport::{Payload, Supply};
+
+/// An event that a subscriber is to send now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Letter {
+    /// When it was meant to be sent, on [`clock`].
+    pub(super) intended_ns: u64,
+    /// Which one of this subscriber's on the channel.
+    pub(super) sequence: u32,
+    pub(super) payload_bytes: usize,
+    pub(super) is_measured: bool,
+}
+
+/// What a connection is to send, and what it sends it as.
+#[derive(Debug)]
+pub(super) struct Post {
+    pub(super) due: mpsc::UnboundedReceiver<Letter>,
+    pub(super) content: Content,
+    pub(super) most_payload_bytes: usize,
+}
+
+/// The events of one connection, as they are due.
+pub(super) struct Outbox {
+    due: mpsc::UnboundedReceiver<Letter>,
+    publisher: u16,
+    content: Content,
+    payload: Vec<u8>,
+    recorder: Rc<RefCell<Recorder>>,
+}
+
+impl Outbox {
+    pub(super) fn new(post: Post, publisher: u16, recorder: Rc<RefCell<Recorder>>) -> Self {
+        let payload = filler(post.content, post.most_payload_bytes);
+        Self { due: post.due, publisher, content: post.content, payload, recorder }
+    }
+}
+
+impl Supply for Outbox {
+    async fn next(&mut self) -> Payload<'_> {
+        let Some(due) = self.due.recv().await else { return std::future::pending().await };
+        let now_ns = clock::now_ns();
+        if due.is_measured {
+            let late_ns = now_ns.saturating_sub(due.intended_ns);
+            self.recorder.borrow_mut().lateness.saturating_record(late_ns);
+        }
+        let stamp = Stamp {
+            publisher: self.publisher,
+            sequence: due.sequence,
+            intended_ns: due.intended_ns,
+            published_ns: now_ns,
+        };
+        stamp.write_to(&mut self.payload);
+        let bytes = &self.payload[..due.payload_bytes];
+        Payload { bytes, binary: self.content == Content::Binary }
+    }
+}
+
+/// What follows the stamp in a payload, with room for that.
+pub(super) fn filler(content: Content, bytes: usize) -> Vec<u8> {
+    match content {
+        Content::Text => (b'a'..=b'z').cycle().take(bytes).collect(),
+        Content::Binary => {
+            let mut random = vec![0; bytes];
+            ChaCha8Rng::seed_from_u64(0).fill_bytes(&mut random);
+            random
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What subscribers send themselves: over the connection that they receive on where the transport
+//! has that way, and by `POST` beside it where it has not. It owns how both directions go on at
+//! once; it must not know what is sent, nor when.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+
+use super::post::Poster;
+use super::{ClientError, Sink, Subscriber, Subscription, Wire};
+
+/// The payload of an event that is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Payload<'a> {
+    /// UTF-8 unless it is binary.
+    pub(crate) bytes: &'a [u8],
+    /// Whether `bytes` are arbitrary.
+    pub(crate) binary: bool,
+}
+
+/// Gives what a subscriber sends, when it is due.
+pub(crate) trait Supply {
+    /// Waits until the next event is due, and for ever when there is none. Then the event counts as
+    /// sent: it is not asked for again, even if the connection breaks.
+    ///
+    /// It must be cancel-safe: a call that is dropped before it completes has taken nothing.
+    async fn next(&mut self) -> Payload<'_>;
+}
+
+/// A subscriber that sends over the connection that it receives on. Its
+/// [`receive`](Subscriber::receive) is cancel-safe: a call that is dropped before it completes loses
+/// nothing of what has arrived, and the next one goes on from there.
+pub(crate) trait Speaks: Subscriber {
+    /// Publishes `payload` to the channel. Text must be UTF-8. When this completes the socket has
+    /// the event, not yet the server; nobody answers it.
+    ///
+    /// It is not cancel-safe: half an event may be on its way.
+    ///
+    /// # Errors
+    /// When the connection breaks, or text is known not to be UTF-8.
+    async fn send(&mut self, payload: &[u8], binary: bool) -> Result<(), ClientError>;
+}
+
+/// How the events of a subscriber `S` get to its channel: [`InBand`], or a [`Poster`].
+pub(crate) trait Upstream<S>: Sized {
+    /// Opens what it takes beside the connection of the subscriber. `wire` must not be that of the
+    /// subscriber.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    async fn open(subscription: &Subscription, wire: &Rc<Wire>) -> Result<Self, ClientError>;
+
+    /// Receives into `sink` and sends what `supply` gives, both at once, until either fails.
+    ///
+    /// # Errors
+    /// Why it failed; then neither the subscriber nor this can be used any further.
+    async fn run(
+        &mut self,
+        subscriber: &mut S,
+        sink: &mut impl Sink,
+        supply: &mut impl Supply,
+    ) -> Result<Infallible, ClientError>;
+}
+
+/// Over the subscriber's own connection.
+pub(crate) struct InBand;
+
+impl<S: Speaks> Upstream<S> for InBand {
+    async fn open(_: &Subscription, _: &Rc<Wire>) -> Result<Self, ClientError> {
+        Ok(Self)
+    }
+
+    async fn run(
+        &mut self,
+        subscriber: &mut S,
+        sink: &mut impl Sink,
+        supply: &mut impl Supply,
+    ) -> Result<Infallible, ClientError> {
+        loop {
+            tokio::select! {
+                received = subscriber.receive(sink) => received?,
+                event = supply.next() => subscriber.send(event.bytes, event.binary).await?,
+            }
+        }
+    }
+}
+
+impl<S: Subscriber> Upstream<S> for Poster {
+    async fn open(subscription: &Subscription, wire: &Rc<Wire>) -> Result<Self, ClientError> {
+        Self::connect(subscription, wire).await
+    }
+
+    async fn run(
+        &mut self,
+        subscriber: &mut S,
+        sink: &mut impl Sink,
+        supply: &mut impl Supply,
+    ) -> Result<Infallible, ClientError> {
+        tokio::select! {
+            failed = receive_for_ever(subscriber, sink) => failed,
+            failed = post_for_ever(self, supply) => failed,
+        }
+    }
+}
+
+/// Receives into `sink` until that fails.
+///
+/// # Errors
+/// Why it failed.
+pub(crate) async fn receive_for_ever<S: Subscriber>(
+    subscriber: &mut S,
+    sink: &mut impl Sink,
+) -> Result<Infallible, ClientError> {
+    loop {
+        subscriber.receive(sink).await?;
+    }
+}
+
+async fn post_for_ever(
+    poster: &mut Poster,
+    supply: &mut impl Supply,
+) -> Result<Infallible, ClientError> {
+    loop {
+        let event = supply.next().await;
+        poster.post(event.bytes, event.binary).await?;
+    }
+}

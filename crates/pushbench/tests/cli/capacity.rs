@@ -1,0 +1,136 @@
+//! Whether a search for capacity ends as it should, whatever becomes of the server.
+
+use std::fs;
+use std::process::Output;
+
+use nix::sys::signal::Signal;
+use pushbench_loadgen::results::Capacity;
+use pushbench_loadgen::results::capacity::{Answer, Purpose};
+
+use super::support::{Bench, text, wait_gone};
+
+/// As short as it gets.
+const SCENARIO: &str = r#"
+name = "tiny"
+description = "How many can there be?"
+compare = ["sse", "websocket"]
+blocks = 1
+[workload]
+subscribers = 4
+events_per_second = 50
+payload_bytes = 64
+duration = "300ms"
+warm_up = "100ms"
+[objectives]
+"#;
+
+const NEVER_LOST: &str = "\"sse.lost\" = [\"count==0\"]";
+const IMPOSSIBLE: &str = "\"sse.latency\" = [\"max<1ns\"]";
+
+const SEARCH: [&str; 6] = ["capacity", "scenario.toml", "--vary", "subscribers", "--out", "out"];
+
+fn search(bench: &Bench, objectives: &str, more: &[&str]) -> Output {
+    bench.scenario(&format!("{SCENARIO}{objectives}\n"));
+    bench.output(&[&SEARCH, more].concat())
+}
+
+fn kept(bench: &Bench) -> Capacity {
+    serde_json::from_slice(&fs::read(bench.path("out/capacity.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn what_the_user_allows_is_found_and_rendered_again() {
+    let bench = Bench::alone();
+    let output = search(&bench, NEVER_LOST, &["--max", "6"]);
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    let capacity = kept(&bench);
+    let [sse] = &capacity.searches[..] else { panic!("websocket has no objective") };
+    assert_eq!((sse.start, sse.most.load), (4.0, 6.0));
+    // On a busy machine nobody can tell, which is another honest answer.
+    match output.status.code() {
+        Some(0) => {
+            assert!(said.contains("at least 6 subscribers"), "{said}");
+            let confirmed = sse.attempts.iter().filter(|of| of.purpose == Purpose::Confirm);
+            assert!(confirmed.filter(|of| of.answer == Answer::Met).count() >= 2, "{said}");
+        }
+        code => assert_eq!(code, Some(3), "{said}"),
+    }
+    let files = ["capacity.csv", "capacity.html", "capacity.md", "charts/capacity-latency.png"];
+    let read = || files.map(|file| fs::read(bench.path("out").join(file)).unwrap());
+    let before = read();
+    for file in files {
+        fs::remove_file(bench.path("out").join(file)).unwrap();
+    }
+    let again = bench.output(&["report", "out"]);
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+    assert!(read() == before, "the same bytes");
+
+    let taken = search(&bench, NEVER_LOST, &[]);
+    assert_eq!(taken.status.code(), Some(1));
+    assert!(text(&taken.stderr).contains("out already holds a search"));
+}
+
+#[test]
+fn what_cannot_be_met_is_said_to_be_missed_at_the_least_load() {
+    let bench = Bench::alone();
+    let output = search(&bench, IMPOSSIBLE, &[]);
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    if output.status.code() == Some(3) {
+        return eprintln!("skipped: the machine is too busy to tell");
+    }
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("less than 1 subscriber"), "{said}");
+    assert!(said.contains("latency max<1ns"), "{said}");
+    let last = kept(&bench).searches[0].attempts.last().unwrap().load;
+    assert_eq!(last, 1.0);
+}
+
+#[test]
+fn a_server_that_never_runs_is_a_failure() {
+    let bench = Bench::alone();
+    let server = "sh -c 'echo no room >&2; exit 7'";
+    let output = search(&bench, NEVER_LOST, &["--server", server]);
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no room"), "{said}");
+    assert_eq!(kept(&bench).searches[0].attempts.len(), 3);
+}
+
+#[test]
+fn ctrl_c_keeps_what_is_finished_and_leaves_no_server() {
+    let bench = Bench::alone();
+    bench.scenario(&format!("{SCENARIO}{NEVER_LOST}\n"));
+    let mut search = Bench::start(bench.command(&SEARCH));
+    search.wait_for("SSE, 4 subscribers: ");
+    search.signal(Signal::SIGINT);
+    let children = search.children();
+    let (code, said) = search.finish();
+    assert_eq!(code, Some(130), "{said}");
+    children.into_iter().for_each(wait_gone);
+    let capacity = kept(&bench);
+    assert!(capacity.manifest.interrupted && !capacity.searches[0].attempts.is_empty());
+    assert!(bench.path("out/capacity.md").is_file());
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_leaves_nothing() {
+    let bench = Bench::new();
+    for (objectives, more, said) in [
+        ("", &[][..], "[objectives]\n\"latency\" = [\"p(99)<100ms\"]"),
+        (NEVER_LOST, &["--transport", "websocket"], "websocket has no objective"),
+        (NEVER_LOST, &["--transport", "polling"], "`compare` leaves out \"polling\""),
+        (NEVER_LOST, &["--transport", "pigeon"], "`pigeon` is no transport"),
+        (NEVER_LOST, &["--max", "0"], "above 0"),
+        ("\"sse.latency\" = [\"p(99)<1s\"]", &["--max", "1"], "take 5000 deliveries"),
+        ("\"sse.latancy\" = [\"p(99)<1s\"]", &[], "did you mean `latency`?"),
+    ] {
+        let output = search(&bench, objectives, more);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(said), "{said}: {stderr}");
+    }
+    let what = bench.output(&["capacity", "scenario.toml", "--vary", "payload"]);
+    assert_eq!(what.status.code(), Some(2));
+    assert!(text(&what.stderr).contains("rate"), "{}", text(&what.stderr));
+    assert!(!bench.path("out").exists() && !bench.path("results").exists());
+}
