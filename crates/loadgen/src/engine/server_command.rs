@@ -8,7 +8,7 @@ use pushbench_wire::Transport;
 use super::probe::Cores;
 use crate::scenario::{MAX_LOG_BYTES, Scenario};
 
-/// How long a kept connection may be idle, beside two polling intervals.
+/// How long a kept connection may be idle, beside a trial and two polling intervals.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// Connections besides those of subscribers: the publisher's and the control client's, generously.
@@ -36,12 +36,11 @@ pub(super) fn server_command(
     flag("--log-events", log_events.to_string());
     flag("--log-bytes", log_bytes.to_string());
     flag("--max-response-bytes", log_bytes.min(MAX_RESPONSE_BYTES).to_string());
-    // Who sends may have nothing to send for long.
-    let silence = match workload.upstream {
-        Some(_) => workload.idle + workload.warm_up + workload.duration,
-        None => scenario.polling.interval * 2,
-    };
-    flag("--keep-alive", format_duration(silence + KEEP_ALIVE));
+    // Who polls or publishes may have nothing to ask or to send for long, before the first time too.
+    let trial = workload.idle + workload.warm_up + workload.duration;
+    let silence = format_duration(trial + scenario.polling.interval * 2 + KEEP_ALIVE);
+    flag("--keep-alive", silence.clone());
+    flag("--header-timeout", silence);
     flag("--max-channels", workload.channels.to_string());
     // A new connection may come before the one that it replaces is seen to be closed.
     let connections = workload.sockets().saturating_mul(2).saturating_add(OTHER_CONNECTIONS);
@@ -59,4 +58,23 @@ pub(super) fn server_command(
 
 fn format_duration(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::template::TEMPLATE;
+
+    /// Or the server would cut a connection of someone who has had nothing to say yet.
+    #[test]
+    fn nobody_has_to_speak_within_a_trial() {
+        let text = TEMPLATE.replace("duration = \"10s\"", "duration = \"20m\"");
+        let scenario = Scenario::parse(&text, "").unwrap();
+        let cores = Cores { server: vec![0], generator: vec![1] };
+        let command = server_command(&["serve".into()], &scenario, Transport::Sse, &cores);
+        for flag in ["--keep-alive", "--header-timeout"] {
+            let at = command.iter().position(|argument| argument == flag).unwrap();
+            assert_eq!(command[at + 1], "21m 6s", "{flag}");
+        }
+    }
 }
