@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 
 use pushbench_wire::Transport;
 
+use crate::results::shortening::Shortening;
 use crate::results::{LatencyLog, Metric, Run, Trial};
 use crate::scenario::{Phase, Scenario};
 
@@ -206,6 +207,15 @@ pub fn analyse(run: &Run, log: &LatencyLog) -> Analysis {
     Analysis { cells, sweep, concerns, thresholds, published }
 }
 
+/// The phases as they were measured, which may have been shortened.
+fn phases(run: &Run, scenario: &Scenario) -> Vec<Phase> {
+    let mut workload = scenario.workload.clone();
+    if let Some(share) = run.manifest.shortenings.iter().find_map(Shortening::share_of_duration) {
+        workload.set_duration(workload.duration.mul_f64(share));
+    }
+    workload.phases
+}
+
 /// What an analysis starts from.
 struct Measured<'a> {
     run: &'a Run,
@@ -217,7 +227,7 @@ struct Measured<'a> {
 fn cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str) -> Cell {
     let run = measured.run;
     let scenario = scenario.and_then(|scenario| scenario.cell(name));
-    let phases = scenario.map_or(&[][..], |of| &of.workload.phases);
+    let phases = scenario.map_or_else(Vec::new, |of| phases(run, of));
     let transports: Vec<_> = Transport::ALL
         .iter()
         .filter_map(|&transport| {
@@ -226,7 +236,7 @@ fn cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str) -> Cel
                     run.trials[index].cell == name && run.trials[index].transport == transport
                 })
                 .collect();
-            (!trials.is_empty()).then(|| figures(measured, phases, transport, trials))
+            (!trials.is_empty()).then(|| figures(measured, &phases, transport, trials))
         })
         .collect();
     let ratios = ratios(run, &transports);
@@ -344,6 +354,28 @@ mod tests {
         let (mut run, _) = fixture::run();
         run.trials.clear();
         assert_eq!(analyse(&run, &LatencyLog::default()).cells, []);
+    }
+
+    #[test]
+    fn phases_are_those_that_were_measured() {
+        let (mut run, _) = fixture::run();
+        let phase = |name: &str, seconds| {
+            format!("[[workload.phases]]\nname = \"{name}\"\nduration = \"{seconds}s\"\nrate = 1\n")
+        };
+        let text = crate::scenario::template::TEMPLATE.replace("duration = \"10s\"", "#");
+        let text =
+            text.replace("[polling]", &format!("{}{}[polling]", phase("a", 6), phase("b", 4)));
+        let scenario = Scenario::parse(&text, "").unwrap();
+        let lengths = |run: &Run| -> Vec<u64> {
+            phases(run, &scenario).iter().map(|phase| phase.duration.as_secs()).collect()
+        };
+        assert_eq!(lengths(&run), [6, 4]);
+        run.manifest.shortenings.push(Shortening {
+            part: crate::results::shortening::Part::Duration,
+            asked: "10s".to_owned(),
+            measured: Some("5s".to_owned()),
+        });
+        assert_eq!(lengths(&run), [3, 2]);
     }
 
     proptest! {

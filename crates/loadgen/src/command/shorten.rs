@@ -48,7 +48,7 @@ pub(super) fn trials_to_fit(scenario: &Scenario, trials: u32, at_most: Duration)
         return fitted;
     }
     let wanted = fitted.workload.duration.saturating_sub(excess);
-    set_duration(&mut fitted.workload, window(scenario, wanted, Purpose::Percentiles));
+    fitted.workload.set_duration(window(scenario, wanted, Purpose::Percentiles));
     fitted
 }
 
@@ -123,7 +123,7 @@ fn shortened(scenario: &Scenario, share: f64, purpose: Purpose) -> Scenario {
     let Workload { duration, warm_up, idle, .. } = scenario.workload;
     let workload = &mut shortened.workload;
     let least = window(scenario, LEAST_WINDOW, purpose);
-    set_duration(workload, window(scenario, between(least, duration), purpose));
+    workload.set_duration(window(scenario, between(least, duration), purpose));
     let interval = polling_interval(scenario).unwrap_or_default();
     let wanted = between(LEAST_WARM_UP.max(interval).min(warm_up), warm_up);
     workload.warm_up = whole_bursts(workload, wanted);
@@ -137,19 +137,6 @@ fn shortened(scenario: &Scenario, share: f64, purpose: Purpose) -> Scenario {
         cell.scenario = self::shortened(&cell.scenario, share, purpose);
     }
     shortened
-}
-
-/// Phases keep their shares of the window.
-fn set_duration(workload: &mut Workload, duration: Duration) {
-    let share = duration.div_duration_f64(workload.duration);
-    for phase in &mut workload.phases {
-        let ms = phase.duration.as_secs_f64() * share * 1e3;
-        phase.duration = Duration::from_millis((ms.round() as u64).max(1));
-    }
-    workload.duration = match &workload.phases[..] {
-        [] => duration,
-        phases => phases.iter().map(|phase| phase.duration).sum(),
-    };
 }
 
 /// At least this, and whole bursts where events come in bursts.
@@ -167,6 +154,8 @@ fn window(scenario: &Scenario, wanted: Duration, purpose: Purpose) -> Duration {
     let Some(rate) = workload.base_rate() else {
         return wanted.max(interval).max(LEAST_WARM_UP).min(workload.duration);
     };
+    // Phases keep their shares, and so the mean of their rates.
+    let rate = rate * workload.mean_factor();
     let events_within = |span: Duration| (span.as_secs_f64() * rate) as u32;
     let judged = |metric| is_judged(scenario, |of| of == metric);
     let samples = if judged(Metric::LatencyP999) {

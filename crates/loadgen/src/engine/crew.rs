@@ -239,7 +239,7 @@ impl Duty {
                 last_read_ns: 0,
                 last_event_id: 0,
             };
-            let outbox = post.map(|post| Outbox::new(post, publisher, Rc::clone(&recorder)));
+            let outbox = post.map(|post| Outbox::new(post, publisher));
             subscribers.spawn_local(subscribe::<S>(seat, log, outbox));
         }
         let answer = answer_until(self.stopped, self.asked, || Traffic::of(&self.tally, &wires));

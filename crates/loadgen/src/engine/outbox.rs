@@ -1,15 +1,11 @@
 //! What a subscriber sends: the publisher, which keeps the time, hands every event that is due to the
 //! connection that sends it. It knows no transport.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use pushbench_wire::{Stamp, clock};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc;
 
-use super::recorder::Recorder;
 use crate::scenario::Content;
 use crate::transport::{Payload, Supply};
 
@@ -21,7 +17,6 @@ pub(super) struct Letter {
     /// Which one of this subscriber's on the channel.
     pub(super) sequence: u32,
     pub(super) payload_bytes: usize,
-    pub(super) is_measured: bool,
 }
 
 /// What a connection is to send, and what it sends it as.
@@ -38,13 +33,12 @@ pub(super) struct Outbox {
     publisher: u16,
     content: Content,
     payload: Vec<u8>,
-    recorder: Rc<RefCell<Recorder>>,
 }
 
 impl Outbox {
-    pub(super) fn new(post: Post, publisher: u16, recorder: Rc<RefCell<Recorder>>) -> Self {
+    pub(super) fn new(post: Post, publisher: u16) -> Self {
         let payload = filler(post.content, post.most_payload_bytes);
-        Self { due: post.due, publisher, content: post.content, payload, recorder }
+        Self { due: post.due, publisher, content: post.content, payload }
     }
 }
 
@@ -52,10 +46,6 @@ impl Supply for Outbox {
     async fn next(&mut self) -> Payload<'_> {
         let Some(due) = self.due.recv().await else { return std::future::pending().await };
         let now_ns = clock::now_ns();
-        if due.is_measured {
-            let late_ns = now_ns.saturating_sub(due.intended_ns);
-            self.recorder.borrow_mut().lateness.saturating_record(late_ns);
-        }
         let stamp = Stamp {
             publisher: self.publisher,
             sequence: due.sequence,

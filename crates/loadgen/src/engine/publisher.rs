@@ -61,7 +61,7 @@ pub(super) struct PublishPlan {
 /// What was published of the measured events.
 #[derive(Debug)]
 pub(super) struct Published {
-    /// How late the publisher was with its own.
+    /// How late they were: its own, and those that it handed to connections.
     pub(super) lateness: Histogram<u64>,
     /// How many deliveries the events call for, those of subscribers among them.
     pub(super) deliveries: u64,
@@ -155,7 +155,7 @@ impl Publisher {
         TcpTotals::read(self.connection.as_raw_fd())
     }
 
-    /// Measured events that were written to the server so far, of all channels.
+    /// Measured events that were written to the server or handed to connections so far.
     pub(super) fn published(&self) -> u64 {
         self.shared.published.load(Ordering::Relaxed)
     }
@@ -226,12 +226,13 @@ fn publish(
             let intended_ns = plan.start_ns + due.offset_ns;
             follow(&mut followed, &due);
             if due.is_measured {
+                lateness.saturating_record(now_ns - intended_ns);
                 measured += 1;
                 deliveries += plan.audiences[due.channel as usize];
             }
-            let Due { sequence, payload_bytes, is_measured, .. } = due;
+            let Due { sequence, payload_bytes, .. } = due;
             if let Source::Connection(connection) = due.source {
-                let letter = Letter { intended_ns, sequence, payload_bytes, is_measured };
+                let letter = Letter { intended_ns, sequence, payload_bytes };
                 // Who has ended says so by itself.
                 let _ = plan.outboxes[connection as usize].send(letter);
                 continue;
@@ -245,9 +246,6 @@ fn publish(
             }
             let stamp = Stamp { publisher: 0, sequence, intended_ns, published_ns: now_ns };
             batch.push(&stamp, payload_bytes);
-            if is_measured {
-                lateness.saturating_record(now_ns - intended_ns);
-            }
         }
         for channel in touched {
             batches[channel as usize].take_into(&mut request);

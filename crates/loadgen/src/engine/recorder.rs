@@ -71,8 +71,6 @@ pub(super) struct Recorder {
     pub(super) uncorrected: Histogram<u64>,
     /// Delivery latency of events to those who sent them, who are not among the others.
     pub(super) echoes: Histogram<u64>,
-    /// How late subscribers sent their events.
-    pub(super) lateness: Histogram<u64>,
     /// The account of every event.
     pub(super) account: Account,
 }
@@ -107,7 +105,6 @@ impl Recorder {
             window,
             uncorrected: latency_log::histogram(),
             echoes: latency_log::histogram(),
-            lateness: latency_log::histogram(),
             account: Account::default(),
         }
     }
@@ -171,7 +168,6 @@ impl Recorder {
         }
         add(&mut self.uncorrected, &other.uncorrected);
         add(&mut self.echoes, &other.echoes);
-        add(&mut self.lateness, &other.lateness);
         self.account.merge(&other.account);
     }
 }

@@ -56,6 +56,15 @@ impl fmt::Display for Shortening {
 }
 
 impl Shortening {
+    /// The share of the measured time that was kept, if this is about it.
+    #[must_use]
+    pub fn share_of_duration(&self) -> Option<f64> {
+        let length = |text: &str| humantime::parse_duration(text).ok();
+        let asked = length(&self.asked).filter(|asked| !asked.is_zero())?;
+        let measured = length(self.measured.as_deref()?)?;
+        (self.part == Part::Duration).then(|| measured.div_duration_f64(asked))
+    }
+
     /// The same as a setting, which both sides had alike.
     #[must_use]
     pub fn setting(&self) -> Setting {

@@ -4,10 +4,11 @@
 //! Its fields are as wide as TOML's own types, so that a value out of range gets here, where its
 //! key, line and range are known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pushbench_wire::Transport;
@@ -242,17 +243,22 @@ impl Scenario {
 
     /// Reads the trace that it names, which lies beside `path`, and those of its cells.
     fn load_trace(&mut self, path: &Path) -> Result<(), String> {
-        for cell in &mut self.sweep {
-            let name = &cell.name;
-            cell.scenario.load_trace(path).map_err(|message| format!("{message} (in {name})"))?;
-        }
-        let Some(trace) = &mut self.workload.trace else { return Ok(()) };
+        let mut loaded: HashMap<PathBuf, Arc<Rows>> = HashMap::new();
         let folder = path.parent().unwrap_or(Path::new(""));
-        let rows = Rows::load(&folder.join(&trace.file))?;
-        check_trace(&self.workload, &rows)?;
-        self.workload.channels = rows.channels();
-        if let Some(trace) = &mut self.workload.trace {
-            trace.rows = rows.into();
+        let cells = self.sweep.iter_mut().map(|cell| &mut cell.scenario.workload);
+        for workload in cells.chain([&mut self.workload]) {
+            let Some(trace) = &workload.trace else { continue };
+            let file = folder.join(&trace.file);
+            let rows = match loaded.get(&file) {
+                Some(rows) => Arc::clone(rows),
+                None => Arc::new(Rows::load(&file)?),
+            };
+            loaded.insert(file, Arc::clone(&rows));
+            check_trace(workload, &rows)?;
+            workload.channels = rows.channels();
+            if let Some(trace) = &mut workload.trace {
+                trace.rows = rows;
+            }
         }
         Ok(())
     }

@@ -92,11 +92,12 @@ impl Scenario {
         /// How late a poll may come, beside a whole interval.
         const SLACK: Duration = Duration::from_secs(10);
         let workload = &self.workload;
-        if let Some(trace) = &workload.trace {
-            return trace.rows.events()
-                + self.upstream_events(workload.warm_up + workload.duration);
-        }
         let kept_for = self.polling.interval * 2 + SLACK;
+        if let Some(trace) = &workload.trace {
+            let recorded = kept_for.mul_f64(trace.speed).as_nanos();
+            let span_ns = u64::try_from(recorded).unwrap_or(u64::MAX);
+            return trace.rows.most_within(span_ns) + self.upstream_events(kept_for);
+        }
         let peak = Timeline::peak(workload);
         let usual = workload.events_per_second * peak * kept_for.as_secs_f64();
         let most = match workload.arrivals {

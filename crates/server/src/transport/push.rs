@@ -22,8 +22,9 @@ use crate::Server;
 use crate::framing::{Draft, Event, Framing};
 use crate::http::discard;
 
-/// What one read takes from a client. It is enough for the messages of most, and the same for every
-/// transport, so that none needs fewer reads than another.
+/// What one read takes from a client. It is enough for the messages of most, and the same for the
+/// streams, so that none of them needs fewer reads than another. The body of a `POST` is read in
+/// hyper's own, larger pieces.
 pub(super) const READ_BUFFER_BYTES: usize = 1 << 10;
 
 /// Messages taken from one client before others have their turn.

@@ -139,17 +139,19 @@ impl<'a> Space<'a> {
             caps.push((max, "--max allows no more".to_owned()));
         }
         if self.varied == Varied::Subscribers {
+            let workload = &self.source.scenario.workload;
+            let sockets = f64::from(workload.sockets()) / f64::from(workload.subscribers);
             if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-                let files = hard.saturating_sub(OTHER_FILES) as f64;
+                let files = hard.saturating_sub(OTHER_FILES) as f64 / sockets;
                 let why = format!("`ulimit -Hn` allows a process no more than {hard} open files");
                 caps.push((files, why));
             }
             if let Some(ports) = local_ports() {
                 let why = format!(
-                    "each subscriber takes a port, and `net.ipv4.ip_local_port_range` has {ports}"
+                    "each connection takes a port, and `net.ipv4.ip_local_port_range` has {ports}"
                 );
                 // Some are in use.
-                caps.push((ports.saturating_sub(OTHER_FILES) as f64, why));
+                caps.push((ports.saturating_sub(OTHER_FILES) as f64 / sockets, why));
             }
         }
         let least = caps.into_iter().min_by(|(one, _), (other, _)| one.total_cmp(other));

@@ -49,7 +49,6 @@ pub(super) fn echoes(cell: &Cell) -> Option<Sheet> {
         ("to others\np99", Metric::LatencyP99),
         ("back to the sender\np50", Metric::EchoLatencyP50),
         ("back to the sender\np99", Metric::EchoLatencyP99),
-        ("sent late\np99", Metric::PublisherLatenessP99),
     ];
     let note = "From the time at which a sender meant to send. WebSocket and raw TCP send in-band, the others \
                 by POST on a connection beside.";

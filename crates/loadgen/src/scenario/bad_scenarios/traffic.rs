@@ -78,14 +78,16 @@ payload_bytes = 64
         ["[polling]" => "[workload.upstream]
 events_per_second = 0.5
 [polling]"]
-        "bad.toml:12: at most 65535 subscribers can send, found 70000"
+        "bad.toml:12: at most 65535 subscribers can send, found 70000
+bad.toml:12: there are 4900000000 pairs of a sender and a receiver, and at most 100000000 are accounted for: raise `channels` or lower `subscribers`"
 
     upstream_too_fast:
         ["[polling]" => "[workload.upstream]
 events_per_second = 200_000
 [polling]"]
         ["events_per_second = 10.0\n" => ""]
-        "bad.toml:11: 10 subscribers with 200000 events per second each are more than the 1000000 per second that one process can keep apart"
+        "bad.toml:11: 10 subscribers with 200000 events per second each are more than the 1000000 per second that one process can keep apart
+bad.toml:11: `warm_up` and `duration` hold more than 10000000 events of all subscribers, the most that is counted: shorten `duration` or lower the rate"
 
     upstream_without_an_event:
         ["events_per_second = 10.0\n" => ""]
@@ -149,7 +151,7 @@ rate = 0
 
     a_trace_that_does_not_move:
         ["events_per_second = 10.0\npayload_bytes = 128" => "trace = { file = \"ticks.csv\", speed = 0.0 }"]
-        "bad.toml:6: `speed` must be above 0 and at most 1000000, found 0"
+        "bad.toml:6: `speed` must be from 0.000001 to 1000000, found 0"
 }
 
 /// What is wrong with the trace of a scenario that is right by itself.
@@ -173,10 +175,11 @@ fn traces_that_do_not_fit() {
         "{}",
         error()
     );
-    std::fs::write(&trace, "offset_s,channel,bytes\n0,a,100\n1.5,a,100\n").unwrap();
+    std::fs::write(&trace, "offset_s,channel,bytes\n0,a,100\n1.5,a,100\n12,a,100\n").unwrap();
     assert!(
         error().ends_with(
-            "the trace ends after 1s 500ms, within the warm-up: shorten `warm_up` (2s) or lower `speed`"
+            "no row of the trace falls into the measured time, from 2s to 12s: its last one is at 12s; \
+             change `warm_up`, `duration` or `speed`"
         ),
         "{}",
         error()

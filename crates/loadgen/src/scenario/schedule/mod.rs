@@ -1,5 +1,7 @@
 //! What a scenario expands to: the order of its trials, the intended time of every event, and when
-//! every polling subscriber asks. All of it follows from the scenario alone, on every machine.
+//! every polling subscriber asks. All of it follows from the scenario alone, on every
+//! machine of a kind: what is random or log-normal takes functions whose last bit a platform may round
+//! otherwise.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
@@ -323,7 +325,9 @@ impl Schedule {
                 if warm_up > 0 {
                     count(channel, 0, warm_up - 1, false);
                 }
-                count(channel, 0, end - 1, true);
+                if end > warm_up {
+                    count(channel, 0, end - 1, true);
+                }
             }
         }
         for due in self.upstream() {
@@ -361,6 +365,8 @@ impl Schedule {
 pub fn window(workload: &Workload) -> Range<Duration> {
     let (window, timeline) = nominal_window(workload);
     let [start, end] = window.map(|ns| Duration::from_nanos(timeline.at_ns(ns)));
+    // The last phase lasts as long as it says, whether or not an event comes at its end.
+    let end = if workload.phases.is_empty() { end } else { start + workload.duration };
     start..end
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::scenario::Upstream;
 use crate::scenario::template::TEMPLATE;
 use crate::scenario::tests::{any_scenario, any_workload, plain};
+use crate::scenario::{Phase, Upstream};
 
 fn workload(channels: u32, events_per_second: f64, warm_up_s: f64, duration_s: f64) -> Workload {
     Workload {
@@ -225,6 +225,21 @@ proptest! {
         prop_assert_eq!(announced, planned.events);
         prop_assert_eq!(due, Schedule::new(&workload, seed).events().collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn the_window_lasts_as_long_as_its_phases() {
+    let phase = |seconds, rate| Phase {
+        name: format!("{seconds} s"),
+        duration: Duration::from_secs(seconds),
+        rate: [rate; 2],
+    };
+    let phases = vec![phase(3, 0.3), phase(5, 0.0)];
+    let duration = Duration::from_secs(8);
+    let workload = Workload { events_per_second: 7.3, phases, duration, ..plain() };
+    let Range { start, end } = window(&workload);
+    assert_eq!(end - start, Duration::from_secs(8), "an idle end is part of it");
+    assert_eq!(Schedule::new(&workload, 1).planned().events, 6, "3 s at 0.3 of 7.3 a second");
 }
 
 #[test]

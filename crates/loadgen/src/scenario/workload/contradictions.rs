@@ -1,6 +1,7 @@
 //! Whether the values of a workload that are right alone contradict each other, or its trace.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use humantime::format_duration;
@@ -8,12 +9,15 @@ use pushbench_wire::Transport;
 use toml::Spanned;
 
 use super::file::WorkloadFile;
-use super::{Rows, Timeline, Workload};
+use super::{Membership, Rows, Timeline, Upstream, Workload};
 use crate::scenario::Scenario;
 use crate::scenario::error::{Problems, quoted};
 use crate::scenario::file::{
     MAX_EVENTS_PER_CHANNEL, MAX_EVENTS_PER_SECOND, MAX_LOG_BYTES, MAX_SENDERS, MAX_SUBSCRIBERS,
 };
+
+/// Each takes a few bytes of the generator's memory.
+const MAX_PAIRS: u64 = 100_000_000;
 
 /// So many can still be told apart in a chart.
 const MAX_PHASES: usize = 20;
@@ -143,7 +147,7 @@ fn check_rates(file: &WorkloadFile, scenario: &Scenario, problems: &mut Problems
         );
     }
     let sent = workload.upstream.as_ref().map_or(0.0, |upstream| upstream.events_per_second);
-    if let Some(span) = sent_at
+    if let Some(span) = sent_at.clone()
         && f64::from(subscribers) * sent * peak > f64::from(MAX_EVENTS_PER_SECOND)
     {
         problems.at(
@@ -154,6 +158,9 @@ fn check_rates(file: &WorkloadFile, scenario: &Scenario, problems: &mut Problems
                 sent * peak
             ),
         );
+    }
+    if let (Some(span), Some(upstream)) = (sent_at.clone(), &workload.upstream) {
+        check_upstream(span, workload, upstream, peak, problems);
     }
     if let Some(bursts) = workload.bursts {
         let period = bursts.on + bursts.off;
@@ -225,6 +232,37 @@ fn check_rates(file: &WorkloadFile, scenario: &Scenario, problems: &mut Problems
     }
 }
 
+/// What subscribers send has to be counted and accounted for.
+fn check_upstream(
+    span: Range<usize>,
+    workload: &Workload,
+    upstream: &Upstream,
+    peak: f64,
+    problems: &mut Problems<'_>,
+) {
+    let time = (workload.warm_up + workload.duration).as_secs_f64();
+    let sent = upstream.events_per_second * f64::from(workload.subscribers) * time * peak;
+    if sent > f64::from(MAX_EVENTS_PER_CHANNEL) {
+        let message = format!(
+            "`warm_up` and `duration` hold more than {MAX_EVENTS_PER_CHANNEL} events of all subscribers, \
+             the most that is counted: shorten `duration` or lower the rate"
+        );
+        problems.at(span, message);
+        return;
+    }
+    // Popularity decides how many are together; each of them has an account with every other.
+    let membership = Membership::new(workload, 0);
+    let pairs = |channel| (membership.of_channel(channel).len() as u64).pow(2);
+    let pairs: u64 = (0..workload.channels).map(pairs).sum();
+    if pairs > MAX_PAIRS {
+        let message = format!(
+            "there are {pairs} pairs of a sender and a receiver, and at most {MAX_PAIRS} are accounted \
+             for: raise `channels` or lower `subscribers`"
+        );
+        problems.at(span, message);
+    }
+}
+
 /// Whether the rows of a trace fit what the scenario asks.
 pub(in crate::scenario) fn check_trace(workload: &Workload, rows: &Rows) -> Result<(), String> {
     let speed = workload.trace.as_ref().map_or(1.0, |trace| trace.speed);
@@ -243,12 +281,15 @@ pub(in crate::scenario) fn check_trace(workload: &Workload, rows: &Rows) -> Resu
             workload.channels_per_subscriber
         ));
     }
-    let has = Duration::from_secs_f64(rows.end_ns() as f64 / speed / 1e9);
-    if has < workload.warm_up {
+    let window = workload.warm_up..workload.warm_up + workload.duration;
+    let at = |ns: u64| Duration::from_nanos((ns as f64 / speed).round() as u64);
+    if !rows.offsets_ns().any(|ns| window.contains(&at(ns))) {
         return Err(format!(
-            "the trace ends after {}, within the warm-up: shorten `warm_up` ({}) or lower `speed`",
-            format_duration(Duration::from_millis(has.as_millis() as u64)),
-            format_duration(workload.warm_up)
+            "no row of the trace falls into the measured time, from {} to {}: its last one is at {}; \
+             change `warm_up`, `duration` or `speed`",
+            format_duration(window.start),
+            format_duration(window.end),
+            format_duration(Duration::from_millis(at(rows.end_ns()).as_millis() as u64)),
         ));
     }
     Ok(())

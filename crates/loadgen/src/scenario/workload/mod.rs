@@ -104,8 +104,30 @@ impl Workload {
             return events_within(self.duration, per_second);
         }
         // Rounded down, so that the last phase ends where it should.
+        let nominal_s = self.duration.as_secs_f64() * self.mean_factor();
+        (nominal_s * per_second * (1.0 + ROUNDING)) as u32
+    }
+
+    /// By what the phases multiply its rates, on average over the window.
+    pub(crate) fn mean_factor(&self) -> f64 {
+        if self.phases.is_empty() {
+            return 1.0;
+        }
         let nominal: Duration = self.phases.iter().map(Phase::nominal).sum();
-        (nominal.as_secs_f64() * per_second * (1.0 + ROUNDING)) as u32
+        nominal.div_duration_f64(self.duration)
+    }
+
+    /// Changes how long it is measured; phases keep their shares, to the millisecond.
+    pub(crate) fn set_duration(&mut self, duration: Duration) {
+        let share = duration.div_duration_f64(self.duration);
+        for phase in &mut self.phases {
+            let ms = phase.duration.as_secs_f64() * share * 1e3;
+            phase.duration = Duration::from_millis((ms.round() as u64).max(1));
+        }
+        self.duration = match &self.phases[..] {
+            [] => duration,
+            phases => phases.iter().map(|phase| phase.duration).sum(),
+        };
     }
 
     /// Whether its rate is the same all along, and so may last as long as one likes.

@@ -43,7 +43,7 @@ impl PayloadBytes {
                 let (radius, angle) = (1.0 - rng.random::<f64>(), rng.random::<f64>());
                 let normal = (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos();
                 let bytes = (*median as f64 * (sigma * normal).exp()).round();
-                (bytes as usize).clamp(STAMP_LEN, MAX_PAYLOAD_BYTES)
+                (bytes as usize).clamp(STAMP_LEN, self.most())
             }
             Self::Mix(sizes) => {
                 let all: f64 = sizes.iter().map(|(_, weight)| weight).sum();
@@ -59,12 +59,12 @@ impl PayloadBytes {
         }
     }
 
-    /// No event is larger, but for one in some millions.
+    /// No event is larger.
     #[must_use]
     pub fn most(&self) -> usize {
         match self {
             Self::Fixed(bytes) | Self::Uniform(_, bytes) => *bytes,
-            // Five deviations above the mean.
+            // Five deviations above the mean: what one in some millions would exceed takes this.
             Self::LogNormal { median, p99 } => {
                 let most = *median as f64 * (*p99 as f64 / *median as f64).powf(5.0 / NORMAL_P99);
                 (most as usize).min(MAX_PAYLOAD_BYTES)

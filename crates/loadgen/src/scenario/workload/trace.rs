@@ -1,6 +1,7 @@
 //! A recorded trace: when an event came, on which channel, and how large it was.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,15 +52,17 @@ impl Rows {
     /// Reads the file. The error names the file and the line, and says what would be right.
     pub(in crate::scenario) fn load(path: &Path) -> Result<Self, String> {
         let unreadable = |reason: std::io::Error| format!("{}: {reason}", path.display());
-        let size = path.metadata().map_err(unreadable)?.len();
-        if size > MAX_FILE_BYTES {
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        // `take`, because a device or a pipe would never end.
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(format!(
                 "{}: is larger than {} MiB: cut it or thin it out",
                 path.display(),
                 MAX_FILE_BYTES >> 20
             ));
         }
-        let bytes = std::fs::read(path).map_err(unreadable)?;
         Self::parse(&bytes)
             .map_err(|(line, message)| format!("{}:{line}: {message}", path.display()))
     }
@@ -137,9 +140,24 @@ impl Rows {
         Ok(trace)
     }
 
-    /// How many events it has.
-    pub(in crate::scenario) fn events(&self) -> u64 {
-        self.rows.len() as u64
+    /// The most events that a channel has within so much time, as recorded.
+    pub(in crate::scenario) fn most_within(&self, span_ns: u64) -> u64 {
+        let mut recent = vec![VecDeque::new(); self.channels.len()];
+        let mut most = 0;
+        for row in &self.rows {
+            let recent = &mut recent[row.channel as usize];
+            recent.push_back(row.offset_ns);
+            while recent.front().is_some_and(|first| row.offset_ns - first > span_ns) {
+                recent.pop_front();
+            }
+            most = most.max(recent.len());
+        }
+        most as u64
+    }
+
+    /// When its events come, as recorded.
+    pub(in crate::scenario) fn offsets_ns(&self) -> impl Iterator<Item = u64> {
+        self.rows.iter().map(|row| row.offset_ns)
     }
 
     /// How many channels it has.

@@ -107,10 +107,10 @@ impl Values<'_, '_> {
 
     fn trace(&mut self, file: &TraceFile) -> Trace {
         let speed = *file.speed.get_ref();
-        if !(speed > 0.0 && speed <= 1e6) {
+        if !(1e-6..=1e6).contains(&speed) {
             self.problems.at(
                 file.speed.span(),
-                format!("`speed` must be above 0 and at most 1000000, found {speed}"),
+                format!("`speed` must be from 0.000001 to 1000000, found {speed}"),
             );
         }
         Trace { file: file.file.get_ref().into(), speed, rows: Arc::default() }
