@@ -205,18 +205,19 @@ fn publish(
     shared: &Shared,
 ) -> anyhow::Result<(Histogram<u64>, Option<String>)> {
     pacer::prepare_thread();
+    let _end = EndOfSending(shared);
     let mut lateness = latency_log::histogram();
     let mut batches: Vec<Batch> = plan.channels.iter().map(|name| Batch::new(plan, name)).collect();
     let mut request = Vec::new();
     let mut schedule = schedule.peekable();
     let mut followed = Sha256::new();
-    let outcome = loop {
+    loop {
         let Some(next) = schedule.peek() else {
-            break Ok((lateness, Some(hex(&followed.finalize()))));
+            return Ok((lateness, Some(hex(&followed.finalize()))));
         };
         pacer::sleep_until(plan.start_ns + next.offset_ns, &shared.stop);
         if shared.stop.load(Ordering::Relaxed) {
-            break Ok((lateness, None));
+            return Ok((lateness, None));
         }
         let now_ns = clock::now_ns();
         request.clear();
@@ -253,15 +254,21 @@ fn publish(
         }
         // Counted first, so that no answer can come before its request is known.
         shared.sent.fetch_add(requests, Ordering::Release);
-        if let Err(error) = stream.write_all(&request) {
-            break Err(error).context("the server does not take events any more");
-        }
+        stream.write_all(&request).context("the server does not take events any more")?;
         shared.published.fetch_add(measured, Ordering::Relaxed);
         shared.deliveries.fetch_add(deliveries, Ordering::Relaxed);
         shared.sending_cpu_ns.store(thread_cpu_ns(), Ordering::Relaxed);
-    };
-    shared.is_sent.store(true, Ordering::Release);
-    outcome
+    }
+}
+
+/// Says that nothing more is sent when the sending thread ends, were it by a panic: the reader of
+/// answers waits for it.
+struct EndOfSending<'a>(&'a Shared);
+
+impl Drop for EndOfSending<'_> {
+    fn drop(&mut self) {
+        self.0.is_sent.store(true, Ordering::Release);
+    }
 }
 
 fn thread_cpu_ns() -> u64 {

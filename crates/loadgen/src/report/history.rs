@@ -6,7 +6,7 @@ use super::markdown::escaped;
 use super::{charts, quantity, words};
 use crate::analysis::change_points::{ChangePoint, LEVEL};
 use crate::analysis::history::{History, PastRun, Series};
-use crate::results::folder::write_whole;
+use crate::results::folder::write_all;
 
 /// Renders `histories` into `dir`, and says which files that makes. Each is written whole or not at
 /// all, and none before all could be rendered.
@@ -36,13 +36,7 @@ pub fn render_history(dir: &Path, histories: &[History]) -> anyhow::Result<Vec<P
         }
     }
     files.push(("history.md".to_owned(), text.into_bytes()));
-    let mut paths = Vec::new();
-    for (name, bytes) in files {
-        let path = dir.join(name);
-        write_whole(&path, &bytes)?;
-        paths.push(path);
-    }
-    Ok(paths)
+    write_all(dir, files)
 }
 
 fn origin(history: &History) -> String {

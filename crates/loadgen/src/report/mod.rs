@@ -20,7 +20,7 @@ mod words;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::analyse;
-use crate::results::folder::write_whole;
+use crate::results::folder::write_all;
 use crate::results::{LatencyLog, Run};
 use charts::{Figure, Trials};
 
@@ -67,13 +67,7 @@ pub fn render_all(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<Vec
     files.push(("report.html".to_owned(), html::page(run, &analysis)?.into_bytes()));
     files.push(("summary.md".to_owned(), markdown::summary(run, &analysis).into_bytes()));
 
-    let mut paths = Vec::new();
-    for (name, bytes) in files {
-        let path = dir.join(name);
-        write_whole(&path, &bytes)?;
-        paths.push(path);
-    }
-    Ok(paths)
+    write_all(dir, files)
 }
 
 #[cfg(test)]

@@ -35,6 +35,22 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write(path, bytes, |file| file.persist(path)).map(drop)
 }
 
+/// Writes files into `dir`, by their names there, and says where they are.
+///
+/// # Errors
+/// As [`write_whole`]; then those before are written.
+pub fn write_all(
+    dir: &Path,
+    files: impl IntoIterator<Item = (impl AsRef<Path>, Vec<u8>)>,
+) -> anyhow::Result<Vec<PathBuf>> {
+    let write = |(name, bytes): (_, Vec<u8>)| {
+        let path = dir.join(name);
+        write_whole(&path, &bytes)?;
+        Ok(path)
+    };
+    files.into_iter().map(write).collect()
+}
+
 /// The same, but an existing file stays as it is: says whether `bytes` were written.
 ///
 /// # Errors

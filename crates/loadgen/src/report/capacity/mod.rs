@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::charts::{self, LatencyByLoad};
 use crate::analysis::capacity::{Conclusion, conclude, latency};
-use crate::results::folder::write_whole;
+use crate::results::folder::write_all;
 use crate::results::{Capacity, Metric};
 
 pub use words::attempt_line;
@@ -61,13 +61,7 @@ pub fn render_all(dir: &Path, capacity: &Capacity) -> anyhow::Result<Vec<PathBuf
         ("capacity.html", html::page(&report)?.into_bytes()),
         ("capacity.md", markdown::page(&report).into_bytes()),
     ];
-    let mut paths = Vec::new();
-    for (name, bytes) in files {
-        let path = dir.join(name);
-        write_whole(&path, &bytes)?;
-        paths.push(path);
-    }
-    Ok(paths)
+    write_all(dir, files)
 }
 
 #[cfg(test)]

@@ -97,13 +97,7 @@ impl Drawing for LatencyByLoad<'_> {
         };
         let (left, right) = (x.range.start, x.range.end);
         let bottom = y.range.start;
-        let mut chart = ChartBuilder::on(&body)
-            .margin_right(70)
-            .margin_top(24)
-            .margin_bottom(14)
-            .x_label_area_size(60)
-            .y_label_area_size(150)
-            .build_cartesian_2d(x, y)?;
+        let mut chart = style::builder(&body).build_cartesian_2d(x, y)?;
         chart
             .configure_mesh()
             .bold_line_style(INK.mix(GRID).stroke_width(2))

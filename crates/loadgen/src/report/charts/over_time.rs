@@ -22,13 +22,7 @@ pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cel
     };
     let (bottom, top) = (y.range.start, y.range.end);
     let x = axis::steps(points().map(|at| at.at_s).fold(0.0, f64::max));
-    let mut chart = ChartBuilder::on(&body)
-        .margin_right(70)
-        .margin_top(24)
-        .margin_bottom(14)
-        .x_label_area_size(60)
-        .y_label_area_size(150)
-        .build_cartesian_2d(x, y)?;
+    let mut chart = style::builder(&body).build_cartesian_2d(x, y)?;
     chart
         .configure_mesh()
         .bold_line_style(INK.mix(GRID).stroke_width(2))

@@ -40,12 +40,7 @@ pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cel
     let last = points().map(nines).fold(1.0, f64::max);
     let mut marks = vec![0.0, HALF];
     marks.extend((1..=last.floor() as i32).map(f64::from));
-    let mut chart = ChartBuilder::on(&body)
-        .margin_right(70)
-        .margin_top(24)
-        .margin_bottom(14)
-        .x_label_area_size(60)
-        .y_label_area_size(150)
+    let mut chart = style::builder(&body)
         .build_cartesian_2d(Axis { range: 0.0..last, marks, minor: Vec::new() }, y)?;
     chart
         .configure_mesh()

@@ -137,6 +137,16 @@ pub(super) fn header<DB: DrawingBackend>(
     Ok(body)
 }
 
+/// A chart with room for its marks.
+pub(super) fn builder<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+) -> ChartBuilder<'_, '_, DB> {
+    let mut builder = ChartBuilder::on(area);
+    builder.margin_right(70).margin_top(24).margin_bottom(14);
+    builder.x_label_area_size(60).y_label_area_size(150);
+    builder
+}
+
 /// A line in the look of its transport, in pixels; backends dash it by its colour.
 pub(super) fn line<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,

@@ -83,13 +83,7 @@ impl Drawing for Curves<'_> {
         let x = Scale::of_places(&places);
         let (x_scale, y_scale) = (x.is_logarithmic, y.is_logarithmic);
         let (bottom, top) = (y.axis.range.start, y.axis.range.end);
-        let mut chart = ChartBuilder::on(&body)
-            .margin_right(70)
-            .margin_top(24)
-            .margin_bottom(14)
-            .x_label_area_size(60)
-            .y_label_area_size(150)
-            .build_cartesian_2d(x.axis, y.axis)?;
+        let mut chart = style::builder(&body).build_cartesian_2d(x.axis, y.axis)?;
         chart
             .configure_mesh()
             .bold_line_style(INK.mix(GRID).stroke_width(2))

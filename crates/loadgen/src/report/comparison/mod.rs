@@ -17,7 +17,7 @@ use crate::analysis::Checked;
 use crate::analysis::regression::{Decision, Failure, GatedCell, Verdict, decide};
 use crate::analysis::thresholds::{Judgement, of_comparison};
 use crate::results::Comparison;
-use crate::results::folder::write_whole;
+use crate::results::folder::write_all;
 
 pub use annotations::announce;
 
@@ -90,13 +90,7 @@ pub fn render_all(dir: &Path, comparison: &Comparison) -> anyhow::Result<Vec<Pat
         ("github-action-benchmark.json", exporters::github_action_benchmark(report)?),
         ("bencher.json", exporters::bencher(report)?),
     ];
-    let mut paths = Vec::new();
-    for (name, bytes) in files {
-        let path = dir.join(name);
-        write_whole(&path, &bytes)?;
-        paths.push(path);
-    }
-    Ok(paths)
+    write_all(dir, files)
 }
 
 #[cfg(test)]
