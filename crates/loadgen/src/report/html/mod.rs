@@ -1,31 +1,17 @@
 //! `report.html`: one offline page that needs nothing but itself.
 
 mod tables;
+mod trials;
 
 use anyhow::Context as _;
 use askama::Template;
 
 use super::charts::{Figure, Trials, svg};
-use super::{published, quantity, sheet, sweep, thresholds, words};
-use crate::analysis::{Accounts, Analysis, Cell, Sweep};
-use crate::results::{Metric, Outcome, Run, Trial};
+use super::{published, quantity, sweep, thresholds, words};
+use crate::analysis::{Analysis, Cell, Sweep};
+use crate::results::Run;
 use tables::{SweepTable, TableView, sweep_tables, tables};
-
-/// What the table of trials shows, in the order in which a reader asks; the last two say how far
-/// lateness of the publisher is in the figures.
-const TRIAL_COLUMNS: [(&str, Metric); 11] = [
-    ("p50", Metric::LatencyP50),
-    ("p99", Metric::LatencyP99),
-    ("Slowest", Metric::LatencyMax),
-    ("Server CPU per delivery", Metric::ServerCpuPerDelivery),
-    ("Subscriber CPU per delivery", Metric::GeneratorCpuPerDelivery),
-    ("Memory per subscriber", Metric::ServerMemoryPerSubscriber),
-    ("Bytes per delivery", Metric::BytesPerDelivery),
-    ("Events per read", Metric::DeliveriesPerRead),
-    ("Connections", Metric::ConnectionsOpened),
-    ("Uncorrected p50", Metric::UncorrectedLatencyP50),
-    ("Publisher late p99", Metric::PublisherLatenessP99),
-];
+use trials::{TRIAL_COLUMNS, TrialView, trial_view};
 
 /// The most that is embedded of `run.json` and of the trials, so that the page stays a page: a run
 /// of that many trials is read with other tools.
@@ -94,18 +80,6 @@ struct FigureView {
     caption: &'static str,
     alternative: String,
     svg: String,
-}
-
-struct TrialView {
-    cell: String,
-    transport: &'static str,
-    block: u32,
-    /// `valid`, `invalid` or `failed`.
-    status: &'static str,
-    /// Texts, and what they are sorted by.
-    values: Vec<(String, String)>,
-    delivered: String,
-    notes: Vec<String>,
 }
 
 /// The page's text.
@@ -234,31 +208,6 @@ fn cell_view<'a>(
     })
 }
 
-fn trial_view(trial: &Trial) -> TrialView {
-    let (status, reason) = match &trial.outcome {
-        Outcome::Valid => ("valid", None),
-        Outcome::Invalid => ("invalid", None),
-        Outcome::Failed { reason } => ("failed", Some(reason.clone())),
-    };
-    let values = TRIAL_COLUMNS.map(|(_, metric)| {
-        let sort = trial.value(metric).map_or_else(String::new, |value| value.to_string());
-        (sheet::of_trial(trial, metric), sort)
-    });
-    TrialView {
-        cell: trial.cell.clone(),
-        transport: trial.transport.label(),
-        block: trial.block,
-        status,
-        values: values.to_vec(),
-        delivered: sheet::delivered(Some(Accounts::of(&[trial]))).text,
-        notes: reason
-            .into_iter()
-            .chain(trial.warnings.iter().map(ToString::to_string))
-            .map(|note| shortened(&note, NOTE_LIMIT))
-            .collect(),
-    }
-}
-
 /// What the figures hold for, as rows of a table.
 fn environment(run: &Run) -> Vec<(&'static str, String)> {
     let (manifest, machine) = (&run.manifest, &run.manifest.machine);
@@ -293,7 +242,7 @@ mod tests {
     use super::*;
     use crate::analysis::analyse;
     use crate::results::model::{SweptCell, SweptValue};
-    use crate::results::{LatencyLog, fixture};
+    use crate::results::{LatencyLog, Metric, Outcome, fixture};
 
     fn rendered(run: &Run) -> String {
         page(run, &analyse(run, &fixture::run().1)).unwrap()
