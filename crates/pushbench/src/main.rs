@@ -16,11 +16,10 @@ use pushbench_loadgen::command::{
     self, AlreadyExists, Build, CapacityOptions, Check, CompareOptions, Compared, Ending,
     RunOptions, SelftestOptions, SelftestResult, Unusable,
 };
-use pushbench_loadgen::scenario::{ScenarioError, Varied};
-use pushbench_wire::Transport;
+use pushbench_loadgen::scenario::{LoadAxis, ScenarioError};
 
 /// Measures polling, long polling, Server-Sent Events and WebSocket on your workload, with raw TCP
-/// as the yardstick.
+/// as a reference.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 struct Arguments {
@@ -156,13 +155,13 @@ struct CapacityArguments {
     scenario: PathBuf,
     /// What to vary: the number of subscribers, or the events per second of each channel.
     #[arg(long, value_name = "WHAT", value_parser = varied())]
-    vary: Varied,
+    vary: LoadAxis,
     /// Try no more than this.
     #[arg(long, value_name = "N", value_parser = positive)]
     max: Option<f64>,
-    /// Search these transports alone [default: all that have objectives].
-    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
-    transport: Vec<Transport>,
+    /// Search these contenders alone [default: all that have objectives].
+    #[arg(long, alias = "transport", value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    contender: Vec<String>,
     /// Where the results go [default: results/capacity-<scenario>-<time>].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -172,9 +171,9 @@ struct CapacityArguments {
 }
 
 /// What can be varied, for the help as well.
-fn varied() -> impl TypedValueParser<Value = Varied> {
-    let names = Varied::ALL.map(Varied::name);
-    clap::builder::PossibleValuesParser::new(names).try_map(|name| name.parse::<Varied>())
+fn varied() -> impl TypedValueParser<Value = LoadAxis> {
+    let names = LoadAxis::ALL.map(LoadAxis::name);
+    clap::builder::PossibleValuesParser::new(names).try_map(|name| name.parse::<LoadAxis>())
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -268,12 +267,12 @@ fn ended(ending: Ending) -> ExitCode {
 }
 
 fn capacity_options(arguments: CapacityArguments) -> CapacityOptions {
-    let CapacityArguments { scenario, vary, max, transport, out, server } = arguments;
+    let CapacityArguments { scenario, vary, max, contender, out, server } = arguments;
     CapacityOptions {
         scenario,
         varied: vary,
         max,
-        transports: transport,
+        contenders: contender,
         out,
         server: server.map(|Words(words)| words),
         command_line: command_line(),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 macro_rules! transports {
     ($($(#[doc = $doc:literal])+ $variant:ident {
-        name: $name:literal, label: $label:literal, yardstick: $yardstick:literal
+        name: $name:literal, label: $label:literal, reference: $reference:literal
     })+) => {
         /// A way in which a server gets updates to its clients.
         #[derive(
@@ -33,12 +33,12 @@ macro_rules! transports {
                 match self { $(Self::$variant => $label),+ }
             }
 
-            /// Whether it is what the others are held against, and not a choice: no browser has
-            /// it. What it costs is what events over TCP cost anyhow; what another costs more is
-            /// the price of its framing and of HTTP.
+            /// Whether it is a reference unless a scenario says otherwise: browsers cannot use it.
+            /// What it costs is what events over TCP cost at least; what another costs more is the
+            /// price of its framing and of HTTP.
             #[must_use]
-            pub const fn is_yardstick(self) -> bool {
-                match self { $(Self::$variant => $yardstick),+ }
+            pub const fn is_reference(self) -> bool {
+                match self { $(Self::$variant => $reference),+ }
             }
         }
     };
@@ -46,16 +46,16 @@ macro_rules! transports {
 
 transports! {
     /// The client asks at every interval, and is answered at once.
-    Polling { name: "polling", label: "Polling", yardstick: false }
+    Polling { name: "polling", label: "Polling", reference: false }
     /// The client asks, and is answered when there is news or the timeout has passed.
-    LongPolling { name: "long-polling", label: "Long polling", yardstick: false }
+    LongPolling { name: "long-polling", label: "Long polling", reference: false }
     /// One HTTP response that never ends (WHATWG HTML §9.2).
-    Sse { name: "sse", label: "SSE", yardstick: false }
+    Sse { name: "sse", label: "SSE", reference: false }
     /// Frames both ways over one upgraded connection (RFC 6455).
-    WebSocket { name: "websocket", label: "WebSocket", yardstick: false }
-    /// Length-prefixed frames on the bare socket that an HTTP upgrade leaves (RFC 9110 §7.8): the
-    /// yardstick, no choice for a browser.
-    Tcp { name: "tcp", label: "Raw TCP", yardstick: true }
+    WebSocket { name: "websocket", label: "WebSocket", reference: false }
+    /// Length-prefixed frames on the bare socket that an HTTP upgrade leaves (RFC 9110 §7.8). Not
+    /// available to browsers: a reference.
+    Tcp { name: "tcp", label: "Raw TCP", reference: true }
 }
 
 impl fmt::Display for Transport {
@@ -64,9 +64,9 @@ impl fmt::Display for Transport {
     }
 }
 
-/// The name is that of no transport.
+/// The name of no transport.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no transport; there are polling, long-polling, sse, websocket and tcp")]
+#[error("unknown transport `{0}`; expected one of {names}", names = Transport::ALL.iter().map(|known| known.name()).collect::<Vec<_>>().join(", "))]
 pub struct UnknownTransport(String);
 
 impl FromStr for Transport {
@@ -97,8 +97,9 @@ mod tests {
     }
 
     #[test]
-    fn only_raw_tcp_is_no_choice() {
-        let yardsticks: Vec<_> = Transport::ALL.iter().filter(|of| of.is_yardstick()).collect();
-        assert_eq!(yardsticks, [&Transport::Tcp]);
+    fn only_raw_tcp_is_a_reference() {
+        let references: Vec<_> =
+            Transport::ALL.iter().filter(|transport| transport.is_reference()).collect();
+        assert_eq!(references, [&Transport::Tcp]);
     }
 }

@@ -2,8 +2,9 @@
 //! machine of the moment does not move is judged: bytes, losses and instructions. It advises; only
 //! measuring both builds in one go can tell about time ([`super::regression`]).
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
+use super::contenders;
 use super::estimate::median;
 use crate::results::model::Machine;
 use crate::results::{Metric, Run, Trial};
@@ -26,11 +27,11 @@ pub struct Incomparable {
     pub candidate: String,
 }
 
-/// One metric of one transport in both runs.
+/// One metric of one contender in both runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Advice {
-    /// The transport.
-    pub transport: Transport,
+    /// The contender.
+    pub contender: ContenderId,
     /// The metric.
     pub metric: Metric,
     /// Baseline and candidate: medians over the valid trials, or sums over all trials of what may
@@ -42,7 +43,7 @@ pub struct Advice {
     pub is_worse: Option<bool>,
 }
 
-/// What can be said of every transport that both runs have.
+/// What can be said of every contender that both runs have.
 ///
 /// # Errors
 /// [`Incomparable`] runs.
@@ -50,9 +51,9 @@ pub fn advise(baseline: &Run, candidate: &Run) -> Result<Vec<Advice>, Incomparab
     let runs = [baseline, candidate];
     check(runs)?;
     let mut advice = Vec::new();
-    for &transport in Transport::ALL {
+    for contender in contenders(&baseline.trials) {
         let trials = runs.map(|run| -> Vec<&Trial> {
-            run.trials.iter().filter(|trial| trial.transport == transport).collect()
+            run.trials.iter().filter(|trial| trial.contender == contender).collect()
         });
         if trials.iter().any(Vec::is_empty) {
             continue;
@@ -60,11 +61,12 @@ pub fn advise(baseline: &Run, candidate: &Run) -> Result<Vec<Advice>, Incomparab
         for metric in [Metric::Lost, Metric::Duplicated, Metric::Reordered] {
             let values = trials.each_ref().map(|trials| sum(trials, metric));
             let is_worse = values[1].map(|count| count > 0.0);
-            advice.push(Advice { transport, metric, values, share: 0.0, is_worse });
+            let contender = contender.clone();
+            advice.push(Advice { contender, metric, values, share: 0.0, is_worse });
         }
         for Gate { metric, share, .. } in Gate::DEFAULTS {
             if STEADY.contains(&metric) {
-                advice.extend(steady(&trials, transport, metric, share));
+                advice.extend(steady(&trials, &contender, metric, share));
             }
         }
     }
@@ -78,7 +80,7 @@ fn sum(trials: &[&Trial], metric: Metric) -> Option<f64> {
 /// Worse is what is worse by the median, and in every trial of the one than in any of the other.
 fn steady(
     trials: &[Vec<&Trial>; 2],
-    transport: Transport,
+    contender: &ContenderId,
     metric: Metric,
     share: f64,
 ) -> Option<Advice> {
@@ -99,7 +101,8 @@ fn steady(
         .zip(values[1])
         .zip(is_apart)
         .map(|((old, new), is_apart)| is_apart && new > old * (1.0 + share));
-    Some(Advice { transport, metric, values, share, is_worse })
+    let contender = contender.clone();
+    Some(Advice { contender, metric, values, share, is_worse })
 }
 
 /// Whether both runs asked the same on the same machine.
@@ -132,6 +135,8 @@ fn check(runs: [&Run; 2]) -> Result<(), Incomparable> {
 
 #[cfg(test)]
 mod tests {
+    use pushbench_wire::Transport;
+
     use super::*;
     use crate::results::fixture;
     use crate::results::shortening::{Part, Shortening};
@@ -146,7 +151,7 @@ mod tests {
         candidate.trials.iter_mut().filter(|trial| trial.is_valid()).for_each(change);
         let advice = advise(&run(), &candidate).unwrap();
         let is_worse = |of: &&Advice| of.is_worse == Some(true);
-        advice.iter().filter(is_worse).map(|of| (of.transport, of.metric)).collect()
+        advice.iter().filter(is_worse).map(|of| (of.contender.transport(), of.metric)).collect()
     }
 
     #[test]
@@ -158,7 +163,7 @@ mod tests {
     fn more_bytes_and_losses_are_worse() {
         let bytes = Metric::BytesPerDelivery;
         let times = |trial: &mut Trial, metric, factor: f64| {
-            if trial.transport == Transport::Sse {
+            if trial.contender == Transport::Sse {
                 trial.values.entry(metric).and_modify(|value| *value *= factor);
             }
         };
@@ -166,7 +171,7 @@ mod tests {
         assert_eq!(worse(|trial| times(trial, bytes, 1.004)), [], "less than the gate");
         assert_eq!(worse(|trial| times(trial, Metric::ServerCpuPerDelivery, 9.0)), []);
         let lose = |trial: &mut Trial| {
-            if (trial.transport, trial.block) == (Transport::Sse, 1) {
+            if (trial.contender.transport(), trial.block) == (Transport::Sse, 1) {
                 trial.values.insert(Metric::Lost, 1.0);
             }
         };
@@ -178,12 +183,12 @@ mod tests {
         let bytes = Metric::BytesPerDelivery;
         let mut candidate = run();
         for trial in &mut candidate.trials {
-            if (trial.transport, trial.block) == (Transport::Sse, 2) {
+            if (trial.contender.transport(), trial.block) == (Transport::Sse, 2) {
                 trial.values.entry(bytes).and_modify(|value| *value *= 1.1);
             }
         }
         let advice = advise(&run(), &candidate).unwrap();
-        let of = |of: &&Advice| (of.transport, of.metric) == (Transport::Sse, bytes);
+        let of = |of: &&Advice| (of.contender.transport(), of.metric) == (Transport::Sse, bytes);
         let sse = advice.iter().find(of).unwrap();
         assert!(sse.values[1] > sse.values[0].map(|old| old * 1.005), "{sse:?}");
         assert_eq!(sse.is_worse, Some(false));
@@ -214,6 +219,6 @@ mod tests {
         assert!(differing(|run| run.manifest.machine.cores = 4).contains("cores (2 and 4)"));
         assert!(differing(|run| run.manifest.machine.kernel = "Linux 7".into()).contains("kernel"));
         assert!(differing(|run| run.manifest.machine.cpu_model = None).contains("unknown"));
-        assert!(differing(|run| run.schema_version = 1).contains("schema (2 and 1)"));
+        assert!(differing(|run| run.schema_version = 1).contains("schema (3 and 1)"));
     }
 }

@@ -19,7 +19,7 @@ pub struct Estimate {
 }
 
 /// Ratios nearer to 1 than this are called about the same, however sure they are: nobody chooses a
-/// transport for them.
+/// contender for them.
 const RELEVANT: f64 = 1.05;
 
 /// The same for fewer than [`FEW`] blocks, whose intervals hold the truth too rarely to rely on.

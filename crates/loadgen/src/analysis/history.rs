@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
 use super::change_points::{ChangePoint, change_points};
 use super::{Analysis, Interval};
 use crate::results::history::Row;
 use crate::results::model::Machine;
 use crate::results::{Metric, Run};
+use crate::scenario::Identity;
 
 /// What a history follows. Less is better for each of them.
 pub const FOLLOWED: [Metric; 8] = [
@@ -45,7 +46,7 @@ pub struct History {
     pub runs: Vec<PastRun>,
     /// How many older ones are left out.
     pub older: usize,
-    /// By metric, then in the table's order of transports.
+    /// By metric, then by contender.
     pub series: Vec<Series>,
 }
 
@@ -58,13 +59,13 @@ pub struct PastRun {
     pub time: String,
 }
 
-/// One metric of one transport.
+/// One metric of one contender.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// What.
     pub metric: Metric,
     /// Whose.
-    pub transport: Transport,
+    pub contender: ContenderId,
     /// One for every run that has it, in the order of runs.
     pub points: Vec<Point>,
     /// Where it changed: each index is that of a point.
@@ -110,14 +111,14 @@ pub fn rows(run: &Run, analysis: &Analysis, revision: Option<&str>) -> Vec<Row> 
     let manifest = &run.manifest;
     let machine = in_words(&manifest.machine);
     let figures = analysis.cells.iter().flat_map(|cell| {
-        cell.transports.iter().flat_map(move |of| {
+        cell.contenders.iter().flat_map(move |of| {
             FOLLOWED.into_iter().filter_map(move |metric| {
-                Some((&cell.name, of.transport, metric, of.estimate(metric)?))
+                Some((&cell.name, &of.contender, metric, of.estimate(metric)?))
             })
         })
     });
     figures
-        .map(|(cell, transport, metric, estimate)| Row {
+        .map(|(cell, contender, metric, estimate)| Row {
             run: manifest.run.clone(),
             revision: revision.map(str::to_owned),
             time: manifest.started_at.clone(),
@@ -125,7 +126,8 @@ pub fn rows(run: &Run, analysis: &Analysis, revision: Option<&str>) -> Vec<Row> 
             scenario: manifest.scenario.name.clone(),
             scenario_sha256: manifest.scenario.sha256.clone(),
             cell: cell.clone(),
-            transport,
+            contender: contender.name().to_owned(),
+            transport: contender.transport(),
             metric,
             unit: metric.unit().name().to_owned(),
             estimate: estimate.median,
@@ -178,10 +180,10 @@ fn series(rows: &[&Row]) -> (Vec<PastRun>, usize, Vec<Series>) {
     let runs = &runs[older..];
     let places: BTreeMap<&String, usize> =
         runs.iter().enumerate().map(|(place, (_, run, _))| (*run, place)).collect();
-    let of = |metric: Metric, transport: Transport| {
+    let of = |metric: Metric, contender: &ContenderId| {
         let mut points: Vec<Point> = rows
             .iter()
-            .filter(|row| (row.metric, row.transport) == (metric, transport))
+            .filter(|row| row.metric == metric && row.contender == contender.name())
             .filter_map(|row| {
                 let interval = match (row.low, row.high, row.level) {
                     (Some(low), Some(high), Some(level)) => Some(Interval { low, high, level }),
@@ -194,20 +196,40 @@ fn series(rows: &[&Row]) -> (Vec<PastRun>, usize, Vec<Series>) {
         points.sort_by_key(|point| point.run);
         let values: Vec<f64> = points.iter().map(|point| point.estimate).collect();
         let changes = change_points(&values, SEED);
-        (!points.is_empty()).then_some(Series { metric, transport, points, changes })
+        let contender = contender.clone();
+        (!points.is_empty()).then_some(Series { metric, contender, points, changes })
     };
+    let contenders = contenders(rows);
     let series = FOLLOWED
         .into_iter()
-        .flat_map(|metric| Transport::ALL.iter().map(move |&transport| (metric, transport)));
-    let series = series.filter_map(|(metric, transport)| of(metric, transport)).collect();
+        .flat_map(|metric| contenders.iter().map(move |contender| (metric, contender)));
+    let series = series.filter_map(|(metric, contender)| of(metric, contender)).collect();
     let runs = runs
         .iter()
         .map(|(time, _, revision)| PastRun { revision: revision.cloned(), time: (*time).clone() });
     (runs.collect(), older, series)
 }
 
+/// Those of the rows, in the order in which they first appear; a transport that is compared as it is
+/// before all others.
+fn contenders(rows: &[&Row]) -> Vec<ContenderId> {
+    let mut identities: Vec<Identity> = Vec::new();
+    for row in rows {
+        if !identities.iter().any(|known| known.name == row.contender) {
+            identities.push(Identity::named(row.contender.clone(), row.transport));
+        }
+    }
+    let plain = |identity: &Identity| identity.name == identity.transport.name();
+    identities.sort_by_key(
+        |identity| if plain(identity) { identity.transport as usize } else { usize::MAX },
+    );
+    ContenderId::all(identities)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
+    use pushbench_wire::Transport;
+
     use super::*;
     use crate::analysis::analyse;
     use crate::results::fixture;
@@ -219,6 +241,7 @@ pub(crate) mod tests {
             run: format!("stock-ticker-202501{day:02}-030405"),
             revision: Some(format!("{day:07x}")),
             time: format!("2025-01-{day:02}T03:04:05Z"),
+            contender: transport.name().to_owned(),
             transport,
             metric,
             estimate,
@@ -242,7 +265,7 @@ pub(crate) mod tests {
     fn a_run_adds_what_is_followed() {
         let (run, log) = fixture::run();
         let rows = rows(&run, &analyse(&run, &log), Some("0123abc"));
-        // Six of the eight were measured, of four transports.
+        // Six of the eight were measured, of four contenders.
         assert_eq!(rows.len(), 6 * 4);
         let sse = rows
             .iter()
@@ -269,7 +292,7 @@ pub(crate) mod tests {
             .flat_map(|series| {
                 series.changes.iter().map(|change| {
                     let run = &history.runs[series.run_of(change).unwrap()];
-                    (series.metric, series.transport, run.time.as_str())
+                    (series.metric, series.contender.transport(), run.time.as_str())
                 })
             })
             .collect();

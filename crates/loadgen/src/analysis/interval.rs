@@ -1,13 +1,13 @@
 //! Intervals that hold the truth as often as they say, whatever the noise looks like: they rest on
 //! ranks alone.
 //!
-//! - Of one transport: the median over blocks, between two order statistics (the sign test's
+//! - Of one contender: the median over blocks, between two order statistics (the sign test's
 //!   interval). It asks nothing of the noise but that blocks are drawn alike.
-//! - Of two transports: the ratio within each block, because a block's trials see the same machine.
+//! - Of two contenders: the ratio within each block, because a block's trials see the same machine.
 //!   The estimate is that of Hodges and Lehmann (1963) on logarithms, the interval that of
 //!   Wilcoxon's signed-rank test (Hollander, Wolfe & Chicken, *Nonparametric Statistical Methods*,
 //!   §3.2–3.3). It asks that the noise of a ratio is symmetric, which the shuffled order within a
-//!   block provides for transports that do not differ.
+//!   block provides for contenders that do not differ.
 //!
 //! Ranks are few, so only some levels exist: the interval is the narrowest whose level is at least
 //! 95 %, or the widest there is when there are too few blocks for that. [`Interval::level`] says
@@ -97,7 +97,7 @@ pub(super) fn walsh_averages(pairs: &[(f64, f64)]) -> Option<Vec<f64>> {
     Some(walsh)
 }
 
-/// How many times as much one transport takes as another, from blocks in which both were measured.
+/// How many times as much one contender takes as another, from blocks in which both were measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ratio {
     /// The Hodges–Lehmann estimate.
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(level(2), 0.5);
     }
 
-    /// All 2^n signs of the differences of two transports that do not differ: how often does the
+    /// All 2^n signs of the differences of two contenders that do not differ: how often does the
     /// interval hold 1? This is what the level claims.
     #[test]
     fn the_level_is_how_often_the_truth_is_held() {

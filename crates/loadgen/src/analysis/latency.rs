@@ -1,4 +1,4 @@
-//! Latency curves: the intervals of a transport's valid trials, pooled.
+//! Latency curves: the intervals of a contender's valid trials, pooled.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const POINTS_OVER_TIME: f64 = 200.0;
 /// Points of a spectrum in every tenfold of 1/(1−p).
 const POINTS_PER_DECADE: u32 = 20;
 
-/// The latencies of one transport over all valid trials.
+/// The latencies of one contender over all valid trials.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Latency {
     /// All of them together, in nanoseconds.
@@ -146,23 +146,32 @@ fn spectrum(histogram: &Histogram<u64>) -> Vec<SpectrumPoint> {
         .collect()
 }
 
-/// The intervals of every trial, as indices into the log. Trials run one after the other, so an
-/// interval belongs to its transport's last trial that had begun to measure by then, and had not
-/// ended: the log of a run that was killed may hold a trial that nothing else tells of.
+/// The intervals of every trial, as indices into the log. The log of a run that was killed may hold
+/// a trial that nothing else tells of.
 pub(super) fn by_trial(run: &Run, log: &LatencyLog) -> Vec<Vec<usize>> {
     let mut intervals = vec![Vec::new(); run.trials.len()];
     for (index, interval) in log.entries.iter().enumerate() {
-        let began = |index: &usize| run.trials[*index].measured_from_s;
-        let trial = (0..run.trials.len())
-            .filter(|&index| run.trials[index].transport == interval.transport)
-            .filter(|index| began(index).is_some_and(|from_s| from_s <= interval.start_s + SLACK_S))
-            .max_by(|a, b| began(a).unwrap_or_default().total_cmp(&began(b).unwrap_or_default()))
-            .filter(|&trial| begins_within(&run.trials[trial], interval));
-        if let Some(trial) = trial {
+        let trial = match interval.trial {
+            Some(trial) => Some(trial),
+            None => by_time(run, interval),
+        };
+        let is_its = |trial: &Trial| trial.contender.name() == interval.contender;
+        if let Some(trial) = trial.filter(|&trial| run.trials.get(trial).is_some_and(is_its)) {
             intervals[trial].push(index);
         }
     }
     intervals
+}
+
+/// The trial of an interval in a log that does not say it. Trials run one after the other, so it is
+/// its contender's last trial that had begun to measure by then, and had not ended.
+fn by_time(run: &Run, interval: &Entry) -> Option<usize> {
+    let began = |index: &usize| run.trials[*index].measured_from_s;
+    (0..run.trials.len())
+        .filter(|&index| run.trials[index].contender.name() == interval.contender)
+        .filter(|index| began(index).is_some_and(|from_s| from_s <= interval.start_s + SLACK_S))
+        .max_by(|a, b| began(a).unwrap_or_default().total_cmp(&began(b).unwrap_or_default()))
+        .filter(|&trial| begins_within(&run.trials[trial], interval))
 }
 
 /// Whether `interval` begins before `trial` ends, if it says when that was.
@@ -185,8 +194,8 @@ mod tests {
     fn interval(start_s: f64, latencies_ns: impl IntoIterator<Item = u64>) -> Entry {
         let mut histogram = histogram();
         latencies_ns.into_iter().for_each(|ns| histogram.saturating_record(ns));
-        let measured = Interval { transport: Transport::Sse, start_s, length_s: 1.0, histogram };
-        Entry::new(&measured).unwrap()
+        let measured = Interval { start_s, length_s: 1.0, histogram };
+        Entry::new(&Transport::Sse.into(), 0, &measured).unwrap()
     }
 
     #[test]
@@ -257,7 +266,7 @@ mod tests {
             assert_eq!(intervals.len(), if from_s.is_some() { 12 } else { 0 });
             for &index in intervals {
                 let interval = &log.entries[index];
-                assert_eq!(interval.transport, trial.transport);
+                assert_eq!(interval.contender, trial.contender.name());
                 assert!((0.0..12.0).contains(&(interval.start_s - from_s.unwrap())));
             }
         }
@@ -275,11 +284,11 @@ mod tests {
         assert_eq!(by_trial(&run, &log), before, "a window holds all of its trial");
 
         let cut_off = run.trials.pop().unwrap();
-        assert_eq!(cut_off.transport, Transport::WebSocket, "the last, which failed");
+        assert_eq!(cut_off.contender, Transport::WebSocket, "the last, which failed");
         let begun_s = run.trials.last().unwrap().measured_from_s.unwrap() + 16.0;
         let unknown = (0..12).map(|second| {
             let mut interval = interval(begun_s + f64::from(second), [1]);
-            interval.transport = Transport::WebSocket;
+            interval.contender = "websocket".to_owned();
             interval
         });
         let longer = LatencyLog { entries: log.entries.into_iter().chain(unknown).collect() };

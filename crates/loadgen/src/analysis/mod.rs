@@ -16,13 +16,13 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
 use crate::results::shortening::Shortening;
 use crate::results::{LatencyLog, Metric, Run, Trial};
 use crate::scenario::{Phase, Scenario};
 
-pub use crate::scenario::Published;
+pub use crate::scenario::Literature;
 
 pub use estimate::Estimate;
 pub use interval::{Interval, Ratio};
@@ -39,21 +39,21 @@ pub struct Analysis {
     pub cells: Vec<Cell>,
     /// What they say together, if the scenario sweeps something.
     pub sweep: Option<Sweep>,
-    /// What limits the trust in the figures or the transports, worst first.
+    /// What limits the trust in the figures or the contenders, worst first.
     pub concerns: Vec<Concern>,
     /// Whether the figures keep to the scenario's thresholds, in its order.
     pub thresholds: Vec<Checked>,
     /// What others have published for the scenario, in its order.
-    pub published: Vec<Published>,
+    pub published: Vec<Literature>,
 }
 
-/// The transports under one set of parameters.
+/// The contenders under one set of parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
     /// Its name in the scenario.
     pub name: String,
-    /// Every transport that was measured, in the table's order.
-    pub transports: Vec<Figures>,
+    /// Every contender that was measured, in the table's order.
+    pub contenders: Vec<Figures>,
     /// How every two of them compare, for the metrics of [`RANKED`].
     pub ratios: Vec<PairRatio>,
     /// Who is ahead in what, for the metrics of [`RANKED`] that could be measured.
@@ -64,50 +64,55 @@ pub struct Cell {
     pub objectives: Vec<Checked>,
 }
 
-/// How two transports compare in one metric.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How two contenders compare in one metric.
+#[derive(Clone, Debug, PartialEq)]
 pub struct PairRatio {
     /// What is compared.
     pub metric: Metric,
     /// The one that is divided.
-    pub transport: Transport,
-    /// The one that it is divided by; further down in the table of transports.
-    pub reference: Transport,
+    pub contender: ContenderId,
+    /// The one that it is divided by, which comes later in the order of contenders.
+    pub against: ContenderId,
     /// From the blocks in which both have a valid trial.
     pub ratio: Ratio,
 }
 
 impl Cell {
-    /// `transport` over `reference` in `metric`, if a block has both.
+    /// `contender` over `against` in `metric`, if a block has both.
     #[must_use]
     pub fn ratio(
         &self,
         metric: Metric,
-        transport: Transport,
-        reference: Transport,
+        contender: &ContenderId,
+        against: &ContenderId,
     ) -> Option<Ratio> {
         self.ratios.iter().filter(|pair| pair.metric == metric).find_map(|pair| {
-            match (pair.transport, pair.reference) {
-                ends if ends == (transport, reference) => Some(pair.ratio),
-                ends if ends == (reference, transport) => Some(pair.ratio.inverse()),
+            match (&pair.contender, &pair.against) {
+                ends if ends == (contender, against) => Some(pair.ratio),
+                ends if ends == (against, contender) => Some(pair.ratio.inverse()),
                 _ => None,
             }
         })
     }
 
-    /// What the others are held against: the last in the table of transports, which ends with the
-    /// yardstick.
+    /// What the others are held against: the last contender, which is a reference if there is one.
     #[must_use]
-    pub fn reference(&self) -> Option<Transport> {
-        self.transports.last().map(|of| of.transport)
+    pub fn reference(&self) -> Option<&ContenderId> {
+        self.contenders.last().map(|figures| &figures.contender)
+    }
+
+    /// The figures of a contender, if it was measured.
+    #[must_use]
+    pub fn figures(&self, contender: &ContenderId) -> Option<&Figures> {
+        self.contenders.iter().find(|figures| figures.contender == *contender)
     }
 }
 
-/// What the trials of one transport say together.
+/// What the trials of one contender say together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figures {
     /// Which.
-    pub transport: Transport,
+    pub contender: ContenderId,
     /// Its trials, as indices into [`Run::trials`].
     pub trials: Vec<usize>,
     /// How many of them are valid: estimates rest on these alone.
@@ -228,21 +233,20 @@ fn cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str) -> Cel
     let run = measured.run;
     let scenario = scenario.and_then(|scenario| scenario.cell(name));
     let phases = scenario.map_or_else(Vec::new, |of| phases(run, of));
-    let transports: Vec<_> = Transport::ALL
-        .iter()
-        .filter_map(|&transport| {
-            let trials: Vec<usize> = (0..run.trials.len())
-                .filter(|&index| {
-                    run.trials[index].cell == name && run.trials[index].transport == transport
-                })
-                .collect();
-            (!trials.is_empty()).then(|| figures(measured, &phases, transport, trials))
+    let own = |index: &usize| run.trials[*index].cell == name;
+    let contenders = contenders(run.trials.iter().filter(|trial| trial.cell == name));
+    let contenders: Vec<_> = contenders
+        .into_iter()
+        .map(|contender| {
+            let trials = (0..run.trials.len()).filter(own);
+            let trials = trials.filter(|&index| run.trials[index].contender == contender).collect();
+            figures(measured, &phases, contender, trials)
         })
         .collect();
-    let ratios = ratios(run, &transports);
+    let ratios = ratios(run, &contenders);
     let name = name.to_owned();
     let (rankings, predictions, objectives) = (Vec::new(), Vec::new(), Vec::new());
-    let mut cell = Cell { name, transports, ratios, rankings, predictions, objectives };
+    let mut cell = Cell { name, contenders, ratios, rankings, predictions, objectives };
     cell.rankings = verdict::rankings(&cell);
     if let Some(scenario) = scenario {
         let own: Vec<_> = run.trials.iter().filter(|trial| trial.cell == cell.name).collect();
@@ -252,7 +256,12 @@ fn cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str) -> Cel
     cell
 }
 
-fn ratios(run: &Run, transports: &[Figures]) -> Vec<PairRatio> {
+/// The contenders of some trials, in their order.
+fn contenders<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> Vec<ContenderId> {
+    ContenderId::distinct(trials.into_iter().map(|trial| &trial.contender))
+}
+
+fn ratios(run: &Run, contenders: &[Figures]) -> Vec<PairRatio> {
     let values = |of: &Figures, metric| -> BTreeMap<u32, f64> {
         let valid =
             of.trials.iter().map(|&index| &run.trials[index]).filter(|trial| trial.is_valid());
@@ -264,14 +273,14 @@ fn ratios(run: &Run, transports: &[Figures]) -> Vec<PairRatio> {
             .into_iter()
             .filter_map(|(block, value)| Some((value, *others.get(&block)?)))
             .collect();
-        let (transport, reference) = (one.transport, other.transport);
-        Some(PairRatio { metric, transport, reference, ratio: Ratio::of(&pairs)? })
+        let (contender, against) = (one.contender.clone(), other.contender.clone());
+        Some(PairRatio { metric, contender, against, ratio: Ratio::of(&pairs)? })
     };
     RANKED
         .iter()
         .flat_map(|&metric| {
-            transports.iter().enumerate().flat_map(move |(index, one)| {
-                transports[index + 1..].iter().filter_map(move |other| pair(metric, one, other))
+            contenders.iter().enumerate().flat_map(move |(index, one)| {
+                contenders[index + 1..].iter().filter_map(move |other| pair(metric, one, other))
             })
         })
         .collect()
@@ -280,7 +289,7 @@ fn ratios(run: &Run, transports: &[Figures]) -> Vec<PairRatio> {
 fn figures(
     measured: &Measured<'_>,
     phases: &[Phase],
-    transport: Transport,
+    contender: ContenderId,
     trials: Vec<usize>,
 ) -> Figures {
     let Measured { run, log, intervals } = measured;
@@ -305,7 +314,7 @@ fn figures(
         })
         .collect();
     Figures {
-        transport,
+        contender,
         valid: valid.len(),
         invalid: ran.len() - valid.len(),
         failed: trials.len() - ran.len(),
@@ -329,9 +338,9 @@ mod tests {
         let analysis = analyse(&run, &log);
         let [cell] = &analysis.cells[..] else { panic!("one cell") };
         let counts: Vec<_> =
-            cell.transports.iter().map(|of| (of.valid, of.invalid, of.failed)).collect();
+            cell.contenders.iter().map(|of| (of.valid, of.invalid, of.failed)).collect();
         assert_eq!(counts, [(2, 0, 0), (1, 1, 0), (2, 0, 0), (1, 0, 1)]);
-        let [polling, long_polling, ..] = &cell.transports[..] else { panic!("four transports") };
+        let [polling, long_polling, ..] = &cell.contenders[..] else { panic!("four contenders") };
         let p50 = polling.estimate(Metric::LatencyP50).unwrap();
         assert_eq!((p50.min, p50.max, p50.trials), (502e6, 502.0 * 1.03 * 1e6, 2));
         assert_eq!(long_polling.estimate(Metric::LatencyP50).unwrap().trials, 1);
@@ -345,7 +354,7 @@ mod tests {
         let (run, log) = fixture::run();
         let analysis = analyse(&run, &log);
         let counts: Vec<_> =
-            analysis.cells[0].transports.iter().map(|of| of.latency.histogram.len()).collect();
+            analysis.cells[0].contenders.iter().map(|of| of.latency.histogram.len()).collect();
         assert_eq!(counts, [48_000, 24_000, 48_000, 24_000]);
     }
 
@@ -407,7 +416,7 @@ mod tests {
                 };
             }
             let analysis = analyse(&run, &log);
-            for of in &analysis.cells[0].transports {
+            for of in &analysis.cells[0].contenders {
                 prop_assert!(of.valid > 0 || of.estimates.is_empty());
                 for estimate in of.estimates.values() {
                     prop_assert!(estimate.min <= estimate.median && estimate.median <= estimate.max);

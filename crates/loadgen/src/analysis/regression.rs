@@ -9,8 +9,9 @@
 //! so. It has regressed only when the same is true again of fresh blocks alone: the two chances
 //! multiply, and they are never pooled.
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
+use super::contenders;
 use super::estimate::median;
 use super::interval::{counts_of_subsets, walsh_averages};
 use crate::results::comparison::{Comparison, Role, Stage};
@@ -29,7 +30,7 @@ const SUSPICION: f64 = 1.0 / 64.0;
 pub struct Decision {
     /// What follows from all of it.
     pub verdict: Verdict,
-    /// One for every scenario, transport and gate that could be measured, in that order.
+    /// One for every scenario, contender and gate that could be measured, in that order.
     pub cells: Vec<GatedCell>,
     /// What went wrong whatever the gates say, worst first.
     pub failures: Vec<Failure>,
@@ -52,18 +53,18 @@ pub enum Verdict {
     Regressed,
 }
 
-/// One metric of one transport.
+/// One metric of one contender.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GatedCell {
     /// The scenario, as an index into [`Comparison::manifests`].
     pub scenario: usize,
-    /// The transport.
-    pub transport: Transport,
+    /// The contender.
+    pub contender: ContenderId,
     /// What it may not exceed.
     pub gate: Gate,
     /// The first stage.
     pub first: Evidence,
-    /// The second, if the transport was suspected.
+    /// The second, if the contender was suspected.
     pub confirm: Option<Evidence>,
     /// What follows.
     pub verdict: Verdict,
@@ -91,11 +92,11 @@ pub struct Evidence {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
     /// The candidate lost, doubled or swapped deliveries.
-    Unfaithful {
+    DeliveryErrors {
         /// The scenario, as an index into [`Comparison::manifests`].
         scenario: usize,
-        /// The transport.
-        transport: Transport,
+        /// The contender.
+        contender: ContenderId,
         /// Lost, duplicated and reordered, in all of its trials.
         counts: [f64; 3],
         /// The same of the baseline.
@@ -107,8 +108,8 @@ pub enum Failure {
         role: Role,
         /// The scenario, as an index into [`Comparison::manifests`].
         scenario: usize,
-        /// The transport.
-        transport: Transport,
+        /// The contender.
+        contender: ContenderId,
         /// Why.
         reason: String,
     },
@@ -201,13 +202,13 @@ impl Evidence {
     }
 }
 
-/// The transports of a scenario that the first stage suspects, each once: their blocks are to be
+/// The contenders of a scenario that the first stage suspects, each once: their blocks are to be
 /// measured afresh.
 #[must_use]
-pub fn suspects(comparison: &Comparison) -> Vec<(usize, Transport)> {
+pub fn suspects(comparison: &Comparison) -> Vec<(usize, ContenderId)> {
     let mut suspects = Vec::new();
     for cell in decide(comparison).cells.iter().filter(|cell| cell.first.is_suspect()) {
-        let of = (cell.scenario, cell.transport);
+        let of = (cell.scenario, cell.contender.clone());
         if !suspects.contains(&of) {
             suspects.push(of);
         }
@@ -221,9 +222,10 @@ pub fn decide(comparison: &Comparison) -> Decision {
     let mut cells = Vec::new();
     let mut failures = Vec::new();
     for (scenario, gates) in comparison.gates.iter().enumerate() {
-        for &transport in Transport::ALL {
-            failures.extend(failure(comparison, scenario, transport));
-            let of = gates.iter().filter_map(|gate| cell(comparison, scenario, transport, *gate));
+        let own = comparison.trials.iter().filter(|compared| compared.scenario == scenario);
+        for contender in &contenders(own.map(|compared| &compared.trial)) {
+            failures.extend(failure(comparison, scenario, contender));
+            let of = gates.iter().filter_map(|gate| cell(comparison, scenario, contender, *gate));
             cells.extend(of);
         }
     }
@@ -244,21 +246,21 @@ pub fn decide(comparison: &Comparison) -> Decision {
 fn cell(
     comparison: &Comparison,
     scenario: usize,
-    transport: Transport,
+    contender: &ContenderId,
     gate: Gate,
 ) -> Option<GatedCell> {
     let evidence = |stage: Stage| {
-        let pairs = pairs(comparison, scenario, transport, stage, gate.metric);
+        let pairs = pairs(comparison, scenario, contender, stage, gate.metric);
         Evidence::of(pairs, gate).out_of(comparison.blocks[stage as usize])
     };
     let first = evidence(Stage::First);
     let ran =
-        |stage| comparison.trials_of(scenario, transport, stage, Role::Candidate).next().is_some();
+        |stage| comparison.trials_of(scenario, contender, stage, Role::Candidate).next().is_some();
     // What this machine cannot measure at all is no cell; what should have been there is an invalid
     // one.
     let is_measured = |trial: &Trial| trial.value(gate.metric).is_some();
     let mut all = comparison.trials.iter().filter(|of| of.scenario == scenario);
-    if !all.any(|of| of.trial.transport == transport && is_measured(&of.trial)) {
+    if !all.any(|of| of.trial.contender == *contender && is_measured(&of.trial)) {
         return None;
     }
     let confirm = (first.is_suspect() && ran(Stage::Confirm)).then(|| evidence(Stage::Confirm));
@@ -269,18 +271,19 @@ fn cell(
         None if first.is_suspect() => Verdict::Inconclusive,
         None => first.unsuspicious(),
     };
-    Some(GatedCell { scenario, transport, gate, first, confirm, verdict })
+    let contender = contender.clone();
+    Some(GatedCell { scenario, contender, gate, first, confirm, verdict })
 }
 
 /// Baseline and candidate of every block in which both can be trusted.
 fn pairs(
     comparison: &Comparison,
     scenario: usize,
-    transport: Transport,
+    contender: &ContenderId,
     stage: Stage,
     metric: Metric,
 ) -> Vec<(f64, f64)> {
-    let of = |role| comparison.trials_of(scenario, transport, stage, role);
+    let of = |role| comparison.trials_of(scenario, contender, stage, role);
     let value = |trial: &Trial| trial.value(metric).filter(|_| trial.is_valid());
     of(Role::Baseline)
         .filter_map(|baseline| {
@@ -290,10 +293,10 @@ fn pairs(
         .collect()
 }
 
-fn failure(comparison: &Comparison, scenario: usize, transport: Transport) -> Vec<Failure> {
+fn failure(comparison: &Comparison, scenario: usize, contender: &ContenderId) -> Vec<Failure> {
     let of = |role| {
         comparison.trials.iter().filter(move |of| {
-            (of.scenario, of.trial.transport, of.role) == (scenario, transport, role)
+            (of.scenario, &of.trial.contender, of.role) == (scenario, contender, role)
         })
     };
     let counts = |role| {
@@ -304,7 +307,8 @@ fn failure(comparison: &Comparison, scenario: usize, transport: Transport) -> Ve
     let candidate = counts(Role::Candidate);
     if candidate.iter().any(|count| *count > 0.0) {
         let baseline = counts(Role::Baseline);
-        failures.push(Failure::Unfaithful { scenario, transport, counts: candidate, baseline });
+        let contender = contender.clone();
+        failures.push(Failure::DeliveryErrors { scenario, contender, counts: candidate, baseline });
     }
     // What the baseline cannot do either says nothing about the candidate.
     let failed = [Role::Baseline, Role::Candidate].into_iter().find_map(|role| {
@@ -312,7 +316,7 @@ fn failure(comparison: &Comparison, scenario: usize, transport: Transport) -> Ve
             crate::results::Outcome::Failed { reason } => Some(reason.clone()),
             _ => None,
         })?;
-        Some(Failure::Failed { role, scenario, transport, reason })
+        Some(Failure::Failed { role, scenario, contender: contender.clone(), reason })
     });
     failures.extend(failed);
     failures
@@ -400,16 +404,16 @@ mod tests {
             let cells = decide(comparison).cells.into_iter();
             cells.filter(|cell| cell.verdict == Verdict::Regressed).collect::<Vec<_>>()
         };
-        let GatedCell { scenario, transport, gate, .. } = regressed(&comparison)[0].clone();
-        assert!(suspects(&comparison).contains(&(scenario, transport)));
+        let GatedCell { scenario, contender, gate, .. } = regressed(&comparison)[0].clone();
+        assert!(suspects(&comparison).contains(&(scenario, contender.clone())));
         let missing = comparison.trials.iter().position(|of| {
-            (of.scenario, of.trial.transport, of.stage) == (scenario, transport, Stage::First)
+            (of.scenario, &of.trial.contender, of.stage) == (scenario, &contender, Stage::First)
         });
         comparison.trials.remove(missing.unwrap());
-        assert!(!suspects(&comparison).contains(&(scenario, transport)));
+        assert!(!suspects(&comparison).contains(&(scenario, contender.clone())));
         let cells = decide(&comparison).cells;
         let same = |cell: &&GatedCell| {
-            (cell.scenario, cell.transport, cell.gate) == (scenario, transport, gate)
+            (cell.scenario, &cell.contender, cell.gate) == (scenario, &contender, gate)
         };
         let cell = cells.iter().find(same).unwrap();
         assert_eq!((cell.verdict, cell.first.blocks.len()), (Verdict::Invalid, 7));

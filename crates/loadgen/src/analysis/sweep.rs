@@ -1,12 +1,12 @@
-//! What a sweep says: from where on one transport costs more than another, and who costs less all
+//! What a sweep says: from where on one contender costs more than another, and who costs less all
 //! along.
 //!
-//! A claim is about two transports, never the yardstick, along one key while the others stay fixed.
-//! Within a cell two transports are **apart** when the ratio within blocks differs from 1 by more
+//! A claim is about two contenders, never a reference, along one key while the others stay fixed.
+//! Within a cell two contenders are **apart** when the ratio within blocks differs from 1 by more
 //! than the noise ([`Ratio::is_difference`]) in five blocks or more. Where they are not, because
 //! they are alike or because trials cannot be trusted, the cell speaks for neither.
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
 use super::estimate::FEW;
 use super::verdict::RANKED;
@@ -35,7 +35,7 @@ pub struct Sweep {
     pub slices: Vec<Slice>,
     /// What can be claimed, slice by slice and metric by metric.
     pub findings: Vec<Finding>,
-    /// Whether any two transports have enough blocks in any cell for a claim.
+    /// Whether any two contenders have enough blocks in any cell for a claim.
     pub has_enough_blocks: bool,
 }
 
@@ -88,12 +88,12 @@ pub struct Finding {
 /// What can be claimed. Places are those of the key.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Claim {
-    /// The transports change sides.
+    /// The contenders change sides.
     Crossover {
         /// The one that has less below the crossover, and more above.
-        below: Transport,
+        below: ContenderId,
         /// The one that has less above it.
-        above: Transport,
+        above: ContenderId,
         /// Where both would have the same, if curves were straight on logarithmic axes between
         /// cells; on linear ones where a place is not above 0.
         at: f64,
@@ -110,9 +110,9 @@ pub enum Claim {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lower {
     /// Each of them has less.
-    pub less: Vec<Transport>,
+    pub less: Vec<ContenderId>,
     /// Than each of these.
-    pub more: Vec<Transport>,
+    pub more: Vec<ContenderId>,
     /// Where the range begins.
     pub from: f64,
     /// Where it ends.
@@ -199,15 +199,12 @@ fn slices(keys: &[SweptKey], swept: &[SweptCell], cells: &[Cell]) -> Vec<Slice> 
 
 /// Crossovers first, then who has less all along.
 fn claims(slice: &Slice, cells: &[Cell], metric: Metric) -> Vec<Claim> {
-    let is_measured = |transport: &Transport| {
-        let mut of_slice = slice.points.iter().filter_map(|(_, cell)| cells.get(*cell));
-        of_slice.any(|cell| cell.transports.iter().any(|of| of.transport == *transport))
-    };
-    let ranked = Transport::ALL.iter().copied().filter(|of| !of.is_yardstick());
-    let ranked: Vec<Transport> = ranked.filter(is_measured).collect();
+    let cells_here = slice.points.iter().filter_map(|(_, cell)| cells.get(*cell));
+    let measured = cells_here.flat_map(|cell| &cell.contenders).map(|figures| &figures.contender);
+    let ranked = ContenderId::distinct(measured.filter(|id| !id.is_reference()));
     let (mut changes, mut lower) = (Vec::new(), Vec::new());
-    for (index, &one) in ranked.iter().enumerate() {
-        for &other in &ranked[index + 1..] {
+    for (index, one) in ranked.iter().enumerate() {
+        for other in &ranked[index + 1..] {
             let standings: Vec<Standing> = slice
                 .points
                 .iter()
@@ -225,7 +222,7 @@ fn claims(slice: &Slice, cells: &[Cell], metric: Metric) -> Vec<Claim> {
     changes.into_iter().chain(together(lower)).collect()
 }
 
-/// How two transports compare in a cell.
+/// How two contenders compare in a cell.
 #[derive(Clone, Copy)]
 struct Standing {
     place: f64,
@@ -234,11 +231,17 @@ struct Standing {
     is_apart: bool,
 }
 
-fn standing(place: f64, cell: &Cell, metric: Metric, one: Transport, other: Transport) -> Standing {
+fn standing(
+    place: f64,
+    cell: &Cell,
+    metric: Metric,
+    one: &ContenderId,
+    other: &ContenderId,
+) -> Standing {
     let ratio = cell.ratio(metric, one, other);
     // What was lost would have been later than all that came.
     let has_lost =
-        cell.transports.iter().filter(|of| [one, other].contains(&of.transport)).any(|of| {
+        cell.contenders.iter().filter(|of| [one, other].contains(&&of.contender)).any(|of| {
             of.accounts.and_then(|accounts| accounts.lost).is_some_and(|lost| lost > 0.0)
         });
     let is_bound = metric.is_delivery_latency() && has_lost;
@@ -250,7 +253,7 @@ fn standing(place: f64, cell: &Cell, metric: Metric, one: Transport, other: Tran
     }
 }
 
-fn crossovers(one: Transport, other: Transport, standings: &[Standing]) -> Vec<Claim> {
+fn crossovers(one: &ContenderId, other: &ContenderId, standings: &[Standing]) -> Vec<Claim> {
     let apart: Vec<usize> =
         (0..standings.len()).filter(|&index| standings[index].is_apart).collect();
     let crossover = |ends: &[usize]| {
@@ -260,8 +263,8 @@ fn crossovers(one: Transport, other: Transport, standings: &[Standing]) -> Vec<C
         let (&first, &last) = (known.first()?, known.last()?);
         let (below, above) = if first.1 < 0.0 { (one, other) } else { (other, one) };
         changes_side(first, last).then(|| Claim::Crossover {
-            below,
-            above,
+            below: below.clone(),
+            above: above.clone(),
             at: crossing(&known, first, last),
             low: first.0,
             high: last.0,
@@ -291,7 +294,7 @@ fn crossing(known: &[(f64, f64)], first: (f64, f64), last: (f64, f64)) -> f64 {
 }
 
 /// Who has less in every cell from the first to the last in which the two are apart.
-fn always(one: Transport, other: Transport, standings: &[Standing]) -> Option<Lower> {
+fn always(one: &ContenderId, other: &ContenderId, standings: &[Standing]) -> Option<Lower> {
     let is_apart = |of: &Standing| of.is_apart;
     let first = standings.iter().position(is_apart)?;
     let last = standings.iter().rposition(is_apart)?;
@@ -299,8 +302,8 @@ fn always(one: Transport, other: Transport, standings: &[Standing]) -> Option<Lo
     let is_less = range[0].log_ratio? < 0.0;
     let (less, more) = if is_less { (one, other) } else { (other, one) };
     (range.len() > 1 && range.iter().all(is_apart)).then(|| Lower {
-        less: vec![less],
-        more: vec![more],
+        less: vec![less.clone()],
+        more: vec![more.clone()],
         from: standings[first].place,
         to: standings[last].place,
     })

@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
 use super::{Cell, Figures};
 use crate::results::{Metric, Run};
-use crate::scenario::{Arrivals, Popularity, Scenario};
+use crate::scenario::{Arrivals, Popularity, Scenario, Settings};
 
-/// A figure of one transport as theory has it, beside the measured one.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A figure of one contender as theory has it, beside the measured one.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
     /// Which.
-    pub transport: Transport,
+    pub contender: ContenderId,
     /// The figure.
     pub metric: Metric,
     /// Why it should be so.
@@ -77,18 +77,19 @@ pub(super) fn predictions(run: &Run, scenario: &Scenario, cell: &Cell) -> Vec<Pr
         let Some((law, theory)) = theory(scenario, figures, servers) else { return Vec::new() };
         let prediction = |(metric, theory)| {
             let measured = figures.estimate(metric)?.median;
-            Some(Prediction { transport: figures.transport, metric, law, theory, measured })
+            Some(Prediction { contender: figures.contender.clone(), metric, law, theory, measured })
         };
         theory.into_iter().filter_map(prediction).collect()
     };
-    cell.transports.iter().flat_map(of).collect()
+    cell.contenders.iter().flat_map(of).collect()
 }
 
-/// The law of a transport, and what follows from it.
+/// The law of a contender, and what follows from it.
 fn theory(scenario: &Scenario, of: &Figures, servers: usize) -> Option<(Law, Vec<(Metric, f64)>)> {
     let workload = &scenario.workload;
-    if of.transport == Transport::Polling {
-        return Some((Law::UniformWait, uniform_up_to(ns(scenario.polling.interval))));
+    let settings = &scenario.contender(&of.contender)?.settings;
+    if let Some(interval) = settings.polling_interval() {
+        return Some((Law::UniformWait, uniform_up_to(ns(interval))));
     }
     // The laws below are of channels that are alike, and of nothing else that the server does.
     if !workload.is_steady()
@@ -106,9 +107,9 @@ fn theory(scenario: &Scenario, of: &Figures, servers: usize) -> Option<(Law, Vec
     if of.batches() || service_ns > MAX_BUSY * distance_ns {
         return None;
     }
-    let holds_requests = match of.transport {
-        Transport::Polling | Transport::LongPolling => true,
-        Transport::Sse | Transport::WebSocket | Transport::Tcp => false,
+    let holds_requests = match settings {
+        Settings::Polling(_) | Settings::LongPolling(_) => true,
+        Settings::Sse(_) | Settings::WebSocket(_) | Settings::Tcp(_) => false,
     };
     Some(match (workload.arrivals, holds_requests) {
         (Arrivals::Constant, false) => (Law::FanOut, uniform_up_to(service_ns)),
@@ -151,6 +152,8 @@ fn ns(time: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use pushbench_wire::Transport;
+
     use super::*;
     use crate::analysis::analyse;
     use crate::results::{LatencyLog, fixture};
@@ -178,8 +181,8 @@ mod tests {
     #[test]
     fn polling_waits_half_an_interval() {
         let all = predictions_of(SCENARIO);
-        let [p50, p99, ..] = all[..] else { panic!("{all:?}") };
-        assert_eq!((p50.transport, p50.law), (Transport::Polling, Law::UniformWait));
+        let [p50, p99, ..] = &all[..] else { panic!("{all:?}") };
+        assert_eq!((p50.contender.transport(), p50.law), (Transport::Polling, Law::UniformWait));
         assert_eq!((p50.theory, p99.theory), (500e6, 990e6));
         assert!((p50.deviation() - 0.019).abs() < 0.002, "{}", p50.deviation());
     }
@@ -187,7 +190,7 @@ mod tests {
     #[test]
     fn the_last_subscriber_waits_for_all_others() {
         let all = predictions_of(SCENARIO);
-        let sse = all.iter().find(|of| of.transport == Transport::Sse).unwrap();
+        let sse = all.iter().find(|of| of.contender == Transport::Sse).unwrap();
         // 100 subscribers at 3.1 µs (3.147 over two blocks), half of them.
         assert_eq!(sse.law, Law::FanOut);
         assert!((sse.theory - 157e3).abs() < 1e3, "{}", sse.theory);
@@ -197,10 +200,10 @@ mod tests {
     fn events_at_random_wait_for_each_other_and_in_gaps() {
         let text = SCENARIO.replace("payload", "arrivals = \"poisson\"\npayload");
         let all = predictions_of(&text);
-        let mean = |transport| {
+        let mean = |contender| {
             let of =
-                |of: &&Prediction| of.transport == transport && of.metric == Metric::LatencyMean;
-            all.iter().find(of).copied().unwrap()
+                |of: &&Prediction| of.contender == contender && of.metric == Metric::LatencyMean;
+            all.iter().find(of).cloned().unwrap()
         };
         assert_eq!(mean(Transport::Polling).law, Law::UniformWait, "random phases as before");
         assert_eq!(mean(Transport::Sse).law, Law::FanOutInAQueue);
@@ -226,7 +229,7 @@ mod tests {
     fn theory_is_silent_where_bursts_overlap() {
         let busy = SCENARIO.replace("20.0", "5000.0");
         let all = predictions_of(&busy);
-        assert!(all.iter().all(|of| of.transport == Transport::Polling), "{all:?}");
+        assert!(all.iter().all(|of| of.contender == Transport::Polling), "{all:?}");
         assert_eq!(predictions_of("name = 3"), []);
     }
 }

@@ -1,7 +1,7 @@
 //! Whether figures keep to the thresholds of their scenario, or meet its objectives. What cannot be
 //! judged is neither kept nor crossed. A threshold of that kind makes the measurement invalid.
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
 use super::Estimate;
 use crate::results::comparison::Role;
@@ -43,14 +43,14 @@ pub enum Doubt {
     Unmeasured {
         /// Trials that have one.
         measured: usize,
-        /// Trials of the transport.
+        /// Trials of the contender.
         trials: usize,
     },
     /// Deliveries were lost: latencies are those of the others, and would be greater with them.
     LowerBound,
 }
 
-/// Holds the figures of `trials`, each transport by itself, against the thresholds or objectives of
+/// Holds the figures of `trials`, each contender by itself, against the thresholds or objectives of
 /// their scenario, in its order. These may be all trials of a run, or those of one of two builds.
 #[must_use]
 pub fn check(limits: &[Threshold], trials: &[&Trial]) -> Vec<Checked> {
@@ -72,10 +72,10 @@ pub fn check_cells(scenario: &Scenario, trials: &[&Trial]) -> Vec<Checked> {
     scenario.sweep.iter().flat_map(of_cell).collect()
 }
 
-/// Whether `transport` meets all of its objectives; none, when it has none.
+/// Whether `contender` meets all of its objectives; none, when it has none.
 #[must_use]
-pub fn standing(objectives: &[Checked], transport: Transport) -> Option<Judgement> {
-    let own = objectives.iter().filter(|of| of.threshold.transport == transport);
+pub fn standing(objectives: &[Checked], contender: &ContenderId) -> Option<Judgement> {
+    let own = objectives.iter().filter(|of| of.threshold.contender == *contender);
     own.map(|of| of.judgement).min()
 }
 
@@ -100,7 +100,7 @@ pub fn of_comparison(comparison: &Comparison) -> Vec<(usize, Checked)> {
 
 fn checked(threshold: &Threshold, trials: &[&Trial]) -> Checked {
     let trials: Vec<&Trial> =
-        trials.iter().copied().filter(|trial| trial.transport == threshold.transport).collect();
+        trials.iter().copied().filter(|trial| trial.contender == threshold.contender).collect();
     let value = figure(threshold, &trials);
     let judgement = match value {
         Ok(value) => judge(threshold, value, &trials),
@@ -153,6 +153,8 @@ fn judge(threshold: &Threshold, value: f64, trials: &[&Trial]) -> Judgement {
 
 #[cfg(test)]
 mod tests {
+    use pushbench_wire::Transport;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -168,7 +170,7 @@ mod tests {
     /// A trial of SSE for each value of `metric`.
     fn trials(metric: Metric, values: &[Option<f64>]) -> Vec<Trial> {
         let (run, _) = fixture::run();
-        let is_sse = |trial: &&Trial| trial.transport == Transport::Sse;
+        let is_sse = |trial: &&Trial| trial.contender == Transport::Sse;
         let trial = run.trials.iter().find(is_sse).unwrap();
         let with = |value: &Option<f64>| {
             let mut trial = trial.clone();
@@ -272,8 +274,8 @@ mod tests {
         let objectives = Scenario::parse(&text, "").unwrap().objectives;
         let [met, missed, open] = trials.map(|trials| {
             let checked = check(&objectives, &trials.iter().collect::<Vec<_>>());
-            assert_eq!(standing(&checked, Transport::Polling), None, "it has no objective");
-            standing(&checked, Transport::Sse).unwrap()
+            assert_eq!(standing(&checked, &Transport::Polling.into()), None, "it has no objective");
+            standing(&checked, &Transport::Sse.into()).unwrap()
         });
         assert_eq!((met, missed), (Judgement::Kept, Judgement::Crossed));
         assert!(matches!(open, Judgement::Unknown(_)));
@@ -288,7 +290,7 @@ mod tests {
         let judgements: Vec<_> = analyse(&run, &LatencyLog::default())
             .thresholds
             .into_iter()
-            .map(|of| (of.threshold.transport, of.judgement))
+            .map(|of| (of.threshold.contender.transport(), of.judgement))
             .collect();
         assert_eq!(
             judgements,

@@ -1,7 +1,7 @@
 //! The verdict: who is ahead in what, and what speaks against believing it. Nothing is ranked that
 //! lies within the noise of the run.
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
 use super::Cell;
 use super::estimate::FEW;
@@ -21,7 +21,7 @@ pub const RANKED: [Metric; 6] = [
 /// them apart.
 const ALIKE: f64 = 1.25;
 
-/// The transports by one metric, the least first.
+/// The contenders by one metric, the least first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranking {
     /// What is compared.
@@ -30,12 +30,12 @@ pub struct Ranking {
     pub groups: Vec<Group>,
 }
 
-/// Transports without an order: none of them differs from all others of the group by more than the
+/// Contenders without an order: none of them differs from all others of the group by more than the
 /// noise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
     /// The least first.
-    pub transports: Vec<Transport>,
+    pub contenders: Vec<ContenderId>,
     /// The least of their medians.
     pub low: f64,
     /// The greatest of their medians.
@@ -44,7 +44,7 @@ pub struct Group {
     pub alike: bool,
 }
 
-/// What limits the trust in the figures, or in a transport. The order of variants is from worst
+/// What limits the trust in the figures, or in a contender. The order of variants is from worst
 /// to mildest, and that in which they are listed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Concern {
@@ -55,12 +55,12 @@ pub enum Concern {
         /// Trials that were planned.
         planned: usize,
     },
-    /// Not one trial of the transport can be used: it has no figures.
+    /// Not one trial of the contender can be used: it has no figures.
     Unmeasured {
         /// The cell.
         cell: String,
-        /// The transport.
-        transport: Transport,
+        /// The contender.
+        contender: ContenderId,
     },
     /// A trial failed.
     Failed {
@@ -80,8 +80,8 @@ pub enum Concern {
     Incomplete {
         /// The cell.
         cell: String,
-        /// The transport.
-        transport: Transport,
+        /// The contender.
+        contender: ContenderId,
     },
     /// Less was measured than the scenario asks for: [`Manifest::shortenings`] says what.
     ///
@@ -89,7 +89,7 @@ pub enum Concern {
     Shortened,
     /// Trials are used, with a caveat.
     Warned {
-        /// Those of a transport with a caveat of this kind, or of several with the very same, as
+        /// Those of a contender with a caveat of this kind, or of several with the very same, as
         /// indices into [`Run::trials`].
         trials: Vec<usize>,
         /// What it is in the first of them.
@@ -99,8 +99,8 @@ pub enum Concern {
     FewTrials {
         /// The cells in which it is so.
         cells: Vec<String>,
-        /// The transports with so few valid trials.
-        transports: Vec<Transport>,
+        /// The contenders with so few valid trials.
+        contenders: Vec<ContenderId>,
     },
 }
 
@@ -114,29 +114,28 @@ pub(super) fn rankings(cell: &Cell) -> Vec<Ranking> {
 
 fn groups(cell: &Cell, metric: Metric) -> Vec<Group> {
     let mut medians: Vec<_> = cell
-        .transports
+        .contenders
         .iter()
-        // The yardstick is no choice for anyone, unless there is no other.
-        .filter(|of| !of.transport.is_yardstick() || cell.transports.len() == 1)
-        .filter_map(|of| Some((of.transport, of.estimate(metric)?.median)))
+        // A reference is no choice, unless there is no other.
+        .filter(|figures| !figures.contender.is_reference() || cell.contenders.len() == 1)
+        .filter_map(|figures| Some((&figures.contender, figures.estimate(metric)?.median)))
         .collect();
     medians.sort_by(|(_, a), (_, b)| a.total_cmp(b));
     let mut groups: Vec<Group> = Vec::new();
-    for (transport, median) in medians {
+    for (contender, median) in medians {
         // One that cannot be told from any member joins: better one group too few than a rank that
         // the next run takes back. Two that no block has both of cannot be told apart either.
-        let differs = |other: &&Transport| {
-            cell.ratio(metric, transport, **other).is_some_and(|ratio| ratio.is_difference(metric))
+        let differs = |other: &ContenderId| {
+            cell.ratio(metric, contender, other).is_some_and(|ratio| ratio.is_difference(metric))
         };
         match groups.last_mut() {
-            Some(group) if !group.transports.iter().all(|other| differs(&other)) => {
-                group.alike &= !group.transports.iter().any(|other| differs(&other))
-                    && median < ALIKE * group.low;
-                group.transports.push(transport);
+            Some(group) if !group.contenders.iter().all(differs) => {
+                group.alike &= !group.contenders.iter().any(differs) && median < ALIKE * group.low;
+                group.contenders.push(contender.clone());
                 group.high = median;
             }
             _ => groups.push(Group {
-                transports: vec![transport],
+                contenders: vec![contender.clone()],
                 low: median,
                 high: median,
                 alike: true,
@@ -152,9 +151,9 @@ pub(super) fn concerns(run: &Run, cells: &[Cell]) -> Vec<Concern> {
     if run.manifest.interrupted || run.trials.len() < planned {
         concerns.push(Concern::Interrupted { ran: run.trials.len(), planned });
     }
-    let figures = || cells.iter().flat_map(|cell| cell.transports.iter().map(move |of| (cell, of)));
+    let figures = || cells.iter().flat_map(|cell| cell.contenders.iter().map(move |of| (cell, of)));
     concerns.extend(figures().filter(|(_, of)| of.valid == 0).map(|(cell, of)| {
-        Concern::Unmeasured { cell: cell.name.clone(), transport: of.transport }
+        Concern::Unmeasured { cell: cell.name.clone(), contender: of.contender.clone() }
     }));
     concerns.extend(run.trials.iter().enumerate().filter_map(|(trial, of)| match &of.outcome {
         Outcome::Failed { reason } => Some(Concern::Failed { trial, reason: reason.clone() }),
@@ -169,7 +168,10 @@ pub(super) fn concerns(run: &Run, cells: &[Cell]) -> Vec<Concern> {
     }));
     let incomplete = figures()
         .filter(|(_, of)| of.accounts.is_some_and(|accounts| !accounts.is_complete()))
-        .map(|(cell, of)| Concern::Incomplete { cell: cell.name.clone(), transport: of.transport });
+        .map(|(cell, of)| Concern::Incomplete {
+            cell: cell.name.clone(),
+            contender: of.contender.clone(),
+        });
     concerns.extend(incomplete);
     concerns.extend((!run.manifest.shortenings.is_empty()).then_some(Concern::Shortened));
     concerns.extend(warned(run));
@@ -177,19 +179,19 @@ pub(super) fn concerns(run: &Run, cells: &[Cell]) -> Vec<Concern> {
     concerns
 }
 
-/// Who has few trials; cells in which it is the same transports are said together.
+/// Who has few trials; cells in which it is the same contenders are said together.
 fn few_trials(cells: &[Cell]) -> Vec<Concern> {
-    let mut few: Vec<(Vec<Transport>, Vec<String>)> = Vec::new();
+    let mut few: Vec<(Vec<ContenderId>, Vec<String>)> = Vec::new();
     for cell in cells {
-        let of_few = cell.transports.iter().filter(|of| (1..FEW).contains(&of.valid));
-        let transports: Vec<_> = of_few.map(|of| of.transport).collect();
-        match few.iter_mut().find(|(others, _)| *others == transports) {
+        let of_few = cell.contenders.iter().filter(|of| (1..FEW).contains(&of.valid));
+        let contenders: Vec<_> = of_few.map(|of| of.contender.clone()).collect();
+        match few.iter_mut().find(|(others, _)| *others == contenders) {
             Some((_, names)) => names.push(cell.name.clone()),
-            None => few.push((transports, vec![cell.name.clone()])),
+            None => few.push((contenders, vec![cell.name.clone()])),
         }
     }
-    few.retain(|(transports, _)| !transports.is_empty());
-    few.into_iter().map(|(transports, cells)| Concern::FewTrials { cells, transports }).collect()
+    few.retain(|(contenders, _)| !contenders.is_empty());
+    few.into_iter().map(|(contenders, cells)| Concern::FewTrials { cells, contenders }).collect()
 }
 
 /// The warnings of valid trials, so that one that keeps coming up is said once.
@@ -200,7 +202,7 @@ fn warned(run: &Run) -> Vec<Concern> {
             let is_alike = |(trials, other): &&mut (Vec<usize>, &Warning)| {
                 let first = &run.trials[trials[0]];
                 let same_kind = std::mem::discriminant(*other) == std::mem::discriminant(warning);
-                let same_subject = (&first.cell, first.transport) == (&of.cell, of.transport);
+                let same_subject = (&first.cell, &first.contender) == (&of.cell, &of.contender);
                 same_kind && same_subject || *other == warning
             };
             match groups.iter_mut().find(is_alike) {
@@ -216,7 +218,8 @@ fn warned(run: &Run) -> Vec<Concern> {
 
 #[cfg(test)]
 mod tests {
-    use Transport::{LongPolling, Polling, Sse, WebSocket};
+    use pushbench_wire::Transport;
+    use pushbench_wire::Transport::{LongPolling, Polling, Sse, WebSocket};
 
     use super::*;
     use crate::analysis::analyse;
@@ -227,13 +230,15 @@ mod tests {
         run.trials.retain(|trial| trial.block == 1);
         for trial in &mut run.trials {
             trial.values.remove(&metric);
-            let median = medians.iter().find(|(transport, _)| *transport == trial.transport);
+            let median = medians.iter().find(|(contender, _)| trial.contender == *contender);
             trial.values.extend(median.map(|(_, value)| (metric, *value)));
         }
         let analysis = analyse(&run, &LatencyLog::default());
         let ranking = analysis.cells[0].rankings.iter().find(|ranking| ranking.metric == metric);
         ranking.map_or(Vec::new(), |ranking| {
-            ranking.groups.iter().map(|group| group.transports.clone()).collect()
+            let transports =
+                |group: &Group| group.contenders.iter().map(ContenderId::transport).collect();
+            ranking.groups.iter().map(transports).collect()
         })
     }
 
@@ -256,9 +261,10 @@ mod tests {
         let of =
             |metric| &rankings.iter().find(|ranking| ranking.metric == metric).unwrap().groups[0];
         let memory = of(Metric::ServerMemoryPerSubscriber);
-        assert_eq!((memory.transports.len(), memory.alike), (4, false), "7.3 to 9.1 kB");
+        assert_eq!((memory.contenders.len(), memory.alike), (4, false), "7.3 to 9.1 kB");
         let p50 = of(Metric::LatencyP50);
-        assert_eq!((&p50.transports[..], p50.alike), (&[WebSocket, Sse][..], true));
+        assert_eq!(p50.contenders, [WebSocket, Sse]);
+        assert!(p50.alike);
     }
 
     #[test]
@@ -281,21 +287,21 @@ mod tests {
             concerns,
             [
                 Concern::Interrupted { ran: 8, planned: 12 },
-                Concern::Unmeasured { cell: base(), transport: LongPolling },
+                Concern::Unmeasured { cell: base(), contender: LongPolling.into() },
                 Concern::Failed {
                     trial: 7,
                     reason: "the server was killed by signal 9".to_owned()
                 },
                 Concern::Invalid { trial: 1, reason: None },
                 Concern::Invalid { trial: 5, reason: Some(Warning::CpuStolen { percent: 14.2 }) },
-                Concern::Incomplete { cell: base(), transport: Sse },
+                Concern::Incomplete { cell: base(), contender: Sse.into() },
                 Concern::Warned {
                     trials: vec![0],
                     warning: Warning::PublisherLate { p99_ms: 1.3 }
                 },
                 Concern::FewTrials {
                     cells: vec![base()],
-                    transports: vec![Polling, Sse, WebSocket]
+                    contenders: [Polling, Sse, WebSocket].map(ContenderId::from).to_vec()
                 },
             ]
         );

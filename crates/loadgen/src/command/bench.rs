@@ -21,7 +21,7 @@ pub(super) fn own_server() -> Vec<String> {
     vec!["/proc/self/exe".to_owned(), "serve".to_owned()]
 }
 
-/// What is measured, whatever the transport.
+/// What is measured, whatever the contender.
 #[derive(Clone, Debug)]
 pub(super) struct Setup<'a> {
     /// The question.
@@ -97,28 +97,34 @@ impl Bench {
         planned: PlannedTrial,
         progress: impl FnMut(Phase),
     ) -> Result<Ran, Interrupted> {
-        let PlannedTrial { block, transport } = planned;
-        let plan = TrialPlan {
-            scenario: setup.scenario,
-            transport,
-            server: &setup.server,
-            cores: &self.cores,
-            record: setup.record,
+        let PlannedTrial { block, contender: id } = planned;
+        let contender = setup.scenario.contender(&id);
+        let measured = async {
+            let contender =
+                contender.with_context(|| format!("the scenario has no contender `{id}`"))?;
+            let plan = TrialPlan {
+                scenario: setup.scenario,
+                contender,
+                server: &setup.server,
+                cores: &self.cores,
+                record: setup.record,
+            };
+            plan.run(progress).await
         };
         let measurement = self.runtime.block_on(async {
             tokio::select! {
-                measurement = plan.run(progress) => Ok(measurement),
+                measurement = measured => Ok(measurement),
                 _ = self.interrupt.recv() => Err(Interrupted),
                 _ = self.terminate.recv() => Err(Interrupted),
             }
         })?;
         let warm_up = setup.scenario.workload.warm_up;
         let (trial, intervals) = match measurement {
-            Ok(measurement) => measurement.into_trial(transport, block, warm_up, self.start_ns),
+            Ok(measurement) => measurement.into_trial(id, block, warm_up, self.start_ns),
             Err(error) => {
                 let trial = Trial {
                     cell: BASE_CELL.into(),
-                    transport,
+                    contender: id,
                     block,
                     outcome: Outcome::Failed { reason: format!("{error:#}") },
                     warnings: Vec::new(),

@@ -1,6 +1,6 @@
 //! How a run ended, and in words what speaks against trusting it.
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
 use crate::analysis::Checked;
 use crate::analysis::thresholds::Judgement;
@@ -11,9 +11,9 @@ use crate::scenario::Scenario;
 /// How a run ended. The order is from best to worst: several runs end as the worst of them does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ending {
-    /// Every transport has enough valid trials, and none failed.
+    /// Every contender has enough valid trials, and none failed.
     Complete,
-    /// Fewer than half of a transport's trials can be trusted, or a threshold cannot be judged.
+    /// Fewer than half of a contender's trials can be trusted, or a threshold cannot be judged.
     Untrusted,
     /// Deliveries were lost, duplicated or out of order.
     Unfaithful,
@@ -71,18 +71,18 @@ pub(super) fn reasons(
     }
 }
 
-/// A sentence for every transport of which fewer than half of the planned trials of a cell are valid.
+/// A sentence for every contender of which fewer than half of the planned trials of a cell are valid.
 fn shortages(run: &Run, scenario: &Scenario) -> Vec<String> {
     let of_cell = |(cell, _)| {
-        let transports = scenario.compare.iter();
-        transports.filter_map(move |&transport| shortage(run, scenario, cell, transport))
+        let contenders = scenario.contender_ids();
+        contenders.filter_map(move |contender| shortage(run, scenario, cell, contender))
     };
     scenario.cells().into_iter().flat_map(of_cell).collect()
 }
 
-fn shortage(run: &Run, scenario: &Scenario, cell: &str, transport: Transport) -> Option<String> {
+fn shortage(run: &Run, scenario: &Scenario, cell: &str, contender: &ContenderId) -> Option<String> {
     let planned = scenario.blocks as usize;
-    let is_own = |trial: &&Trial| trial.cell == cell && trial.transport == transport;
+    let is_own = |trial: &&Trial| trial.cell == cell && trial.contender == *contender;
     let trials = || run.trials.iter().filter(is_own);
     let (valid, needed) = (trials().filter(|trial| trial.is_valid()).count(), planned.div_ceil(2));
     if valid >= needed {
@@ -99,12 +99,14 @@ fn shortage(run: &Run, scenario: &Scenario, cell: &str, transport: Transport) ->
     let within = if scenario.sweep.is_empty() { String::new() } else { format!(" in {cell}") };
     Some(format!(
         "{}{within}: {valid} of {planned} trials can be trusted, and it takes {needed}{first}{more}",
-        transport.label()
+        contender.label()
     ))
 }
 
 #[cfg(test)]
 mod tests {
+    use pushbench_wire::Transport;
+
     use super::*;
     use crate::analysis::thresholds::check;
     use crate::results::{Metric, Outcome, Warning, fixture};
@@ -112,8 +114,8 @@ mod tests {
     use crate::scenario::schedule::{CellTrial, PlannedTrial, trials};
     use crate::scenario::template::TEMPLATE;
 
-    /// A run of all transports, whose trials are given these outcomes, and its scenario.
-    fn run(blocks: u32, outcome: impl Fn(Transport, u32) -> Outcome) -> (Run, Scenario) {
+    /// A run of all contenders, whose trials are given these outcomes, and its scenario.
+    fn run(blocks: u32, outcome: impl Fn(ContenderId, u32) -> Outcome) -> (Run, Scenario) {
         let (mut run, _) = fixture::run();
         let mut trial = run.trials[0].clone();
         trial.warnings = vec![
@@ -124,13 +126,13 @@ mod tests {
         let text = TEMPLATE.replace("blocks = 5", &format!("blocks = {blocks}"));
         let scenario = Scenario::parse(&text, "").unwrap();
         let mut planned = trials(&scenario);
-        planned.sort_by_key(|of| (of.trial.block, of.trial.transport));
+        planned.sort_by_key(|of| (of.trial.block, of.trial.contender.position()));
         run.trials = planned
             .into_iter()
-            .map(|CellTrial { trial: PlannedTrial { block, transport }, .. }| Trial {
+            .map(|CellTrial { trial: PlannedTrial { block, contender }, .. }| Trial {
                 block,
-                transport,
-                outcome: outcome(transport, block),
+                outcome: outcome(contender.clone(), block),
+                contender,
                 ..trial.clone()
             })
             .collect();
@@ -171,8 +173,8 @@ mod tests {
             (5, 2, Ending::Complete),
             (5, 3, Ending::Untrusted),
         ] {
-            let (run, scenario) = run(blocks, |transport, block| {
-                let is_invalid = transport == Transport::Sse && block <= invalid;
+            let (run, scenario) = run(blocks, |contender, block| {
+                let is_invalid = contender == Transport::Sse && block <= invalid;
                 if is_invalid { Outcome::Invalid } else { Outcome::Valid }
             });
             assert_eq!(
@@ -185,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_shortage_names_the_transport_and_the_reason() {
-        let (run, scenario) = run(3, |transport, block| match (transport, block) {
+        let (run, scenario) = run(3, |contender, block| match (contender.transport(), block) {
             (Transport::Sse, 1..=2) => Outcome::Invalid,
             _ => Outcome::Valid,
         });
@@ -201,7 +203,7 @@ mod tests {
 
     #[test]
     fn every_cell_of_a_sweep_needs_its_own_trials() {
-        let (mut run, scenario) = run(3, |transport, block| match (transport, block) {
+        let (mut run, scenario) = run(3, |contender, block| match (contender.transport(), block) {
             (Transport::Sse, 1) => Outcome::Invalid,
             _ => Outcome::Valid,
         });
@@ -213,7 +215,7 @@ mod tests {
         let sweep = vec![cell("subscribers=50"), cell("subscribers=100")];
         let scenario = Scenario { sweep, ..scenario };
         for trial in &mut run.trials {
-            let is_sse = trial.transport == Transport::Sse;
+            let is_sse = trial.contender == Transport::Sse;
             let name = if is_sse && trial.block < 3 { "subscribers=50" } else { "subscribers=100" };
             trial.cell = name.to_owned();
         }

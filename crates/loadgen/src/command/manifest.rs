@@ -85,6 +85,7 @@ impl Invocation<'_> {
             revision: build.revision.map(str::to_owned),
             server: server.map_or("pushbench serve".to_owned(), shell_words::join),
             machine: probe::machine(cores),
+            contenders: scenario.contender_ids().cloned().collect(),
             settings: fairness::settings(cores, server.is_none()),
             shortenings: Vec::new(),
             scenario: ScenarioText {

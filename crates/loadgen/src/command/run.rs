@@ -1,4 +1,4 @@
-//! `pushbench run`: replays scenarios over every transport and leaves a results folder of each.
+//! `pushbench run`: replays scenarios over every contender and leaves a results folder of each.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -177,9 +177,9 @@ impl Session<'_> {
     /// Says what will be done and what is left out, and how long that takes.
     fn announce(&mut self, jobs: &[Job]) {
         for job in jobs {
-            let Scenario { blocks, ref compare, .. } = job.source.scenario;
+            let Scenario { blocks, ref contenders, .. } = job.source.scenario;
             for (_, cell) in job.source.scenario.cells() {
-                self.progress.plan(&cell.workload, blocks * compare.len() as u32);
+                self.progress.plan(&cell.workload, blocks * contenders.len() as u32);
             }
             if !job.shortenings.is_empty() {
                 let parts = job.shortenings.iter().map(Shortening::to_string);
@@ -254,10 +254,10 @@ impl Session<'_> {
         let mut run = Run { schema_version: SCHEMA_VERSION, manifest, trials: Vec::new() };
         let mut log = LatencyLog::default();
         let cells = scenario.cells();
-        for &CellTrial { cell, trial: planned } in &trials {
+        for CellTrial { cell, trial: planned } in trials {
             let (cell, of_cell) = cells[cell];
             let setup = Setup { scenario: of_cell, server: self.server.clone(), record: true };
-            let mut name = planned.transport.label().to_owned();
+            let mut name = planned.contender.label().to_owned();
             if self.several {
                 name = format!("{}, {name}", scenario.name);
             }
@@ -272,7 +272,9 @@ impl Session<'_> {
                     progress.end(&trial);
                     run.trials.push(trial);
                     for interval in &intervals {
-                        let entry = Entry::new(interval).context("cannot write latencies")?;
+                        let number = run.trials.len() - 1;
+                        let entry = Entry::new(&run.trials[number].contender, number, interval)
+                            .context("cannot write latencies")?;
                         log.entries.push(entry);
                     }
                 }

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use humantime::format_duration;
-use pushbench_wire::Transport;
 
 use crate::engine::{planned_length, samples_for};
 use crate::results::Metric;
@@ -17,7 +16,7 @@ const LEAST_IDLE: Duration = Duration::from_millis(500);
 /// A window shorter than this holds too little of what a scenario does.
 const LEAST_WINDOW: Duration = Duration::from_secs(1);
 
-/// What a warm-up takes where no transport needs a longer one: connections and caches have been used.
+/// What a warm-up takes where no contender needs a longer one: connections and caches have been used.
 const LEAST_WARM_UP: Duration = Duration::from_millis(250);
 
 /// How near the shortening comes to the time that there is: 1 / 2^STEPS of what can be cut.
@@ -99,11 +98,8 @@ fn with_shorter_trials(
 pub(super) fn length(scenarios: &[Scenario]) -> Duration {
     let of = |scenario: &Scenario| {
         let (_, trial) = planned_length(&scenario.workload);
-        let drain = match scenario.compare.contains(&Transport::Polling) {
-            true => scenario.polling.interval,
-            false => Duration::ZERO,
-        };
-        trial * scenario.compare.len() as u32 + drain
+        let drains = scenario.contenders.iter().filter_map(|of| of.settings.polling_interval());
+        trial * scenario.contenders.len() as u32 + drains.sum::<Duration>()
     };
     let all = |scenario: &Scenario| {
         let cells = scenario.cells().into_iter();
@@ -124,7 +120,7 @@ fn shortened(scenario: &Scenario, share: f64, purpose: Purpose) -> Scenario {
     let workload = &mut shortened.workload;
     let least = window(scenario, LEAST_WINDOW, purpose);
     workload.set_duration(window(scenario, between(least, duration), purpose));
-    let interval = polling_interval(scenario).unwrap_or_default();
+    let interval = scenario.longest_polling_interval().unwrap_or_default();
     let wanted = between(LEAST_WARM_UP.max(interval).min(warm_up), warm_up);
     workload.warm_up = whole_bursts(workload, wanted);
     workload.idle = match is_judged(scenario, Metric::takes_idle_phase) {
@@ -150,7 +146,7 @@ fn whole_bursts(workload: &Workload, wanted: Duration) -> Duration {
 /// holds whole gaps between events, because that is what a window consists of.
 fn window(scenario: &Scenario, wanted: Duration, purpose: Purpose) -> Duration {
     let workload = &scenario.workload;
-    let interval = polling_interval(scenario).unwrap_or_default();
+    let interval = scenario.longest_polling_interval().unwrap_or_default();
     let Some(rate) = workload.base_rate() else {
         return wanted.max(interval).max(LEAST_WARM_UP).min(workload.duration);
     };
@@ -179,11 +175,6 @@ fn window(scenario: &Scenario, wanted: Duration, purpose: Purpose) -> Duration {
     let ms = f64::from(events) / rate * 1e3;
     let duration = Duration::from_millis((ms - 1e-6).ceil() as u64);
     whole_bursts(workload, duration).min(workload.duration)
-}
-
-/// That of polling, if it is compared.
-fn polling_interval(scenario: &Scenario) -> Option<Duration> {
-    scenario.compare.contains(&Transport::Polling).then_some(scenario.polling.interval)
 }
 
 /// Whether a gate or a threshold is about such a metric.
@@ -228,7 +219,7 @@ mod tests {
 
     /// How many trials a comparison of 8 blocks takes.
     fn compared(scenario: &Scenario) -> u32 {
-        scenario.compare.len() as u32 * 8 * 2
+        scenario.contenders.len() as u32 * 8 * 2
     }
 
     /// A run of this one alone.
@@ -255,7 +246,7 @@ mod tests {
         let trials = compared(&scenario);
         let idle = |scenario| trials_to_fit(scenario, trials, Duration::MAX).workload.idle;
         assert_eq!(idle(&scenario), Duration::ZERO);
-        let metric = Metric::StandingServerCpu;
+        let metric = Metric::IdleServerCpu;
         scenario.gates.push(Gate { metric, share: 0.1, floor: 0.0 });
         assert_eq!(trials_to_fit(&scenario, trials, Duration::MAX), scenario);
         assert_eq!(alone(&scenario, Duration::ZERO).workload.idle, LEAST_IDLE);
@@ -299,7 +290,7 @@ mod tests {
 
         let least = alone(&scenario, Duration::ZERO);
         let Workload { duration, warm_up, idle, .. } = least.workload;
-        let interval = scenario.polling.interval;
+        let interval = scenario.longest_polling_interval().unwrap();
         assert!(duration >= interval && duration <= interval + Duration::from_millis(200));
         assert_eq!((warm_up, idle), (interval, Duration::ZERO));
         let parts: Vec<_> = shortenings(&scenario, &least).into_iter().map(|of| of.part).collect();
@@ -335,8 +326,8 @@ mod tests {
             for fitted in [&compared, &run] {
                 let (before, after) = (&scenario.workload, &fitted.workload);
                 prop_assert!(after.duration <= before.duration && after.warm_up <= before.warm_up);
-                prop_assert!(after.duration >= scenario.polling.interval);
-                prop_assert!(after.warm_up >= scenario.polling.interval);
+                prop_assert!(after.duration >= scenario.longest_polling_interval().unwrap());
+                prop_assert!(after.warm_up >= scenario.longest_polling_interval().unwrap());
                 prop_assert!(after.idle <= before.idle && after.events_per_channel() >= 1);
                 let Workload { duration, warm_up, idle, .. } = *before;
                 let same = Workload { duration, warm_up, idle, ..after.clone() };

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use pushbench_wire::Transport;
 
 use super::costs::{Costs, CpuTime};
 use super::probe::{Cores, Memory};
@@ -12,7 +11,7 @@ use super::recorder::Recorder;
 use super::snapshot::{Snapshot, Usage};
 use crate::results::latency_log::Interval;
 use crate::results::{Metric, Outcome, Trial, Warning};
-use crate::scenario::BASE_CELL;
+use crate::scenario::{BASE_CELL, ContenderId};
 
 /// How many deliveries must lie beyond a percentile for it to be a figure: fewer make it the luck
 /// of a few.
@@ -52,7 +51,7 @@ impl Measurement {
     /// when the run began.
     pub(crate) fn into_trial(
         self,
-        transport: Transport,
+        contender: ContenderId,
         block: u32,
         warm_up: Duration,
         run_start_ns: u64,
@@ -66,7 +65,7 @@ impl Measurement {
         let from_s = (self.before.at_ns - run_start_ns) as f64 / 1e9;
         let trial = Trial {
             cell: BASE_CELL.into(),
-            transport,
+            contender,
             block,
             outcome,
             warnings,
@@ -80,7 +79,6 @@ impl Measurement {
             .into_iter()
             .zip(self.recorder.window.intervals())
             .map(|(histogram, (start, length))| Interval {
-                transport,
                 start_s: from_s + start.as_secs_f64(),
                 length_s: length.as_secs_f64(),
                 histogram,
@@ -97,10 +95,10 @@ impl Measurement {
             self.after.since(&self.before);
         let flow_bytes = flow.bytes_in + flow.bytes_out;
         let per_delivery = |cost: u64| ratio(cost, flow.deliveries);
-        let standing = self.standing();
-        let above_standing = standing.filter(|_| flow.deliveries > 0).map(|of| {
-            let standing_ns = of.server_cpu_ns * self.subscriber_minutes(length_ns);
-            (server_cpu as f64 - standing_ns) / flow.deliveries as f64
+        let idle = self.idle_cost();
+        let above_idle = idle.filter(|_| flow.deliveries > 0).map(|of| {
+            let idle_ns = of.server_cpu_ns * self.subscriber_minutes(length_ns);
+            (server_cpu as f64 - idle_ns) / flow.deliveries as f64
         });
         let memory = self.before.memory.map(|memory| memory.anonymous);
         let memory_per_subscriber = memory
@@ -144,12 +142,12 @@ impl Measurement {
             (Metric::ServerCpuPerDelivery, per_delivery(server_cpu)),
             (Metric::ServerCpuPerSecond, ratio(server_cpu, length_ns).map(|share| share * 1e9)),
             (Metric::GeneratorCpuPerDelivery, per_delivery(generator_cpu)),
-            (Metric::Idle, standing.map(|of| of.length_ns as f64)),
-            (Metric::StandingServerCpu, standing.map(|of| of.server_cpu_ns)),
-            (Metric::StandingGeneratorCpu, standing.map(|of| of.generator_cpu_ns)),
-            (Metric::StandingBytes, standing.map(|of| of.bytes)),
-            (Metric::StandingRequests, standing.map(|of| of.requests)),
-            (Metric::ServerCpuAboveStandingPerDelivery, above_standing),
+            (Metric::IdlePhase, idle.map(|of| of.length_ns as f64)),
+            (Metric::IdleServerCpu, idle.map(|of| of.server_cpu_ns)),
+            (Metric::IdleGeneratorCpu, idle.map(|of| of.generator_cpu_ns)),
+            (Metric::IdleBytes, idle.map(|of| of.bytes)),
+            (Metric::IdleRequests, idle.map(|of| of.requests)),
+            (Metric::ServerCpuAboveIdlePerDelivery, above_idle),
             (Metric::ServerMemory, memory.map(|bytes| bytes as f64)),
             (Metric::ServerMemoryPeak, self.memory_after.map(|memory| memory.peak as f64)),
             (Metric::ServerMemoryPerSubscriber, memory_per_subscriber),
@@ -176,11 +174,11 @@ impl Measurement {
         Some(self.expected?.saturating_sub(self.recorder.account.delivered))
     }
 
-    fn standing(&self) -> Option<Standing> {
+    fn idle_cost(&self) -> Option<IdleCost> {
         let (from, to) = self.idle.as_ref()?;
         let Usage { length_ns, server_cpu, generator_cpu, flow, .. } = to.since(from);
         let rate = |cost: u64| cost as f64 / self.subscriber_minutes(length_ns);
-        Some(Standing {
+        Some(IdleCost {
             length_ns,
             server_cpu_ns: rate(server_cpu),
             generator_cpu_ns: rate(generator_cpu),
@@ -196,7 +194,7 @@ impl Measurement {
 
 /// What it costs that subscribers are there while nothing is published: each one, per minute.
 #[derive(Clone, Copy, Debug)]
-struct Standing {
+struct IdleCost {
     /// How long it was measured.
     length_ns: u64,
     server_cpu_ns: f64,
@@ -250,15 +248,15 @@ mod tests {
         let values = Measurement { idle: idle(), ..flawless() }.values();
         // Ten subscribers for 3 s are half a subscriber for a minute.
         for (metric, value) in [
-            (Metric::Idle, 3e9),
-            (Metric::StandingServerCpu, 12e6),
-            (Metric::StandingGeneratorCpu, 14e6),
-            (Metric::StandingBytes, 2_000.0),
-            (Metric::StandingRequests, 100.0),
+            (Metric::IdlePhase, 3e9),
+            (Metric::IdleServerCpu, 12e6),
+            (Metric::IdleGeneratorCpu, 14e6),
+            (Metric::IdleBytes, 2_000.0),
+            (Metric::IdleRequests, 100.0),
             (Metric::ServerCpuPerDelivery, 200e3),
             (Metric::ServerCpuPerSecond, 200e6),
             // Of the server's 2 s in the window, 20 ms would have been used without a delivery.
-            (Metric::ServerCpuAboveStandingPerDelivery, 198e3),
+            (Metric::ServerCpuAboveIdlePerDelivery, 198e3),
         ] {
             let found = values[&metric];
             assert!((found / value - 1.0).abs() < 1e-9, "{}: {found}", metric.name());
@@ -269,7 +267,7 @@ mod tests {
     fn noise_may_push_the_cost_above_standing_below_zero() {
         let mut trial = Measurement { idle: idle(), ..flawless() };
         trial.after.server_cpu_ns = 19_000_000;
-        let above = trial.values()[&Metric::ServerCpuAboveStandingPerDelivery];
+        let above = trial.values()[&Metric::ServerCpuAboveIdlePerDelivery];
         assert!((above + 100.0).abs() < 1e-6, "1 ms too little for 10,000 deliveries: {above}");
     }
 
@@ -277,12 +275,12 @@ mod tests {
     fn without_an_idle_phase_nothing_is_known_of_standing() {
         let values = flawless().values();
         for metric in [
-            Metric::Idle,
-            Metric::StandingServerCpu,
-            Metric::StandingGeneratorCpu,
-            Metric::StandingBytes,
-            Metric::StandingRequests,
-            Metric::ServerCpuAboveStandingPerDelivery,
+            Metric::IdlePhase,
+            Metric::IdleServerCpu,
+            Metric::IdleGeneratorCpu,
+            Metric::IdleBytes,
+            Metric::IdleRequests,
+            Metric::ServerCpuAboveIdlePerDelivery,
         ] {
             assert!(!values.contains_key(&metric), "{}", metric.name());
         }
@@ -291,7 +289,8 @@ mod tests {
     #[test]
     fn what_is_not_recorded_has_costs_alone() {
         let trial = Measurement { expected: None, recorder: Recorder::new(window()), ..flawless() };
-        let (trial, intervals) = trial.into_trial(Transport::Sse, 1, Duration::ZERO, 0);
+        let (trial, intervals) =
+            trial.into_trial(pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
         assert_eq!((trial.outcome, &trial.warnings[..]), (Outcome::Valid, &[][..]));
         assert_eq!(intervals.len(), 0);
         for metric in [

@@ -1,12 +1,10 @@
 //! The command line of the server under test, with limits that the scenario fits into. Only the
-//! heartbeat differs between the transports of a run, because a scenario may set it.
+//! heartbeat differs between the contenders of a run, because a scenario may set it.
 
 use std::time::Duration;
 
-use pushbench_wire::Transport;
-
 use super::probe::Cores;
-use crate::scenario::{MAX_LOG_BYTES, Scenario};
+use crate::scenario::{Contender, MAX_LOG_BYTES, Scenario, Settings};
 
 /// How long a kept connection may be idle, beside a trial and two polling intervals.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -21,7 +19,7 @@ const MAX_RESPONSE_BYTES: u64 = 16 << 20;
 pub(super) fn server_command(
     program: &[String],
     scenario: &Scenario,
-    transport: Transport,
+    contender: &Contender,
     cores: &Cores,
 ) -> Vec<String> {
     let workload = &scenario.workload;
@@ -38,19 +36,20 @@ pub(super) fn server_command(
     flag("--max-response-bytes", log_bytes.min(MAX_RESPONSE_BYTES).to_string());
     // Who polls or publishes may have nothing to ask or to send for long, before the first time too.
     let trial = workload.idle + workload.warm_up + workload.duration;
-    let silence = format_duration(trial + scenario.polling.interval * 2 + KEEP_ALIVE);
+    let polling = scenario.longest_polling_interval().unwrap_or_default();
+    let silence = format_duration(trial + polling * 2 + KEEP_ALIVE);
     flag("--keep-alive", silence.clone());
     flag("--header-timeout", silence);
     flag("--max-channels", workload.channels.to_string());
     // A new connection may come before the one that it replaces is seen to be closed.
     let connections = workload.sockets().saturating_mul(2).saturating_add(OTHER_CONNECTIONS);
     flag("--max-connections", connections.to_string());
-    flag("--long-poll-timeout", format_duration(scenario.long_polling.timeout));
-    match transport {
-        Transport::Polling | Transport::LongPolling => {}
-        Transport::Sse => flag("--heartbeat", format_duration(scenario.sse.heartbeat)),
-        Transport::WebSocket => flag("--heartbeat", format_duration(scenario.websocket.heartbeat)),
-        Transport::Tcp => flag("--heartbeat", format_duration(scenario.tcp.heartbeat)),
+    match &contender.settings {
+        Settings::Polling(_) => {}
+        Settings::LongPolling(of) => flag("--long-poll-timeout", format_duration(of.timeout)),
+        Settings::Sse(stream) | Settings::WebSocket(stream) | Settings::Tcp(stream) => {
+            flag("--heartbeat", format_duration(stream.heartbeat));
+        }
     }
     command.push("--stop-on-stdin-eof".into());
     command
@@ -71,7 +70,7 @@ mod tests {
         let text = TEMPLATE.replace("duration = \"10s\"", "duration = \"20m\"");
         let scenario = Scenario::parse(&text, "").unwrap();
         let cores = Cores { server: vec![0], generator: vec![1] };
-        let command = server_command(&["serve".into()], &scenario, Transport::Sse, &cores);
+        let command = server_command(&["serve".into()], &scenario, &scenario.contenders[2], &cores);
         for flag in ["--keep-alive", "--header-timeout"] {
             let at = command.iter().position(|argument| argument == flag).unwrap();
             assert_eq!(command[at + 1], "21m 6s", "{flag}");

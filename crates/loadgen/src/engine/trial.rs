@@ -24,7 +24,7 @@ use crate::results::{Warning, latency_log};
 use crate::scenario::schedule::{
     Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
-use crate::scenario::{Connection, Scenario, Workload};
+use crate::scenario::{Connection, Contender, Scenario, Settings, Workload};
 use crate::transport::{Subscription, Totals};
 
 /// From the last connection to the first event: the server finishes what connecting began.
@@ -63,7 +63,7 @@ pub(crate) struct TrialPlan<'a> {
     /// The question.
     pub(crate) scenario: &'a Scenario,
     /// What is measured this time.
-    pub(crate) transport: Transport,
+    pub(crate) contender: &'a Contender,
     /// The server's program and first arguments.
     pub(crate) server: &'a [String],
     /// Who runs where.
@@ -97,7 +97,7 @@ impl TrialPlan<'_> {
     /// server and the subscribers.
     pub(crate) async fn run(&self, mut progress: impl FnMut(Phase)) -> anyhow::Result<Measurement> {
         progress(Phase::Start);
-        let command = server_command(self.server, self.scenario, self.transport, self.cores);
+        let command = server_command(self.server, self.scenario, self.contender, self.cores);
         let mut server = ServerProcess::start(&command).await?;
         let handle = server.handle();
         match self.measure(&handle, &mut progress).await {
@@ -129,7 +129,7 @@ impl TrialPlan<'_> {
         let socket_memory_before = probe::socket_memory_bytes();
         let peak_is_of_this_trial = probe::reset_memory_peak();
         let mut crew = Crew::start(
-            self.transport,
+            self.transport(),
             members,
             &recorded,
             self.record,
@@ -178,7 +178,7 @@ impl TrialPlan<'_> {
         let traffic_at_end = crew.traffic().await;
         let memory_after = server.memory();
         let own_memory = probe::memory_of(Pid::this()).filter(|_| peak_is_of_this_trial);
-        let server_deliveries = server.deliveries(self.transport).await;
+        let server_deliveries = server.deliveries(self.transport()).await;
         let Totals { connections, deliveries: received, .. } = crew.totals();
         let recorder = tokio::task::spawn_blocking(|| crew.stop()).await??;
         ensure!(
@@ -233,11 +233,23 @@ impl TrialPlan<'_> {
         Ok(Some((from, Snapshot::take(server, crew, None)?)))
     }
 
+    fn transport(&self) -> Transport {
+        self.contender.id.transport()
+    }
+
     fn connection(&self) -> Connection {
-        match self.transport {
-            Transport::Polling => self.scenario.polling.connection,
-            Transport::LongPolling => self.scenario.long_polling.connection,
-            Transport::Sse | Transport::WebSocket | Transport::Tcp => Connection::KeepAlive,
+        self.contender.settings.connection()
+    }
+
+    /// What a client that polls goes by; of others nobody asks.
+    fn poll_interval(&self) -> Duration {
+        self.contender.settings.polling_interval().unwrap_or(Duration::from_secs(1))
+    }
+
+    fn long_poll_timeout(&self) -> Duration {
+        match &self.contender.settings {
+            Settings::LongPolling(long_polling) => long_polling.timeout,
+            _ => Duration::from_secs(30),
         }
     }
 
@@ -251,9 +263,9 @@ impl TrialPlan<'_> {
         let scenario = self.scenario;
         let Scenario { seed, ref workload, .. } = *scenario;
         let connections = workload.connections();
-        let interval = scenario.polling.interval;
+        let interval = self.poll_interval();
         let phases = polling_phases(seed, connections, interval);
-        let long_poll_timeout = scenario.long_polling.timeout;
+        let long_poll_timeout = self.long_poll_timeout();
         let first_timeouts = first_long_poll_timeouts(seed, connections, long_poll_timeout);
         let poll_epoch = Instant::now();
         let rolls: Vec<Arc<Roll>> =
@@ -316,7 +328,8 @@ impl TrialPlan<'_> {
         expected: u64,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<()> {
-        let patience = self.scenario.polling.interval + DRAIN;
+        let polling = self.contender.settings.polling_interval().unwrap_or_default();
+        let patience = polling + DRAIN;
         let give_up = Instant::now() + patience.max(latency_log::HIGHEST);
         let mut deadline = Instant::now() + patience;
         let mut last_missing = u64::MAX;

@@ -27,11 +27,11 @@ impl Unit {
 }
 
 macro_rules! metrics {
-    ($($name:literal $variant:ident $unit:ident $description:literal)+) => {
+    ($($name:literal $([was $old:literal])? $variant:ident $unit:ident $description:literal)+) => {
         /// Something that a trial measures. A trial that could not measure it has no value for it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Metric {
-            $(#[doc = $description] #[serde(rename = $name)] $variant,)+
+            $(#[doc = $description] #[serde(rename = $name $(, alias = $old)?)] $variant,)+
         }
 
         impl Metric {
@@ -98,12 +98,12 @@ metrics! {
     "server_cpu_per_second" ServerCpuPerSecond Nanoseconds "server_cpu / window: CPU time in a second; a second is a whole core."
     "server_instructions_per_delivery" ServerInstructionsPerDelivery Count "Instructions that the server executed in user space in the measured window / window_deliveries; empty where the machine has no counter for them."
     "generator_cpu_per_delivery" GeneratorCpuPerDelivery Nanoseconds "generator_cpu / window_deliveries."
-    "idle" Idle Nanoseconds "Length of the idle phase: all subscribers are connected and nothing is published."
-    "standing_server_cpu" StandingServerCpu Nanoseconds "CPU time of the server in the idle phase, per subscriber and minute."
-    "standing_generator_cpu" StandingGeneratorCpu Nanoseconds "CPU time of all subscribers in the idle phase, per subscriber and minute."
-    "standing_bytes" StandingBytes Bytes "Bytes in both directions in the idle phase, per subscriber and minute: heartbeats, and requests that bring nothing."
-    "standing_requests" StandingRequests Count "HTTP requests in the idle phase, per subscriber and minute."
-    "server_cpu_above_standing_per_delivery" ServerCpuAboveStandingPerDelivery Nanoseconds "(server_cpu - standing_server_cpu x subscribers x minutes of the window) / window_deliveries. Both are measured, so where standing is most of the cost, noise may make the difference a little negative."
+    "idle_phase" [was "idle"] IdlePhase Nanoseconds "Length of the idle phase: all subscribers are connected and nothing is published."
+    "idle_server_cpu" [was "standing_server_cpu"] IdleServerCpu Nanoseconds "CPU time of the server in the idle phase, per subscriber and minute."
+    "idle_generator_cpu" [was "standing_generator_cpu"] IdleGeneratorCpu Nanoseconds "CPU time of all subscribers in the idle phase, per subscriber and minute."
+    "idle_bytes" [was "standing_bytes"] IdleBytes Bytes "Bytes in both directions in the idle phase, per subscriber and minute: heartbeats, and requests that bring nothing."
+    "idle_requests" [was "standing_requests"] IdleRequests Count "HTTP requests in the idle phase, per subscriber and minute."
+    "server_cpu_above_idle_per_delivery" [was "server_cpu_above_standing_per_delivery"] ServerCpuAboveIdlePerDelivery Nanoseconds "(server_cpu - idle_server_cpu x subscribers x minutes of the window) / window_deliveries. Both are measured, so where the idle cost is most of it, noise may make the difference a little negative."
     "server_memory" ServerMemory Bytes "Anonymous resident memory of the server when the measured window begins: all subscribers are connected and served."
     "server_memory_peak" ServerMemoryPeak Bytes "Largest resident memory of the server in the trial."
     "server_memory_per_subscriber" ServerMemoryPerSubscriber Bytes "server_memory less the same before anyone connected, per subscriber; empty where each request opens a connection of its own."
@@ -140,12 +140,12 @@ impl Metric {
     pub const fn takes_idle_phase(self) -> bool {
         matches!(
             self,
-            Self::Idle
-                | Self::StandingServerCpu
-                | Self::StandingGeneratorCpu
-                | Self::StandingBytes
-                | Self::StandingRequests
-                | Self::ServerCpuAboveStandingPerDelivery
+            Self::IdlePhase
+                | Self::IdleServerCpu
+                | Self::IdleGeneratorCpu
+                | Self::IdleBytes
+                | Self::IdleRequests
+                | Self::ServerCpuAboveIdlePerDelivery
         )
     }
 
@@ -183,7 +183,7 @@ mod tests {
     fn what_takes_an_idle_phase_is_told_by_its_name() {
         for &metric in Metric::ALL {
             let name = metric.name();
-            let named = name == "idle" || name.contains("standing");
+            let named = name.contains("idle");
             assert_eq!(metric.takes_idle_phase(), named, "{name}");
         }
     }

@@ -7,14 +7,24 @@ use crate::analysis::sweep::Claim;
 use crate::analysis::{Analysis, Interval, Sweep};
 use crate::results::{Manifest, Metric, Run};
 
-const TRIALS: [&str; 9] =
-    ["run", "scenario", "cell", "transport", "block", "valid", "metric", "unit", "value"];
+const TRIALS: [&str; 10] = [
+    "run",
+    "scenario",
+    "cell",
+    "contender",
+    "transport",
+    "block",
+    "valid",
+    "metric",
+    "unit",
+    "value",
+];
 
 const ESTIMATES: [&str; 11] = [
     "run",
     "scenario",
     "cell",
-    "transport",
+    "contender",
     "metric",
     "unit",
     "estimate",
@@ -29,8 +39,8 @@ const RATIOS: [&str; 11] = [
     "scenario",
     "cell",
     "metric",
-    "transport",
-    "reference",
+    "contender",
+    "against",
     "ratio",
     "low",
     "high",
@@ -47,7 +57,8 @@ pub(super) fn trials(run: &Run) -> anyhow::Result<Vec<u8>> {
         Metric::ALL.iter().map(move |&metric| {
             [
                 trial.cell.clone(),
-                trial.transport.name().to_owned(),
+                trial.contender.name().to_owned(),
+                trial.contender.transport().name().to_owned(),
                 trial.block.to_string(),
                 trial.is_valid().to_string(),
                 metric.name().to_owned(),
@@ -59,15 +70,15 @@ pub(super) fn trials(run: &Run) -> anyhow::Result<Vec<u8>> {
     write(&run.manifest, &TRIALS, rows)
 }
 
-/// `estimates.csv`: one row per transport and metric that could be measured.
+/// `estimates.csv`: one row per contender and metric that could be measured.
 pub(super) fn estimates(run: &Run, analysis: &Analysis) -> anyhow::Result<Vec<u8>> {
     let rows = analysis.cells.iter().flat_map(|cell| {
-        cell.transports.iter().flat_map(move |of| {
+        cell.contenders.iter().flat_map(move |of| {
             of.estimates.iter().map(move |(metric, estimate)| {
                 let [low, high, level] = ends(estimate.interval);
                 [
                     cell.name.clone(),
-                    of.transport.name().to_owned(),
+                    of.contender.name().to_owned(),
                     metric.name().to_owned(),
                     metric.unit().name().to_owned(),
                     estimate.median.to_string(),
@@ -82,7 +93,7 @@ pub(super) fn estimates(run: &Run, analysis: &Analysis) -> anyhow::Result<Vec<u8
     write(&run.manifest, &ESTIMATES, rows)
 }
 
-/// `ratios.csv`: one row per pair of transports and metric that is compared.
+/// `ratios.csv`: one row per pair of contenders and metric that is compared.
 pub(super) fn ratios(run: &Run, analysis: &Analysis) -> anyhow::Result<Vec<u8>> {
     let rows = analysis.cells.iter().flat_map(|cell| {
         cell.ratios.iter().map(move |pair| {
@@ -90,8 +101,8 @@ pub(super) fn ratios(run: &Run, analysis: &Analysis) -> anyhow::Result<Vec<u8>> 
             [
                 cell.name.clone(),
                 pair.metric.name().to_owned(),
-                pair.transport.name().to_owned(),
-                pair.reference.name().to_owned(),
+                pair.contender.name().to_owned(),
+                pair.against.name().to_owned(),
                 pair.ratio.estimate.to_string(),
                 low,
                 high,
@@ -103,11 +114,11 @@ pub(super) fn ratios(run: &Run, analysis: &Analysis) -> anyhow::Result<Vec<u8>> 
     write(&run.manifest, &RATIOS, rows)
 }
 
-/// `crossovers.csv`: where two transports change sides along a key of the sweep; places of durations
+/// `crossovers.csv`: where two contenders change sides along a key of the sweep; places of durations
 /// are in seconds.
 pub(super) fn crossovers(run: &Run, sweep: &Sweep) -> anyhow::Result<Vec<u8>> {
     let rows = sweep.findings.iter().filter_map(|finding| {
-        let Claim::Crossover { below, above, at, low, high } = finding.claim else { return None };
+        let Claim::Crossover { below, above, at, low, high } = &finding.claim else { return None };
         let slice = sweep.slices.get(finding.slice)?;
         Some([
             finding.metric.name().to_owned(),
@@ -167,16 +178,17 @@ mod tests {
         for (rows, trial) in rows.chunks(Metric::ALL.len()).zip(&trials) {
             for (row, metric) in rows.iter().zip(Metric::ALL) {
                 assert_eq!(
-                    row[3..7],
+                    row[3..8],
                     [
-                        trial.transport.name().to_owned(),
+                        trial.contender.name().to_owned(),
+                        trial.contender.transport().name().to_owned(),
                         trial.block.to_string(),
                         trial.is_valid().to_string(),
                         metric.name().to_owned(),
                     ]
                 );
-                assert_eq!(row[7], metric.unit().name());
-                assert_eq!(row[8].parse::<f64>().ok(), trial.value(*metric), "as it was measured");
+                assert_eq!(row[8], metric.unit().name());
+                assert_eq!(row[9].parse::<f64>().ok(), trial.value(*metric), "as it was measured");
             }
         }
     }
@@ -184,9 +196,10 @@ mod tests {
     #[test]
     fn missing_is_empty_and_failed_is_listed() {
         let rows = rows();
-        let of = |transport: &str, block: &str, metric: &str| {
-            let found = rows.iter().find(|row| row[3..5] == [transport, block] && row[6] == metric);
-            found.map(|row| row[5..].to_vec()).unwrap()
+        let of = |contender: &str, block: &str, metric: &str| {
+            let found =
+                rows.iter().find(|row| [&row[3], &row[5], &row[7]] == [contender, block, metric]);
+            found.map(|row| row[6..].to_vec()).unwrap()
         };
         assert_eq!(of("websocket", "2", "latency_p50"), ["false", "latency_p50", "ns", ""]);
         assert_eq!(of("polling", "1", "lost"), ["true", "lost", "count", "0"]);

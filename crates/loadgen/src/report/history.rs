@@ -66,7 +66,7 @@ fn changes(history: &History) -> String {
             format!(
                 "| {} | {} | {} | {} | {} | {} | {} | {:.3} |\n",
                 words::title(series.metric),
-                series.transport.label(),
+                series.contender.label(),
                 run.revision.as_deref().map_or(quantity::MISSING.to_owned(), escaped),
                 run.time,
                 quantity::of(series.metric, Some(change.before)),
@@ -80,7 +80,7 @@ fn changes(history: &History) -> String {
         return "\nNo change was found.\n".to_owned();
     }
     format!(
-        "\n| metric | transport | from revision | run of | before | after | change | p |\n\
+        "\n| metric | contender | from revision | run of | before | after | change | p |\n\
          |---|---|---|---|---:|---:|---:|---:|\n{rows}"
     )
 }
@@ -100,7 +100,7 @@ pub fn change_lines(history: &History) -> Vec<String> {
         format!(
             "{} of {}: {} → {} ({}) from {} on, {}",
             words::title(series.metric),
-            words::inline(series.transport),
+            words::inline(&series.contender),
             quantity::of(series.metric, Some(change.before)),
             quantity::of(series.metric, Some(change.after)),
             quantity::change(change.before, change.after),

@@ -253,7 +253,7 @@ mod tests {
     fn it_fits_into_a_comment_whatever_happened() {
         let mut run = thresholds::tests::run();
         let figure = format!(
-            "[[published]]\ntransport = \"sse\"\nmetric = \"latency_p50\"\nvalue = \"1ms\"\n\
+            "[[published]]\ncontender = \"sse\"\nmetric = \"latency_p50\"\nvalue = \"1ms\"\n\
              source = '{0}'\nnote = '{0}'\n",
             "<:/".repeat(1_000)
         );

@@ -1,14 +1,14 @@
 //! The scenario's objectives: who meets all of them and who does not, as a table and in sentences.
-//! They mark every transport, and choose none.
+//! They mark every contender, and choose none.
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
 use super::sheet::{Entry, Row, Sheet, missing};
 use super::{quantity, thresholds, words};
 use crate::analysis::thresholds::{Judgement, standing};
 use crate::analysis::{Cell, Checked};
 
-/// What was asked for, without the transport: "latency p(99)<100ms".
+/// What was asked for, without the contender: "latency p(99)<100ms".
 pub(crate) fn name(checked: &Checked) -> String {
     checked.threshold.text.replacen(": ", " ", 1)
 }
@@ -18,7 +18,7 @@ pub(crate) fn miss(checked: &Checked) -> String {
     format!("{}: {}", name(checked), quantity::of(checked.threshold.metric, checked.value))
 }
 
-/// One row for each transport and one column for each objective; none when the scenario has none.
+/// One row for each contender and one column for each objective; none when the scenario has none.
 pub(crate) fn sheet(cell: &Cell) -> Option<Sheet> {
     let mut texts: Vec<&str> = Vec::new();
     for checked in &cell.objectives {
@@ -26,13 +26,13 @@ pub(crate) fn sheet(cell: &Cell) -> Option<Sheet> {
             texts.push(&checked.threshold.text);
         }
     }
-    let row = |transport: Transport| Row {
-        name: transport.label().to_owned(),
-        transport: Some(transport),
-        entries: std::iter::once(verdict(standing(&cell.objectives, transport)))
+    let row = |contender: &ContenderId| Row {
+        name: contender.label().to_owned(),
+        contender: Some(contender.clone()),
+        entries: std::iter::once(verdict(standing(&cell.objectives, contender)))
             .chain(texts.iter().map(|text| {
                 let is_this = |of: &&Checked| {
-                    (of.threshold.transport, of.threshold.text.as_str()) == (transport, text)
+                    (&of.threshold.contender, of.threshold.text.as_str()) == (contender, text)
                 };
                 cell.objectives.iter().find(is_this).map_or_else(missing, entry)
             }))
@@ -43,11 +43,11 @@ pub(crate) fn sheet(cell: &Cell) -> Option<Sheet> {
         note: "✓ meets the objective, ✗ misses it, ? cannot be judged, – has no such objective. \
                Medians over blocks; counts are of all trials."
             .to_owned(),
-        subject: "transport",
+        subject: "contender",
         columns: std::iter::once("all of them".to_owned())
             .chain(texts.iter().map(|text| heading(text)))
             .collect(),
-        rows: cell.transports.iter().map(|of| row(of.transport)).collect(),
+        rows: cell.contenders.iter().map(|of| row(&of.contender)).collect(),
     })
 }
 
@@ -88,27 +88,28 @@ fn entry(checked: &Checked) -> Entry {
 /// Who meets all objectives; then, for each of the others, what it misses. The yardstick is marked
 /// as well, as what it is.
 pub(crate) fn sentences(cell: &Cell) -> Vec<String> {
-    let transports = || cell.transports.iter().map(|of| of.transport);
-    let meets = |of: &Transport| standing(&cell.objectives, *of) == Some(Judgement::Kept);
-    let met: Vec<Transport> = transports().filter(|of| !of.is_yardstick()).filter(meets).collect();
+    let contenders = || cell.contenders.iter().map(|figures| &figures.contender);
+    let meets = |of: &&ContenderId| standing(&cell.objectives, of) == Some(Judgement::Kept);
+    let met: Vec<ContenderId> =
+        contenders().filter(|of| !of.is_reference()).filter(meets).cloned().collect();
     let mut sentences = Vec::new();
     if !met.is_empty() {
         let verb = if met.len() == 1 { "meets" } else { "meet" };
         sentences.push(words::sentence(&format!("{} {verb} all objectives", words::list(&met))));
     }
-    sentences.extend(transports().filter_map(|transport| one(cell, transport)));
+    sentences.extend(contenders().filter_map(|contender| one(cell, contender)));
     sentences
 }
 
-/// What one transport misses, or why nobody knows.
-fn one(cell: &Cell, transport: Transport) -> Option<String> {
-    let own = || cell.objectives.iter().filter(|of| of.threshold.transport == transport);
-    let subject = match transport.is_yardstick() {
-        true => format!("{}, the yardstick,", words::inline(transport)),
-        false => words::inline(transport),
+/// What one contender misses, or why nobody knows.
+fn one(cell: &Cell, contender: &ContenderId) -> Option<String> {
+    let own = || cell.objectives.iter().filter(|of| of.threshold.contender == *contender);
+    let subject = match contender.is_reference() {
+        true => format!("{}, the yardstick,", words::inline(contender)),
+        false => words::inline(contender),
     };
-    let text = match standing(&cell.objectives, transport)? {
-        Judgement::Kept if transport.is_yardstick() => format!("{subject} meets all objectives"),
+    let text = match standing(&cell.objectives, contender)? {
+        Judgement::Kept if contender.is_reference() => format!("{subject} meets all objectives"),
         Judgement::Kept => return None,
         Judgement::Crossed => {
             let missed = own().filter(|of| of.judgement == Judgement::Crossed).map(miss);
@@ -130,6 +131,8 @@ fn one(cell: &Cell, transport: Transport) -> Option<String> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use pushbench_wire::Transport;
+
     use super::*;
     use crate::analysis::analyse;
     use crate::report::thresholds::tests::SCENARIO;
@@ -194,8 +197,8 @@ pub(super) mod tests {
     #[test]
     fn the_yardstick_is_marked_as_what_it_is() {
         let mut run = run("\"*.latency\" = [\"p(99)<1.5ms\"]");
-        run.trials.retain(|trial| trial.transport == Transport::Sse);
-        run.trials.iter_mut().for_each(|trial| trial.transport = Transport::Tcp);
+        run.trials.retain(|trial| trial.contender == Transport::Sse);
+        run.trials.iter_mut().for_each(|trial| trial.contender = Transport::Tcp.into());
         assert_eq!(sentences(&cell(&run)), ["Raw TCP, the yardstick, meets all objectives."]);
     }
 

@@ -8,7 +8,7 @@ use super::{html, markdown, quantity};
 use crate::analysis::Analysis;
 
 /// The heading.
-pub(super) const TITLE: &str = "Published and measured";
+pub(super) const TITLE: &str = "Literature and measured";
 
 /// How to read it.
 pub(super) const NOTE: &str = "The published figures are those of other machines and other servers, so it is \
@@ -24,8 +24,8 @@ const LIMIT_OF_SUMMARY: usize = 10;
 /// One published figure.
 #[derive(Debug)]
 pub(super) struct Row {
-    /// The transport, and its cell where there are several.
-    pub(super) transport: String,
+    /// The contender, and its cell where there are several.
+    pub(super) contender: String,
     pub(super) metric: &'static str,
     pub(super) published: String,
     /// The estimate, with its interval as the detail.
@@ -41,10 +41,10 @@ pub(super) fn rows(analysis: &Analysis, limit: usize) -> (Vec<Row>, usize) {
     let mut rows = Vec::new();
     for cell in &analysis.cells {
         for of in &analysis.published {
-            let label = of.transport.label();
-            let figures = cell.transports.iter().find(|figures| figures.transport == of.transport);
+            let label = of.contender.label();
+            let figures = cell.contenders.iter().find(|figures| figures.contender == of.contender);
             rows.push(Row {
-                transport: match several {
+                contender: match several {
                     true => html::shortened(&format!("{label}, {}", cell.name), LONGEST),
                     false => label.to_owned(),
                 },
@@ -84,9 +84,9 @@ pub(super) fn text(analysis: &Analysis) -> String {
             interval => format!("{} ({interval})", row.measured.text),
         };
         let metric = row.metric.to_owned();
-        [row.transport, metric, row.published, measured, format!("[{}]", index + 1)]
+        [row.contender, metric, row.published, measured, format!("[{}]", index + 1)]
     });
-    let table = aligned(["transport", "metric", "published", "measured", "source"], numbered);
+    let table = aligned(["contender", "metric", "published", "measured", "source"], numbered);
     let mut text = format!("{TITLE}\n{table}\n");
     text += &wrapped("  ", NOTE);
     for (index, source) in sources.iter().enumerate() {
@@ -105,12 +105,12 @@ pub(super) fn section(analysis: &Analysis) -> String {
         return String::new();
     }
     let mut text = format!("## {TITLE}\n\n");
-    text += "| transport | metric | published | measured | source | note |\n";
+    text += "| contender | metric | published | measured | source | note |\n";
     text += "|---|---|---:|---:|---|---|\n";
     for row in &rows {
         text += &format!(
             "| {} | {} | {} |{} {} | {} |\n",
-            markdown::escaped(&row.transport),
+            markdown::escaped(&row.contender),
             row.metric,
             row.published,
             markdown::field(&row.measured),
@@ -135,14 +135,14 @@ pub(super) mod tests {
     /// What breaks out of tables and markup, if anything does.
     const HOSTILE: &str = "a|b <script>alert(1)</script> [x](http://evil.example)";
 
-    /// The fixture's run, with figures published for two of its transports, of which one is not among
+    /// The fixture's run, with figures published for two of its contenders, of which one is not among
     /// them.
     pub(in crate::report) fn run(source: &str) -> Run {
         let (mut run, _) = fixture::run();
         let figures = format!(
-            "[[published]]\ntransport = [\"sse\", \"tcp\"]\nmetric = \"latency_p50\"\n\
+            "[[published]]\ncontender = [\"sse\", \"tcp\"]\nmetric = \"latency_p50\"\n\
              value = \"22.3ms\"\nsource = '{source}'\nnote = '{source} note'\n\
-             [[published]]\ntransport = \"polling\"\nmetric = \"framing_bytes_per_delivery\"\n\
+             [[published]]\ncontender = \"polling\"\nmetric = \"framing_bytes_per_delivery\"\n\
              value = \"871B\"\nsource = 'Other'\n"
         );
         run.manifest.scenario.text = format!("{}{figures}", thresholds::tests::SCENARIO);
@@ -162,7 +162,7 @@ pub(super) mod tests {
             .iter()
             .map(|row| {
                 let measured = (&*row.measured.text, &*row.measured.detail);
-                (&*row.transport, row.metric, &*row.published, measured, &*row.source, &*row.note)
+                (&*row.contender, row.metric, &*row.published, measured, &*row.source, &*row.note)
             })
             .collect();
         let missing = (quantity::MISSING, "");
@@ -180,7 +180,7 @@ pub(super) mod tests {
     #[test]
     fn a_terminal_names_each_source_once() {
         let text = text(&analysis("A paper"));
-        assert!(text.starts_with("Published and measured\n"), "{text}");
+        assert!(text.starts_with("Literature and measured\n"), "{text}");
         let row = text.lines().find(|line| line.starts_with("SSE")).unwrap();
         assert!(row.contains("22.3 ms") && row.contains("416 µs (410–422)"), "{row}");
         assert!(row.trim_end().ends_with("[1]"), "{row}");

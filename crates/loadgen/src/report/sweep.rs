@@ -1,6 +1,6 @@
 //! A sweep in words and tables. What is claimed was decided in `analysis`.
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
 use super::charts::Curves;
 use super::sheet::{self, Row, Sheet};
@@ -37,17 +37,17 @@ pub(super) fn findings(analysis: &Analysis, sweep: &Sweep) -> Vec<String> {
         sentences.push(sentence(if sweep.slices.is_empty() {
             "Who costs less from where on is said of numbers and durations; these are neither"
         } else if sweep.has_enough_blocks {
-            "No two transports are apart in two cells or more: see the tables"
+            "No two contenders are apart in two cells or more: see the tables"
         } else {
             "Who costs less from where on takes five blocks with valid trials: raise `blocks`"
         }));
     }
-    let is_complete = |transport: &Transport| {
-        let figures = analysis.cells.iter().flat_map(|cell| &cell.transports);
-        let mut own = figures.filter(|of| of.transport == *transport);
+    let is_complete = |contender: &ContenderId| {
+        let figures = analysis.cells.iter().flat_map(|cell| &cell.contenders);
+        let mut own = figures.filter(|of| of.contender == *contender);
         own.all(|of| of.accounts.is_some_and(|accounts| accounts.is_complete()))
     };
-    let complete: Vec<_> = transports(analysis).into_iter().filter(is_complete).collect();
+    let complete: Vec<_> = contenders(analysis).into_iter().filter(is_complete).collect();
     if !complete.is_empty() {
         let names = list(&complete);
         sentences.push(sentence(&format!(
@@ -77,9 +77,9 @@ fn text(sweep: &Sweep, finding: &Finding) -> String {
             place(key, *at),
             key.value_at(*low),
             key.value_at(*high),
-            inline(*below),
+            inline(below),
             has_more(finding.metric),
-            inline(*above),
+            inline(above),
         ),
         Claim::Lower(Lower { less, more, from, to }) => format!(
             "with {label} from {} to {}{fixed}, {} {} than {}",
@@ -127,18 +127,18 @@ fn place(key: &SweptKey, at: f64) -> String {
     }
 }
 
-/// A table of each metric that could be measured: a row for each cell, a column for each transport.
+/// A table of each metric that could be measured: a row for each cell, a column for each contender.
 pub(super) fn sheets(analysis: &Analysis) -> Vec<(Metric, Sheet)> {
-    let transports = transports(analysis);
-    metrics(analysis).map(|metric| (metric, of_metric(analysis, &transports, metric))).collect()
+    let contenders = contenders(analysis);
+    metrics(analysis).map(|metric| (metric, of_metric(analysis, &contenders, metric))).collect()
 }
 
 /// The chart of each metric. None of a sweep of several keys, or of a key that has no axis.
 pub(super) fn charts<'a>(analysis: &'a Analysis, sweep: &'a Sweep) -> Vec<(Metric, Curves<'a>)> {
     let ([key], [slice]) = (&sweep.keys[..], &sweep.slices[..]) else { return Vec::new() };
     let curves = |metric| {
-        let transports = transports(analysis);
-        (metric, Curves { metric, key, slice, cells: &analysis.cells, transports })
+        let contenders = contenders(analysis);
+        (metric, Curves { metric, key, slice, cells: &analysis.cells, contenders })
     };
     metrics(analysis).map(curves).collect()
 }
@@ -146,46 +146,45 @@ pub(super) fn charts<'a>(analysis: &'a Analysis, sweep: &'a Sweep) -> Vec<(Metri
 /// Every metric that a cell has.
 fn metrics(analysis: &Analysis) -> impl Iterator<Item = Metric> {
     let is_measured = move |metric: &Metric| {
-        let mut figures = analysis.cells.iter().flat_map(|cell| &cell.transports);
+        let mut figures = analysis.cells.iter().flat_map(|cell| &cell.contenders);
         figures.any(|of| of.estimate(*metric).is_some())
     };
     SWEPT.into_iter().filter(is_measured)
 }
 
-/// Every transport that a cell has, in the table's order.
-pub(super) fn transports(analysis: &Analysis) -> Vec<Transport> {
-    let is_measured = |transport: &Transport| {
-        let mut figures = analysis.cells.iter().flat_map(|cell| &cell.transports);
-        figures.any(|of| of.transport == *transport)
-    };
-    Transport::ALL.iter().copied().filter(is_measured).collect()
+/// Every contender that a cell has.
+pub(super) fn contenders(analysis: &Analysis) -> Vec<ContenderId> {
+    let figures = analysis.cells.iter().flat_map(|cell| &cell.contenders);
+    ContenderId::distinct(figures.map(|figures| &figures.contender))
 }
 
-fn of_metric(analysis: &Analysis, transports: &[Transport], metric: Metric) -> Sheet {
+fn of_metric(analysis: &Analysis, contenders: &[ContenderId], metric: Metric) -> Sheet {
     let row = |cell: &crate::analysis::Cell| Row {
         name: cell.name.clone(),
-        transport: None,
-        entries: transports
+        contender: None,
+        entries: contenders
             .iter()
-            .map(|transport| {
-                let of = cell.transports.iter().find(|of| of.transport == *transport);
+            .map(|contender| {
+                let of = cell.contenders.iter().find(|of| of.contender == *contender);
                 of.map_or_else(sheet::missing, |of| sheet::value(of, metric))
             })
             .collect(),
     };
-    let intervals = analysis.cells.iter().flat_map(|cell| &cell.transports);
+    let intervals = analysis.cells.iter().flat_map(|cell| &cell.contenders);
     let intervals = intervals.filter_map(|of| of.estimate(metric)?.interval);
     Sheet {
         title: words::title(metric).to_owned(),
         note: format!("Medians over blocks{}.", sheet::below(sheet::percents(intervals))),
         subject: "cell",
-        columns: transports.iter().map(|transport| transport.label().to_owned()).collect(),
+        columns: contenders.iter().map(|contender| contender.label().to_owned()).collect(),
         rows: analysis.cells.iter().map(row).collect(),
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use pushbench_wire::Transport;
+
     use super::*;
     use crate::analysis::analyse;
     use crate::analysis::sweep::tests::{crossing_run, run};
@@ -194,16 +193,16 @@ pub(super) mod tests {
     /// A run over four rates and five blocks, in which long polling crosses SSE, and the other figures
     /// of a report are there too.
     pub(in crate::report) fn swept_run() -> Run {
-        run(&[("workload.events_per_second", &["0.2", "1", "5", "20"])], 5, |transport, values| {
+        run(&[("workload.events_per_second", &["0.2", "1", "5", "20"])], 5, |contender, values| {
             let rate: f64 = values[0].parse().unwrap();
-            let cpu = match transport {
+            let cpu = match contender {
                 Transport::Polling => 4_000.0 + 40_000.0 / rate,
                 Transport::LongPolling => 9_000.0 * (1.0 + rate / 2.0),
                 Transport::Sse => 12_000.0,
                 Transport::WebSocket => 11_900.0,
                 Transport::Tcp => 11_000.0,
             };
-            let p50 = if transport == Transport::Polling { 5e8 } else { 1e6 };
+            let p50 = if contender == Transport::Polling { 5e8 } else { 1e6 };
             vec![
                 (Metric::LatencyP50, p50),
                 (Metric::ServerCpuPerDelivery, cpu),
@@ -259,7 +258,7 @@ pub(super) mod tests {
         };
         let all = " delivered every event of every cell, once and in order.";
         assert_eq!(last(&run), format!("Long polling, SSE and raw TCP{all}"));
-        let sse = run.trials.iter_mut().rfind(|trial| trial.transport == Transport::Sse).unwrap();
+        let sse = run.trials.iter_mut().rfind(|trial| trial.contender == Transport::Sse).unwrap();
         sse.values.insert(Metric::Lost, 1.0);
         assert_eq!(last(&run), format!("Long polling and raw TCP{all}"));
     }
@@ -272,15 +271,15 @@ pub(super) mod tests {
             ["Who costs less from where on takes five blocks with valid trials: raise `blocks`."]
         );
         let alike = said(&crossing_run(&["0.7", "0.71"], 5));
-        assert_eq!(alike, ["No two transports are apart in two cells or more: see the tables."]);
-        let words = run(&[("polling.connection", &["keep-alive", "new"])], 5, |transport, _| {
-            vec![(Metric::BytesPerDelivery, 100.0 * f64::from(transport as u32 + 1))]
+        assert_eq!(alike, ["No two contenders are apart in two cells or more: see the tables."]);
+        let words = run(&[("polling.connection", &["keep-alive", "new"])], 5, |contender, _| {
+            vec![(Metric::BytesPerDelivery, 100.0 * f64::from(contender as u32 + 1))]
         });
         assert!(said(&words)[0].starts_with("Who costs less from where on is said of numbers"));
     }
 
     #[test]
-    fn a_row_for_each_cell_and_a_column_for_each_transport() {
+    fn a_row_for_each_cell_and_a_column_for_each_contender() {
         let analysis = analysed(&swept_run());
         let sheets = sheets(&analysis);
         let metrics: Vec<_> = sheets.iter().map(|(metric, _)| metric.name()).collect();

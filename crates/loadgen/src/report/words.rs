@@ -1,6 +1,6 @@
 //! The verdict and its caveats in sentences. What they say is decided in `analysis`.
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
 use super::{objectives, quantity, sheet};
 use crate::analysis::{Accounts, Analysis, Cell, Concern, Figures, Group, Ranking};
@@ -13,21 +13,21 @@ pub(crate) fn verdict(cell: &Cell) -> Vec<String> {
     if sentences.is_empty() {
         sentences.push("No trial gave figures that can be used.".to_owned());
     }
-    sentences.extend(batching(&cell.transports));
-    sentences.extend(complete(&cell.transports));
+    sentences.extend(batching(&cell.contenders));
+    sentences.extend(complete(&cell.contenders));
     sentences.extend(objectives::sentences(cell));
     sentences
 }
 
 /// Who shares the cost of a response among several events: it explains many a cheap delivery.
-fn batching(transports: &[Figures]) -> Option<String> {
-    let batches: Vec<String> = transports
+fn batching(contenders: &[Figures]) -> Option<String> {
+    let batches: Vec<String> = contenders
         .iter()
         .filter(|of| of.batches())
         .map(|of| {
             let events = of.estimate(Metric::DeliveriesPerRead).map(|events| events.median);
             let events = quantity::of(Metric::DeliveriesPerRead, events);
-            format!("{} brought {events} events at a time", inline(of.transport))
+            format!("{} brought {events} events at a time", inline(&of.contender))
         })
         .collect();
     (!batches.is_empty()).then(|| {
@@ -38,11 +38,11 @@ fn batching(transports: &[Figures]) -> Option<String> {
     })
 }
 
-fn complete(transports: &[Figures]) -> Option<String> {
+fn complete(contenders: &[Figures]) -> Option<String> {
     let complete = || {
-        transports.iter().filter(|of| of.accounts.is_some_and(|accounts| accounts.is_complete()))
+        contenders.iter().filter(|of| of.accounts.is_some_and(|accounts| accounts.is_complete()))
     };
-    let names: Vec<Transport> = complete().map(|of| of.transport).collect();
+    let names: Vec<ContenderId> = complete().map(|of| of.contender.clone()).collect();
     let aside = if complete().any(|of| of.failed > 0) { " (failed trials aside)" } else { "" };
     (!names.is_empty()).then(|| {
         sentence(&format!("{} delivered every event, once and in order{aside}", list(&names)))
@@ -54,8 +54,8 @@ fn ranking(cell: &Cell, ranking: &Ranking) -> String {
     let [first, rest @ ..] = &ranking.groups[..] else { return String::new() };
     let share = |last: &Group, phrase: &str| {
         // From the nearer ends: what holds for every two members.
-        let nearest = last.transports.first().zip(first.transports.last());
-        let ratio = nearest.and_then(|(far, near)| cell.ratio(ranking.metric, *far, *near));
+        let nearest = last.contenders.first().zip(first.contenders.last());
+        let ratio = nearest.and_then(|(far, near)| cell.ratio(ranking.metric, far, near));
         ratio.map_or_else(String::new, |ratio| {
             let times = |ratio| quantity::times(ratio).replace('×', "");
             let ends = ratio.interval.map(|interval| (times(interval.low), times(interval.high)));
@@ -66,23 +66,23 @@ fn ranking(cell: &Cell, ranking: &Ranking) -> String {
             format!(", {} times {phrase}{interval}", times(ratio.estimate))
         })
     };
-    let same = match (first.transports.len(), first.alike) {
+    let same = match (first.contenders.len(), first.alike) {
         (1, _) => "",
         (_, true) => ", about the same",
         (_, false) => ", no clear order",
     };
     if ranking.metric == Metric::LatencyP50 {
-        let verb = if first.transports.len() == 1 { "delivers" } else { "deliver" };
+        let verb = if first.contenders.len() == 1 { "delivers" } else { "deliver" };
         let mut text =
-            format!("{} {verb} in {} (p50{same})", list(&first.transports), value(first));
+            format!("{} {verb} in {} (p50{same})", list(&first.contenders), value(first));
         for (index, group) in rest.iter().enumerate() {
             let join = if index == 0 { ";" } else { "," };
-            let verb = match (index, group.transports.len()) {
+            let verb = match (index, group.contenders.len()) {
                 (0, 1) => " takes",
                 (0, _) => " take",
                 _ => "",
             };
-            text += &format!("{join} {}{verb} {}", list(&group.transports), value(group));
+            text += &format!("{join} {}{verb} {}", list(&group.contenders), value(group));
         }
         text += &rest.last().map_or(String::new(), |last| share(last, "as long"));
         return sentence(&text);
@@ -91,18 +91,18 @@ fn ranking(cell: &Cell, ranking: &Ranking) -> String {
     let [between @ .., last] = rest else {
         return sentence(&format!(
             "{subject}: {} ({}{same})",
-            list(&first.transports),
+            list(&first.contenders),
             value(first)
         ));
     };
     let mut text =
-        format!("{subject}: least with {} ({}{same})", list(&first.transports), value(first));
+        format!("{subject}: least with {} ({}{same})", list(&first.contenders), value(first));
     for group in between {
-        text += &format!(", then {} ({})", list(&group.transports), value(group));
+        text += &format!(", then {} ({})", list(&group.contenders), value(group));
     }
     text += &format!(
         ", most with {} ({}{})",
-        list(&last.transports),
+        list(&last.contenders),
         value(last),
         share(last, "as much")
     );
@@ -142,16 +142,16 @@ fn text(run: &Run, analysis: &Analysis, several: bool, concern: &Concern) -> Str
     let within = |cell: &str| if several { format!(" in {cell}") } else { String::new() };
     let trial = |index: usize| {
         let trial = &run.trials[index];
-        format!("{} in block {}{}", list(&[trial.transport]), trial.block, within(&trial.cell))
+        format!("{} in block {}{}", inline(&trial.contender), trial.block, within(&trial.cell))
     };
     match concern {
         Concern::Interrupted { ran, planned } => format!(
-            "the run was stopped: {ran} of {planned} trials ran, and the transports may differ in how often"
+            "the run was stopped: {ran} of {planned} trials ran, and the contenders may differ in how often"
         ),
-        Concern::Unmeasured { cell, transport } => {
+        Concern::Unmeasured { cell, contender } => {
             format!(
                 "{}{} has no valid trial, so it has no figures",
-                list(&[*transport]),
+                inline(contender),
                 within(cell)
             )
         }
@@ -160,22 +160,22 @@ fn text(run: &Run, analysis: &Analysis, several: bool, concern: &Concern) -> Str
             let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
             format!("{} is left out of the figures{reason}", trial(*index))
         }
-        Concern::Incomplete { cell, transport } => {
+        Concern::Incomplete { cell, contender } => {
             let figures = analysis.cells.iter().find(|of| of.name == *cell).and_then(|cell| {
-                cell.transports.iter().find(|of| of.transport == *transport)?.accounts
+                cell.contenders.iter().find(|of| of.contender == *contender)?.accounts
             });
             let what = figures.map_or_else(String::new, shortfall);
-            format!("{}{} did not deliver as expected: {what}", list(&[*transport]), within(cell))
+            format!("{}{} did not deliver as expected: {what}", inline(contender), within(cell))
         }
         Concern::Shortened => shortened(&run.manifest.shortenings),
         Concern::Warned { trials, warning } => match trials[..] {
             [only] => format!("{}: {warning}", trial(only)),
             _ => {
-                let mut names: Vec<Transport> = Vec::new();
+                let mut names: Vec<ContenderId> = Vec::new();
                 for &index in trials {
-                    let name = run.trials[index].transport;
-                    if !names.contains(&name) {
-                        names.push(name);
+                    let name = &run.trials[index].contender;
+                    if !names.contains(name) {
+                        names.push(name.clone());
                     }
                 }
                 let of = |index: usize| run.trials.get(index).map_or("", |trial| &trial.cell);
@@ -185,8 +185,8 @@ fn text(run: &Run, analysis: &Analysis, several: bool, concern: &Concern) -> Str
                 format!("{} in {count} trials{within}: {warning}", list(&names))
             }
         },
-        Concern::FewTrials { cells, transports } => {
-            let verb = if transports.len() == 1 { "has" } else { "have" };
+        Concern::FewTrials { cells, contenders } => {
+            let verb = if contenders.len() == 1 { "has" } else { "have" };
             let within = match &cells[..] {
                 [cell] => within(cell),
                 all if all.len() == analysis.cells.len() => " in every cell".to_owned(),
@@ -195,7 +195,7 @@ fn text(run: &Run, analysis: &Analysis, several: bool, concern: &Concern) -> Str
             format!(
                 "{}{} {verb} fewer than five valid trials: times less than 25 % apart are called about the \
                  same; raise `blocks` to see how far figures move from trial to trial",
-                list(transports),
+                list(contenders),
                 within,
             )
         }
@@ -270,9 +270,9 @@ pub fn trial_line(trial: &Trial) -> String {
     line
 }
 
-/// Transports within a sentence: "SSE, WebSocket and long polling".
-pub(crate) fn list(transports: &[Transport]) -> String {
-    let names: Vec<String> = transports.iter().map(|transport| inline(*transport)).collect();
+/// Contenders within a sentence: "SSE, WebSocket and long polling".
+pub(crate) fn list(contenders: &[ContenderId]) -> String {
+    let names: Vec<String> = contenders.iter().map(inline).collect();
     match &names[..] {
         [] => String::new(),
         [one] => one.clone(),
@@ -281,8 +281,8 @@ pub(crate) fn list(transports: &[Transport]) -> String {
 }
 
 /// The label as it stands within a sentence.
-pub(crate) fn inline(transport: Transport) -> String {
-    in_sentence(transport.label())
+pub(crate) fn inline(contender: &ContenderId) -> String {
+    in_sentence(contender.label())
 }
 
 /// A heading as it stands within a sentence: words made of capitals keep them.
@@ -309,9 +309,9 @@ mod tests {
     use crate::results::{LatencyLog, Warning, fixture};
 
     #[test]
-    fn transports_within_a_sentence() {
+    fn contenders_within_a_sentence() {
         let all = "polling, long polling, SSE, WebSocket and raw TCP";
-        assert_eq!(list(Transport::ALL), all);
+        assert_eq!(list(&ContenderId::all_transports()), all);
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! The schema of `capacity.json`: how the largest load was searched for that meets the objectives.
 
-use pushbench_wire::Transport;
 use serde::{Deserialize, Serialize};
 
 use super::{Manifest, Trial};
-pub use crate::scenario::Varied;
+use crate::scenario::ContenderId;
+pub use crate::scenario::LoadAxis;
 
 /// The version that this program writes. A change that an older reader would misread raises it.
-pub const CAPACITY_VERSION: u32 = 1;
+pub const CAPACITY_VERSION: u32 = 2;
 
-/// A search for every transport, one after the other. What was found follows from it alone.
+/// A search for every contender, one after the other. What was found follows from it alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Capacity {
     /// [`CAPACITY_VERSION`] when it was written.
@@ -18,16 +18,17 @@ pub struct Capacity {
     /// those that ended.
     pub manifest: Manifest,
     /// What was varied.
-    pub varied: Varied,
+    pub varied: LoadAxis,
     /// In the order in which they ran.
     pub searches: Vec<Search>,
 }
 
-/// The search of one transport.
+/// The search of one contender.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Search {
     /// What was measured.
-    pub transport: Transport,
+    #[serde(flatten)]
+    pub contender: ContenderId,
     /// The first load: that of the scenario, if it may be tried.
     pub start: f64,
     /// The least load that may be tried.

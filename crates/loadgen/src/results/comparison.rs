@@ -1,13 +1,12 @@
 //! The schema of `comparison.json`: two builds of a server, measured against each other in one run.
 
-use pushbench_wire::Transport;
 use serde::{Deserialize, Serialize};
 
 use super::{Manifest, Trial};
-use crate::scenario::Gate;
+use crate::scenario::{ContenderId, Gate};
 
 /// The version that this program writes. A change that an older reader would misread raises it.
-pub const COMPARISON_VERSION: u32 = 1;
+pub const COMPARISON_VERSION: u32 = 2;
 
 /// One comparison: how it came about, and its trials in the order in which they ran. The verdict
 /// follows from it alone.
@@ -69,26 +68,26 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// Every transport; it can raise a suspicion.
+    /// Every contender; it can raise a suspicion.
     First,
-    /// Suspected transports, on fresh blocks; it can confirm one.
+    /// Suspected contenders, on fresh blocks; it can confirm one.
     Confirm,
 }
 
 impl Comparison {
-    /// The trials of one transport, stage and build that count, by block.
+    /// The trials of one contender, stage and build that count, by block.
     pub fn trials_of(
         &self,
         scenario: usize,
-        transport: Transport,
+        contender: &ContenderId,
         stage: Stage,
         role: Role,
     ) -> impl Iterator<Item = &Trial> {
         self.trials
             .iter()
             .filter(move |of| {
-                (of.scenario, of.trial.transport, of.stage, of.role)
-                    == (scenario, transport, stage, role)
+                (of.scenario, &of.trial.contender, of.stage, of.role)
+                    == (scenario, contender, stage, role)
                     && !of.redone
             })
             .map(|of| &of.trial)

@@ -1,13 +1,14 @@
-//! A plausible run for tests: four transports in two blocks, of which one trial is invalid and one
+//! A plausible run for tests: four contenders in two blocks, of which one trial is invalid and one
 //! failed. The yardstick is not among them, as in runs from before it. And a comparison of two builds.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use crate::scenario::ContenderId;
 use pushbench_wire::Transport;
 
 use super::capacity::{
-    Answer, Attempt, Bound, CAPACITY_VERSION, Capacity, Miss, Obstacle, Purpose, Search, Varied,
+    Answer, Attempt, Bound, CAPACITY_VERSION, Capacity, LoadAxis, Miss, Obstacle, Purpose, Search,
 };
 use super::comparison::{Build, COMPARISON_VERSION, ComparedTrial, Role, Stage};
 use super::latency_log::{Entry, Interval, LatencyLog, histogram};
@@ -30,10 +31,10 @@ fn make() -> (Run, LatencyLog) {
     let mut trials = Vec::new();
     let mut started_s = 0.5;
     for block in 1..=2 {
-        for &transport in Transport::ALL.iter().filter(|transport| !transport.is_yardstick()) {
-            let trial = trial(transport, block, started_s + 2.0);
+        for &contender in Transport::ALL.iter().filter(|contender| !contender.is_reference()) {
+            let trial = trial(contender, block, started_s + 2.0);
             if let Some(from_s) = trial.measured_from_s {
-                log.entries.extend(entries(transport, block, from_s));
+                log.entries.extend(entries(contender, trials.len(), block, from_s));
             }
             trials.push(trial);
             started_s += 16.0;
@@ -42,8 +43,16 @@ fn make() -> (Run, LatencyLog) {
     (Run { schema_version: SCHEMA_VERSION, manifest: manifest(), trials }, log)
 }
 
+/// The contenders, of which none is a reference.
+fn four() -> Vec<ContenderId> {
+    let mut all = ContenderId::all_transports();
+    all.pop();
+    all
+}
+
 fn manifest() -> Manifest {
     Manifest {
+        contenders: four(),
         run: "stock-ticker-20250102T030405Z".to_owned(),
         command: "pushbench run scenarios/stock-ticker.toml --blocks 2".to_owned(),
         seed: 7,
@@ -81,19 +90,19 @@ fn manifest() -> Manifest {
     }
 }
 
-fn trial(transport: Transport, block: u32, measured_from_s: f64) -> Trial {
+fn trial(contender: Transport, block: u32, measured_from_s: f64) -> Trial {
     let mut trial = Trial {
         cell: "base".to_owned(),
-        transport,
+        contender: contender.into(),
         block,
         outcome: Outcome::Valid,
         warnings: Vec::new(),
         measured_from_s: Some(measured_from_s),
         warm_up_s: 2.0,
-        values: values(transport, block),
+        values: values(contender, block),
         schedule_sha256: None,
     };
-    match (transport, block) {
+    match (contender, block) {
         (Transport::LongPolling, 2) => {
             trial.outcome = Outcome::Invalid;
             trial.warnings.push(Warning::CpuStolen { percent: 14.2 });
@@ -111,8 +120,8 @@ fn trial(transport: Transport, block: u32, measured_from_s: f64) -> Trial {
 }
 
 /// p50, p99 and slowest latency in ms; CPU of server and generator in µs; bytes; memory in kB.
-fn figures(transport: Transport) -> [f64; 7] {
-    match transport {
+fn figures(contender: Transport) -> [f64; 7] {
+    match contender {
         Transport::Polling => [502.0, 990.0, 1004.0, 1.9, 2.6, 210.0, 7.9],
         Transport::LongPolling => [0.61, 1.9, 6.2, 14.2, 21.5, 402.0, 9.1],
         Transport::Sse => [0.41, 1.2, 4.4, 3.1, 4.0, 171.0, 7.2],
@@ -121,9 +130,9 @@ fn figures(transport: Transport) -> [f64; 7] {
     }
 }
 
-fn values(transport: Transport, block: u32) -> BTreeMap<Metric, f64> {
+fn values(contender: Transport, block: u32) -> BTreeMap<Metric, f64> {
     let noise = 1.0 + 0.03 * f64::from(block - 1);
-    let [p50, p99, max, server, generator, bytes, memory] = figures(transport);
+    let [p50, p99, max, server, generator, bytes, memory] = figures(contender);
     let deliveries = f64::from(MEASURED_S) * PER_SECOND as f64;
     BTreeMap::from([
         (Metric::LatencyP50, p50 * noise * 1e6),
@@ -143,24 +152,29 @@ fn values(transport: Transport, block: u32) -> BTreeMap<Metric, f64> {
     ])
 }
 
-fn entries(transport: Transport, block: u32, from_s: f64) -> impl Iterator<Item = Entry> {
+fn entries(
+    contender: Transport,
+    trial: usize,
+    block: u32,
+    from_s: f64,
+) -> impl Iterator<Item = Entry> {
     (0..MEASURED_S).map(move |second| {
         let mut histogram = histogram();
         for index in 0..PER_SECOND {
             let share = (index as f64 + 0.5) / PER_SECOND as f64;
-            histogram.saturating_record(latency_ns(transport, block, second, share));
+            histogram.saturating_record(latency_ns(contender, block, second, share));
         }
         let start_s = from_s + f64::from(second);
-        Entry::new(&Interval { transport, start_s, length_s: 1.0, histogram })
+        Entry::new(&contender.into(), trial, &Interval { start_s, length_s: 1.0, histogram })
             .expect("these times and latencies are possible")
     })
 }
 
 /// The latency below which `share` of the deliveries lie.
-fn latency_ns(transport: Transport, block: u32, second: u32, share: f64) -> u64 {
-    let [p50, p99, max, ..] = figures(transport);
+fn latency_ns(contender: Transport, block: u32, second: u32, share: f64) -> u64 {
+    let [p50, p99, max, ..] = figures(contender);
     let wave = 1.0 + 0.05 * f64::from((second * 7 + block * 3) % 5);
-    let ms = if transport == Transport::Polling {
+    let ms = if contender == Transport::Polling {
         0.5 + 1003.0 * share
     } else {
         // Half below the median, then a tail that is straight on the chart's logarithmic axes.
@@ -178,11 +192,11 @@ fn latency_ns(transport: Transport, block: u32, second: u32, share: f64) -> u64 
 pub(crate) fn comparison() -> Comparison {
     let mut trials = Vec::new();
     for block in 1..=8 {
-        for transport in [Transport::LongPolling, Transport::Sse, Transport::WebSocket] {
-            trials.extend(compared(0, Stage::First, transport, block));
+        for contender in [Transport::LongPolling, Transport::Sse, Transport::WebSocket] {
+            trials.extend(compared(0, Stage::First, contender, block));
         }
-        for transport in [Transport::Polling, Transport::WebSocket, Transport::Tcp] {
-            trials.extend(compared(1, Stage::First, transport, block));
+        for contender in [Transport::Polling, Transport::WebSocket, Transport::Tcp] {
+            trials.extend(compared(1, Stage::First, contender, block));
         }
     }
     trials.extend((1..=8).flat_map(|block| compared(0, Stage::Confirm, Transport::Sse, block)));
@@ -231,8 +245,8 @@ pub(crate) fn capacity() -> Capacity {
     let missed = |load: f64| (load, Purpose::Search, MISSED);
     let unknown = |load: f64| (load, Purpose::Search, UNKNOWN);
     let confirmed = |load: f64| (load, Purpose::Confirm, Answer::Met);
-    let search = |transport, tried: &[(f64, Purpose, Answer)]| Search {
-        transport,
+    let search = |contender: Transport, tried: &[(f64, Purpose, Answer)]| Search {
+        contender: contender.into(),
         start: 100.0,
         least: Bound { load: 50.0, why: "`channels` must be at most `subscribers`".to_owned() },
         most: Bound { load: 5_000.0, why: "--max".to_owned() },
@@ -242,7 +256,7 @@ pub(crate) fn capacity() -> Capacity {
                 load,
                 purpose,
                 answer,
-                trial: searched(transport, block, load, answer),
+                trial: searched(contender, block, load, answer),
             })
             .collect(),
     };
@@ -282,11 +296,11 @@ pub(crate) fn capacity() -> Capacity {
             ],
         ),
     ];
-    Capacity { schema_version: CAPACITY_VERSION, manifest, varied: Varied::Subscribers, searches }
+    Capacity { schema_version: CAPACITY_VERSION, manifest, varied: LoadAxis::Subscribers, searches }
 }
 
-fn searched(transport: Transport, block: u32, load: f64, answer: Answer) -> Trial {
-    let mut trial = trial(transport, 1, f64::from(block) * 16.0);
+fn searched(contender: Transport, block: u32, load: f64, answer: Answer) -> Trial {
+    let mut trial = trial(contender, 1, f64::from(block) * 16.0);
     trial.block = block;
     trial.warnings.clear();
     let p99_ms = match answer {
@@ -304,22 +318,22 @@ fn searched(transport: Transport, block: u32, load: f64, answer: Answer) -> Tria
 }
 
 /// Baseline and candidate of a block.
-fn compared(scenario: usize, stage: Stage, transport: Transport, block: u32) -> [ComparedTrial; 2] {
+fn compared(scenario: usize, stage: Stage, contender: Transport, block: u32) -> [ComparedTrial; 2] {
     // Fixed noise, the same for neither side nor block.
     let noise = |seed: u32| 1.0 + 0.01 * (f64::from(seed * block * 5 % 9) - 4.0) / 4.0;
     [Role::Baseline, Role::Candidate].map(|role| {
         let is_candidate = role == Role::Candidate;
         let mut trial = Trial {
             cell: "base".to_owned(),
-            transport,
+            contender: contender.into(),
             block,
             outcome: Outcome::Valid,
             warnings: Vec::new(),
             measured_from_s: Some(2.0),
             warm_up_s: 2.0,
-            values: match transport {
+            values: match contender {
                 Transport::Tcp => values(Transport::WebSocket, 1),
-                _ => values(transport, 1),
+                _ => values(contender, 1),
             },
             schedule_sha256: None,
         };
@@ -328,7 +342,7 @@ fn compared(scenario: usize, stage: Stage, transport: Transport, block: u32) -> 
         };
         scale(Metric::ServerCpuPerDelivery, noise(u32::from(is_candidate) + 1));
         scale(Metric::LatencyP50, noise(u32::from(is_candidate) + 3));
-        match (transport, is_candidate) {
+        match (contender, is_candidate) {
             (Transport::WebSocket, _) if scenario == 1 => {}
             (Transport::Sse, true) => scale(Metric::ServerCpuPerDelivery, 1.12),
             (Transport::WebSocket, true) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -12,7 +13,7 @@ use tempfile::{NamedTempFile, PersistError};
 use super::capacity::{CAPACITY_VERSION, Capacity};
 use super::comparison::{COMPARISON_VERSION, Comparison};
 use super::latency_log::LatencyLog;
-use super::model::{Run, SCHEMA_VERSION, Trial};
+use super::model::{OLDEST_SCHEMA_VERSION, Run, SCHEMA_VERSION, Trial};
 
 /// The name of the file that holds a [`Run`].
 pub const RUN_FILE: &str = "run.json";
@@ -132,7 +133,7 @@ pub fn save_capacity(dir: &Path, capacity: &Capacity) -> anyhow::Result<()> {
 fn ensure_finite(trial: &Trial) -> anyhow::Result<()> {
     for (metric, value) in &trial.values {
         // JSON has no such number: what could not be measured has no value at all.
-        ensure!(value.is_finite(), "{} of a {} trial is {value}", metric.name(), trial.transport);
+        ensure!(value.is_finite(), "{} of a {} trial is {value}", metric.name(), trial.contender);
     }
     Ok(())
 }
@@ -149,8 +150,11 @@ fn json(of: &impl serde::Serialize) -> serde_json::Result<Vec<u8>> {
 /// A file that is missing, damaged or of another version; the message names it and the place.
 pub fn load(dir: &Path) -> anyhow::Result<(Run, LatencyLog)> {
     let (path, json) = read(dir, RUN_FILE)?;
-    let run = parse(&json, "schema_version", SCHEMA_VERSION)
+    let mut run: Run = parse(&json, "schema_version", OLDEST_SCHEMA_VERSION..=SCHEMA_VERSION)
         .with_context(|| path.display().to_string())?;
+    for trial in &mut run.trials {
+        trial.contender = run.manifest.listed(&trial.contender);
+    }
     let (path, latencies) = read(dir, LATENCY_FILE)?;
     let log = LatencyLog::decode(&latencies).with_context(|| path.display().to_string())?;
     Ok((run, log))
@@ -162,8 +166,14 @@ pub fn load(dir: &Path) -> anyhow::Result<(Run, LatencyLog)> {
 /// As for [`load`].
 pub fn load_comparison(dir: &Path) -> anyhow::Result<Comparison> {
     let (path, json) = read(dir, COMPARISON_FILE)?;
-    parse(&json, "comparison_version", COMPARISON_VERSION)
-        .with_context(|| path.display().to_string())
+    let mut comparison: Comparison = parse(&json, "comparison_version", 1..=COMPARISON_VERSION)
+        .with_context(|| path.display().to_string())?;
+    for compared in &mut comparison.trials {
+        if let Some(manifest) = comparison.manifests.get(compared.scenario) {
+            compared.trial.contender = manifest.listed(&compared.trial.contender);
+        }
+    }
+    Ok(comparison)
 }
 
 /// Reads what [`save_capacity`] wrote.
@@ -172,7 +182,16 @@ pub fn load_comparison(dir: &Path) -> anyhow::Result<Comparison> {
 /// As for [`load`].
 pub fn load_capacity(dir: &Path) -> anyhow::Result<Capacity> {
     let (path, json) = read(dir, CAPACITY_FILE)?;
-    parse(&json, "schema_version", CAPACITY_VERSION).with_context(|| path.display().to_string())
+    let mut capacity: Capacity = parse(&json, "schema_version", 1..=CAPACITY_VERSION)
+        .with_context(|| path.display().to_string())?;
+    let Capacity { manifest, searches, .. } = &mut capacity;
+    for search in searches {
+        search.contender = manifest.listed(&search.contender);
+        for attempt in &mut search.attempts {
+            attempt.trial.contender = search.contender.clone();
+        }
+    }
+    Ok(capacity)
 }
 
 fn read(dir: &Path, name: &str) -> anyhow::Result<(PathBuf, Vec<u8>)> {
@@ -188,13 +207,23 @@ fn read(dir: &Path, name: &str) -> anyhow::Result<(PathBuf, Vec<u8>)> {
 
 /// Reads JSON of the version that stands under `key`, which is looked at first: another may lay out
 /// the rest otherwise.
-fn parse<T: DeserializeOwned>(json: &[u8], key: &str, known: u32) -> anyhow::Result<T> {
+fn parse<T: DeserializeOwned>(
+    json: &[u8],
+    key: &str,
+    known: RangeInclusive<u32>,
+) -> anyhow::Result<T> {
     let mut versions: BTreeMap<String, serde_json::Value> = serde_json::from_slice(json)?;
     let version = versions.remove(key).with_context(|| format!("it has no `{key}`"))?;
+    let is_known = version
+        .as_u64()
+        .and_then(|version| u32::try_from(version).ok())
+        .is_some_and(|version| known.contains(&version));
     ensure!(
-        version == known,
-        "it has schema version {version}, and this pushbench reads {known}: use the version that \
-         wrote it"
+        is_known,
+        "it has schema version {version}, and this pushbench reads {} to {}: use the version that \
+         wrote it",
+        known.start(),
+        known.end()
     );
     Ok(serde_json::from_slice(json)?)
 }
@@ -243,7 +272,7 @@ mod tests {
                 std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
             })
         };
-        let version = edit("\"schema_version\": 2", "\"schema_version\": 99");
+        let version = edit("\"schema_version\": 3", "\"schema_version\": 99");
         assert!(version.contains("run.json: it has schema version 99"), "{version}");
         let malformed = edit("\"seed\": 7", "\"seed\": seven");
         assert!(malformed.contains("run.json") && malformed.contains("line 6"), "{malformed}");

@@ -1,4 +1,4 @@
-//! `history.csv`: the estimates of many runs, a row for each transport and metric. It owns the
+//! `history.csv`: the estimates of many runs, a row for each contender and metric. It owns the
 //! columns and what a sound file is; it must not know how estimates come about.
 
 use std::collections::HashSet;
@@ -30,7 +30,9 @@ pub struct Row {
     pub scenario_sha256: String,
     /// The cell of the scenario.
     pub cell: String,
-    /// The transport.
+    /// The contender's name.
+    pub contender: String,
+    /// The mechanism of its client.
     pub transport: Transport,
     /// What was measured.
     pub metric: Metric,
@@ -149,10 +151,10 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Vec<Row>> {
     }
     for (line, row) in &rows {
         ensure!(
-            seen.insert((row.run_id(), &row.cell, row.transport, row.metric)),
+            seen.insert((row.run_id(), &row.cell, &row.contender, row.metric)),
             "line {line}: {} of {} in {} is there twice",
             row.metric.name(),
-            row.transport,
+            row.contender,
             row.run
         );
     }
@@ -174,6 +176,7 @@ pub(crate) mod tests {
             scenario: "stock-ticker".to_owned(),
             scenario_sha256: "9f86d0".to_owned(),
             cell: "base".to_owned(),
+            contender: "sse".to_owned(),
             transport: Transport::Sse,
             metric: Metric::LatencyP50,
             unit: "ns".to_owned(),
@@ -188,6 +191,7 @@ pub(crate) mod tests {
     fn two() -> Vec<Row> {
         let alone = Row {
             revision: None,
+            contender: "websocket".to_owned(),
             transport: Transport::WebSocket,
             low: None,
             high: None,
@@ -209,15 +213,15 @@ pub(crate) mod tests {
         assert_eq!(
             text.lines().next(),
             Some(
-                "run,revision,time,machine,scenario,scenario_sha256,cell,transport,metric,unit,estimate,low,\
+                "run,revision,time,machine,scenario,scenario_sha256,cell,contender,transport,metric,unit,estimate,low,\
                  high,level,blocks"
             )
         );
         assert!(
-            text.contains(",sse,latency_p50,ns,410000.0,400250.0,422000.0,0.9375,5\n"),
+            text.contains(",sse,sse,latency_p50,ns,410000.0,400250.0,422000.0,0.9375,5\n"),
             "{text}"
         );
-        assert!(text.contains(",websocket,latency_p50,ns,410000.0,,,,1\n"), "{text}");
+        assert!(text.contains(",websocket,websocket,latency_p50,ns,410000.0,,,,1\n"), "{text}");
     }
 
     #[test]
@@ -241,7 +245,7 @@ pub(crate) mod tests {
         for (damaged, place) in [
             (String::new(), "its last line is cut off"),
             (sound.trim_end().to_owned(), "its last line is cut off"),
-            (sound.replace(",websocket,", ",carrier-pigeon,"), "line 3: "),
+            (sound.replace(",websocket,websocket,", ",websocket,carrier-pigeon,"), "line 3: "),
             (sound.replace(",metric,", ",measure,"), "line 2: "),
             (sound.replacen(",ns,", ",ms,", 1), "line 2: `unit` is `ms`, but latency_p50 is in ns"),
             (sound.replacen("410000.0", "510000.0", 1), "line 2: `estimate` is 510000, outside"),

@@ -15,7 +15,8 @@ use hdrhistogram::serialization::interval_log::{
     IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, Tag,
 };
 use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer};
-use pushbench_wire::Transport;
+
+use crate::scenario::ContenderId;
 
 /// The shortest latency that a histogram tells apart.
 const LOWEST: Duration = Duration::from_nanos(1);
@@ -49,11 +50,9 @@ pub struct LatencyLog {
     pub entries: Vec<Entry>,
 }
 
-/// The delivery latencies of one transport over a stretch of time, as they are measured.
+/// The delivery latencies of a trial over a stretch of time, as they are measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interval {
-    /// What was measured.
-    pub transport: Transport,
     /// When it began, in seconds since the run started.
     pub start_s: f64,
     /// How long it lasted, in seconds.
@@ -66,8 +65,11 @@ pub struct Interval {
 /// A long run has tens of thousands of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// What was measured.
-    pub transport: Transport,
+    /// The name of the contender that was measured.
+    pub contender: String,
+    /// Its trial, as an index into [`Run::trials`](super::Run::trials); none in files from before
+    /// entries were keyed by trial.
+    pub trial: Option<usize>,
     /// When it began, in seconds since the run started, to the millisecond.
     pub start_s: f64,
     /// How long it lasted, in seconds, to the millisecond.
@@ -94,8 +96,8 @@ pub enum Problem {
     /// The line is no comment, header or interval.
     #[error("neither a comment nor an interval; the file was cut off or edited")]
     Syntax,
-    /// The tag is missing, or names no transport.
-    #[error("the interval's tag must name a transport; it is `{0}`")]
+    /// The tag is missing, or is no contender and trial.
+    #[error("the interval's tag must be a contender and a trial, such as `sse#3`; it is `{0}`")]
     Tag(String),
     /// The histogram is not what [`histogram`] makes, or is damaged.
     #[error("the histogram cannot be read: {0}")]
@@ -114,7 +116,9 @@ impl LatencyLog {
         let started = UNIX_EPOCH + seconds(started_unix_s)?;
         let mut bytes = Vec::new();
         IntervalLogWriterBuilder::new()
-            .add_comment("[Delivery latency in nanoseconds; the tag is the transport]")
+            .add_comment(
+                "[Delivery latency in nanoseconds; the tag is the contender and its trial]",
+            )
             .with_start_time(started)
             .with_base_time(started)
             .with_max_value_divisor(NS_PER_MAX_UNIT)
@@ -142,12 +146,17 @@ impl LatencyLog {
 }
 
 impl Entry {
-    /// Compresses what was measured.
+    /// Compresses what was measured in the trial of this index.
     ///
     /// # Errors
     /// A time that is negative or not finite, a count above 2^63, or other bounds than those of
     /// [`histogram`].
-    pub fn new(interval: &Interval) -> Result<Self, Problem> {
+    pub fn new(
+        contender: &ContenderId,
+        trial: usize,
+        interval: &Interval,
+    ) -> Result<Self, Problem> {
+        let tag = format!("{contender}{TRIAL_MARK}{trial}");
         let mut lines = Vec::new();
         IntervalLogWriterBuilder::new()
             .with_max_value_divisor(NS_PER_MAX_UNIT)
@@ -157,7 +166,7 @@ impl Entry {
                 &interval.histogram,
                 seconds(interval.start_s)?,
                 seconds(interval.length_s)?,
-                Tag::new(interval.transport.name()),
+                Tag::new(&tag),
             )
             .map_err(unwritable)?;
         // Before it is the comment that names the divisor, which the file has only once.
@@ -173,8 +182,10 @@ impl Entry {
                 let tag = entry.tag().map_or("", |tag| tag.as_str());
                 let histogram =
                     decode_histogram(entry.encoded_histogram()).map_err(Problem::Histogram)?;
+                let (contender, trial) = key_in(tag).ok_or_else(|| Problem::Tag(tag.to_owned()))?;
                 read = Some(Self {
-                    transport: tag.parse().map_err(|_| Problem::Tag(tag.to_owned()))?,
+                    contender: contender.to_owned(),
+                    trial,
                     start_s: entry.start_timestamp().as_secs_f64(),
                     length_s: entry.duration().as_secs_f64(),
                     samples: histogram.len(),
@@ -191,6 +202,18 @@ impl Entry {
         let (_, encoded) = self.line.rsplit_once(',').unwrap_or_default();
         decode_histogram(encoded.trim_end()).expect("it was decoded when the entry was made")
     }
+}
+
+/// Between contender and trial in a tag; the name of no contender has it.
+const TRIAL_MARK: char = '#';
+
+/// The contender and the trial that a tag names.
+fn key_in(tag: &str) -> Option<(&str, Option<usize>)> {
+    let (contender, trial) = match tag.split_once(TRIAL_MARK) {
+        Some((contender, trial)) => (contender, Some(trial.parse().ok()?)),
+        None => (tag, None),
+    };
+    (!contender.is_empty()).then_some((contender, trial))
 }
 
 fn unwritable(error: impl std::fmt::Display) -> Problem {
@@ -246,6 +269,8 @@ fn long(bytes: &[u8], at: usize) -> Result<u64, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use pushbench_wire::Transport;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -255,14 +280,14 @@ mod tests {
     fn interval(latencies_ns: &[u64]) -> Interval {
         let mut histogram = histogram();
         latencies_ns.iter().for_each(|&ns| histogram.saturating_record(ns));
-        Interval { transport: Transport::Polling, start_s: 0.125, length_s: 1.0, histogram }
+        Interval { start_s: 0.125, length_s: 1.0, histogram }
     }
 
     fn log(latencies_ns: &[&[u64]]) -> LatencyLog {
         let entries = latencies_ns.iter().enumerate().map(|(index, latencies)| {
-            let transport = Transport::ALL[index % Transport::ALL.len()];
+            let contender = Transport::ALL[index % Transport::ALL.len()];
             let start_s = index as f64 + 0.125;
-            Entry::new(&Interval { transport, start_s, ..interval(latencies) }).unwrap()
+            Entry::new(&contender.into(), 3, &Interval { start_s, ..interval(latencies) }).unwrap()
         });
         LatencyLog { entries: entries.collect() }
     }
@@ -277,7 +302,7 @@ mod tests {
     fn an_entry_is_what_was_measured() {
         let latencies: Vec<u64> = (1..5_000).map(|n| n * 400).collect();
         let measured = Interval { start_s: 1.000_4, ..interval(&latencies) };
-        let entry = Entry::new(&measured).unwrap();
+        let entry = Entry::new(&Transport::Polling.into(), 0, &measured).unwrap();
         assert_eq!(entry.histogram(), measured.histogram);
         assert_eq!((entry.samples, entry.start_s, entry.length_s), (4_999, 1.0, 1.0));
         assert!(entry.line.len() < 10_000, "{} bytes for a second", entry.line.len());
@@ -288,7 +313,7 @@ mod tests {
         let text = String::from_utf8(log(&[&[2_000_000]]).encode(STARTED).unwrap()).unwrap();
         assert!(text.contains("#[StartTime: 1700000000.250 (seconds since epoch)]\n"), "{text}");
         assert!(text.contains("#[BaseTime: 1700000000.250 (seconds since epoch)]\n"), "{text}");
-        assert!(text.contains("\nTag=polling,0.125,1.000,2.001,HISTFAAAA"), "{text}");
+        assert!(text.contains("\nTag=polling#3,0.125,1.000,2.001,HISTFAAAA"), "{text}");
     }
 
     #[test]
@@ -298,12 +323,15 @@ mod tests {
         let last = format!("line {lines}: ");
         for (broken, message) in [
             (
-                good.replace("Tag=long-polling", "Tag=pigeon"),
-                "must name a transport; it is `pigeon`",
+                good.replace("Tag=long-polling#3", "Tag=long-polling#x"),
+                "such as `sse#3`; it is `long-polling#x`",
             ),
-            (good.replace("Tag=long-polling,", ""), "must name a transport; it is ``"),
+            (good.replace("Tag=long-polling#3,", ""), "such as `sse#3`; it is ``"),
             (good[..good.len() - 1].to_owned(), "cut off"),
-            (good.replace("Tag=long-polling,1.125", "Tag=long-polling,1e3"), "neither a comment"),
+            (
+                good.replace("Tag=long-polling#3,1.125", "Tag=long-polling#3,1e3"),
+                "neither a comment",
+            ),
             (format!("{}!!!!\n", good.trim_end()), "cannot be read"),
         ] {
             let error = LatencyLog::decode(broken.as_bytes()).unwrap_err().to_string();
@@ -316,14 +344,14 @@ mod tests {
         let mut other = Histogram::<u64>::new_with_bounds(1, 1 << 40, 3).unwrap();
         other.record(5).unwrap();
         let other = Interval { histogram: other, ..interval(&[]) };
-        let error = Entry::new(&other).unwrap_err().to_string();
+        let error = Entry::new(&Transport::Polling.into(), 0, &other).unwrap_err().to_string();
         assert!(error.contains("other bounds"), "{error}");
     }
 
     #[test]
     fn an_impossible_time_is_not_written() {
         let early = Interval { start_s: f64::NAN, ..interval(&[1]) };
-        assert!(matches!(Entry::new(&early), Err(Problem::Time(_))));
+        assert!(matches!(Entry::new(&Transport::Polling.into(), 0, &early), Err(Problem::Time(_))));
         assert!(matches!(log(&[]).encode(-1.0), Err(Problem::Time(_))));
     }
 

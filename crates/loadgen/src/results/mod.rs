@@ -13,6 +13,7 @@ pub mod model;
 pub mod shortening;
 
 pub use crate::metric::{Metric, Unit};
+pub use crate::scenario::ContenderId;
 pub use capacity::Capacity;
 pub use comparison::Comparison;
 pub use latency_log::{Entry, Interval, LatencyLog};

@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use pushbench_wire::Transport;
 use serde::{Deserialize, Serialize};
 
 use super::Metric;
 use super::shortening::Shortening;
+use crate::scenario::{ContenderId, Identity};
+
 pub use crate::scenario::SweptValue;
 
 /// The version that this program writes. A change that an older reader would misread raises it.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
+
+/// The oldest version that this program reads: results were keyed by transport then.
+pub const OLDEST_SCHEMA_VERSION: u32 = 2;
 
 /// One invocation: how it came about, and its trials in the order in which they ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +53,10 @@ pub struct Manifest {
     pub server: String,
     /// The machine.
     pub machine: Machine,
-    /// What was equal for every transport although it could have favoured one.
+    /// What is compared, in the order of the scenario, references last.
+    #[serde(default, with = "listed")]
+    pub contenders: Vec<ContenderId>,
+    /// What was equal for every contender although it could have favoured one.
     pub settings: Vec<Setting>,
     /// What was measured less than the scenario asks, so that it ended in time; mostly nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -70,7 +77,7 @@ pub struct SweptCell {
     pub settings: Vec<SweptValue>,
 }
 
-/// A setting that every transport had alike.
+/// A setting that every contender had alike.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
     /// What is set.
@@ -117,13 +124,14 @@ pub struct ScenarioText {
     pub sha256: String,
 }
 
-/// One transport, measured once, on a fresh server process.
+/// One contender, measured once, on a fresh server process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
     /// The cell of the scenario's sweep; `base` without one.
     pub cell: String,
     /// What was measured.
-    pub transport: Transport,
+    #[serde(flatten)]
+    pub contender: ContenderId,
     /// The block, from 1.
     pub block: u32,
     /// How it ended.
@@ -141,6 +149,32 @@ pub struct Trial {
     /// schedule was not followed to its end, and in files of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_sha256: Option<String>,
+}
+
+/// Contenders with all that makes them recognisable; elsewhere only their names stand.
+mod listed {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::{ContenderId, Identity};
+
+    pub(super) fn serialize<S: Serializer>(ids: &[ContenderId], to: S) -> Result<S::Ok, S::Error> {
+        ids.iter().map(ContenderId::identity).collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<ContenderId>, D::Error> {
+        Ok(ContenderId::all(Vec::<Identity>::deserialize(from)?))
+    }
+}
+
+impl Manifest {
+    /// The contender of this key as the manifest lists it. A file from before there were contenders
+    /// lists none: then it is as the key says.
+    #[must_use]
+    pub fn listed(&self, id: &ContenderId) -> ContenderId {
+        self.contenders.iter().find(|listed| *listed == id).unwrap_or(id).clone()
+    }
 }
 
 impl Trial {

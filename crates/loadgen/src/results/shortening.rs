@@ -21,7 +21,7 @@ pub struct Shortening {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
-    /// How often every transport is measured.
+    /// How often every contender is measured.
     Blocks,
     /// The measured time of a trial.
     Duration,

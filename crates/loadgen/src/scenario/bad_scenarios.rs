@@ -34,7 +34,7 @@ macro_rules! bad_scenarios {
 }
 
 mod limits;
-mod published;
+mod literature;
 mod sweeps;
 mod traffic;
 
@@ -111,7 +111,7 @@ heartbeat = "5s""#]
     table_unknown:
         ["[polling]" => "[webrtc]
 [polling]"]
-        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `description`, `gates`, `long-polling`, `name`, `objectives`, `polling`, `published`, `seed`, `sse`, `sweep`, `tcp`, `thresholds`, `websocket` and `workload`"
+        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `contender`, `description`, `gates`, `long-polling`, `name`, `objectives`, `polling`, `published`, `seed`, `sse`, `sweep`, `tcp`, `thresholds`, `websocket` and `workload`"
 
     text_for_a_count:
         ["subscribers = 10" => r#"subscribers = "many""#]
@@ -287,7 +287,7 @@ channels = 10"]
 
     duration_below_the_interval:
         [r#"duration = "10s""# => r#"duration = "900ms""#]
-        r#"bad.toml:8: `duration` must be at least the `interval` of [polling] (1s), found 900ms: within less, not every subscriber polls, so the cost of a delivery would be wrong; lengthen it, shorten the interval or leave "polling" out of `compare`"#
+        r#"bad.toml:8: `duration` must be at least the longest `interval` of polling (1s), found 900ms: within less, not every subscriber polls, so the cost of a delivery would be wrong; lengthen it, shorten the interval or leave polling out"#
 
     too_many_events:
         ["events_per_second = 10.0" => "events_per_second = 1_000_000"]
@@ -297,7 +297,7 @@ channels = 10"]
 
     warm_up_below_the_interval:
         [r#"warm_up = "2s""# => r#"warm_up = "500ms""#]
-        r#"bad.toml:9: `warm_up` must be at least the `interval` of [polling] (1s), found 500ms: before, not every subscriber has polled, so the cost of a delivery would be wrong; lengthen it, shorten the interval or leave "polling" out of `compare`"#
+        r#"bad.toml:9: `warm_up` must be at least the longest `interval` of polling (1s), found 500ms: before, not every subscriber has polled, so the cost of a delivery would be wrong; lengthen it, shorten the interval or leave polling out"#
 
     idle_too_long:
         [r#"warm_up = "2s""# => r#"warm_up = "2s"
@@ -319,7 +319,7 @@ idle = "61m""#]
     log_beyond_the_server:
         ["events_per_second = 10.0" => "events_per_second = 1500"]
         ["payload_bytes = 128" => "payload_bytes = 65536"]
-        "bad.toml:6: 1500 events per second of 65536 bytes each, kept for two intervals of [polling] (1s each) and 10 s, are 1179648000 bytes, and the server keeps at most 1073741824 of a channel: lower `events_per_second`, `payload_bytes` or the interval"
+        "bad.toml:6: 1500 events per second of 65536 bytes each, kept for two polling intervals (1s each) and 10 s, are 1179648000 bytes, and the server keeps at most 1073741824 of a channel: lower `events_per_second`, `payload_bytes` or the interval"
 
     long_poll_timeout_too_short:
         ["[polling]" => r#"[long-polling]

@@ -20,12 +20,12 @@ use toml::de::{DeTable, Deserializer};
 
 use super::error::{Problem, Problems, ScenarioError};
 use super::gates::{GateSchema, GatesFile};
-use super::published::PublishedFile;
+use super::literature::LiteratureFile;
 use super::sweep::{self, SweptValuesSchema};
 use super::thresholds::ThresholdsFile;
 use super::workload::file::WorkloadFile;
 use super::workload::{check_together, check_trace};
-use super::{Connection, Rows, Scenario, duration, shape, values};
+use super::{Connection, Role, Rows, Scenario, duration, shape, values};
 
 /// A scenario is a page of text; whatever is larger was named by mistake.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -53,7 +53,7 @@ pub(super) const TICK: Duration = Duration::from_millis(1);
 pub(super) const MAX_POLLING_INTERVAL: Duration = Duration::from_secs(50);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
-/// A question about a workload, asked of every compared transport.
+/// A question about a workload, asked of every contender.
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "pushbench scenario")]
@@ -65,11 +65,15 @@ pub(super) struct ScenarioFile {
     /// Whose problem this is, in a sentence or more.
     #[schemars(with = "String", length(min = 1), example = "Prices for a trading screen.")]
     pub(super) description: Spanned<String>,
-    /// The transports to compare; all of them when left out.
-    #[serde(default = "all_transports")]
-    #[schemars(with = "Vec<Transport>", length(min = 1), extend("uniqueItems" = true))]
-    pub(super) compare: Spanned<Vec<Spanned<Transport>>>,
-    /// How often every transport is measured. In each block all of them run once, in shuffled
+    /// The transports to compare as they are. Left out, it is all of them, or none where there are
+    /// contenders.
+    #[schemars(with = "Vec<Transport>", extend("uniqueItems" = true))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) compare: Option<Spanned<Vec<Spanned<Transport>>>>,
+    /// What else to compare: a transport with settings of its own, under a name of its own.
+    #[serde(default)]
+    pub(super) contender: Vec<ContenderFile>,
+    /// How often every contender is measured. In each block all of them run once, in shuffled
     /// order.
     #[serde(default = "five")]
     #[schemars(with = "u32", range(min = 1, max = MAX_BLOCKS))]
@@ -79,24 +83,29 @@ pub(super) struct ScenarioFile {
     #[schemars(with = "u64", range(min = 0, max = i64::MAX))]
     pub(super) seed: Spanned<i64>,
     pub(super) workload: WorkloadFile,
+    /// How polling asks.
     #[serde(default)]
     pub(super) polling: PollingFile,
+    /// How long polling asks.
     #[serde(default, rename = "long-polling")]
     pub(super) long_polling: LongPollingFile,
+    /// How SSE is kept alive, by comments.
     #[serde(default)]
-    pub(super) sse: SseFile,
+    pub(super) sse: StreamFile,
+    /// How WebSocket is kept alive, by pings.
     #[serde(default)]
-    pub(super) websocket: WebSocketFile,
+    pub(super) websocket: StreamFile,
+    /// How raw TCP is kept alive, by empty frames.
     #[serde(default)]
-    pub(super) tcp: TcpFile,
-    /// What figures must keep to, each key a metric (`"latency"` for every compared transport but
-    /// the yardstick, `"sse.latency"`, `"*.lost"`) and each value a list of comparisons as in k6:
-    /// `"p(99)<25ms"`, `"count==0"`.
+    pub(super) tcp: StreamFile,
+    /// What figures must keep to. Each key is a metric (`"latency"` for every contender that is no
+    /// reference, `"sse.latency"` for one, `"*.lost"` for all) and each value a list of comparisons
+    /// as in k6: `"p(99)<25ms"`, `"count==0"`.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Vec<String>>")]
     pub(super) thresholds: ThresholdsFile,
-    /// What a transport has to reach to be of use, written as thresholds are. Reports mark each
-    /// transport as meeting them or not, and `capacity` searches for the largest load that does.
+    /// What a contender has to reach to be of use, written as thresholds are. Reports mark each
+    /// contender as meeting them or not, and `capacity` searches for the largest load that does.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Vec<String>>")]
     pub(super) objectives: ThresholdsFile,
@@ -113,90 +122,90 @@ pub(super) struct ScenarioFile {
     pub(super) sweep: BTreeMap<String, toml::Value>,
     /// Figures that others have published for this setup. Reports show them beside the measured ones.
     #[serde(default)]
-    pub(super) published: Vec<PublishedFile>,
+    pub(super) published: Vec<LiteratureFile>,
+}
+
+/// One `[[contender]]` of the file. Settings that it leaves out are those of the transport's own
+/// table.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ContenderFile {
+    /// Unique among the contenders. Results, thresholds and objectives know it by this: letters,
+    /// digits, `.`, `_` and `-`; at most 64, the first a letter or digit.
+    #[schemars(with = "String", regex(pattern = NAME_PATTERN), example = &"poll-5s")]
+    pub(super) name: Spanned<String>,
+    /// What reports call it; its name when left out.
+    #[schemars(with = "String", length(min = 1))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) label: Option<Spanned<String>>,
+    /// Whether it is a choice, or a reference that the others are held against. Raw TCP is a
+    /// reference when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Role")]
+    pub(super) role: Option<Role>,
+    /// The mechanism of its client.
+    #[schemars(with = "Transport", example = &"polling")]
+    pub(super) transport: Spanned<Transport>,
+    /// How it asks, if it polls.
+    #[schemars(with = "PollingFile")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) polling: Option<Spanned<PollingFile>>,
+    /// How it asks, if it is long polling.
+    #[serde(rename = "long-polling")]
+    #[schemars(with = "LongPollingFile")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) long_polling: Option<Spanned<LongPollingFile>>,
+    /// How it is kept alive, if it is SSE.
+    #[schemars(with = "StreamFile")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sse: Option<Spanned<StreamFile>>,
+    /// How it is kept alive, if it is WebSocket.
+    #[schemars(with = "StreamFile")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) websocket: Option<Spanned<StreamFile>>,
+    /// How it is kept alive, if it is raw TCP.
+    #[schemars(with = "StreamFile")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tcp: Option<Spanned<StreamFile>>,
 }
 
 /// How polling asks.
-#[derive(Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PollingFile {
-    /// From one request of a subscriber to its next, at most 50 s: "1s", "250ms".
+    /// From one request of a subscriber to its next, at most 50 s: "1s", "250ms". "1s" when left
+    /// out.
     #[schemars(with = "String", regex(pattern = duration::PATTERN))]
-    pub(super) interval: Spanned<String>,
-    /// What carries the requests of a subscriber.
-    pub(super) connection: Connection,
-}
-
-impl Default for PollingFile {
-    fn default() -> Self {
-        Self { interval: unwritten("1s".to_owned()), connection: Connection::KeepAlive }
-    }
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) interval: Option<Spanned<String>>,
+    /// What carries the requests of a subscriber; "keep-alive" when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Connection")]
+    pub(super) connection: Option<Connection>,
 }
 
 /// How long polling asks.
-#[derive(Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct LongPollingFile {
-    /// The longest that the server holds a request for news: "30s".
+    /// The longest that the server holds a request: "30s", which it is when left out.
     #[schemars(with = "String", regex(pattern = duration::PATTERN))]
-    pub(super) timeout: Spanned<String>,
-    /// What carries the requests of a subscriber.
-    pub(super) connection: Connection,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) timeout: Option<Spanned<String>>,
+    /// What carries the requests of a subscriber; "keep-alive" when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Connection")]
+    pub(super) connection: Option<Connection>,
 }
 
-impl Default for LongPollingFile {
-    fn default() -> Self {
-        Self { timeout: unwritten("30s".to_owned()), connection: Connection::KeepAlive }
-    }
-}
-
-/// How SSE is kept alive.
-#[derive(Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct SseFile {
-    /// From one heartbeat comment to the next: "15s".
+/// How a stream is kept alive.
+#[derive(Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StreamFile {
+    /// From one heartbeat of the server to the next: "15s", which it is when left out.
     #[schemars(with = "String", regex(pattern = duration::PATTERN))]
-    pub(super) heartbeat: Spanned<String>,
-}
-
-impl Default for SseFile {
-    fn default() -> Self {
-        Self { heartbeat: unwritten("15s".to_owned()) }
-    }
-}
-
-/// How WebSocket is kept alive.
-#[derive(Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct WebSocketFile {
-    /// From one ping to the next: "15s".
-    #[schemars(with = "String", regex(pattern = duration::PATTERN))]
-    pub(super) heartbeat: Spanned<String>,
-}
-
-impl Default for WebSocketFile {
-    fn default() -> Self {
-        Self { heartbeat: unwritten("15s".to_owned()) }
-    }
-}
-
-/// How raw TCP is kept alive.
-#[derive(Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct TcpFile {
-    /// From one empty frame to the next: "15s".
-    #[schemars(with = "String", regex(pattern = duration::PATTERN))]
-    pub(super) heartbeat: Spanned<String>,
-}
-
-impl Default for TcpFile {
-    fn default() -> Self {
-        Self { heartbeat: unwritten("15s".to_owned()) }
-    }
-}
-
-fn all_transports() -> Spanned<Vec<Spanned<Transport>>> {
-    unwritten(Transport::ALL.iter().copied().map(unwritten).collect())
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) heartbeat: Option<Spanned<String>>,
 }
 
 pub(super) fn one() -> Spanned<i64> {

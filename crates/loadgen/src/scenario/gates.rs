@@ -71,7 +71,7 @@ const GATEABLE: [Metric; 14] = [
     Metric::ServerMemory,
     Metric::ServerMemoryPeak,
     Metric::ServerMemoryPerSubscriber,
-    Metric::StandingServerCpu,
+    Metric::IdleServerCpu,
 ];
 
 /// The file's `[gates]`. The values are read here and not by serde, whose untagged enums would

@@ -11,17 +11,17 @@ use super::error::{Problem, Problems};
 use super::file::{checked, schema};
 use super::{Scenario, ScenarioError, Workload};
 
-/// What of a load is varied.
+/// Which part of a load is varied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Varied {
+pub enum LoadAxis {
     /// The number of subscribers.
     Subscribers,
     /// The events per second of each channel, or of each subscriber where they alone send.
     Rate,
 }
 
-impl Varied {
+impl LoadAxis {
     /// Everything that can be varied.
     pub const ALL: [Self; 2] = [Self::Subscribers, Self::Rate];
 
@@ -73,17 +73,17 @@ impl Varied {
     }
 }
 
-/// A name that stands for nothing that can be varied.
+/// The name of no load axis.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` cannot be varied; there are subscribers and rate")]
-pub struct UnknownVaried(String);
+#[error("`{0}` cannot be varied; expected `subscribers` or `rate`")]
+pub struct UnknownLoadAxis(String);
 
-impl std::str::FromStr for Varied {
-    type Err = UnknownVaried;
+impl std::str::FromStr for LoadAxis {
+    type Err = UnknownLoadAxis;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|varied| varied.name() == name);
-        found.ok_or_else(|| UnknownVaried(name.to_owned()))
+        let found = Self::ALL.into_iter().find(|axis| axis.name() == name);
+        found.ok_or_else(|| UnknownLoadAxis(name.to_owned()))
     }
 }
 
@@ -94,27 +94,27 @@ impl Scenario {
     /// When that is no scenario: the load is beyond what a scenario may ask, or contradicts the rest.
     pub fn under(
         text: &str,
-        varied: Varied,
+        axis: LoadAxis,
         load: f64,
         duration: Option<Duration>,
     ) -> Result<Self, ScenarioError> {
-        under(text, varied, load, duration)
+        under(text, axis, load, duration)
             .map_err(|problems| ScenarioError::Invalid { path: "the scenario".into(), problems })
     }
 }
 
 fn under(
     text: &str,
-    varied: Varied,
+    axis: LoadAxis,
     load: f64,
     duration: Option<Duration>,
 ) -> Result<Scenario, Vec<Problem>> {
     // `{:?}` keeps the point of a rate that is whole.
-    let load = match varied {
-        Varied::Subscribers => format!("{load}"),
-        Varied::Rate => format!("{load:?}"),
+    let load = match axis {
+        LoadAxis::Subscribers => format!("{load}"),
+        LoadAxis::Rate => format!("{load:?}"),
     };
-    let mut changes = format!("{} = {load}\n", varied.key());
+    let mut changes = format!("{} = {load}\n", axis.key());
     if let Some(duration) = duration {
         changes += &format!("duration = \"{}ms\"\n", duration.as_millis());
     }
@@ -129,7 +129,7 @@ fn under(
             let upstream = workload.get_mut("upstream").map(Spanned::get_mut);
             match upstream {
                 Some(DeValue::Table(upstream))
-                    if only_upstream && key.get_ref() == Varied::Rate.key() =>
+                    if only_upstream && key.get_ref() == LoadAxis::Rate.key() =>
                 {
                     upstream.insert(key, value);
                 }
@@ -152,13 +152,13 @@ mod tests {
     #[test]
     fn only_the_load_differs() {
         let base = Scenario::parse(TEMPLATE, "").unwrap();
-        let more = Scenario::under(TEMPLATE, Varied::Subscribers, 350.0, None).unwrap();
+        let more = Scenario::under(TEMPLATE, LoadAxis::Subscribers, 350.0, None).unwrap();
         let mut expected = base.clone();
         expected.workload.subscribers = 350;
         assert_eq!(more, expected);
 
         let duration = Duration::from_millis(12_500);
-        let faster = Scenario::under(TEMPLATE, Varied::Rate, 40.0, Some(duration)).unwrap();
+        let faster = Scenario::under(TEMPLATE, LoadAxis::Rate, 40.0, Some(duration)).unwrap();
         let mut expected = base;
         (expected.workload.events_per_second, expected.workload.duration) = (40.0, duration);
         assert_eq!(faster, expected);
@@ -169,23 +169,23 @@ mod tests {
         let text = TEMPLATE.replace("channels = 1 ", "channels = 20 ");
         let refused =
             |varied, load| Scenario::under(&text, varied, load, None).unwrap_err().to_string();
-        let few = refused(Varied::Subscribers, 19.0);
+        let few = refused(LoadAxis::Subscribers, 19.0);
         assert!(few.contains("`channels` must be at most `subscribers` (19)"), "{few}");
-        let many = refused(Varied::Subscribers, 2e6);
+        let many = refused(LoadAxis::Subscribers, 2e6);
         assert!(many.contains("`subscribers` must be at most 1000000"), "{many}");
-        let fast = refused(Varied::Rate, 60_000.0);
+        let fast = refused(LoadAxis::Rate, 60_000.0);
         assert!(fast.contains("more than the 1000000 per second"), "{fast}");
     }
 
     #[test]
     fn loads_are_numbers_that_people_write() {
         for (varied, load, rounded) in [
-            (Varied::Subscribers, 94.6, 95.0),
-            (Varied::Rate, 38.846, 38.8),
-            (Varied::Rate, 0.123_456, 0.123),
-            (Varied::Rate, 123_456.0, 123_000.0),
-            (Varied::Rate, 10.0, 10.0),
-            (Varied::Rate, 0.1, 0.1),
+            (LoadAxis::Subscribers, 94.6, 95.0),
+            (LoadAxis::Rate, 38.846, 38.8),
+            (LoadAxis::Rate, 0.123_456, 0.123),
+            (LoadAxis::Rate, 123_456.0, 123_000.0),
+            (LoadAxis::Rate, 10.0, 10.0),
+            (LoadAxis::Rate, 0.1, 0.1),
         ] {
             assert_eq!(varied.round(load), rounded);
         }
@@ -193,24 +193,24 @@ mod tests {
 
     #[test]
     fn names_read_back() {
-        for varied in Varied::ALL {
-            assert_eq!(varied.name().parse::<Varied>().unwrap(), varied);
+        for varied in LoadAxis::ALL {
+            assert_eq!(varied.name().parse::<LoadAxis>().unwrap(), varied);
             assert_eq!(serde_json::to_value(varied).unwrap(), varied.name());
         }
-        assert!("payload".parse::<Varied>().unwrap_err().to_string().contains("subscribers"));
+        assert!("payload".parse::<LoadAxis>().unwrap_err().to_string().contains("subscribers"));
     }
 
     proptest! {
         #[test]
         fn rounding_changes_little_and_only_once(load in 1e-4..1e6_f64) {
-            let rounded = Varied::Rate.round(load);
+            let rounded = LoadAxis::Rate.round(load);
             prop_assert!((rounded / load - 1.0).abs() < 0.006, "{load} -> {rounded}");
-            prop_assert_eq!(Varied::Rate.round(rounded), rounded);
+            prop_assert_eq!(LoadAxis::Rate.round(rounded), rounded);
         }
 
         #[test]
         fn any_load_is_read_without_panic(load in any::<f64>(), ms in any::<u32>()) {
-            for varied in Varied::ALL {
+            for varied in LoadAxis::ALL {
                 let duration = Some(Duration::from_millis(u64::from(ms)));
                 if let Ok(scenario) = Scenario::under(TEMPLATE, varied, load, duration) {
                     prop_assert_eq!(varied.of(&scenario.workload), load);

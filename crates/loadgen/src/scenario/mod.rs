@@ -6,12 +6,14 @@
 //! types, by the JSON Schema) → `file` (the twin) → `values` (ranges and contradictions) → `sweep` (the same again for every
 //! cell).
 
+mod contender;
 mod duration;
 mod error;
 mod file;
 mod gates;
+mod lineup;
+mod literature;
 mod load;
-mod published;
 mod quantity;
 pub mod schedule;
 mod shape;
@@ -28,20 +30,21 @@ mod tests;
 
 use std::time::Duration;
 
+pub use contender::{
+    Connection, Contender, ContenderId, Identity, LongPolling, Polling, Role, Settings, Stream,
+};
 pub use error::{Problem, ScenarioError};
 pub(crate) use file::MAX_LOG_BYTES;
 pub use file::json_schema;
 pub use gates::Gate;
-pub use load::{UnknownVaried, Varied};
-pub use published::Published;
+pub use literature::Literature;
+pub use load::{LoadAxis, UnknownLoadAxis};
 pub use sweep::{Amount, BASE_CELL, Cell, SweptValue, labels_of};
 pub use thresholds::Threshold;
 pub use workload::{
     Arrivals, Bursts, Content, Membership, PayloadBytes, Phase, Popularity, Rows, Trace, Upstream,
     Workload,
 };
-
-use pushbench_wire::Transport;
 
 use workload::Timeline;
 
@@ -52,28 +55,18 @@ pub struct Scenario {
     pub name: String,
     /// Whose problem it is, in a sentence or more.
     pub description: String,
-    /// The transports to compare, each once, in the table's order.
-    pub compare: Vec<Transport>,
-    /// How often every transport is measured; at least 1.
+    /// What is compared; at least one, of different names, references last.
+    pub contenders: Vec<Contender>,
+    /// How often every contender is measured; at least 1.
     pub blocks: u32,
     /// Decides the order of trials and when each subscriber polls.
     pub seed: u64,
-    /// What happens, the same for every transport.
+    /// What happens, the same for every contender.
     pub workload: Workload,
-    /// How polling asks.
-    pub polling: Polling,
-    /// How long polling asks.
-    pub long_polling: LongPolling,
-    /// How SSE is kept alive.
-    pub sse: Sse,
-    /// How WebSocket is kept alive.
-    pub websocket: WebSocket,
-    /// How raw TCP is kept alive.
-    pub tcp: Tcp,
     /// What its figures must keep to, in the order of the file; a key that stands for several
-    /// transports gives one for each.
+    /// contenders gives one for each.
     pub thresholds: Vec<Threshold>,
-    /// What a transport has to reach to be of use, likewise. They mark transports, and are what
+    /// What a contender has to reach to be of use, likewise. They mark contenders, and are what
     /// `pushbench capacity` searches by.
     pub objectives: Vec<Threshold>,
     /// By how much metrics may get worse from one build to the next.
@@ -82,7 +75,7 @@ pub struct Scenario {
     /// one. The other fields are those of the file without it.
     pub sweep: Vec<Cell>,
     /// What others have published for this setup, in the order of the file.
-    pub published: Vec<Published>,
+    pub published: Vec<Literature>,
 }
 
 impl Scenario {
@@ -92,7 +85,7 @@ impl Scenario {
         /// How late a poll may come, beside a whole interval.
         const SLACK: Duration = Duration::from_secs(10);
         let workload = &self.workload;
-        let kept_for = self.polling.interval * 2 + SLACK;
+        let kept_for = self.longest_polling_interval().unwrap_or_default() * 2 + SLACK;
         if let Some(trace) = &workload.trace {
             let recorded = kept_for.mul_f64(trace.speed).as_nanos();
             let span_ns = u64::try_from(recorded).unwrap_or(u64::MAX);
@@ -117,6 +110,23 @@ impl Scenario {
         (usual + 6.0 * usual.sqrt()).ceil() as u64
     }
 
+    /// The keys of what is compared, in its order.
+    pub fn contender_ids(&self) -> impl Iterator<Item = &ContenderId> {
+        self.contenders.iter().map(|contender| &contender.id)
+    }
+
+    /// The contender of this key, if it is one of this scenario's.
+    #[must_use]
+    pub fn contender(&self, id: &ContenderId) -> Option<&Contender> {
+        self.contenders.iter().find(|contender| contender.id == *id)
+    }
+
+    /// The longest interval of any contender that polls; none if nobody does.
+    #[must_use]
+    pub fn longest_polling_interval(&self) -> Option<Duration> {
+        self.contenders.iter().filter_map(|of| of.settings.polling_interval()).max()
+    }
+
     /// Deliveries while measuring, over all subscribers and their channels.
     #[must_use]
     pub fn deliveries(&self) -> u64 {
@@ -127,55 +137,4 @@ impl Scenario {
 /// A digest in hexadecimal, as results name the files and schedules that they rest on.
 pub(crate) fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Settings of [`Transport::Polling`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Polling {
-    /// From one request to the next.
-    pub interval: Duration,
-    /// What carries the requests.
-    pub connection: Connection,
-}
-
-/// Settings of [`Transport::LongPolling`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct LongPolling {
-    /// The longest that the server holds a request.
-    pub timeout: Duration,
-    /// What carries the requests.
-    pub connection: Connection,
-}
-
-/// Settings of [`Transport::Sse`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sse {
-    /// From one heartbeat comment to the next.
-    pub heartbeat: Duration,
-}
-
-/// Settings of [`Transport::WebSocket`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct WebSocket {
-    /// From one ping to the next.
-    pub heartbeat: Duration,
-}
-
-/// Settings of [`Transport::Tcp`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tcp {
-    /// From one empty frame to the next.
-    pub heartbeat: Duration,
-}
-
-/// Whether requests share a connection.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Connection {
-    /// One connection carries all requests of a subscriber.
-    KeepAlive,
-    /// Every request opens a connection of its own.
-    New,
 }

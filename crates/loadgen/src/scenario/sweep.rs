@@ -19,10 +19,11 @@ pub const BASE_CELL: &str = "base";
 const MAX_CELLS: usize = 100;
 
 /// What is the same for every cell: it says what is measured and how often, or judges it.
-const FIXED: [&str; 10] = [
+const FIXED: [&str; 11] = [
     "name",
     "description",
     "compare",
+    "contender",
     "blocks",
     "seed",
     "sweep",

@@ -1,7 +1,7 @@
 //! The commented scenario that `pushbench init` writes.
 
 /// A scenario that passes every check and explains each of its keys.
-pub const TEMPLATE: &str = r#"# A pushbench scenario: one workload, replayed over every transport against a real server.
+pub const TEMPLATE: &str = r#"# A pushbench scenario: one workload, replayed over every contender against a real server.
 #
 #   pushbench check FILE     says what a run of it will do
 #   pushbench run FILE       runs it
@@ -14,10 +14,11 @@ pub const TEMPLATE: &str = r#"# A pushbench scenario: one workload, replayed ove
 name = "my-scenario" # names the results folder
 description = "Who waits for which updates, and what would be too late or too expensive."
 
-# What to compare; all five when left out. Raw TCP is the yardstick that the others are held against.
+# The transports to compare as they are; all five when left out. Raw TCP is a reference that the
+# others are held against. What else to compare stands in [[contender]] tables below.
 compare = ["polling", "long-polling", "sse", "websocket", "tcp"]
 
-# How often every transport is measured, in shuffled order. One block shows the picture; five or
+# How often every contender is measured, in shuffled order. One block shows the picture; five or
 # more show how far it can be trusted.
 blocks = 5
 
@@ -82,8 +83,19 @@ heartbeat = "15s" # from one ping to the next
 [tcp]
 heartbeat = "15s" # from one empty frame to the next
 
+# A contender is a transport with settings of its own, under a name by which results, thresholds and
+# objectives know it. What it leaves out is as in the transport's table above. Where there are
+# contenders and `compare` is left out, they alone are compared.
+
+# [[contender]]
+# name = "poll-5s"
+# label = "Polling, 5 s"  # in tables and charts; its name when left out
+# role = "contender"      # or "reference": shown beside the others and never ranked
+# transport = "polling"
+# polling = { interval = "5s" }
+
 # What figures must keep to: a run that crosses a limit says so and exits with 99. A key is a metric:
-# alone for every compared transport but the yardstick, "sse.latency" for one, "*.lost" for all.
+# alone for every contender that is no reference, "sse.latency" for one, "*.lost" for all.
 # Latencies have p(50), p(90), p(99), p(99.9), med, avg and max; what is lost has count; every other
 # metric of trials.csv has value. Times are in ns, us, ms or s, bytes in B, kB, KiB, MB or MiB.
 
@@ -92,7 +104,7 @@ heartbeat = "15s" # from one empty frame to the next
 # "server_cpu_per_delivery" = ["value<20us"]
 # "*.lost" = ["count==0"]
 
-# What a transport has to reach to be of use to these users, written in the same way: reports mark
+# What a contender has to reach to be of use to these users, written in the same way: reports mark
 # who meets all of it and who does not, which never changes the exit code. `pushbench capacity`
 # finds the largest load that still meets it.
 
@@ -120,11 +132,11 @@ server_instructions_per_delivery = "2%" # where the machine counts them
 # "polling.interval" = ["500ms", "1s"]
 
 # Figures that others have published for such a setup: reports show them beside the measured ones.
-# One table for each figure; `metric` is one of trials.csv, `transport` may be a list, `note` is what
+# One table for each figure; `metric` is one of trials.csv, `contender` may be a list, `note` is what
 # one has to know about the figure.
 
 # [[published]]
-# transport = "long-polling"
+# contender = "long-polling"
 # metric = "latency_p50"
 # value = "22.3ms"
 # source = "CometD reference documentation, Benchmarking"

@@ -9,6 +9,8 @@ use proptest::sample::{Index, subsequence};
 
 use super::template::TEMPLATE;
 use super::workload::events_within;
+use pushbench_wire::Transport;
+
 use super::*;
 
 /// Ten subscribers of a channel with ten events per second, and nothing special.
@@ -122,22 +124,51 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
         ms(1_000..=3_600_000),
     );
     let compare = subsequence(Transport::ALL, 1..=Transport::ALL.len());
-    let head = ("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "[!-~][ -~]{0,200}[!-~]", compare);
+    // Of settings of their own, in the order of transports.
+    let own = subsequence(Transport::ALL, 0..=Transport::ALL.len());
+    let own = (own, ms(1..=10_000), ms(1_000..=600_000));
+    let head = ("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "[!-~][ -~]{0,200}[!-~]", compare, own);
     (head, 1_u32..=100, 0..=i64::MAX as u64, workload, transports).prop_map(
-        |((name, description, compare), blocks, seed, workload, transports)| {
+        |((name, description, compare, own), blocks, seed, workload, transports)| {
             let (polling, long_polling, sse, websocket, tcp) = transports;
+            let stream = |heartbeat| Stream { heartbeat };
+            let settings = |transport| match transport {
+                Transport::Polling => {
+                    Settings::Polling(Polling { interval: polling.0, connection: polling.1 })
+                }
+                Transport::LongPolling => {
+                    let (timeout, connection) = long_polling;
+                    Settings::LongPolling(LongPolling { timeout, connection })
+                }
+                Transport::Sse => Settings::Sse(stream(sse)),
+                Transport::WebSocket => Settings::WebSocket(stream(websocket)),
+                Transport::Tcp => Settings::Tcp(stream(tcp)),
+            };
+            let (own, interval, period) = own;
+            let own = own.into_iter().map(|transport| {
+                let settings = match settings(transport) {
+                    Settings::Polling(of) => Settings::Polling(Polling { interval, ..of }),
+                    Settings::LongPolling(of) => {
+                        Settings::LongPolling(LongPolling { timeout: period, ..of })
+                    }
+                    Settings::Sse(_) => Settings::Sse(stream(period)),
+                    Settings::WebSocket(_) => Settings::WebSocket(stream(period)),
+                    Settings::Tcp(_) => Settings::Tcp(stream(period)),
+                };
+                (Identity::named(format!("own.{transport}"), transport), settings)
+            });
+            let compared = compare.into_iter().map(|of| (Identity::of(of), settings(of)));
+            let mut lineup: Vec<(Identity, Settings)> = compared.chain(own).collect();
+            lineup.sort_by_key(|(identity, _)| identity.role == Role::Reference);
+            let (identities, settings): (Vec<_>, Vec<_>) = lineup.into_iter().unzip();
+            let contenders = ContenderId::all(identities).into_iter().zip(settings);
             let mut scenario = Scenario {
                 name,
                 description,
-                compare,
+                contenders: contenders.map(|(id, settings)| Contender { id, settings }).collect(),
                 blocks,
                 seed,
                 workload,
-                polling: Polling { interval: polling.0, connection: polling.1 },
-                long_polling: LongPolling { timeout: long_polling.0, connection: long_polling.1 },
-                sse: Sse { heartbeat: sse },
-                websocket: WebSocket { heartbeat: websocket },
-                tcp: Tcp { heartbeat: tcp },
                 thresholds: Vec::new(),
                 objectives: Vec::new(),
                 gates: Gate::DEFAULTS.to_vec(),
@@ -156,7 +187,9 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
 fn to_toml(scenario: &Scenario) -> String {
     let ms = |duration: Duration| format!("\"{}ms\"", duration.as_millis());
     let connection = |connection| serde_json::to_string(&connection).unwrap();
-    let names: Vec<_> = scenario.compare.iter().rev().map(|transport| transport.name()).collect();
+    let names = scenario.contender_ids().filter(|id| id.name() == id.transport().name());
+    let names: Vec<_> = names.map(ContenderId::name).collect();
+    let names: Vec<_> = names.into_iter().rev().collect();
     let Scenario { name, description, blocks, seed, workload, .. } = scenario;
     let mut text = String::new();
     writeln!(text, "name = \"{name}\"\ncompare = {names:?}\nblocks = {blocks}\nseed = {seed}")
@@ -190,14 +223,28 @@ fn to_toml(scenario: &Scenario) -> String {
         writeln!(text, "[[workload.phases]]\nname = \"{name}\"\nrate = {rate:?}").unwrap();
         writeln!(text, "duration = {}", ms(*duration)).unwrap();
     }
-    writeln!(text, "[polling]\ninterval = {}", ms(scenario.polling.interval)).unwrap();
-    writeln!(text, "connection = {}", connection(scenario.polling.connection)).unwrap();
-    writeln!(text, "[long-polling]\ntimeout = {}", ms(scenario.long_polling.timeout)).unwrap();
-    writeln!(text, "connection = {}", connection(scenario.long_polling.connection)).unwrap();
-    writeln!(text, "[sse]\nheartbeat = {}", ms(scenario.sse.heartbeat)).unwrap();
-    writeln!(text, "[websocket]\nheartbeat = {}", ms(scenario.websocket.heartbeat)).unwrap();
-    writeln!(text, "[tcp]\nheartbeat = {}", ms(scenario.tcp.heartbeat)).unwrap();
-    text
+    let mut own = String::new();
+    for Contender { id, settings } in &scenario.contenders {
+        let transport = id.transport();
+        let lines = match settings {
+            Settings::Polling(Polling { interval, connection: kept }) => {
+                format!("interval = {}, connection = {}", ms(*interval), connection(*kept))
+            }
+            Settings::LongPolling(LongPolling { timeout, connection: kept }) => {
+                format!("timeout = {}, connection = {}", ms(*timeout), connection(*kept))
+            }
+            Settings::Sse(stream) | Settings::WebSocket(stream) | Settings::Tcp(stream) => {
+                format!("heartbeat = {}", ms(stream.heartbeat))
+            }
+        };
+        if id.name() == transport.name() {
+            writeln!(text, "[{transport}]\n{}", lines.replace(", ", "\n")).unwrap();
+        } else {
+            writeln!(own, "[[contender]]\nname = \"{id}\"\ntransport = \"{transport}\"").unwrap();
+            writeln!(own, "{transport} = {{ {lines} }}").unwrap();
+        }
+    }
+    text + &own
 }
 
 fn sizes_to_toml(sizes: &PayloadBytes) -> String {
@@ -230,7 +277,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
         let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("#:schema ./scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
-        assert_eq!(scenario.compare, Transport::ALL, "{}", scenario.name);
+        assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
         assert!(scenario.deliveries() >= 5_000, "{}", scenario.name);
         names.push(scenario.name);
     }
@@ -265,7 +312,7 @@ fn every_published_setup_loads_and_names_its_figures() {
         let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("#:schema ../scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
-        assert_eq!(scenario.compare, Transport::ALL, "{}", scenario.name);
+        assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
         assert!(scenario.deliveries() >= 5_000, "{}", scenario.name);
         found.push((scenario.name, scenario.published.len()));
     }

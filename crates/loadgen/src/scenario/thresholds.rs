@@ -9,19 +9,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
-use pushbench_wire::Transport;
 use toml::Spanned;
 
+use super::ContenderId;
 use super::error::{Problems, quoted};
 use super::quantity;
 use super::shape::{listed, nearest};
 use crate::metric::Metric;
 
-/// A limit of one transport. `Display` says it as the scenario does.
+/// A limit of one contender. `Display` says it as the scenario does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Threshold {
     /// Whose figure.
-    pub transport: Transport,
+    pub contender: ContenderId,
     /// What is held against the limit.
     pub metric: Metric,
     /// How several trials make one figure.
@@ -30,13 +30,13 @@ pub struct Threshold {
     pub operator: Operator,
     /// The limit, in the unit of the metric.
     pub limit: f64,
-    /// The metric and the comparison as the file has them, without the transport and blanks.
+    /// The metric and the comparison as the file has them, without the contender and blanks.
     pub text: String,
 }
 
 impl fmt::Display for Threshold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.transport.name(), self.text)
+        write!(f, "{}.{}", self.contender, self.text)
     }
 }
 
@@ -134,7 +134,7 @@ pub(super) type ThresholdsFile = BTreeMap<Spanned<String>, Spanned<Vec<Spanned<S
 /// Reads all thresholds or objectives of a file, in its order. Where one is wrong, that is noted.
 pub(super) fn parse(
     file: &ThresholdsFile,
-    compare: &[Transport],
+    contenders: &[ContenderId],
     problems: &mut Problems<'_>,
 ) -> Vec<Threshold> {
     let mut entries: Vec<_> = file.iter().collect();
@@ -142,7 +142,7 @@ pub(super) fn parse(
     let mut thresholds = Vec::new();
     for (key, expressions) in entries {
         let mut note = |span: Range<usize>, message| problems.at(span, message);
-        let (transports, name, subject) = match parse_key(key.get_ref(), compare) {
+        let (limited, name, subject) = match parse_key(key.get_ref(), contenders) {
             Ok(read) => read,
             Err(message) => {
                 note(key.span(), message);
@@ -156,8 +156,8 @@ pub(super) fn parse(
             );
         }
         for expression in expressions.get_ref() {
-            for &transport in &transports {
-                match parse_expression(transport, name, subject, expression.get_ref()) {
+            for contender in &limited {
+                match parse_expression(contender, name, subject, expression.get_ref()) {
                     Ok(threshold) => thresholds.push(threshold),
                     // It would be the same for the others.
                     Err(message) => {
@@ -171,63 +171,58 @@ pub(super) fn parse(
     thresholds
 }
 
-type Key<'a> = (Vec<Transport>, &'a str, Subject<'a>);
+type Key<'a> = (Vec<ContenderId>, &'a str, Subject<'a>);
 
-/// `latency`, `sse.latency` or `*.latency`, for the transports in `compare`.
-fn parse_key<'a>(key: &'a str, compare: &[Transport]) -> Result<Key<'a>, String> {
+/// `latency`, `sse.latency` or `*.latency`. The name of a contender may hold a point, that of a
+/// metric never does.
+fn parse_key<'a>(key: &'a str, contenders: &[ContenderId]) -> Result<Key<'a>, String> {
     let shown = key.escape_debug();
-    let (prefix, name) = match key.split_once('.') {
+    let (prefix, name) = match key.rsplit_once('.') {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),
     };
-    let choices = || compare.iter().copied().filter(|transport| !transport.is_yardstick());
-    let transports: Vec<_> = match prefix {
-        Some("*") => compare.to_vec(),
-        Some(prefix) => vec![compared(prefix, key, compare)?],
-        None => choices().collect(),
+    let limited: Vec<ContenderId> = match prefix {
+        Some("*") => contenders.to_vec(),
+        Some(prefix) => vec![contender(prefix, contenders)?],
+        None => contenders.iter().filter(|id| !id.is_reference()).cloned().collect(),
     };
     let names: Vec<_> = subjects().collect();
     let subject = if let Some(metric) = Metric::named(name) {
         Subject::Value(metric)
     } else if names.contains(&name) {
         Subject::Distribution(name)
-    } else if prefix.is_none() && name.parse::<Transport>().is_ok() {
+    } else if prefix.is_none() && contenders.iter().any(|id| id.name() == name) {
         return Err(format!("`{shown}` names no metric: write, for example, `{shown}.latency`"));
     } else {
         let name = name.escape_debug();
         return Err(match nearest(&name.to_string(), &names) {
             Some(likely) => format!("there is no metric `{name}`: did you mean `{likely}`?"),
-            None => format!("there is no metric `{name}`: there are {}", listed(&names, "and")),
+            None => format!("unknown metric `{name}`; expected {}", listed(&names, "or")),
         });
     };
-    if transports.is_empty() {
+    if limited.is_empty() {
+        let example = contenders.first().map_or("tcp", ContenderId::name);
         return Err(format!(
-            "`{shown}` is about every transport but the yardstick, and `compare` has no other: \
-             write `tcp.{name}`"
+            "`{shown}` applies to every contender that is no reference, and there is none: write \
+             `{example}.{name}`"
         ));
     }
-    Ok((transports, name, subject))
+    Ok((limited, name, subject))
 }
 
-fn compared(prefix: &str, key: &str, compare: &[Transport]) -> Result<Transport, String> {
-    let (shown, key) = (prefix.escape_debug(), key.escape_debug());
-    let Ok(transport) = prefix.parse::<Transport>() else {
-        let names: Vec<_> = Transport::ALL.iter().map(|transport| transport.name()).collect();
-        return Err(match nearest(prefix, &names) {
-            Some(likely) => format!("there is no transport `{shown}`: did you mean `{likely}`?"),
-            None => format!(
-                "there is no transport `{shown}`: there are {}, and `*` for all of them",
-                listed(&names, "and")
-            ),
-        });
-    };
-    if !compare.contains(&transport) {
-        return Err(format!(
-            "`{key}` would never be measured, as `compare` leaves out \"{shown}\": add it there, \
-             or remove this"
-        ));
+fn contender(name: &str, contenders: &[ContenderId]) -> Result<ContenderId, String> {
+    if let Some(found) = contenders.iter().find(|id| id.name() == name) {
+        return Ok(found.clone());
     }
-    Ok(transport)
+    let shown = name.escape_debug();
+    let names: Vec<&str> = contenders.iter().map(ContenderId::name).collect();
+    Err(match nearest(name, &names) {
+        Some(likely) => format!("unknown contender `{shown}`: did you mean `{likely}`?"),
+        None => format!(
+            "unknown contender `{shown}`; expected {}, or `*` for all of them",
+            listed(&names, "or")
+        ),
+    })
 }
 
 /// What the characters of an operator are.
@@ -237,7 +232,7 @@ fn is_operator(c: char) -> bool {
 
 /// `p(99)<25ms`, `value<25ms` or `<25ms`.
 fn parse_expression(
-    transport: Transport,
+    contender: &ContenderId,
     name: &str,
     subject: Subject<'_>,
     text: &str,
@@ -270,7 +265,8 @@ fn parse_expression(
     let text = format!("{name}{joint}{aggregation}{symbol}{}", limit.trim());
     let limit = quantity::parse(limit, metric.unit())
         .map_err(|expected| format!("`{name}` must be compared with {expected}"))?;
-    Ok(Threshold { transport, metric, over_trials, operator, limit, text })
+    let contender = contender.clone();
+    Ok(Threshold { contender, metric, over_trials, operator, limit, text })
 }
 
 /// How trials make one value of `metric`.

@@ -5,47 +5,30 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use humantime::format_duration;
-use pushbench_wire::Transport;
 use toml::Spanned;
 
 use super::error::{Problems, quoted};
 use super::file::{HOUR, MAX_BLOCKS, MAX_POLLING_INTERVAL, ScenarioFile, TICK};
-use super::{
-    LongPolling, Polling, Scenario, Sse, Tcp, WebSocket, duration, gates, published, thresholds,
-};
+use super::{ContenderId, Scenario, duration, gates, lineup, literature, thresholds};
 
 /// The scenario of a file whose values are all right alone. Where one is not, that is noted, and
 /// the scenario must not be used.
 pub(super) fn scenario(file: &ScenarioFile, problems: &mut Problems<'_>) -> Scenario {
     let mut values = Values { problems };
-    let compare = values.compare(&file.compare);
+    let contenders = lineup::contenders(file, &mut values);
+    let ids: Vec<ContenderId> = contenders.iter().map(|contender| contender.id.clone()).collect();
     Scenario {
-        name: values.name(&file.name),
+        name: values.name(&file.name, "it names the results folder"),
         description: values.description(&file.description),
         blocks: values.count("blocks", &file.blocks, 1..=MAX_BLOCKS, ""),
         seed: values.seed(&file.seed),
         workload: values.workload(&file.workload),
-        polling: Polling {
-            interval: values.interval(&file.polling.interval),
-            connection: file.polling.connection,
-        },
-        long_polling: LongPolling {
-            timeout: values.duration(
-                "timeout",
-                &file.long_polling.timeout,
-                Duration::from_millis(100)..=Duration::from_secs(600),
-            ),
-            connection: file.long_polling.connection,
-        },
-        sse: Sse { heartbeat: values.heartbeat(&file.sse.heartbeat) },
-        websocket: WebSocket { heartbeat: values.heartbeat(&file.websocket.heartbeat) },
-        tcp: Tcp { heartbeat: values.heartbeat(&file.tcp.heartbeat) },
-        thresholds: thresholds::parse(&file.thresholds, &compare, values.problems),
-        objectives: thresholds::parse(&file.objectives, &compare, values.problems),
+        thresholds: thresholds::parse(&file.thresholds, &ids, values.problems),
+        objectives: thresholds::parse(&file.objectives, &ids, values.problems),
         gates: gates::parse(&file.gates, values.problems),
         sweep: Vec::new(),
-        published: published::parse(&file.published, values.problems),
-        compare,
+        published: literature::parse(&file.published, &ids, values.problems),
+        contenders,
     }
 }
 
@@ -54,7 +37,8 @@ pub(super) struct Values<'a, 't> {
 }
 
 impl Values<'_, '_> {
-    fn name(&mut self, name: &Spanned<String>) -> String {
+    /// `why` ends the message: what the name is for.
+    pub(super) fn name(&mut self, name: &Spanned<String>, why: &str) -> String {
         let text = name.get_ref();
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let right = text.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -65,7 +49,7 @@ impl Values<'_, '_> {
                 name.span(),
                 format!(
                     "`name` must be 1 to 64 letters, digits, `.`, `_` or `-`, the first a letter \
-                     or digit, found {}: it names the results folder",
+                     or digit, found {}: {why}",
                     quoted(text)
                 ),
             );
@@ -84,28 +68,6 @@ impl Values<'_, '_> {
         text.to_owned()
     }
 
-    fn compare(&mut self, compare: &Spanned<Vec<Spanned<Transport>>>) -> Vec<Transport> {
-        if compare.get_ref().is_empty() {
-            self.problems.at(
-                compare.span(),
-                "`compare` must name at least one transport; leave it out to compare all"
-                    .to_owned(),
-            );
-        }
-        let mut transports = Vec::new();
-        for transport in compare.get_ref() {
-            if transports.contains(transport.get_ref()) {
-                self.problems.at(
-                    transport.span(),
-                    format!("`compare` names \"{}\" twice: remove one", transport.get_ref()),
-                );
-            }
-            transports.push(*transport.get_ref());
-        }
-        transports.sort_unstable();
-        transports
-    }
-
     fn seed(&mut self, seed: &Spanned<i64>) -> u64 {
         u64::try_from(*seed.get_ref()).unwrap_or_else(|_| {
             self.problems
@@ -114,12 +76,12 @@ impl Values<'_, '_> {
         })
     }
 
-    fn interval(&mut self, interval: &Spanned<String>) -> Duration {
+    pub(super) fn interval(&mut self, interval: &Spanned<String>) -> Duration {
         let why = ": events wait that long, and latencies are recorded up to 60 s";
         self.duration_within("interval", interval, TICK..=MAX_POLLING_INTERVAL, why)
     }
 
-    fn heartbeat(&mut self, heartbeat: &Spanned<String>) -> Duration {
+    pub(super) fn heartbeat(&mut self, heartbeat: &Spanned<String>) -> Duration {
         self.duration("heartbeat", heartbeat, Duration::from_secs(1)..=HOUR)
     }
 

@@ -73,7 +73,7 @@ fn a_run_accounts_for_every_event_and_leaves_its_folder() {
         assert!(value("server_cpu_per_delivery").is_some_and(|ns| ns > 0.0), "{transport}");
         assert_eq!(value("latency_p999"), None, "{transport}: too few samples are no figure");
         // Nothing but polls goes over an idle connection: one every 50 ms from each subscriber.
-        let requests = value("standing_requests").unwrap();
+        let requests = value("idle_requests").unwrap();
         match transport.as_str() {
             "polling" => assert!((requests / 1_200.0 - 1.0).abs() < 0.1, "{requests} a minute"),
             _ => assert_eq!(requests, 0.0, "{transport}"),

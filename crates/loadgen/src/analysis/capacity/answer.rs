@@ -66,7 +66,7 @@ fn meaning(warning: &Warning) -> Meaning {
     }
 }
 
-/// Whether the load of `trial` meets `objectives`, which are those of its transport.
+/// Whether the load of `trial` meets `objectives`, which are those of its contender.
 ///
 /// The causes that are not the server's come first. A saturated server is no reason to doubt a
 /// trial: it is what a search for capacity looks for.
@@ -100,7 +100,7 @@ pub fn answer(trial: &Trial, objectives: &[Threshold]) -> Answer {
         return unknown(Obstacle::Machine);
     }
     let checked = thresholds::check(objectives, &[trial]);
-    match thresholds::standing(&checked, trial.transport) {
+    match thresholds::standing(&checked, &trial.contender) {
         Some(Judgement::Kept) => Answer::Met,
         Some(Judgement::Crossed) if !server_is_full && has(Meaning::GeneratorBusy) => {
             unknown(Obstacle::Generator)
@@ -125,7 +125,7 @@ mod tests {
     fn said(p99_ms: f64, warnings: Vec<Warning>) -> Answer {
         let (run, _) = fixture::run();
         let mut trial = run.trials[2].clone();
-        assert_eq!(trial.transport, Transport::Sse);
+        assert_eq!(trial.contender, Transport::Sse);
         trial.values.insert(Metric::LatencyP99, p99_ms * 1e6);
         let is_invalid = warnings.iter().any(Warning::invalidates);
         trial.outcome = if is_invalid { Outcome::Invalid } else { Outcome::Valid };

@@ -7,11 +7,9 @@
 
 mod answer;
 
-use pushbench_wire::Transport;
-
 use crate::results::capacity::{Answer, Capacity, Obstacle, Purpose, Search};
 use crate::results::{Metric, Trial};
-use crate::scenario::{Scenario, Varied};
+use crate::scenario::{LoadAxis, Scenario};
 
 use super::Checked;
 use super::thresholds::check;
@@ -39,7 +37,7 @@ const MAX_TRIALS: usize = 80;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Question {
     /// What is varied.
-    pub varied: Varied,
+    pub varied: LoadAxis,
     /// Where it begins; from `least` to `most`.
     pub start: f64,
     /// The least load that may be tried.
@@ -222,7 +220,7 @@ impl Bracket {
 }
 
 /// A load between two others; none when they are close enough.
-fn between(varied: Varied, low: f64, high: f64) -> Option<f64> {
+fn between(varied: LoadAxis, low: f64, high: f64) -> Option<f64> {
     let middle = varied.round((low * high).sqrt());
     let is_close = high <= low * TOLERANCE;
     (!is_close && middle > low && middle < high).then_some(middle)
@@ -360,7 +358,7 @@ pub fn server_cores(trial: &Trial) -> Option<f64> {
 
 /// What a search is about, and what was tried of it so far.
 #[must_use]
-pub fn of_search(search: &Search, varied: Varied) -> (Question, Vec<Tried>) {
+pub fn of_search(search: &Search, varied: LoadAxis) -> (Question, Vec<Tried>) {
     let Search { start, least, most, attempts, .. } = search;
     let tried = attempts.iter();
     let tried = tried.map(|of| Tried { load: of.load, purpose: of.purpose, answer: of.answer });
@@ -375,7 +373,7 @@ pub fn latency(conclusions: &[Conclusion<'_>]) -> Metric {
     metrics.find(|metric| metric.is_delivery_latency()).unwrap_or(Metric::LatencyP99)
 }
 
-/// What each search came to, in the table's order of transports. Without the objectives, as in a
+/// What each search came to, in the order of contenders. Without the objectives, as in a
 /// file of another version, no figure is held against them; what was found stands all the same.
 #[must_use]
 pub fn conclude(capacity: &Capacity) -> Vec<Conclusion<'_>> {
@@ -383,20 +381,21 @@ pub fn conclude(capacity: &Capacity) -> Vec<Conclusion<'_>> {
     let objectives = Scenario::parse(&text.text, &text.path)
         .map_or_else(|_| Vec::new(), |scenario| scenario.objectives);
     let checked = |search: &Search| {
-        let own = objectives.iter().filter(|of| of.transport == search.transport);
+        let own = objectives.iter().filter(|of| of.contender == search.contender);
         let own: Vec<_> = own.cloned().collect();
         search.attempts.iter().map(|of| check(&own, &[&of.trial])).collect()
     };
-    let conclude = |transport: &Transport| {
-        let search = capacity.searches.iter().find(|of| of.transport == *transport)?;
+    let conclude = |search| {
         let (question, tried) = of_search(search, capacity.varied);
         let found = match next(&question, &tried) {
             Step::Done(found) => Some(found),
             Step::Measure { .. } => None,
         };
-        Some(Conclusion { search, found, checked: checked(search) })
+        Conclusion { search, found, checked: checked(search) }
     };
-    Transport::ALL.iter().filter_map(conclude).collect()
+    let mut searches: Vec<&Search> = capacity.searches.iter().collect();
+    searches.sort_by_key(|search| search.contender.position());
+    searches.into_iter().map(conclude).collect()
 }
 
 #[cfg(test)]

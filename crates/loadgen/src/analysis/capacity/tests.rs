@@ -8,7 +8,7 @@ use super::*;
 use crate::results::capacity::Miss;
 
 const SUBSCRIBERS: Question =
-    Question { varied: Varied::Subscribers, start: 100.0, least: 1.0, most: 1e6 };
+    Question { varied: LoadAxis::Subscribers, start: 100.0, least: 1.0, most: 1e6 };
 
 const MET: Answer = Answer::Met;
 const MISSED: Answer = Answer::Missed { why: Miss::Objective, certain: true };
@@ -219,7 +219,7 @@ proptest! {
     fn what_a_faithful_system_can_do_is_found(
         truth in 1_u32..200_000, start in 1_u32..5_000, rate in prop::bool::ANY,
     ) {
-        let varied = if rate { Varied::Rate } else { Varied::Subscribers };
+        let varied = if rate { LoadAxis::Rate } else { LoadAxis::Subscribers };
         let question = Question { varied, start: varied.round(f64::from(start)), ..SUBSCRIBERS };
         let truth = f64::from(truth);
         let (found, tried) = search(&question, up_to(truth));

@@ -1,7 +1,10 @@
 //! Crossovers of made-up runs, whose curves are known.
 
-use Transport::{LongPolling, Polling, Sse, Tcp, WebSocket};
+use crate::results::ContenderId;
 use proptest::prelude::*;
+use pushbench_wire::Transport::{LongPolling, Polling, Sse, Tcp, WebSocket};
+
+use pushbench_wire::Transport;
 
 use super::*;
 use crate::analysis::analyse;
@@ -9,7 +12,7 @@ use crate::results::{LatencyLog, Outcome, fixture};
 
 const CPU: Metric = Metric::ServerCpuPerDelivery;
 
-/// A run that sweeps the keys over these values, last key fastest, with a trial of every transport
+/// A run that sweeps the keys over these values, last key fastest, with a trial of every contender
 /// in every cell and block that has these values. Blocks differ by noise.
 pub(crate) fn run(
     keys: &[(&str, &[&str])],
@@ -42,17 +45,17 @@ pub(crate) fn run(
     let mut started_s = 1.0;
     for block in 1..=blocks {
         for (combination, cell) in combinations.iter().zip(&run.manifest.cells) {
-            for &transport in Transport::ALL {
-                let found = values(transport, combination);
+            for &contender in Transport::ALL {
+                let found = values(contender, combination);
                 if found.is_empty() {
                     continue;
                 }
                 let mut trial = trial.clone();
                 trial.cell.clone_from(&cell.name);
-                (trial.transport, trial.block) = (transport, block);
+                (trial.contender, trial.block) = (contender.into(), block);
                 trial.measured_from_s = Some(started_s);
                 started_s += 1.0;
-                let step = f64::from((block * 7 + transport as u32 * 3) % 5);
+                let step = f64::from((block * 7 + contender as u32 * 3) % 5);
                 let noise = 1.0 + 0.004 * (step - 2.0);
                 trial.values = [Metric::Expected, Metric::Delivered]
                     .map(|metric| (metric, 6_000.0))
@@ -72,9 +75,9 @@ pub(crate) fn run(
 
 /// Long polling takes 2x² as much as SSE, at x events per second.
 pub(crate) fn crossing_run(rates: &[&str], blocks: u32) -> Run {
-    run(&[("workload.events_per_second", rates)], blocks, |transport, values| {
+    run(&[("workload.events_per_second", rates)], blocks, |contender, values| {
         let rate: f64 = values[0].parse().unwrap();
-        match transport {
+        match contender {
             LongPolling => vec![(CPU, 20_000.0 * rate * rate)],
             Sse | Tcp => vec![(CPU, 10_000.0)],
             _ => Vec::new(),
@@ -94,7 +97,7 @@ fn only_crossover(run: &Run) -> (Transport, Transport, f64, f64, f64) {
                 metric: CPU,
                 claim: Claim::Crossover { below, above, at, low, high },
             },
-        ] => (*below, *above, *at, *low, *high),
+        ] => (below.transport(), above.transport(), *at, *low, *high),
         other => panic!("{other:?}"),
     }
 }
@@ -125,7 +128,7 @@ fn where_they_are_alike_helps_to_find_the_place_and_bounds_nothing() {
 
 #[test]
 fn from_zero_on_it_is_a_straight_line() {
-    let run = run(&[("workload.x", &["0", "10"])], 5, |transport, values| match transport {
+    let run = run(&[("workload.x", &["0", "10"])], 5, |contender, values| match contender {
         Sse => vec![(CPU, if values[0] == "0" { 500.0 } else { 4_000.0 })],
         WebSocket => vec![(CPU, 1_000.0)],
         _ => Vec::new(),
@@ -138,7 +141,7 @@ fn from_zero_on_it_is_a_straight_line() {
 #[test]
 fn durations_are_seconds() {
     let values = ["500ms", "2s", "8s"];
-    let run = run(&[("polling.interval", &values)], 6, |transport, values| match transport {
+    let run = run(&[("polling.interval", &values)], 6, |contender, values| match contender {
         Polling => vec![(CPU, if values[0] == "8s" { 1_000.0 } else { 4_000.0 })],
         Sse => vec![(CPU, 2_000.0)],
         _ => Vec::new(),
@@ -160,15 +163,15 @@ fn fewer_than_five_blocks_claim_nothing() {
 fn trials_that_cannot_be_trusted_claim_nothing() {
     let mut run = crossing_run(&["0.2", "1"], 5);
     assert_eq!(sweep(&run).findings.len(), 1);
-    let sse = run.trials.iter_mut().find(|trial| trial.transport == Sse).unwrap();
+    let sse = run.trials.iter_mut().find(|trial| trial.contender == Sse).unwrap();
     sse.outcome = Outcome::Invalid;
     assert_eq!(sweep(&run).findings, []);
 }
 
 #[test]
 fn the_one_that_is_lower_all_along_is_named_once() {
-    let run = run(&[("workload.subscribers", &["50", "100", "200"])], 5, |transport, values| {
-        let cost = match (transport, values[0]) {
+    let run = run(&[("workload.subscribers", &["50", "100", "200"])], 5, |contender, values| {
+        let cost = match (contender, values[0]) {
             (Sse, _) => 1_000.0,
             (WebSocket, "100") => 1_000.0,
             (WebSocket, _) => 1_500.0,
@@ -178,7 +181,8 @@ fn the_one_that_is_lower_all_along_is_named_once() {
         vec![(CPU, cost)]
     });
     let claims: Vec<_> = sweep(&run).findings.into_iter().map(|of| of.claim).collect();
-    let (less, more) = (vec![Sse, WebSocket], vec![Polling, LongPolling]);
+    let ids = |of: [Transport; 2]| of.map(ContenderId::from).to_vec();
+    let (less, more) = (ids([Sse, WebSocket]), ids([Polling, LongPolling]));
     assert_eq!(
         claims,
         [Claim::Lower(Lower { less, more, from: 50.0, to: 200.0 })],
@@ -191,7 +195,7 @@ fn lost_deliveries_leave_latencies_open() {
     let of = |lost: f64| {
         let values = ["50", "100"];
         let mut run =
-            run(&[("workload.subscribers", &values)], 5, |transport, _| match transport {
+            run(&[("workload.subscribers", &values)], 5, |contender, _| match contender {
                 Sse => vec![(Metric::LatencyP50, 1e6), (CPU, 1_000.0)],
                 Polling => vec![(Metric::LatencyP50, 5e8), (CPU, 2_000.0)],
                 _ => Vec::new(),
@@ -209,9 +213,9 @@ fn of_two_keys_each_is_looked_along_while_the_other_is_fixed() {
         ("polling.connection", &["keep-alive", "new"]),
         ("workload.events_per_second", &["0.2", "1"]),
     ];
-    let run = run(&keys, 5, |transport, values| {
+    let run = run(&keys, 5, |contender, values| {
         let factor = if values == ["new", "1"] { 2.0 } else { 0.5 };
-        match transport {
+        match contender {
             Polling => vec![(CPU, 1_000.0 * factor)],
             Sse => vec![(CPU, 1_000.0)],
             _ => Vec::new(),
@@ -222,7 +226,8 @@ fn of_two_keys_each_is_looked_along_while_the_other_is_fixed() {
     assert_eq!(fixed, [(1, "connection=keep-alive"), (1, "connection=new")], "words have no axis");
     let [finding] = &sweep.findings[..] else { panic!("{:?}", sweep.findings) };
     assert_eq!(finding.slice, 1);
-    assert!(matches!(finding.claim, Claim::Crossover { below: Polling, above: Sse, .. }));
+    let Claim::Crossover { below, above, .. } = &finding.claim else { panic!("{finding:?}") };
+    assert_eq!([below.transport(), above.transport()], [Polling, Sse]);
 }
 
 #[test]
@@ -240,9 +245,9 @@ proptest! {
     ) {
         let texts: Vec<String> = places.iter().map(ToString::to_string).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let run = run(&[("workload.x", &texts)], 5, |transport, values| {
+        let run = run(&[("workload.x", &texts)], 5, |contender, values| {
             let index = texts.iter().position(|text| *text == values[0]).unwrap();
-            match transport {
+            match contender {
                 Sse => vec![(CPU, 1_000.0 * logs[index].exp())],
                 WebSocket => vec![(CPU, 1_000.0)],
                 _ => Vec::new(),

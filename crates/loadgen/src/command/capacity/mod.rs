@@ -1,4 +1,4 @@
-//! `pushbench capacity`: searches, for every transport, the largest load that still meets the
+//! `pushbench capacity`: searches, for every contender, the largest load that still meets the
 //! objectives. Which load comes next is decided by [`crate::analysis::capacity`]; here it is only
 //! measured.
 
@@ -6,9 +6,9 @@ mod space;
 
 use std::path::{Path, PathBuf};
 
+use crate::results::ContenderId;
 use anyhow::ensure;
 use jiff::Timestamp;
-use pushbench_wire::Transport;
 
 use super::Unusable;
 use super::bench::{Bench, Interrupted, Setup, own_server};
@@ -26,7 +26,7 @@ use crate::results::Capacity;
 use crate::results::capacity::{Attempt, CAPACITY_VERSION, Search};
 use crate::results::folder::{self, CAPACITY_FILE};
 use crate::scenario::schedule::PlannedTrial;
-use crate::scenario::{Varied, Workload};
+use crate::scenario::{LoadAxis, Workload};
 use space::Space;
 
 /// What `pushbench capacity` was asked.
@@ -35,11 +35,11 @@ pub struct CapacityOptions {
     /// The scenario's file.
     pub scenario: PathBuf,
     /// What to vary.
-    pub varied: Varied,
+    pub varied: LoadAxis,
     /// The most that is tried; by default what the scenario and this machine allow.
     pub max: Option<f64>,
-    /// The transports to search; by default those of the scenario that have objectives.
-    pub transports: Vec<Transport>,
+    /// The contenders to search; by default those of the scenario that have objectives.
+    pub contenders: Vec<String>,
     /// The results folder; by default `results/capacity-<scenario>-<time>`.
     pub out: Option<PathBuf>,
     /// The program that serves, with its first arguments; by default the `serve` of this program.
@@ -65,13 +65,13 @@ pub fn capacity(options: &CapacityOptions) -> anyhow::Result<Ending> {
         );
         return Err(Unusable(message).into());
     }
-    let transports = transports(&source, &options.transports)?;
-    let searches = transports
+    let contenders = contenders(&source, &options.contenders)?;
+    let searches = contenders
         .iter()
-        .map(|transport| {
-            let space = Space::new(&source, *transport, options.varied);
+        .map(|contender| {
+            let space = Space::new(&source, contender, options.varied);
             let (start, [least, most]) = space.bounds(options.max).map_err(Unusable)?;
-            Ok(Search { transport: *transport, start, least, most, attempts: Vec::new() })
+            Ok(Search { contender: contender.clone(), start, least, most, attempts: Vec::new() })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let started = Timestamp::now();
@@ -85,8 +85,8 @@ pub fn capacity(options: &CapacityOptions) -> anyhow::Result<Ending> {
     let workload = source.scenario.workload.clone();
     let most = searches.iter().map(|search| search.most.load).fold(1.0, f64::max);
     let bench = Bench::new(match options.varied {
-        Varied::Subscribers => Workload { subscribers: most as u32, ..workload }.sockets(),
-        Varied::Rate => workload.sockets(),
+        LoadAxis::Subscribers => Workload { subscribers: most as u32, ..workload }.sockets(),
+        LoadAxis::Rate => workload.sockets(),
     })?;
     let (command_line, build) = (&options.command_line[..], &options.build);
     let invocation = Invocation { command_line, build, started, cores: bench.cores() };
@@ -112,11 +112,11 @@ pub fn capacity(options: &CapacityOptions) -> anyhow::Result<Ending> {
 }
 
 /// Those that are asked for, if all of them can be judged.
-fn transports(source: &Source, asked: &[Transport]) -> Result<Vec<Transport>, Unusable> {
+fn contenders(source: &Source, asked: &[String]) -> Result<Vec<ContenderId>, Unusable> {
     const EXAMPLE: &str = "[objectives]\n\"latency\" = [\"p(99)<100ms\"]";
     let scenario = &source.scenario;
-    let has_objectives = |transport: Transport| {
-        scenario.objectives.iter().any(|objective| objective.transport == transport)
+    let has_objectives = |contender: &ContenderId| {
+        scenario.objectives.iter().any(|objective| objective.contender == *contender)
     };
     if scenario.objectives.is_empty() {
         return Err(Unusable(format!(
@@ -125,26 +125,29 @@ fn transports(source: &Source, asked: &[Transport]) -> Result<Vec<Transport>, Un
             source.path.display()
         )));
     }
-    for transport in asked {
-        if !scenario.compare.contains(transport) {
-            return Err(Unusable(format!(
-                "{}: `compare` leaves out \"{transport}\": add it there, or leave it out of --transport",
-                source.path.display()
-            )));
-        }
-        if !has_objectives(*transport) {
-            return Err(Unusable(format!(
-                "{}: {transport} has no objective: add, for example,\n\n[objectives]\n\
-                 \"{transport}.latency\" = [\"p(99)<100ms\"]",
-                source.path.display()
-            )));
-        }
+    if asked.is_empty() {
+        return Ok(scenario.contender_ids().filter(|id| has_objectives(id)).cloned().collect());
     }
-    let is_meant = |transport: &Transport| match asked {
-        [] => has_objectives(*transport),
-        asked => asked.contains(transport),
-    };
-    Ok(scenario.compare.iter().copied().filter(is_meant).collect())
+    let mut contenders = Vec::new();
+    for name in asked {
+        let Some(contender) = scenario.contender_ids().find(|id| id.name() == name) else {
+            let known: Vec<_> = scenario.contender_ids().map(ContenderId::name).collect();
+            return Err(Unusable(format!(
+                "{}: unknown contender `{name}`; expected one of {}",
+                source.path.display(),
+                known.join(", ")
+            )));
+        };
+        if !has_objectives(contender) {
+            return Err(Unusable(format!(
+                "{}: {name} has no objective: add, for example,\n\n[objectives]\n\
+                 \"{name}.latency\" = [\"p(99)<100ms\"]",
+                source.path.display()
+            )));
+        }
+        contenders.push(contender);
+    }
+    Ok(ContenderId::distinct(contenders))
 }
 
 /// How it ended: 0 when every capacity was found, were it only a bound from below.
@@ -188,15 +191,15 @@ impl Session<'_> {
 
     fn search(&mut self, index: usize) -> anyhow::Result<Result<(), Interrupted>> {
         let varied = self.capacity.varied;
-        let transport = self.capacity.searches[index].transport;
-        let space = Space::new(self.source, transport, varied);
+        let contender = self.capacity.searches[index].contender.clone();
+        let space = Space::new(self.source, &contender, varied);
         loop {
             let search = &self.capacity.searches[index];
             let (question, tried) = of_search(search, varied);
             let (load, purpose) = match next(&question, &tried) {
                 Step::Measure { load, purpose } => (load, purpose),
                 Step::Done(found) => {
-                    let line = format!("{}: {}", transport.label(), conclusion(&found, varied));
+                    let line = format!("{}: {}", contender.label(), conclusion(&found, varied));
                     self.progress.line(&line);
                     return Ok(Ok(()));
                 }
@@ -207,10 +210,10 @@ impl Session<'_> {
             let left = self.left(index);
             let setup = Setup { scenario: &scenario, server: self.server.clone(), record: true };
             let Self { bench, progress, .. } = self;
-            let place = format!("{}, {}", transport.label(), load_text(varied, load));
+            let place = format!("{}, {}", contender.label(), load_text(varied, load));
             progress.expect(&scenario.workload, left);
             progress.begin(place.clone(), &scenario.workload);
-            let planned = PlannedTrial { block, transport };
+            let planned = PlannedTrial { block, contender: contender.clone() };
             let ran = match bench.trial(&setup, planned, |phase| progress.step(phase)) {
                 Ok(ran) => ran,
                 Err(interrupted) => return Ok(Err(interrupted)),
@@ -244,7 +247,7 @@ impl Session<'_> {
 }
 
 /// What was found, for whoever watches.
-fn conclusion(found: &Found, varied: Varied) -> String {
+fn conclusion(found: &Found, varied: LoadAxis) -> String {
     match found {
         Found::Capacity { load, limit: Limit::Missed { .. } } => {
             format!("found: {}", load_text(varied, *load))
@@ -257,7 +260,7 @@ fn conclusion(found: &Found, varied: Varied) -> String {
 }
 
 /// What is known so far, as the end of a line.
-fn known((low, high): (Option<f64>, Option<f64>), varied: Varied) -> String {
+fn known((low, high): (Option<f64>, Option<f64>), varied: LoadAxis) -> String {
     match (low, high) {
         (Some(low), Some(high)) => {
             format!(" [so far: {low} to {}]", load_text(varied, high))
@@ -270,6 +273,8 @@ fn known((low, high): (Option<f64>, Option<f64>), varied: Varied) -> String {
 
 #[cfg(test)]
 mod tests {
+    use pushbench_wire::Transport;
+
     use super::*;
     use crate::results::fixture;
     use crate::scenario::Scenario;
@@ -283,19 +288,22 @@ mod tests {
 
     #[test]
     fn who_has_objectives_is_searched() {
-        use Transport::{LongPolling, Polling, Sse, Tcp, WebSocket};
+        use pushbench_wire::Transport::{LongPolling, Polling, Sse, WebSocket};
         let all = source("\"latency\" = [\"p(99)<100ms\"]");
-        assert_eq!(transports(&all, &[]).unwrap(), [Polling, LongPolling, Sse, WebSocket]);
-        assert_eq!(transports(&all, &[WebSocket, Polling]).unwrap(), [Polling, WebSocket]);
-        let tcp = transports(&all, &[Tcp]).unwrap_err().to_string();
+        assert_eq!(contenders(&all, &[]).unwrap(), [Polling, LongPolling, Sse, WebSocket]);
+        assert_eq!(
+            contenders(&all, &["websocket".into(), "polling".into()]).unwrap(),
+            [Polling, WebSocket]
+        );
+        let tcp = contenders(&all, &["tcp".into()]).unwrap_err().to_string();
         assert!(tcp.contains("\"tcp.latency\" = ["), "{tcp}");
         let one = source("\"sse.latency\" = [\"p(99)<100ms\"]");
-        assert_eq!(transports(&one, &[]).unwrap(), [Sse]);
+        assert_eq!(contenders(&one, &[]).unwrap(), [Sse]);
     }
 
     #[test]
     fn without_objectives_an_example_is_shown() {
-        let error = transports(&source(""), &[]).unwrap_err().to_string();
+        let error = contenders(&source(""), &[]).unwrap_err().to_string();
         assert!(error.starts_with("mine.toml: capacity is the largest load"), "{error}");
         assert!(error.ends_with("[objectives]\n\"latency\" = [\"p(99)<100ms\"]"), "{error}");
     }
@@ -305,7 +313,7 @@ mod tests {
         let mut capacity = fixture::capacity();
         assert_eq!(ending(&capacity), Ending::Interrupted);
         capacity.manifest.interrupted = false;
-        capacity.searches.retain(|of| of.transport != Transport::LongPolling);
+        capacity.searches.retain(|of| of.contender != Transport::LongPolling);
         assert_eq!(ending(&capacity), Ending::Complete, "bounds from below are found, too");
         let spoiled = capacity.searches[2].attempts[2].answer;
         for attempt in &mut capacity.searches[1].attempts {

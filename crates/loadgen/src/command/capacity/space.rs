@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use crate::results::ContenderId;
 use nix::sys::resource::{Resource, getrlimit};
-use pushbench_wire::Transport;
 
 use crate::command::check::samples_of;
 use crate::command::manifest::Source;
 use crate::engine::probe::{OTHER_FILES, local_ports};
 use crate::metric::Metric;
 use crate::results::capacity::Bound;
-use crate::scenario::{Scenario, ScenarioError, Threshold, Varied};
+use crate::scenario::{LoadAxis, Scenario, ScenarioError, Threshold};
 
 /// A trial is lengthened up to this when its objectives take more deliveries. A scenario may itself
 /// ask for longer ones.
@@ -20,10 +20,10 @@ const LONGEST: Duration = Duration::from_secs(60);
 const BEYOND: f64 = 4e6;
 const BELOW: f64 = 1e-6;
 
-/// One transport under any load.
+/// One contender under any load.
 pub(super) struct Space<'a> {
     source: &'a Source,
-    varied: Varied,
+    varied: LoadAxis,
     objectives: Vec<Threshold>,
 }
 
@@ -57,13 +57,13 @@ impl std::fmt::Display for Refused {
 }
 
 impl<'a> Space<'a> {
-    pub(super) fn new(source: &'a Source, transport: Transport, varied: Varied) -> Self {
+    pub(super) fn new(source: &'a Source, contender: &ContenderId, varied: LoadAxis) -> Self {
         let objectives = source.scenario.objectives.iter();
-        let own = objectives.filter(|objective| objective.transport == transport);
+        let own = objectives.filter(|objective| objective.contender == *contender);
         Self { source, varied, objectives: own.cloned().collect() }
     }
 
-    /// The objectives of the transport.
+    /// The objectives of the contender.
     pub(super) fn objectives(&self) -> &[Threshold] {
         &self.objectives
     }
@@ -118,8 +118,8 @@ impl<'a> Space<'a> {
             }
         };
         let floor = match self.varied {
-            Varied::Subscribers => 1.0,
-            Varied::Rate => BELOW,
+            LoadAxis::Subscribers => 1.0,
+            LoadAxis::Rate => BELOW,
         };
         let least = match self.at(floor) {
             Ok(_) => Bound { load: floor, why: "there is nothing less".to_owned() },
@@ -138,7 +138,7 @@ impl<'a> Space<'a> {
             let max = self.varied.round(max);
             caps.push((max, "--max allows no more".to_owned()));
         }
-        if self.varied == Varied::Subscribers {
+        if self.varied == LoadAxis::Subscribers {
             let workload = &self.source.scenario.workload;
             let sockets = f64::from(workload.sockets()) / f64::from(workload.subscribers);
             if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
@@ -192,6 +192,8 @@ impl<'a> Space<'a> {
 
 #[cfg(test)]
 mod tests {
+    use pushbench_wire::Transport;
+
     use super::*;
     use crate::scenario::template::TEMPLATE;
 
@@ -206,14 +208,14 @@ mod tests {
         Source { path: "mine.toml".into(), scenario, text }
     }
 
-    fn bounds(source: &Source, varied: Varied, max: Option<f64>) -> (f64, [Bound; 2]) {
-        Space::new(source, Transport::Sse, varied).bounds(max).unwrap()
+    fn bounds(source: &Source, varied: LoadAxis, max: Option<f64>) -> (f64, [Bound; 2]) {
+        Space::new(source, &Transport::Sse.into(), varied).bounds(max).unwrap()
     }
 
     #[test]
     fn a_trial_is_as_long_as_its_percentile_needs() {
         let source = source(&[]);
-        let space = Space::new(&source, Transport::Sse, Varied::Subscribers);
+        let space = Space::new(&source, &Transport::Sse.into(), LoadAxis::Subscribers);
         let enough = space.at(50.0).unwrap().workload;
         assert_eq!(enough.duration, Duration::from_secs(10));
         assert_eq!(enough.idle, Duration::ZERO, "no objective is about it");
@@ -226,16 +228,15 @@ mod tests {
 
     #[test]
     fn an_objective_about_idling_keeps_the_idle_phase() {
-        let idle =
-            source(&[("p(99)<100ms\"]", "p(50)<1s\"]\n\"sse.standing_bytes\" = [\"<1MB\"]")]);
-        let space = Space::new(&idle, Transport::Sse, Varied::Subscribers);
+        let idle = source(&[("p(99)<100ms\"]", "p(50)<1s\"]\n\"sse.idle_bytes\" = [\"<1MB\"]")]);
+        let space = Space::new(&idle, &Transport::Sse.into(), LoadAxis::Subscribers);
         assert_eq!(space.at(1.0).unwrap().workload.idle, Duration::from_secs(2));
     }
 
     #[test]
     fn it_starts_with_the_scenario_and_ends_where_its_checks_do() {
         let many = source(&[("channels = 1 ", "channels = 60 ")]);
-        let (start, [least, most]) = bounds(&many, Varied::Subscribers, Some(1_000.0));
+        let (start, [least, most]) = bounds(&many, LoadAxis::Subscribers, Some(1_000.0));
         assert_eq!((start, least.load, most.load), (200.0, 60.0, 1_000.0));
         assert!(
             least.why.contains("`channels` must be at most `subscribers` (59)"),
@@ -244,7 +245,7 @@ mod tests {
         );
         assert_eq!(most.why, "--max allows no more");
 
-        let (_, [least, most]) = bounds(&many, Varied::Rate, None);
+        let (_, [least, most]) = bounds(&many, LoadAxis::Rate, None);
         assert!((16_600.0..16_700.0).contains(&most.load), "{}", most.load);
         assert!(most.why.contains("one publisher"), "{}", most.why);
         assert!(least.why.contains("deliveries"), "{}", least.why);
@@ -252,20 +253,20 @@ mod tests {
 
     #[test]
     fn samples_end_it_below() {
-        let (start, [least, _]) = bounds(&source(&[]), Varied::Subscribers, Some(1_000.0));
+        let (start, [least, _]) = bounds(&source(&[]), LoadAxis::Subscribers, Some(1_000.0));
         assert_eq!((start, least.load), (200.0, 9.0));
         // 10 a second for a minute: nine subscribers have 5,400 deliveries, eight have 4,800.
         let few = source(&[("subscribers = 200 ", "subscribers = 2 ")]);
-        let (start, [least, _]) = bounds(&few, Varied::Subscribers, Some(1_000.0));
+        let (start, [least, _]) = bounds(&few, LoadAxis::Subscribers, Some(1_000.0));
         assert_eq!((start, least.load), (16.0, 9.0), "it starts where a trial can be judged");
     }
 
     #[test]
     fn a_maximum_below_the_scenario_is_where_it_starts() {
-        let (start, [_, most]) = bounds(&source(&[]), Varied::Subscribers, Some(100.0));
+        let (start, [_, most]) = bounds(&source(&[]), LoadAxis::Subscribers, Some(100.0));
         assert_eq!((start, most.load), (100.0, 100.0));
         let source = source(&[]);
-        let space = Space::new(&source, Transport::Sse, Varied::Subscribers);
+        let space = Space::new(&source, &Transport::Sse.into(), LoadAxis::Subscribers);
         let error = space.bounds(Some(2.0)).unwrap_err();
         assert!(error.starts_with("mine.toml: the objectives take"), "{error}");
     }

@@ -12,10 +12,10 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::results::ContenderId;
 use anyhow::ensure;
 use humantime::format_duration;
 use jiff::Timestamp;
-use pushbench_wire::Transport;
 
 use super::Unusable;
 use super::bench::{Bench, Interrupted, Ran, Setup};
@@ -259,16 +259,16 @@ impl Session<'_> {
     }
 
     fn stages(&mut self) -> Result<(), Stopped> {
-        let all = self.scenarios.iter().map(|scenario| scenario.compare.clone());
+        let all = self.scenarios.iter().map(|scenario| scenario.contender_ids().cloned().collect());
         let [first, confirm] = self.comparison.blocks;
         let pairs = self.dice.stage(Stage::First, &all.enumerate().collect(), first);
         self.measure(&pairs, first)?;
-        let mut suspects = BTreeMap::<usize, Vec<Transport>>::new();
+        let mut suspects = BTreeMap::<usize, Vec<ContenderId>>::new();
         let mut names = Vec::new();
-        for (scenario, transport) in regression::suspects(&self.comparison) {
+        for (scenario, contender) in regression::suspects(&self.comparison) {
             self.progress.plan(&self.scenarios[scenario].workload, confirm * 2);
-            names.push(self.cell(scenario, transport));
-            suspects.entry(scenario).or_default().push(transport);
+            names.push(self.cell(scenario, &contender));
+            suspects.entry(scenario).or_default().push(contender);
         }
         if suspects.is_empty() {
             return Ok(());
@@ -285,16 +285,16 @@ impl Session<'_> {
 
     /// Measures the pairs of one stage, which has so many blocks.
     fn measure(&mut self, pairs: &[PlannedPair], blocks: u32) -> Result<(), Stopped> {
-        for &pair in pairs {
-            let mut pair = pair;
+        for pair in pairs {
+            let mut pair = pair.clone();
             loop {
                 let before = self.comparison.trials.len();
-                self.pair(pair)?;
+                self.pair(&pair)?;
                 let found = &mut self.comparison.trials[before..];
                 if found.iter().any(|of| of.trial.has_failed()) {
                     return Err(Stopped::Failed);
                 }
-                if !self.redos.grant(pair, found, blocks) {
+                if !self.redos.grant(&pair, found, blocks) {
                     break;
                 }
                 found.iter_mut().for_each(|of| of.redone = true);
@@ -308,18 +308,18 @@ impl Session<'_> {
     }
 
     /// Measures both builds. When the first one fails, the second shows whether anything can run.
-    fn pair(&mut self, pair: PlannedPair) -> Result<(), Stopped> {
-        let PlannedPair { scenario, transport, stage, block, .. } = pair;
+    fn pair(&mut self, pair: &PlannedPair) -> Result<(), Stopped> {
+        let PlannedPair { scenario, ref contender, stage, block, .. } = *pair;
         for role in pair.order() {
             let setup = Setup {
                 scenario: &self.scenarios[scenario],
                 server: self.servers[role as usize].clone(),
                 record: true,
             };
-            let name = format!("{}, block {block}, {}", self.cell(scenario, transport), word(role));
+            let name = format!("{}, block {block}, {}", self.cell(scenario, contender), word(role));
             let Self { bench, progress, .. } = self;
             progress.begin(name, &setup.scenario.workload);
-            let planned = PlannedTrial { block, transport };
+            let planned = PlannedTrial { block, contender: contender.clone() };
             let found = bench.trial(&setup, planned, |phase| progress.step(phase));
             let Ran { trial, .. } = found.map_err(|Interrupted| Stopped::Interrupted)?;
             progress.end(&trial);
@@ -330,10 +330,10 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn cell(&self, scenario: usize, transport: Transport) -> String {
+    fn cell(&self, scenario: usize, contender: &ContenderId) -> String {
         match self.scenarios {
-            [_] => transport.label().to_owned(),
-            several => format!("{}, {}", several[scenario].name, transport.label()),
+            [_] => contender.label().to_owned(),
+            several => format!("{}, {}", several[scenario].name, contender.label()),
         }
     }
 }

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
 use super::Compared;
 use crate::analysis::regression::{Verdict, decide};
 use crate::analysis::thresholds::{Judgement, of_comparison};
 use crate::command::report::print;
 use crate::report::comparison::announce;
-use crate::results::comparison::Role;
+use crate::results::comparison::{Role, Stage};
 use crate::results::{Comparison, Outcome, Warning};
 
 /// Renders the reports, prints the verdict, and says how it ended.
@@ -48,7 +48,7 @@ fn failure(comparison: &Comparison) -> Option<String> {
     });
     let failed: Vec<_> = failed.collect();
     let (first, reason) = failed.first()?;
-    let place = format!("{} in block {}", first.trial.transport.label(), first.trial.block);
+    let place = format!("{} in block {}", first.trial.contender.label(), first.trial.block);
     Some(match (failed.len(), first.role) {
         (1, Role::Candidate) => format!("The candidate failed at {place}: {reason}"),
         (1, Role::Baseline) => {
@@ -58,23 +58,25 @@ fn failure(comparison: &Comparison) -> Option<String> {
     })
 }
 
-/// A sentence for every transport and stage of which too many blocks cannot be trusted.
+/// A sentence for every contender and stage of which too many blocks cannot be trusted.
 fn shortages(comparison: &Comparison) -> Vec<String> {
-    let mut cells = BTreeMap::<_, BTreeMap<u32, Option<&Warning>>>::new();
-    for of in comparison.trials.iter().filter(|of| !of.redone) {
-        let cell = (of.scenario, of.trial.transport, of.stage);
-        let first = cells.entry(cell).or_default().entry(of.trial.block).or_default();
-        *first = first.or(of.trial.warnings.iter().find(|warning| warning.invalidates()));
+    /// The blocks of a contender in one stage, each with what speaks against it.
+    type Blocks<'a> = (&'a ContenderId, BTreeMap<u32, Option<&'a Warning>>);
+    let mut cells = BTreeMap::<(usize, usize, Stage), Blocks<'_>>::new();
+    for compared in comparison.trials.iter().filter(|compared| !compared.redone) {
+        let trial = &compared.trial;
+        let cell = (compared.scenario, trial.contender.position(), compared.stage);
+        let (_, blocks) = cells.entry(cell).or_insert((&trial.contender, BTreeMap::new()));
+        let first = blocks.entry(trial.block).or_default();
+        *first = first.or(trial.warnings.iter().find(|warning| warning.invalidates()));
     }
-    let shortage = |((scenario, transport, _), blocks): (_, BTreeMap<u32, Option<&Warning>>)| {
+    let shortage = |((scenario, ..), (contender, blocks)): ((usize, usize, Stage), Blocks<'_>)| {
         let all = blocks.len();
         let reasons: Vec<_> = blocks.into_values().flatten().collect();
-        let scenario: &crate::results::Manifest = &comparison.manifests[scenario];
-        let transport: Transport = transport;
         Some(format!(
             "{}, {}: {} of {all} blocks cannot be trusted, and none may be left out: {}",
-            scenario.scenario.name,
-            transport.label(),
+            comparison.manifests[scenario].scenario.name,
+            contender.label(),
             reasons.len(),
             reasons.first()?
         ))
@@ -85,7 +87,7 @@ fn shortages(comparison: &Comparison) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::comparison::{COMPARISON_VERSION, ComparedTrial, Stage};
+    use crate::results::comparison::{COMPARISON_VERSION, ComparedTrial};
     use crate::results::{Trial, fixture};
 
     fn failed(roles: &[Role]) -> Comparison {

@@ -1,9 +1,9 @@
 //! What a comparison measures, and in which order: it follows from the scenarios, the number of
 //! blocks and the seed. It measures nothing and looks at no figure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
@@ -14,12 +14,12 @@ use crate::results::comparison::{ComparedTrial, Role, Stage};
 use crate::scenario::Scenario;
 
 /// Two trials, one of each build, back to back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PlannedPair {
     /// The scenario, as an index into those that are compared.
     pub(super) scenario: usize,
     /// What is measured.
-    pub(super) transport: Transport,
+    pub(super) contender: ContenderId,
     /// Which stage it belongs to.
     pub(super) stage: Stage,
     /// The block within the stage, from 1.
@@ -30,7 +30,7 @@ pub(super) struct PlannedPair {
 
 impl PlannedPair {
     /// Both builds, in the order in which they are measured.
-    pub(super) fn order(self) -> [Role; 2] {
+    pub(super) fn order(&self) -> [Role; 2] {
         match self.first {
             Role::Baseline => [Role::Baseline, Role::Candidate],
             Role::Candidate => [Role::Candidate, Role::Baseline],
@@ -57,12 +57,12 @@ impl Dice {
         Self { first: stream(0), confirm: stream(1), redo: stream(2) }
     }
 
-    /// So many blocks of `compared`: in each of them every scenario, and of it every transport once,
+    /// So many blocks of `compared`: in each of them every scenario, and of it every contender once,
     /// in shuffled order.
     pub(super) fn stage(
         &mut self,
         stage: Stage,
-        compared: &BTreeMap<usize, Vec<Transport>>,
+        compared: &BTreeMap<usize, Vec<ContenderId>>,
         blocks: u32,
     ) -> Vec<PlannedPair> {
         let rng = match stage {
@@ -71,12 +71,12 @@ impl Dice {
         };
         let mut pairs = Vec::new();
         for block in 1..=blocks {
-            for (&scenario, transports) in compared {
-                let mut order = transports.clone();
+            for (&scenario, contenders) in compared {
+                let mut order = contenders.clone();
                 order.shuffle(rng);
-                for transport in order {
+                for contender in order {
                     let first = coin(rng);
-                    pairs.push(PlannedPair { scenario, transport, stage, block, first });
+                    pairs.push(PlannedPair { scenario, contender, stage, block, first });
                 }
             }
         }
@@ -93,10 +93,10 @@ fn coin(rng: &mut ChaCha8Rng) -> Role {
     if rng.random_bool(0.5) { Role::Baseline } else { Role::Candidate }
 }
 
-/// Which pairs may be measured again: of every transport and stage a quarter of the blocks at most.
+/// Which pairs may be measured again: of every contender and stage a quarter of the blocks at most.
 #[derive(Default)]
 pub(super) struct Redos {
-    spent: BTreeMap<(usize, Transport, Stage), u32>,
+    spent: HashMap<(usize, ContenderId, Stage), u32>,
 }
 
 impl Redos {
@@ -105,7 +105,7 @@ impl Redos {
     /// chance.
     pub(super) fn grant(
         &mut self,
-        pair: PlannedPair,
+        pair: &PlannedPair,
         found: &[ComparedTrial],
         blocks: u32,
     ) -> bool {
@@ -114,7 +114,8 @@ impl Redos {
         if trials.clone().all(Trial::is_valid) || trials.any(is_refused) {
             return false;
         }
-        let spent = self.spent.entry((pair.scenario, pair.transport, pair.stage)).or_default();
+        let spent =
+            self.spent.entry((pair.scenario, pair.contender.clone(), pair.stage)).or_default();
         let is_granted = *spent < blocks / 4;
         *spent += u32::from(is_granted);
         is_granted
@@ -123,16 +124,18 @@ impl Redos {
 
 /// How many trials the first stage of a scenario takes, if none is repeated.
 pub(super) fn trials(scenario: &Scenario, blocks: u32) -> u32 {
-    scenario.compare.len() as u32 * blocks * 2
+    scenario.contenders.len() as u32 * blocks * 2
 }
 
 #[cfg(test)]
 mod tests {
+    use pushbench_wire::Transport;
+
     use super::*;
     use crate::results::{Metric, Outcome, fixture};
 
-    fn compared() -> BTreeMap<usize, Vec<Transport>> {
-        BTreeMap::from([(0, Transport::ALL.to_vec()), (1, vec![Transport::Sse])])
+    fn compared() -> BTreeMap<usize, Vec<ContenderId>> {
+        BTreeMap::from([(0, ContenderId::all_transports()), (1, vec![Transport::Sse.into()])])
     }
 
     fn plan(seed: u64, blocks: u32) -> Vec<PlannedPair> {
@@ -144,14 +147,15 @@ mod tests {
         let pairs = plan(7, 8);
         for block in 1..=8 {
             let of_block = pairs.iter().filter(|pair| pair.block == block);
-            let mut cells: Vec<_> = of_block.map(|pair| (pair.scenario, pair.transport)).collect();
+            let mut cells: Vec<_> =
+                of_block.map(|pair| (pair.scenario, pair.contender.transport())).collect();
             cells.sort_unstable();
-            let all = Transport::ALL.iter().map(|&transport| (0, transport));
+            let all = Transport::ALL.iter().map(|&contender| (0, contender));
             assert_eq!(cells, all.chain([(1, Transport::Sse)]).collect::<Vec<_>>());
         }
         let order = |block| -> Vec<_> {
             let of_block = pairs.iter().filter(|pair| (pair.block, pair.scenario) == (block, 0));
-            of_block.map(|pair| pair.transport).collect()
+            of_block.map(|pair| pair.contender.name()).collect()
         };
         assert!((2..=8).any(|block| order(block) != order(1)), "the order is shuffled");
     }
@@ -168,7 +172,7 @@ mod tests {
 
         let mut disturbed = Dice::new(7);
         let first = disturbed.stage(Stage::First, &compared(), 8);
-        disturbed.again(first[0]);
+        disturbed.again(first[0].clone());
         let confirm_after_redo = disturbed.stage(Stage::Confirm, &compared(), 8);
         assert_eq!(confirm_after_redo, confirm, "what is measured again disturbs no other coin");
     }
@@ -177,7 +181,7 @@ mod tests {
     #[test]
     fn coins_are_fair_and_independent() {
         const SEEDS: u64 = 2_000;
-        let alone = BTreeMap::from([(0, vec![Transport::Sse])]);
+        let alone = BTreeMap::from([(0, vec![Transport::Sse.into()])]);
         for stage in [Stage::First, Stage::Confirm] {
             let mut patterns = [0_u32; 32];
             for seed in 0..SEEDS {
@@ -193,8 +197,8 @@ mod tests {
             assert!(chi_square < 61.1, "{stage:?}: {chi_square}, {patterns:?}");
         }
         let mut dice = Dice::new(3);
-        let pair = plan(3, 1)[0];
-        let heads = (0..1_000).filter(|_| dice.again(pair).first == Role::Baseline).count();
+        let pair = plan(3, 1)[0].clone();
+        let heads = (0..1_000).filter(|_| dice.again(pair.clone()).first == Role::Baseline).count();
         assert!((440..560).contains(&heads), "{heads} of 1,000 new coins");
     }
 
@@ -211,30 +215,30 @@ mod tests {
 
     #[test]
     fn a_quarter_of_the_blocks_may_be_measured_again() {
-        let pair = plan(1, 1)[0];
+        let pair = plan(1, 1)[0].clone();
         for (blocks, granted) in [(5, 1), (8, 2), (10, 2)] {
             let mut redos = Redos::default();
-            let mut grant = |outcomes| redos.grant(pair, &found(outcomes, 0.0), blocks);
+            let mut grant = |outcomes| redos.grant(&pair, &found(outcomes, 0.0), blocks);
             assert!(!grant([Outcome::Valid, Outcome::Valid]), "nothing is wrong");
             let times = (0..blocks).filter(|index| match index % 2 {
                 0 => grant([Outcome::Invalid, Outcome::Valid]),
                 _ => grant([Outcome::Valid, Outcome::Invalid]),
             });
             assert_eq!(times.count(), granted, "of {blocks} blocks");
-            let other = PlannedPair { stage: Stage::Confirm, ..pair };
+            let other = PlannedPair { stage: Stage::Confirm, ..pair.clone() };
             let untrusted = found([Outcome::Invalid, Outcome::Valid], 0.0);
-            assert!(redos.grant(other, &untrusted, blocks), "each stage has its own");
+            assert!(redos.grant(&other, &untrusted, blocks), "each stage has its own");
         }
     }
 
     #[test]
     fn a_crash_or_a_lost_event_has_no_second_chance() {
-        let pair = plan(1, 1)[0];
+        let pair = plan(1, 1)[0].clone();
         let failed = || Outcome::Failed { reason: String::new() };
         let mut redos = Redos::default();
         for outcomes in [[failed(), Outcome::Invalid], [Outcome::Invalid, failed()]] {
-            assert!(!redos.grant(pair, &found(outcomes, 0.0), 8));
+            assert!(!redos.grant(&pair, &found(outcomes, 0.0), 8));
         }
-        assert!(!redos.grant(pair, &found([Outcome::Invalid, Outcome::Valid], 1.0), 8));
+        assert!(!redos.grant(&pair, &found([Outcome::Invalid, Outcome::Valid], 1.0), 8));
     }
 }

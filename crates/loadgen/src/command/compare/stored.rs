@@ -54,9 +54,9 @@ fn text(advice: &[Advice]) -> String {
         };
         let gate = if of.share > 0.0 { format!("+{} %", of.share * 100.0) } else { "0".to_owned() };
         let name = title(of.metric).to_owned();
-        [of.transport.label().to_owned(), name, old, new, change, gate, verdict.to_owned()]
+        [of.contender.label().to_owned(), name, old, new, change, gate, verdict.to_owned()]
     });
-    let headings = ["transport", "metric", "baseline", "candidate", "change", "gate", "verdict"];
+    let headings = ["contender", "metric", "baseline", "candidate", "change", "gate", "verdict"];
     let table = aligned(headings, rows);
     format!(
         "{table}\nAdvisory: the runs were made at different times, so CPU, memory and latency are not \

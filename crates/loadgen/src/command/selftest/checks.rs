@@ -54,7 +54,7 @@ pub(super) fn perform(experiment: &Experiment, lab: &mut Lab) -> Result<Vec<Find
             single(experiment, lab, &claim, |ran| ran.trial.value(Metric::LatencyP99))
         }
         Check::Uniform => {
-            let interval = experiment.scenario.polling.interval;
+            let interval = experiment.scenario.longest_polling_interval().unwrap_or_default();
             single(experiment, lab, &Claim::Below(UNIFORM_WITHIN), |ran| {
                 let mut all = latency_log::histogram();
                 for interval in &ran.intervals {
@@ -97,15 +97,15 @@ fn counts(experiment: &Experiment, lab: &mut Lab) -> Result<Vec<Finding>, Interr
     let disorder = plan::disorder(experiment.check);
     let claim = Claim::Exactly(truth::account(&experiment.scenario.workload, disorder));
     let mut findings = Vec::new();
-    for &transport in &experiment.transports {
-        let ran = lab.trial(&setup, PlannedTrial { block: 1, transport })?;
+    for contender in &experiment.contenders {
+        let ran = lab.trial(&setup, &PlannedTrial { block: 1, contender: (*contender).into() })?;
         let account = ran.map(|ran| Measured::Account(Accounts::of(&[&ran.trial])));
-        findings.push(claim.judge(transport.label(), account));
+        findings.push(claim.judge(contender.label(), account));
     }
     Ok(findings)
 }
 
-/// One figure of one trial of every transport.
+/// One figure of one trial of every contender.
 fn single(
     experiment: &Experiment,
     lab: &mut Lab,
@@ -114,15 +114,16 @@ fn single(
 ) -> Result<Vec<Finding>, Interrupted> {
     let (setup, _) = sides(experiment);
     let mut findings = Vec::new();
-    for &transport in &experiment.transports {
-        let ran = lab.valid_trial(&setup, PlannedTrial { block: 1, transport })?;
+    for contender in &experiment.contenders {
+        let ran =
+            lab.valid_trial(&setup, &PlannedTrial { block: 1, contender: (*contender).into() })?;
         let measured = ran.and_then(|ran| estimate([figure(&ran)]));
-        findings.push(claim.judge(transport.label(), measured));
+        findings.push(claim.judge(contender.label(), measured));
     }
     Ok(findings)
 }
 
-/// One figure of every pair, over the blocks of every transport. These take turns, so that a
+/// One figure of every pair, over the blocks of every contender. These take turns, so that a
 /// machine that gets slower does so for all of them.
 fn paired(
     experiment: &Experiment,
@@ -132,19 +133,19 @@ fn paired(
 ) -> Result<Vec<Finding>, Interrupted> {
     let (base, other) = sides(experiment);
     let mut attempts: Vec<(Transport, Vec<_>)> =
-        experiment.transports.iter().map(|&transport| (transport, Vec::new())).collect();
+        experiment.contenders.iter().map(|&contender| (contender, Vec::new())).collect();
     for block in 1..=experiment.blocks {
-        for (transport, attempts) in &mut attempts {
+        for (contender, attempts) in &mut attempts {
             attempts.push(lab.pair(
                 &base,
                 &other,
-                PlannedTrial { block, transport: *transport },
+                &PlannedTrial { block, contender: (*contender).into() },
             )?);
         }
     }
-    let findings = attempts.into_iter().map(|(transport, attempts)| {
+    let findings = attempts.into_iter().map(|(contender, attempts)| {
         let measured = usable(attempts).and_then(|pairs| estimate(pairs.iter().map(&figure)));
-        claim.judge(transport.label(), measured)
+        claim.judge(contender.label(), measured)
     });
     Ok(findings.collect())
 }
@@ -164,10 +165,12 @@ fn share(pair: &Pair, metric: Metric) -> Option<f64> {
 fn alike(experiment: &Experiment, lab: &mut Lab) -> Result<Vec<Finding>, Interrupted> {
     let (one, other) = sides(experiment);
     let mut attempts = Vec::new();
-    for &transport in &experiment.transports {
+    for contender in &experiment.contenders {
         for _ in 0..experiment.blocks / BLOCKS_ALIKE {
             let blocks = (1..=BLOCKS_ALIKE)
-                .map(|block| lab.pair(&one, &other, PlannedTrial { block, transport }))
+                .map(|block| {
+                    lab.pair(&one, &other, &PlannedTrial { block, contender: (*contender).into() })
+                })
                 .collect::<Result<Vec<_>, _>>()?;
             attempts.push(blocks.into_iter().collect::<Result<Vec<Pair>, Trouble>>());
         }

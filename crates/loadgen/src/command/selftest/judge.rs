@@ -9,7 +9,7 @@ use crate::results::Metric;
 /// A claim, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
-    /// Of what: a transport or a metric.
+    /// Of what: a contender or a metric.
     pub(super) subject: String,
     /// What should have been measured.
     pub(super) claimed: String,

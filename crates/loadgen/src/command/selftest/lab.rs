@@ -37,12 +37,12 @@ impl Lab {
     pub(super) fn trial(
         &mut self,
         setup: &Setup<'_>,
-        planned: PlannedTrial,
+        planned: &PlannedTrial,
     ) -> Result<Result<Ran, Trouble>, Interrupted> {
         let Self { bench, progress, .. } = self;
-        let name = format!("{}, {}", setup.scenario.name, planned.transport.label());
+        let name = format!("{}, {}", setup.scenario.name, planned.contender.label());
         progress.begin(name, &setup.scenario.workload);
-        let ran = bench.trial(setup, planned, |phase| progress.step(phase))?;
+        let ran = bench.trial(setup, planned.clone(), |phase| progress.step(phase))?;
         progress.end(&ran.trial);
         Ok(match &ran.trial.outcome {
             Outcome::Failed { reason } => Err(Trouble::Failed(reason.clone())),
@@ -54,7 +54,7 @@ impl Lab {
     pub(super) fn valid_trial(
         &mut self,
         setup: &Setup<'_>,
-        planned: PlannedTrial,
+        planned: &PlannedTrial,
     ) -> Result<Result<Ran, Trouble>, Interrupted> {
         self.repeated(setup, 1, |lab| Ok(lab.trial(setup, planned)?.and_then(valid)))
     }
@@ -65,7 +65,7 @@ impl Lab {
         &mut self,
         base: &Setup<'_>,
         other: &Setup<'_>,
-        planned: PlannedTrial,
+        planned: &PlannedTrial,
     ) -> Result<Result<Pair, Trouble>, Interrupted> {
         self.repeated(base, 2, |lab| {
             let base_first = lab.coin.random_bool(0.5);

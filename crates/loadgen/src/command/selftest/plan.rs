@@ -111,14 +111,14 @@ pub(super) struct Experiment {
     /// The workload.
     pub(super) scenario: Scenario,
     /// What is measured.
-    pub(super) transports: Vec<Transport>,
+    pub(super) contenders: Vec<Transport>,
     /// How often.
     pub(super) blocks: u32,
     /// What that takes.
     pub(super) sides: Sides,
 }
 
-/// What is measured in a block of one transport, and what its servers are told to do wrong, if
+/// What is measured in a block of one contender, and what its servers are told to do wrong, if
 /// anything.
 #[derive(Clone, Debug)]
 pub(super) enum Sides {
@@ -162,7 +162,7 @@ impl Experiment {
         };
         let push = Transport::WebSocket;
         let all = Transport::ALL.to_vec();
-        let (load, transports, blocks, sides) = match check {
+        let (load, contenders, blocks, sides) = match check {
             Check::Faithful | Check::Drop | Check::Duplicate | Check::Reorder => {
                 // These checks have the names of the faults.
                 let fault = disorder(check).map(|(_, every)| format!("{check}=1/{every}"));
@@ -205,7 +205,7 @@ impl Experiment {
                 (load, vec![push], comparisons * BLOCKS_ALIKE, Sides::Two(None, None))
             }
         };
-        Ok(Self { check, scenario: load.scenario(check)?, transports, blocks, sides })
+        Ok(Self { check, scenario: load.scenario(check)?, contenders, blocks, sides })
     }
 
     /// How many trials it takes, if none is repeated.
@@ -214,7 +214,7 @@ impl Experiment {
             Sides::One(_) => 1,
             Sides::Two(..) => 2,
         };
-        self.blocks * self.transports.len() as u32 * sides
+        self.blocks * self.contenders.len() as u32 * sides
     }
 
     /// How long they take.
@@ -281,7 +281,7 @@ mod tests {
     fn every_check_has_a_workload() {
         for &check in Check::ALL {
             let experiment = Experiment::of(check, 10).unwrap();
-            assert!(experiment.trials() > 0 && !experiment.transports.is_empty());
+            assert!(experiment.trials() > 0 && !experiment.contenders.is_empty());
         }
         assert_eq!(Experiment::of(Check::Alike, 10).unwrap().trials(), 100);
         assert_eq!(

@@ -9,7 +9,7 @@ use crate::results::capacity::{Answer, Miss, Obstacle};
 const COLUMNS: [&str; 9] = [
     "run",
     "scenario",
-    "transport",
+    "contender",
     "varied",
     "capacity",
     "limit",
@@ -18,7 +18,7 @@ const COLUMNS: [&str; 9] = [
     "trials",
 ];
 
-/// The file's text: one row for each transport.
+/// The file's text: one row for each contender.
 pub(super) fn table(report: &Report<'_>) -> anyhow::Result<Vec<u8>> {
     let rows = report.conclusions.iter().map(|of| {
         let (capacity, (limit, at)) = match of.found {
@@ -36,7 +36,7 @@ pub(super) fn table(report: &Report<'_>) -> anyhow::Result<Vec<u8>> {
         };
         let number = |number: Option<f64>| number.map_or_else(String::new, |of| of.to_string());
         [
-            of.search.transport.name().to_owned(),
+            of.search.contender.name().to_owned(),
             report.capacity.varied.name().to_owned(),
             number(capacity),
             limit.to_owned(),

@@ -8,7 +8,7 @@ use crate::report::charts::{self, LatencyByLoad};
 use crate::report::html::{shortened, unbroken};
 use crate::report::sheet::Sheet;
 
-/// The most trials of one transport that are listed, so that the page stays a page.
+/// The most trials of one contender that are listed, so that the page stays a page.
 const TRIALS: usize = 80;
 /// The longest text from outside, in characters.
 const TEXT: usize = 300;

@@ -3,7 +3,7 @@
 use super::{Report, sheet, words};
 use crate::report::markdown::{code, escaped, table};
 
-/// The most trials of one transport that are listed, so that the file fits a comment.
+/// The most trials of one contender that are listed, so that the file fits a comment.
 const TRIALS: usize = 80;
 
 /// The file's text.

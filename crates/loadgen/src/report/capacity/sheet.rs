@@ -5,13 +5,13 @@ use crate::analysis::capacity::{Found, Limit, server_cores};
 use crate::report::quantity;
 use crate::report::sheet::{Entry, Row, Sheet, of_trial};
 use crate::report::words::title;
-use crate::results::capacity::{Answer, Purpose, Varied};
+use crate::results::capacity::{Answer, LoadAxis, Purpose};
 
-/// One row for each transport.
+/// One row for each contender.
 pub(super) fn found(report: &Report<'_>) -> Sheet {
     let varied = report.capacity.varied;
     let rows = report.conclusions.iter().map(|of| {
-        let transport = of.search.transport;
+        let contender = &of.search.contender;
         let is_told = matches!(
             of.found,
             Some(Found::Capacity { limit: Limit::Missed { .. } | Limit::Most, .. })
@@ -33,23 +33,23 @@ pub(super) fn found(report: &Report<'_>) -> Sheet {
             number(words::cores(of.server_cores()), of.server_cores()),
             Entry { sort: trials.clone(), text: trials, ..Entry::default() },
         ];
-        Row { name: transport.label().to_owned(), transport: Some(transport), entries }
+        Row { name: contender.label().to_owned(), contender: Some(contender.clone()), entries }
     });
     let cores = report.capacity.manifest.machine.server_cores.len().max(1);
     let columns = ["capacity", "limit", "server's\ncores busy", "trials"];
     Sheet {
         title: "Capacity".to_owned(),
         note: format!("The server had {cores} {}.", if cores == 1 { "core" } else { "cores" }),
-        subject: "transport",
+        subject: "contender",
         columns: columns.map(str::to_owned).to_vec(),
         rows: rows.collect(),
     }
 }
 
-/// Every trial of one transport, in the order in which they ran, as far as `limit`.
+/// Every trial of one contender, in the order in which they ran, as far as `limit`.
 pub(super) fn trials(report: &Report<'_>, index: usize, limit: usize) -> Sheet {
     let of = &report.conclusions[index];
-    let transport = of.search.transport;
+    let contender = &of.search.contender;
     let rows = of.search.attempts.iter().zip(&of.checked).take(limit).map(|(attempt, checked)| {
         let verdict = words::verdict(attempt, checked);
         let is_told = matches!(attempt.answer, Answer::Met | Answer::Missed { .. });
@@ -64,16 +64,16 @@ pub(super) fn trials(report: &Report<'_>, index: usize, limit: usize) -> Sheet {
             number(of_trial(trial, report.latency), trial.value(report.latency)),
             number(words::cores(server_cores(trial)), server_cores(trial)),
         ];
-        Row { name: quantity::count(attempt.load), transport: Some(transport), entries }
+        Row { name: quantity::count(attempt.load), contender: Some(contender.clone()), entries }
     });
     let latency = title(report.latency).to_owned();
     let columns = ["tried to", "verdict", &latency, "server's\ncores busy"];
     Sheet {
-        title: transport.label().to_owned(),
+        title: contender.label().to_owned(),
         note: String::new(),
         subject: match report.capacity.varied {
-            Varied::Subscribers => "subscribers",
-            Varied::Rate => "events/s",
+            LoadAxis::Subscribers => "subscribers",
+            LoadAxis::Rate => "events/s",
         },
         columns: columns.map(str::to_owned).to_vec(),
         rows: rows.collect(),

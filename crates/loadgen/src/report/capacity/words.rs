@@ -4,18 +4,18 @@ use crate::analysis::Checked;
 use crate::analysis::capacity::{Conclusion, Found, Limit, of_search, server_cores, so_far};
 use crate::analysis::thresholds::Judgement;
 use crate::report::{objectives, quantity, thresholds, words};
-use crate::results::capacity::{Answer, Attempt, Miss, Obstacle, Varied};
+use crate::results::capacity::{Answer, Attempt, LoadAxis, Miss, Obstacle};
 use crate::results::model::Side;
 use crate::results::{Outcome, Warning};
 
 use super::Report;
 
 /// A load: "519 subscribers", "38.8 events/s".
-pub(crate) fn load(varied: Varied, load: f64) -> String {
+pub(crate) fn load(varied: LoadAxis, load: f64) -> String {
     match varied {
-        Varied::Subscribers if load == 1.0 => "1 subscriber".to_owned(),
-        Varied::Subscribers => format!("{} subscribers", quantity::count(load)),
-        Varied::Rate => format!("{} events/s", quantity::count(load)),
+        LoadAxis::Subscribers if load == 1.0 => "1 subscriber".to_owned(),
+        LoadAxis::Subscribers => format!("{} subscribers", quantity::count(load)),
+        LoadAxis::Rate => format!("{} events/s", quantity::count(load)),
     }
 }
 
@@ -24,8 +24,8 @@ pub(super) fn cores(busy: Option<f64>) -> String {
     busy.map_or_else(|| quantity::MISSING.to_owned(), |busy| format!("{busy:.2}"))
 }
 
-/// What was found of one transport: "519 subscribers", "at least 400 subscribers".
-pub(super) fn found(of: &Conclusion<'_>, varied: Varied) -> String {
+/// What was found of one contender: "519 subscribers", "at least 400 subscribers".
+pub(super) fn found(of: &Conclusion<'_>, varied: LoadAxis) -> String {
     let least = of.search.least.load;
     match of.found {
         Some(Found::Capacity { load: at, limit: Limit::Missed { .. } }) => load(varied, at),
@@ -38,7 +38,7 @@ pub(super) fn found(of: &Conclusion<'_>, varied: Varied) -> String {
 }
 
 /// Why it is not more, and the figures of that.
-pub(super) fn limit(of: &Conclusion<'_>, varied: Varied) -> [String; 2] {
+pub(super) fn limit(of: &Conclusion<'_>, varied: LoadAxis) -> [String; 2] {
     match of.found {
         Some(Found::Capacity { limit: Limit::Missed { at }, .. }) => missed_at(of, varied, at),
         Some(Found::Nothing) => missed_at(of, varied, of.search.least.load),
@@ -60,7 +60,7 @@ pub(super) fn limit(of: &Conclusion<'_>, varied: Varied) -> [String; 2] {
 }
 
 /// What is known of a search without a result: "met at 100 subscribers".
-fn so_far_words(of: &Conclusion<'_>, varied: Varied) -> String {
+fn so_far_words(of: &Conclusion<'_>, varied: LoadAxis) -> String {
     let (_, tried) = of_search(of.search, varied);
     let (low, _) = so_far(&tried);
     low.map_or_else(String::new, |low| format!("met at {}", load(varied, low)))
@@ -83,7 +83,7 @@ fn miss_at<'a>(of: &'a Conclusion<'_>, at: f64) -> Option<(&'a Attempt, &'a [Che
     missed.next_back().map(|(attempt, checked)| (attempt, checked.as_slice()))
 }
 
-fn missed_at(of: &Conclusion<'_>, varied: Varied, at: f64) -> [String; 2] {
+fn missed_at(of: &Conclusion<'_>, varied: LoadAxis, at: f64) -> [String; 2] {
     let place = format!("at {}", load(varied, at));
     let Some((attempt, checked)) = miss_at(of, at) else { return ["unknown".to_owned(), place] };
     match first_miss(attempt, checked) {
@@ -165,16 +165,16 @@ fn reason(attempt: &Attempt, checked: &[Checked]) -> Option<String> {
 pub(super) fn headline(report: &Report<'_>) -> String {
     let varied = report.capacity.varied;
     let one = |of: &Conclusion<'_>| {
-        let transport = of.search.transport;
-        let name = match transport.is_yardstick() {
-            true => format!("{}, the yardstick,", words::inline(transport)),
-            false => words::inline(transport),
+        let contender = &of.search.contender;
+        let name = match contender.is_reference() {
+            true => format!("{}, the yardstick,", words::inline(contender)),
+            false => words::inline(contender),
         };
         format!("{name} {}", found(of, varied))
     };
     let found: Vec<_> = report.conclusions.iter().map(one).collect();
     match &found[..] {
-        [] => "No transport was searched.".to_owned(),
+        [] => "No contender was searched.".to_owned(),
         found => format!("Largest load that meets the objectives: {}.", found.join(", ")),
     }
 }
@@ -203,8 +203,8 @@ pub(super) fn concerns(report: &Report<'_>) -> Vec<String> {
     concerns
 }
 
-fn concern(of: &Conclusion<'_>, varied: Varied) -> Option<String> {
-    let name = words::inline(of.search.transport);
+fn concern(of: &Conclusion<'_>, varied: LoadAxis) -> Option<String> {
+    let name = words::inline(&of.search.contender);
     let why = |at: Option<f64>| {
         let attempts = of.search.attempts.iter().zip(&of.checked);
         let mut here = attempts.rev().filter(|(of, _)| at.is_none_or(|at| of.load == at));
@@ -255,7 +255,7 @@ fn concern(of: &Conclusion<'_>, varied: Varied) -> Option<String> {
 
 /// How it was searched.
 pub(super) const METHOD: &str = "The load was doubled while it met the objectives, else halved; then the gap was narrowed to 5 % or \
-     one subscriber, and what was found measured twice more. Every trial has a fresh server. Transports \
+     one subscriber, and what was found measured twice more. Every trial has a fresh server. Contenders \
      were searched one after the other, so their order says less than that of a run.";
 
 #[cfg(test)]
@@ -267,7 +267,7 @@ mod tests {
     fn said(change: impl Fn(&mut Attempt)) -> Vec<String> {
         let mut capacity = fixture::capacity();
         capacity.manifest.interrupted = false;
-        capacity.searches.retain(|of| of.transport == pushbench_wire::Transport::Sse);
+        capacity.searches.retain(|of| of.contender == pushbench_wire::Transport::Sse);
         capacity.searches[0].attempts.iter_mut().for_each(change);
         of(&capacity)
     }

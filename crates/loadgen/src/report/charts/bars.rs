@@ -1,4 +1,4 @@
-//! Bars from zero, one or more for each transport, with every valid trial as a dot.
+//! Bars from zero, one or more for each contender, with every valid trial as a dot.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -11,14 +11,14 @@ use crate::analysis::Cell;
 use crate::report::quantity;
 use crate::results::Metric;
 
-/// A bar of each transport.
+/// A bar of each contender.
 pub(super) struct Bar {
     pub(super) metric: Metric,
     /// What stands before its value, where there are several.
     pub(super) name: &'static str,
 }
 
-/// How much of a transport's row is empty.
+/// How much of a contender's row is empty.
 const GAP: f64 = 0.3;
 
 pub(super) fn draw<DB: DrawingBackend>(
@@ -32,12 +32,12 @@ pub(super) fn draw<DB: DrawingBackend>(
     let body = style::header(area, figure.title(), subtitle, &[])?;
     let values = |of: &crate::analysis::Figures, bar: &Bar| trials.values(&of.trials, bar.metric);
     let highest = cell
-        .transports
+        .contenders
         .iter()
         .flat_map(|of| bars.iter().flat_map(move |bar| values(of, bar)))
         .fold(0.0, f64::max);
     let x = axis::steps(highest);
-    let rows = cell.transports.len().max(1);
+    let rows = cell.contenders.len().max(1);
     let y = Axis {
         range: rows as f64..0.0,
         marks: (0..rows).map(|row| row as f64 + 0.5).collect(),
@@ -64,15 +64,15 @@ pub(super) fn draw<DB: DrawingBackend>(
         .label_style(style::text(TEXT_SIZE))
         .x_label_formatter(&|value| quantity::mark(unit, *value))
         .y_label_formatter(&|row| {
-            let of = cell.transports.get(*row as usize);
-            of.map_or_else(String::new, |of| of.transport.label().to_owned())
+            let of = cell.contenders.get(*row as usize);
+            of.map_or_else(String::new, |of| of.contender.label().to_owned())
         })
         .draw()?;
 
     let on_root = area.strip_coord_spec();
     let height = (1.0 - GAP) / bars.len().max(1) as f64;
-    for (row, of) in cell.transports.iter().enumerate() {
-        let colour = style::look(of.transport).colour;
+    for (row, of) in cell.contenders.iter().enumerate() {
+        let colour = style::look(&of.contender).colour;
         for (index, bar) in bars.iter().enumerate() {
             let top = row as f64 + GAP / 2.0 + index as f64 * height;
             let pixel = |value: f64, y: f64| chart.backend_coord(&(value.clamp(0.0, end), y));

@@ -1,9 +1,9 @@
 //! Two builds: every block as a dot on a logarithmic axis of candidate / baseline.
 
+use crate::results::ContenderId;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use pushbench_wire::Transport;
 
 use super::axis;
 use super::style::{self, GRID, INK, TEXT_SIZE};
@@ -19,7 +19,7 @@ const TEXTS: u32 = 330;
 /// The dots of one figure.
 pub(crate) struct Dots {
     /// Whose it is; none for a row that is but a heading.
-    pub(crate) transport: Option<Transport>,
+    pub(crate) contender: Option<ContenderId>,
     /// What stands before them.
     pub(crate) name: String,
     /// Candidate / baseline in each block.
@@ -106,7 +106,7 @@ impl Drawing for Blocks {
             let (top, middle) = (index as f64, index as f64 + 0.5);
             let left = i32::try_from(NAMES).unwrap_or(0) - 16;
             let (_, y) = at(1.0, middle);
-            let Some(transport) = row.transport else {
+            let Some(contender) = &row.contender else {
                 let heading = style::heading_text().pos(Pos::new(HPos::Left, VPos::Center));
                 root.draw_text(&row.name, &heading, (24, y))?;
                 continue;
@@ -117,7 +117,7 @@ impl Drawing for Blocks {
             root.draw_text(&row.name, &name, (left, y))?;
             let text = style::anchored(TEXT_SIZE, HPos::Left, VPos::Center);
             root.draw_text(&row.text, &text, (right + 16, y))?;
-            let colour = style::look(transport).colour;
+            let colour = style::look(contender).colour;
             for &ratio in &row.ratios {
                 root.draw(&Circle::new(at(ratio, middle), 9, colour.mix(0.7).filled()))?;
             }
@@ -135,6 +135,8 @@ impl Drawing for Blocks {
 
 #[cfg(test)]
 mod tests {
+    use pushbench_wire::Transport;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -142,7 +144,7 @@ mod tests {
 
     fn picture(ratios: Vec<f64>, estimate: f64) -> Blocks {
         let dots = Dots {
-            transport: Some(Transport::Sse),
+            contender: Some(Transport::Sse.into()),
             name: "SSE latency p50".to_owned(),
             ratios,
             estimate: Some(estimate),

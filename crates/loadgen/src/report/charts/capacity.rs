@@ -1,8 +1,8 @@
-//! Latency by load, for each transport up to and beyond its capacity.
+//! Latency by load, for each contender up to and beyond its capacity.
 
+use crate::results::ContenderId;
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use pushbench_wire::Transport;
 
 use super::style::{self, GRID, INK, TEXT_SIZE};
 use super::{Drawing, Drawn, axis};
@@ -10,12 +10,12 @@ use crate::analysis::Checked;
 use crate::analysis::capacity::{Conclusion, Found};
 use crate::report::{quantity, words};
 use crate::results::Metric;
-use crate::results::capacity::{Answer, Varied};
+use crate::results::capacity::{Answer, LoadAxis};
 
 /// The picture.
 pub(crate) struct LatencyByLoad<'a> {
     /// What the load is of.
-    pub(crate) varied: Varied,
+    pub(crate) varied: LoadAxis,
     /// The latency that is shown.
     pub(crate) metric: Metric,
     /// One line each.
@@ -69,7 +69,7 @@ impl Drawing for LatencyByLoad<'_> {
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
-        let curves: Vec<(Transport, Option<f64>, Vec<Point>)> = self
+        let curves: Vec<(ContenderId, Option<f64>, Vec<Point>)> = self
             .conclusions
             .iter()
             .map(|of| {
@@ -77,15 +77,15 @@ impl Drawing for LatencyByLoad<'_> {
                     Some(Found::Capacity { load, .. }) => Some(load),
                     _ => None,
                 };
-                (of.search.transport, capacity, points(of, self.metric))
+                (of.search.contender.clone(), capacity, points(of, self.metric))
             })
             .filter(|(_, _, points)| !points.is_empty())
             .collect();
-        let legend: Vec<_> = curves.iter().map(|(transport, ..)| *transport).collect();
+        let legend: Vec<_> = curves.iter().map(|(contender, ..)| contender.clone()).collect();
         let metric = words::in_sentence(words::title(self.metric));
         let subtitle = match self.varied {
-            Varied::Subscribers => format!("By subscribers: {metric}; ring: objectives missed"),
-            Varied::Rate => format!("By events per second: {metric}; ring: objectives missed"),
+            LoadAxis::Subscribers => format!("By subscribers: {metric}; ring: objectives missed"),
+            LoadAxis::Rate => format!("By events per second: {metric}; ring: objectives missed"),
         };
         let body = style::header(area, Self::TITLE, &subtitle, &legend)?;
         let all = || curves.iter().flat_map(|(_, _, points)| points);
@@ -116,26 +116,26 @@ impl Drawing for LatencyByLoad<'_> {
             let line = [(left, y), (right, y)].map(|at| chart.backend_coord(&at));
             on_root.draw(&PathElement::new(line, INK.mix(0.6).stroke_width(3)))?;
         }
-        for (transport, capacity, points) in &curves {
+        for (contender, capacity, points) in &curves {
             let medians: Vec<_> = points
                 .chunk_by(|one, next| one.0 == next.0)
                 .map(|here| (here[0].0, here[here.len() / 2].1))
                 .collect();
             let line: Vec<_> =
                 medians.iter().map(|(load, latency)| pixel(*load, *latency)).collect();
-            style::line(&on_root, *transport, &line, 4, 1.0)?;
+            style::line(&on_root, contender, &line, 4, 1.0)?;
             if let Some(load) = capacity
                 && let Some((_, latency)) = medians.iter().find(|(at, _)| at == load)
             {
                 let (x, top) = pixel(*load, *latency);
                 let (_, floor) = chart.backend_coord(&(load.log10(), bottom));
-                style::line(&on_root, *transport, &[(x, floor), (x, top)], 3, 0.8)?;
+                style::line(&on_root, contender, &[(x, floor), (x, top)], 3, 0.8)?;
             }
             for (load, latency, is_met) in points {
                 let at = pixel(*load, *latency);
                 match is_met {
-                    true => style::marker(&on_root, *transport, at)?,
-                    false => style::ring(&on_root, *transport, at)?,
+                    true => style::marker(&on_root, contender, at)?,
+                    false => style::ring(&on_root, contender, at)?,
                 }
             }
         }

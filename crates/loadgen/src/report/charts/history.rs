@@ -1,4 +1,4 @@
-//! One metric over the runs of a history: a panel for each transport, because they lie too far apart
+//! One metric over the runs of a history: a panel for each contender, because they lie too far apart
 //! for one scale to show a change of a few per cent.
 
 use plotters::coord::Shift;
@@ -109,11 +109,11 @@ fn draw_panel<DB: DrawingBackend>(
     let on_root = root.strip_coord_spec();
     // What is beyond an axis that holds any measurement has no pixel.
     let pixel = |run: f64, value: f64| chart.backend_coord(&(run, value.clamp(bottom, top)));
-    let transport = series.transport;
+    let contender = &series.contender;
     let (left, ceiling) = pixel(-0.5, top);
     let title = style::anchored(TEXT_SIZE, HPos::Left, VPos::Bottom);
-    on_root.draw_text(transport.label(), &title, (left, ceiling - 8))?;
-    // How far the texts above the panel reach; the transport's name is the first.
+    on_root.draw_text(contender.label(), &title, (left, ceiling - 8))?;
+    // How far the texts above the panel reach; the contender's name is the first.
     let mut taken = left + 200;
     for change in &series.changes {
         let Some(run) = series.run_of(change) else { continue };
@@ -135,19 +135,19 @@ fn draw_panel<DB: DrawingBackend>(
     for stretch in series.points.chunk_by(|one, next| one.run + 1 == next.run) {
         let line: Vec<_> =
             stretch.iter().map(|point| pixel(point.run as f64, point.estimate)).collect();
-        style::line(&on_root, transport, &line, 4, 1.0)?;
+        style::line(&on_root, contender, &line, 4, 1.0)?;
         for (point, &at) in stretch.iter().zip(&line) {
             if let Some(interval) = point.interval.filter(|_| is_marked) {
                 let run = point.run as f64;
                 let (x, low) = pixel(run, interval.low);
                 let (_, high) = pixel(run, interval.high);
-                let colour = style::look(transport).colour.mix(SECONDARY);
+                let colour = style::look(contender).colour.mix(SECONDARY);
                 let bar = Rectangle::new([(x - 3, low), (x + 3, high)], colour.filled());
                 on_root.draw(&bar)?;
             }
             // A single figure has no line.
             if is_marked || stretch.len() == 1 {
-                style::marker(&on_root, transport, at)?;
+                style::marker(&on_root, contender, at)?;
             }
         }
     }

@@ -24,6 +24,7 @@ use crate::results::Metric;
 
 pub(crate) use blocks::{Blocks, Dots};
 pub(crate) use capacity::LatencyByLoad;
+pub(crate) use style::place;
 pub(crate) use sweep::Curves;
 
 /// A figure of a report.
@@ -101,14 +102,14 @@ impl Figure {
             Self::Bytes => &[Metric::BytesPerDelivery],
             Self::Memory => &[Metric::ServerMemoryPerSubscriber],
         };
-        let rows = cell.transports.iter().map(|of| {
+        let rows = cell.contenders.iter().map(|of| {
             let values = metrics.iter().map(|&metric| {
                 let value = of.estimate(metric).map(|estimate| estimate.median);
                 let value = value
                     .map_or("not measured".to_owned(), |value| quantity::of(metric, Some(value)));
                 format!("{} {value}", words::title(metric))
             });
-            format!("{}: {}", of.transport.label(), values.collect::<Vec<_>>().join(", "))
+            format!("{}: {}", of.contender.label(), values.collect::<Vec<_>>().join(", "))
         });
         format!("{}. {}.", self.title(), rows.collect::<Vec<_>>().join("; "))
     }
@@ -277,7 +278,7 @@ mod tests {
     fn the_busiest_picture_leaves_room_on_the_page() {
         let (run, log) = fixture::run();
         let mut analysis = analyse(&run, &log);
-        for of in &mut analysis.cells[0].transports {
+        for of in &mut analysis.cells[0].contenders {
             let jump = |at: u64| if at.is_multiple_of(2) { 1_000 } else { 900_000_000 };
             of.latency.over_time = (0..200)
                 .map(|at| TimePoint {
@@ -314,9 +315,11 @@ mod tests {
             for entry in &mut log.entries {
                 let mut histogram = histogram();
                 histogram.saturating_record_n(latency, 2_000);
-                let (transport, start_s, length_s) =
-                    (entry.transport, entry.start_s, entry.length_s);
-                *entry = Entry::new(&Interval { transport, start_s, length_s, histogram }).unwrap();
+                let interval =
+                    Interval { start_s: entry.start_s, length_s: entry.length_s, histogram };
+                let id = crate::results::ContenderId::all_transports();
+                let id = id.iter().find(|id| id.name() == entry.contender).unwrap();
+                *entry = Entry::new(id, entry.trial.unwrap(), &interval).unwrap();
             }
             draws(&run, &log);
         }

@@ -11,8 +11,8 @@ use crate::report::quantity;
 use crate::results::Metric;
 
 pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cell) -> Drawn<DB> {
-    let curves = || cell.transports.iter().filter(|of| !of.latency.over_time.is_empty());
-    let legend: Vec<_> = curves().map(|of| of.transport).collect();
+    let curves = || cell.contenders.iter().filter(|of| !of.latency.over_time.is_empty());
+    let legend: Vec<_> = curves().map(|of| of.contender.clone()).collect();
     let subtitle = "Median (thick) and 99th percentile (thin); lower is better";
     let body = style::header(area, Figure::OverTime.title(), subtitle, &legend)?;
     let points = || curves().flat_map(|of| &of.latency.over_time);
@@ -51,11 +51,11 @@ pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cel
         for run in over_time.split(|at| at.p99_ns.is_none()) {
             let tail: Vec<_> =
                 run.iter().filter_map(|at| Some(pixel(at.at_s, at.p99_ns?))).collect();
-            style::line(&on_root, of.transport, &tail, 2, SECONDARY + 0.3)?;
+            style::line(&on_root, &of.contender, &tail, 2, SECONDARY + 0.3)?;
         }
-        style::line(&on_root, of.transport, &medians, 5, 1.0)?;
+        style::line(&on_root, &of.contender, &medians, 5, 1.0)?;
         for &pixel in medians.iter().step_by(medians.len().div_ceil(12)) {
-            style::marker(&on_root, of.transport, pixel)?;
+            style::marker(&on_root, &of.contender, pixel)?;
         }
     }
     Ok(())

@@ -26,8 +26,8 @@ fn label(nines: f64) -> String {
 }
 
 pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cell) -> Drawn<DB> {
-    let curves = || cell.transports.iter().filter(|of| of.latency.spectrum.len() > 1);
-    let legend: Vec<_> = curves().map(|of| of.transport).collect();
+    let curves = || cell.contenders.iter().filter(|of| of.latency.spectrum.len() > 1);
+    let legend: Vec<_> = curves().map(|of| of.contender.clone()).collect();
     let subtitle = "Share of deliveries that were at most this slow; lower is better";
     let body = style::header(area, Figure::Spectrum.title(), subtitle, &legend)?;
     let points = || curves().flat_map(|of| &of.latency.spectrum);
@@ -57,10 +57,10 @@ pub(super) fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, cell: &Cel
         };
         let pixels: Vec<_> = of.latency.spectrum.iter().map(pixel).collect();
         let on_root = area.strip_coord_spec();
-        style::line(&on_root, of.transport, &pixels, 5, 1.0)?;
+        style::line(&on_root, &of.contender, &pixels, 5, 1.0)?;
         // Twice in each tenfold: enough to tell curves apart, few enough to see them.
         for &pixel in pixels.iter().step_by(10) {
-            style::marker(&on_root, of.transport, pixel)?;
+            style::marker(&on_root, &of.contender, pixel)?;
         }
     }
     Ok(())

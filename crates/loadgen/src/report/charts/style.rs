@@ -1,14 +1,14 @@
-//! How figures look: fonts, colours, and the dash and marker by which each transport can be told
+//! How figures look: fonts, colours, and the dash and marker by which each contender can be told
 //! without its colour.
 
 use std::sync::OnceLock;
 
+use crate::results::ContenderId;
 use anyhow::bail;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use pushbench_wire::Transport;
 
 use super::Drawn;
 
@@ -41,7 +41,7 @@ pub(super) fn register_fonts() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How a transport is drawn.
+/// How a contender is drawn.
 pub(super) struct Look {
     /// From Okabe and Ito's palette, which colour-blind people can tell apart; the yardstick is
     /// grey, which stands out on light and dark ground alike.
@@ -61,30 +61,58 @@ pub(super) enum Marker {
     Diamond,
 }
 
-pub(super) fn look(transport: Transport) -> Look {
-    match transport {
-        Transport::Polling => Look {
-            colour: RGBColor(0xd5, 0x5e, 0x00),
-            dash: Some((36, 12)),
-            marker: Marker::Circle,
-        },
-        Transport::LongPolling => Look {
-            colour: RGBColor(0xcc, 0x79, 0xa7),
-            dash: Some((18, 10)),
-            marker: Marker::Triangle,
-        },
-        Transport::Sse => {
-            Look { colour: RGBColor(0x00, 0x72, 0xb2), dash: None, marker: Marker::Square }
-        }
-        Transport::WebSocket => {
-            Look { colour: RGBColor(0x00, 0x9e, 0x73), dash: Some((8, 10)), marker: Marker::Cross }
-        }
-        Transport::Tcp => Look {
-            colour: RGBColor(0x76, 0x7b, 0x82),
-            dash: Some((22, 22)),
-            marker: Marker::Diamond,
-        },
+pub(super) fn look(contender: &ContenderId) -> Look {
+    look_at(contender.position(), contender.is_reference())
+}
+
+/// How a page knows the colour of a contender.
+pub(crate) fn place(contender: &ContenderId) -> String {
+    match contender.is_reference() {
+        true => "reference".to_owned(),
+        false => (contender.position() % COLOURS.len()).to_string(),
     }
+}
+
+fn look_at(position: usize, is_reference: bool) -> Look {
+    if is_reference {
+        return REFERENCE;
+    }
+    let [colour, dash, marker] = [COLOURS.len(), DASHES.len(), MARKERS.len()].map(|n| position % n);
+    Look { colour: COLOURS[colour], dash: DASHES[dash], marker: MARKERS[marker] }
+}
+
+/// Okabe and Ito's palette, which colour-blind people can tell apart, in the order in which
+/// contenders take it.
+const COLOURS: [RGBColor; 7] = [
+    RGBColor(0xd5, 0x5e, 0x00),
+    RGBColor(0xcc, 0x79, 0xa7),
+    RGBColor(0x00, 0x72, 0xb2),
+    RGBColor(0x00, 0x9e, 0x73),
+    RGBColor(0xe6, 0x9f, 0x00),
+    RGBColor(0x56, 0xb4, 0xe9),
+    RGBColor(0x8c, 0x6d, 0x31),
+];
+
+/// As many as there are colours, because backends know a dash by its colour.
+const DASHES: [Option<(i32, i32)>; 7] = [
+    Some((36, 12)),
+    Some((18, 10)),
+    None,
+    Some((8, 10)),
+    Some((28, 10)),
+    Some((14, 6)),
+    Some((24, 16)),
+];
+
+const MARKERS: [Marker; 4] = [Marker::Circle, Marker::Triangle, Marker::Square, Marker::Cross];
+
+/// References are grey, which stands out on light and dark ground alike, and never solid.
+const REFERENCE: Look =
+    Look { colour: RGBColor(0x76, 0x7b, 0x82), dash: Some((22, 22)), marker: Marker::Diamond };
+
+/// Every look that there is.
+fn looks() -> impl Iterator<Item = Look> {
+    (0..COLOURS.len()).map(|position| look_at(position, false)).chain([REFERENCE])
 }
 
 pub(super) fn text(size: i32) -> TextStyle<'static> {
@@ -118,7 +146,7 @@ pub(super) fn header<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
     title: &str,
     subtitle: &str,
-    legend: &[Transport],
+    legend: &[ContenderId],
 ) -> Result<DrawingArea<DB, Shift>, DrawingAreaErrorKind<DB::ErrorType>> {
     let height = if legend.is_empty() { HEADER_HEIGHT - 56 } else { HEADER_HEIGHT };
     let (head, body) = area.split_vertically(height);
@@ -126,12 +154,12 @@ pub(super) fn header<DB: DrawingBackend>(
     head.draw_text(subtitle, &text(TEXT_SIZE), (MARGIN, 66))?;
     let mut x = MARGIN;
     let style = anchored(TEXT_SIZE, HPos::Left, VPos::Center);
-    for &transport in legend {
+    for contender in legend {
         let y = 136;
-        line(&head, transport, &[(x, y), (x + 110, y)], 5, 1.0)?;
-        marker(&head, transport, (x + 55, y))?;
-        head.draw_text(transport.label(), &style, (x + 128, y))?;
-        let (width, _) = head.estimate_text_size(transport.label(), &style)?;
+        line(&head, contender, &[(x, y), (x + 110, y)], 5, 1.0)?;
+        marker(&head, contender, (x + 55, y))?;
+        head.draw_text(contender.label(), &style, (x + 128, y))?;
+        let (width, _) = head.estimate_text_size(contender.label(), &style)?;
         x += 128 + i32::try_from(width).unwrap_or(0) + 70;
     }
     Ok(body)
@@ -147,26 +175,26 @@ pub(super) fn builder<DB: DrawingBackend>(
     builder
 }
 
-/// A line in the look of its transport, in pixels; backends dash it by its colour.
+/// A line in the look of its contender, in pixels; backends dash it by its colour.
 pub(super) fn line<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
-    transport: Transport,
+    contender: &ContenderId,
     points: &[(i32, i32)],
     width: u32,
     strength: f64,
 ) -> Drawn<DB> {
-    let style = look(transport).colour.mix(strength).stroke_width(width);
+    let style = look(contender).colour.mix(strength).stroke_width(width);
     area.draw(&PathElement::new(points.to_vec(), style))
 }
 
-/// The marker of a transport, in pixels.
+/// The marker of a contender, in pixels.
 pub(super) fn marker<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
-    transport: Transport,
+    contender: &ContenderId,
     (x, y): (i32, i32),
 ) -> Drawn<DB> {
     const REACH: i32 = 9;
-    let Look { colour, marker, .. } = look(transport);
+    let Look { colour, marker, .. } = look(contender);
     match marker {
         Marker::Circle => area.draw(&Circle::new((x, y), REACH, colour.filled())),
         Marker::Triangle => area.draw(&TriangleMarker::new((x, y), REACH + 4, colour.filled())),
@@ -183,14 +211,14 @@ pub(super) fn marker<DB: DrawingBackend>(
     }
 }
 
-/// A ring in the colour of a transport, in pixels: the mark of what did not come up to expectations.
+/// A ring in the colour of a contender, in pixels: the mark of what did not come up to expectations.
 pub(super) fn ring<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
-    transport: Transport,
+    contender: &ContenderId,
     at: (i32, i32),
 ) -> Drawn<DB> {
     const RADIUS: i32 = 10;
-    area.draw(&Circle::new(at, RADIUS, look(transport).colour.stroke_width(4)))
+    area.draw(&Circle::new(at, RADIUS, look(contender).colour.stroke_width(4)))
 }
 
 /// Says in the middle of an area that there is nothing to show.
@@ -204,8 +232,7 @@ pub(super) fn no_data<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, why: &s
 /// Dash and gap of the lines that have this colour. Backends know no dashes, so each of them looks
 /// them up here: drawn one by one, the dashes of a busy chart would outgrow the page.
 pub(super) fn dash_of((red, green, blue): (u8, u8, u8)) -> Option<(i32, i32)> {
-    let looks = Transport::ALL.iter().map(|&transport| look(transport));
-    looks.filter(|look| look.colour == RGBColor(red, green, blue)).find_map(|look| look.dash)
+    looks().filter(|look| look.colour == RGBColor(red, green, blue)).find_map(|look| look.dash)
 }
 
 /// SVG as the backend writes it → an element that takes font and text colour from its page.
@@ -215,7 +242,7 @@ pub(super) fn for_page(svg: &str, (width, height): (u32, u32)) -> String {
         .replace(&format!("\"{}\"", hexadecimal(INK)), "\"currentColor\"")
         .replace(" opacity=\"1\"", "")
         .replace(&format!(" font-family=\"{FAMILY}\""), "");
-    for Look { colour, dash, .. } in Transport::ALL.iter().map(|&transport| look(transport)) {
+    for Look { colour, dash, .. } in looks() {
         if let Some((dash, gap)) = dash {
             let line = format!("stroke=\"{}\" stroke-width", hexadecimal(colour));
             let dashed = format!("stroke-dasharray=\"{dash} {gap}\" {line}");
@@ -240,14 +267,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_line_can_be_told_and_the_yardstick_is_dashed() {
-        for (index, &transport) in Transport::ALL.iter().enumerate() {
-            let own = look(transport);
-            assert_ne!(own.colour, INK, "{transport}: the text's alone");
-            assert!(own.dash.is_some() || !transport.is_yardstick(), "{transport}");
-            for &other in &Transport::ALL[..index] {
+    fn every_line_can_be_told_and_references_are_dashed() {
+        let all = ContenderId::all_transports();
+        for (index, contender) in all.iter().enumerate() {
+            let own = look(contender);
+            assert_ne!(own.colour, INK, "{contender}: the text's alone");
+            assert!(own.dash.is_some() || !contender.is_reference(), "{contender}");
+            for other in &all[..index] {
                 let other = look(other);
-                assert!(own.colour != other.colour && own.dash != other.dash, "{transport}");
+                assert!(own.colour != other.colour && own.dash != other.dash, "{contender}");
             }
         }
     }

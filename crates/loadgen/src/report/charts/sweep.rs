@@ -1,8 +1,8 @@
-//! One metric over the values of a key: a line for each transport.
+//! One metric over the values of a key: a line for each contender.
 
+use crate::results::ContenderId;
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use pushbench_wire::Transport;
 
 use super::axis::{self, Axis};
 use super::style::{self, GRID, INK, SECONDARY, TEXT_SIZE};
@@ -26,31 +26,31 @@ pub(crate) struct Curves<'a> {
     /// Those that the slice's points refer to.
     pub(crate) cells: &'a [Cell],
     /// Those that have a line, in the order of the legend.
-    pub(crate) transports: Vec<Transport>,
+    pub(crate) contenders: Vec<ContenderId>,
 }
 
 /// What is drawn at a place of the key; none where nothing could be measured.
 type Point = (f64, Option<Estimate>);
 
 impl Curves<'_> {
-    fn points(&self, transport: Transport) -> Vec<Point> {
+    fn points(&self, contender: &ContenderId) -> Vec<Point> {
         let estimate = |cell: usize| {
             let cell = self.cells.get(cell)?;
-            cell.transports.iter().find(|of| of.transport == transport)?.estimate(self.metric)
+            cell.contenders.iter().find(|of| of.contender == *contender)?.estimate(self.metric)
         };
         self.slice.points.iter().map(|&(place, cell)| (place, estimate(cell))).collect()
     }
 
     /// What it says to who cannot see it.
     pub(crate) fn alternative(&self) -> String {
-        let rows = self.transports.iter().map(|&transport| {
-            let values = self.points(transport).into_iter().map(|(place, estimate)| {
+        let rows = self.contenders.iter().map(|contender| {
+            let values = self.points(contender).into_iter().map(|(place, estimate)| {
                 let value = estimate.map_or("not measured".to_owned(), |of| {
                     quantity::of(self.metric, Some(of.median))
                 });
                 format!("{value} at {}", self.key.value_at(place))
             });
-            format!("{}: {}", transport.label(), values.collect::<Vec<_>>().join(", "))
+            format!("{}: {}", contender.label(), values.collect::<Vec<_>>().join(", "))
         });
         let title = words::title(self.metric);
         format!("{title} by {}. {}.", self.key.label, rows.collect::<Vec<_>>().join("; "))
@@ -68,8 +68,8 @@ impl Drawing for Curves<'_> {
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
         let subtitle = format!("Median and interval by {}; lower is better", self.key.label);
-        let body = style::header(area, words::title(self.metric), &subtitle, &self.transports)?;
-        let curves: Vec<_> = self.transports.iter().map(|&of| (of, self.points(of))).collect();
+        let body = style::header(area, words::title(self.metric), &subtitle, &self.contenders)?;
+        let curves: Vec<_> = self.contenders.iter().map(|of| (of, self.points(of))).collect();
         let ends =
             curves.iter().flat_map(|(_, points)| points).filter_map(|(_, of)| *of).flat_map(|of| {
                 let interval = of.interval.map(|interval| [interval.low, interval.high]);
@@ -101,8 +101,8 @@ impl Drawing for Curves<'_> {
             // What is beyond an axis that holds any measurement has no pixel.
             chart.backend_coord(&(x, scaled(y_scale, value).clamp(bottom, top)))
         };
-        for (transport, points) in &curves {
-            let colour = style::look(*transport).colour;
+        for (contender, points) in &curves {
+            let colour = style::look(contender).colour;
             // Where nothing was measured a line has a gap.
             for run in points.split(|(_, estimate)| estimate.is_none()) {
                 let run: Vec<(f64, Estimate)> = run
@@ -111,7 +111,7 @@ impl Drawing for Curves<'_> {
                     .collect();
                 let line: Vec<_> = run.iter().map(|(place, of)| pixel(*place, of.median)).collect();
                 if line.len() > 1 {
-                    style::line(&on_root, *transport, &line, 4, 1.0)?;
+                    style::line(&on_root, contender, &line, 4, 1.0)?;
                 }
                 for (&(place, of), &at) in run.iter().zip(&line) {
                     if let Some(interval) = of.interval {
@@ -120,7 +120,7 @@ impl Drawing for Curves<'_> {
                         let bar = [(x - 3, low), (x + 3, high)];
                         on_root.draw(&Rectangle::new(bar, colour.mix(SECONDARY).filled()))?;
                     }
-                    style::marker(&on_root, *transport, at)?;
+                    style::marker(&on_root, contender, at)?;
                 }
             }
         }
@@ -212,7 +212,7 @@ mod tests {
             key: &found.keys[slice.key],
             slice,
             cells: &analysis.cells,
-            transports: sweep::transports(&analysis),
+            contenders: sweep::contenders(&analysis),
         })
     }
 

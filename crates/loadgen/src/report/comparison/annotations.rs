@@ -51,10 +51,10 @@ pub fn announce(
 /// The workflow commands, worst first.
 fn commands(report: &Report<'_>) -> Vec<String> {
     let failures = report.decision.failures.iter().map(|failure| {
-        let (scenario, transport) = words::place_of(failure);
+        let (scenario, contender) = words::place_of(failure);
         Annotation {
             level: if words::is_baselines(failure) { "warning" } else { "error" },
-            title: format!("{}{}", words::place(report, scenario), transport.label()),
+            title: format!("{}{}", words::place(report, scenario), contender.label()),
             message: words::failure(failure),
         }
     });
@@ -71,7 +71,7 @@ fn commands(report: &Report<'_>) -> Vec<String> {
             title: format!(
                 "{}{}",
                 words::place(report, scenario),
-                checked.threshold.transport.label()
+                checked.threshold.contender.label()
             ),
             message: thresholds::sentence(checked),
         })

@@ -16,7 +16,7 @@ use crate::analysis::regression::GatedCell;
 use crate::report::html::shortened;
 use crate::report::quantity;
 
-/// Bencher takes no longer name, in characters; the transport comes on top.
+/// Bencher takes no longer name, in characters; the contender comes on top.
 const NAME: usize = 900;
 
 /// One entry of `customSmallerIsBetter`.
@@ -79,7 +79,7 @@ fn measured<'a>(report: &'a Report<'_>) -> impl Iterator<Item = (&'a GatedCell, 
 }
 
 fn benchmark(report: &Report<'_>, cell: &GatedCell) -> String {
-    format!("{}/{}", shortened(report.scenario(cell.scenario), NAME), cell.transport)
+    format!("{}/{}", shortened(report.scenario(cell.scenario), NAME), cell.contender)
 }
 
 fn json(of: &impl Serialize) -> anyhow::Result<Vec<u8>> {
@@ -122,7 +122,7 @@ mod tests {
         let metric = &file["stock-ticker/sse"]["server_cpu_per_delivery"];
         let of = |key: &str| metric[key].as_f64().unwrap();
         assert!(of("lower_value") < of("value") && of("value") < of("upper_value"), "{metric}");
-        assert_eq!(file.as_object().unwrap().len(), 6, "one benchmark for each transport");
+        assert_eq!(file.as_object().unwrap().len(), 6, "one benchmark for each contender");
     }
 
     #[test]

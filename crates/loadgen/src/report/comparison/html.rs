@@ -53,7 +53,7 @@ struct ScenarioView {
 struct TableView {
     sheet: Sheet,
     /// The colour of each row.
-    transports: Vec<&'static str>,
+    places: Vec<String>,
 }
 
 /// The page's text.
@@ -118,7 +118,11 @@ fn scenario_view(
             false => String::new(),
         },
         table: TableView {
-            transports: sheet.rows.iter().filter_map(|row| Some(row.transport?.name())).collect(),
+            places: sheet
+                .rows
+                .iter()
+                .filter_map(|row| Some(charts::place(row.contender.as_ref()?)))
+                .collect(),
             sheet,
         },
         picture,
@@ -156,7 +160,7 @@ pub(super) fn picture(report: &Report<'_>) -> Blocks {
 
 fn heading(name: String) -> Dots {
     let (ratios, text) = (Vec::new(), String::new());
-    Dots { transport: None, name, ratios, estimate: None, upper: None, limit: 1.0, text }
+    Dots { contender: None, name, ratios, estimate: None, upper: None, limit: 1.0, text }
 }
 
 /// The dots of both stages.
@@ -166,7 +170,7 @@ fn dots(cell: &GatedCell) -> Vec<Dots> {
         let bound =
             evidence.upper.map_or_else(String::new, |of| format!(" [≤ {}]", words::signed(of)));
         Dots {
-            transport: Some(cell.transport),
+            contender: Some(cell.contender.clone()),
             name,
             ratios: ratios(evidence),
             estimate: evidence.ratio,
@@ -264,7 +268,7 @@ mod tests {
         let sse = row("SSE server CPU/delivery");
         assert_eq!(picture.rows[sse].ratios.len(), 8);
         assert_eq!(picture.rows[sse + 1].name, "on fresh blocks");
-        assert_eq!(picture.rows[row("notifications")].transport, None);
+        assert_eq!(picture.rows[row("notifications")].contender, None);
         assert!(charts::png(&picture).unwrap().starts_with(b"\x89PNG"));
     }
 }

@@ -2,12 +2,12 @@
 //! scenario, one test case for each gate and threshold: a regression is a failure, what could not be told is
 //! skipped, what cannot be trusted an error.
 //!
-//! Every transport also has the test cases `trials` and `deliveries`, so that the list of test cases
+//! Every contender also has the test cases `trials` and `deliveries`, so that the list of test cases
 //! does not depend on how they end.
 
+use crate::results::ContenderId;
 use anyhow::Context as _;
 use askama::Template;
-use pushbench_wire::Transport;
 
 use super::{Report, words};
 use crate::analysis::regression::{Failure, GatedCell, Verdict};
@@ -84,16 +84,14 @@ pub(super) fn document(report: &Report<'_>) -> anyhow::Result<String> {
 fn suite(report: &Report<'_>, scenario: usize) -> Suite {
     let name = xml(report.scenario(scenario));
     let manifest = report.comparison.manifests.get(scenario);
-    let transports = Transport::ALL.iter().filter(|transport| {
-        let trials = &report.comparison.trials;
-        trials.iter().any(|of| (of.scenario, of.trial.transport) == (scenario, **transport))
-    });
-    let cases = transports.flat_map(|&transport| {
-        let class = format!("{name}.{transport}");
-        let own = report.cells_of(scenario).filter(move |cell| cell.transport == transport);
+    let own = report.comparison.trials.iter().filter(|compared| compared.scenario == scenario);
+    let contenders = ContenderId::distinct(own.map(|compared| &compared.trial.contender));
+    let cases = contenders.iter().flat_map(|contender| {
+        let class = format!("{name}.{contender}");
+        let own = report.cells_of(scenario).filter(move |cell| cell.contender == *contender);
         let gates: Vec<_> = own.map(|cell| case_of_gate(report, &class, cell)).collect();
-        let thresholds = cases_of_thresholds(report, scenario, transport, &class);
-        cases_of_failures(report, scenario, transport, &class)
+        let thresholds = cases_of_thresholds(report, scenario, contender, &class);
+        cases_of_failures(report, scenario, contender, &class)
             .into_iter()
             .chain(gates)
             .chain(thresholds)
@@ -124,13 +122,13 @@ fn case_of_gate(report: &Report<'_>, class: &str, cell: &GatedCell) -> Case {
 fn cases_of_thresholds(
     report: &Report<'_>,
     scenario: usize,
-    transport: Transport,
+    contender: &ContenderId,
     class: &str,
 ) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for (of, checked) in &report.thresholds {
         let name = xml(&checked.threshold.text);
-        let is_own = (*of, checked.threshold.transport) == (scenario, transport);
+        let is_own = (*of, &checked.threshold.contender) == (scenario, contender);
         if !is_own || cases.iter().any(|case| case.name == name) {
             continue;
         }
@@ -148,12 +146,12 @@ fn cases_of_thresholds(
 fn cases_of_failures(
     report: &Report<'_>,
     scenario: usize,
-    transport: Transport,
+    contender: &ContenderId,
     class: &str,
 ) -> [Case; 2] {
     let case = |name: &str, is_about: fn(&Failure) -> bool| {
         let own = report.decision.failures.iter().filter(|failure| {
-            words::place_of(failure) == (scenario, transport) && is_about(failure)
+            words::place_of(failure) == (scenario, contender) && is_about(failure)
         });
         let own: Vec<_> = own.collect();
         let outcome = match own.iter().all(|failure| words::is_baselines(failure)) {
@@ -171,7 +169,7 @@ fn cases_of_failures(
     };
     [
         case("trials", |failure| matches!(failure, Failure::Failed { .. })),
-        case("deliveries", |failure| matches!(failure, Failure::Unfaithful { .. })),
+        case("deliveries", |failure| matches!(failure, Failure::DeliveryErrors { .. })),
     ]
 }
 

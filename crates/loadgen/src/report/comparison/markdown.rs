@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(
             lines.next(),
             Some(
-                "**Regression: 1 of 18 figures got worse, and the candidate failed or lost events on 2 transports.**"
+                "**Regression: 1 of 18 figures got worse, and the candidate failed or lost events on 2 contenders.**"
             )
         );
         let (open, folded) = text.split_once("<details>").unwrap();

@@ -132,7 +132,7 @@ mod tests {
         comparison
     }
 
-    /// The largest there is any sense in: every scenario has every transport and gate, and all of
+    /// The largest there is any sense in: every scenario has every contender and gate, and all of
     /// them failed and regressed.
     pub(super) fn huge() -> Comparison {
         let mut comparison = hostile(&"<|`*_".repeat(2_000));

@@ -22,7 +22,7 @@ pub(super) fn sheet<'a>(cells: impl Iterator<Item = &'a GatedCell>, bars: bool) 
     let cells: Vec<_> = cells.collect();
     let row = |cell: &&GatedCell| Row {
         name: words::short_subject(cell),
-        transport: Some(cell.transport),
+        contender: Some(cell.contender.clone()),
         entries: entries(cell, bars),
     };
     Sheet {

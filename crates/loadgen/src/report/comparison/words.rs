@@ -4,6 +4,7 @@ use super::Report;
 use crate::analysis::regression::{Evidence, Failure, GatedCell, Verdict};
 use crate::analysis::thresholds::Judgement;
 use crate::report::{quantity, thresholds, words};
+use crate::results::ContenderId;
 use crate::results::comparison::Role;
 
 /// The verdict on everything.
@@ -45,8 +46,8 @@ fn on_gates(report: &Report<'_>) -> String {
         Verdict::Regressed => {
             let gates = (regressed > 0).then(|| format!("{regressed} of {all} figures got worse"));
             let broken = (faults > 0).then(|| {
-                let transports = if faults == 1 { "transport" } else { "transports" };
-                format!("the candidate failed or lost events on {faults} {transports}")
+                let contenders = if faults == 1 { "contender" } else { "contenders" };
+                format!("the candidate failed or lost events on {faults} {contenders}")
             });
             let what: Vec<String> = gates.into_iter().chain(broken).collect();
             format!("Regression: {}.", what.join(", and "))
@@ -170,25 +171,25 @@ fn unconfirmed(cell: &GatedCell) -> String {
 
 /// What is said of a failure.
 pub(super) fn failure_line(report: &Report<'_>, of: &Failure) -> String {
-    let (scenario, transport) = place_of(of);
-    format!("{}{}: {}", place(report, scenario), transport.label(), failure(of))
+    let (scenario, contender) = place_of(of);
+    format!("{}{}: {}", place(report, scenario), contender.label(), failure(of))
 }
 
 /// What is wrong whatever the figures are.
 pub(super) fn failure(failure: &Failure) -> String {
     match failure {
-        Failure::Unfaithful { counts, baseline, .. } => {
+        Failure::DeliveryErrors { counts, baseline, .. } => {
             format!("{} with the candidate, {} with the baseline", wrong(counts), wrong(baseline))
         }
         Failure::Failed { role, reason, .. } => format!("the {} failed: {reason}", name(*role)),
     }
 }
 
-/// The scenario and the transport of a failure.
-pub(super) fn place_of(failure: &Failure) -> (usize, pushbench_wire::Transport) {
+/// The scenario and the contender of a failure.
+pub(super) fn place_of(failure: &Failure) -> (usize, &ContenderId) {
     match failure {
-        Failure::Unfaithful { scenario, transport, .. }
-        | Failure::Failed { scenario, transport, .. } => (*scenario, *transport),
+        Failure::DeliveryErrors { scenario, contender, .. }
+        | Failure::Failed { scenario, contender, .. } => (*scenario, contender),
     }
 }
 
@@ -223,7 +224,7 @@ pub(super) fn place(report: &Report<'_>, scenario: usize) -> String {
 
 /// What a cell is about: "SSE server CPU per delivery".
 pub(super) fn subject(cell: &GatedCell) -> String {
-    format!("{} {}", cell.transport.label(), words::in_sentence(words::title(cell.gate.metric)))
+    format!("{} {}", cell.contender.label(), words::in_sentence(words::title(cell.gate.metric)))
 }
 
 /// The same for where there is little room.
@@ -323,7 +324,7 @@ mod tests {
         let (headline, findings) = lines(|_| {});
         assert_eq!(
             headline,
-            "Regression: 1 of 18 figures got worse, and the candidate failed or lost events on 2 transports."
+            "Regression: 1 of 18 figures got worse, and the candidate failed or lost events on 2 contenders."
         );
         let first: Vec<_> = findings.iter().take(3).map(String::as_str).collect();
         assert_eq!(
@@ -362,7 +363,7 @@ mod tests {
     fn a_failed_baseline_is_no_regression() {
         let (headline, findings) = lines(|comparison| {
             comparison.trials.retain(|of| {
-                of.scenario == 0 && of.trial.transport == pushbench_wire::Transport::WebSocket
+                of.scenario == 0 && of.trial.contender == pushbench_wire::Transport::WebSocket
             });
             let reason = "it did not start".to_owned();
             comparison.trials[0].trial.outcome = Outcome::Failed { reason };

@@ -258,12 +258,12 @@ mod tests {
     }
 
     #[test]
-    fn every_transport_has_its_colour() {
+    fn every_contender_has_its_colour() {
         let html = rendered(&fixture::run().0);
-        for transport in pushbench_wire::Transport::ALL {
-            assert!(html.contains(&format!(" --{transport}: #")), "{transport}");
-            let row = format!("tr[data-transport={transport}] {{ --own: var(--{transport}); }}");
-            assert!(html.contains(&row), "{transport}");
+        for contender in crate::results::ContenderId::all_transports() {
+            let place = crate::report::charts::place(&contender);
+            assert!(html.contains(&format!(" --place-{place}: #")), "{contender}");
+            assert!(html.contains(&format!("{{ --own: var(--place-{place}); }}")), "{contender}");
         }
     }
 
@@ -297,7 +297,7 @@ mod tests {
         for text in [
             "<p class=\"headline\">A sweep of events_per_second (0.2, 1, 5, 20).</p>",
             "takes more server CPU per delivery than SSE; below, it is the other way round.</li>",
-            "data-cell=\"events_per_second=5\" data-transport=\"sse\" data-metric=\"latency_p50\"",
+            "data-cell=\"events_per_second=5\" data-contender=\"sse\" data-metric=\"latency_p50\"",
             "aria-label=\"Server CPU per second by events_per_second. Polling: ",
             "<th scope=\"col\">Cell</th>",
         ] {

@@ -1,8 +1,9 @@
 //! The page's tables: sheets with bars, and with the estimates as they were computed.
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
 use crate::analysis::{Analysis, Cell, Figures};
+use crate::report::charts::place;
 use crate::report::sheet::{self, Entry, Sheet};
 use crate::report::sweep;
 use crate::results::Metric;
@@ -15,7 +16,8 @@ pub(super) struct TableView {
 }
 
 pub(super) struct RowView {
-    pub(super) transport: &'static str,
+    /// What decides its colour; empty for a row of several.
+    pub(super) place: String,
     pub(super) name: String,
     /// Below the name.
     pub(super) detail: String,
@@ -33,12 +35,12 @@ pub(super) struct FieldView {
 /// The tables of a cell, the comparison first.
 pub(super) fn tables(cell: &Cell) -> Vec<TableView> {
     let shown = sheet::shown(cell).into_iter().map(|sheet| (sheet, false));
-    let pairs = (cell.transports.len() > 2).then(|| sheet::pairs(cell));
+    let pairs = (cell.contenders.len() > 2).then(|| sheet::pairs(cell));
     let folded = pairs.into_iter().chain([sheet::sides(cell)]).map(|sheet| (sheet, true));
     let mut tables: Vec<_> =
         shown.chain(folded).map(|(sheet, folded)| table_view(cell, sheet, folded)).collect();
     if let Some(comparison) = tables.first_mut() {
-        for (row, of) in comparison.rows.iter_mut().zip(&cell.transports) {
+        for (row, of) in comparison.rows.iter_mut().zip(&cell.contenders) {
             row.detail = trials(of);
         }
     }
@@ -53,58 +55,63 @@ fn table_view(cell: &Cell, mut sheet: Sheet, folded: bool) -> TableView {
     let greatest: Vec<f64> =
         (0..sheet.columns.len()).map(|column| medians(column).fold(0.0, f64::max)).collect();
     let rows = std::mem::take(&mut sheet.rows).into_iter().map(|row| {
-        let transport = row.transport.map_or("", Transport::name);
+        let name = row.contender.as_ref().map_or("", ContenderId::name);
         let fields = row.entries.into_iter().zip(&greatest).map(|(entry, greatest)| FieldView {
             bar: entry
                 .figure
                 .filter(|_| *greatest > 0.0)
                 .map(|(_, estimate)| (100.0 * estimate.median / greatest).clamp(0.0, 100.0)),
-            data: data(cell, transport, &entry),
+            data: data(cell, name, &entry),
             entry,
         });
-        RowView { transport, detail: String::new(), name: row.name, fields: fields.collect() }
+        RowView {
+            place: row.contender.as_ref().map_or_else(String::new, place),
+            detail: String::new(),
+            fields: fields.collect(),
+            name: row.name,
+        }
     });
     let rows = rows.collect();
     TableView { sheet, folded, rows }
 }
 
-/// A table of a sweep: a row for each cell, a column for each transport.
+/// A table of a sweep: a row for each cell, a column for each contender.
 pub(super) struct SweepTable {
     pub(super) sheet: Sheet,
     /// Those of the columns.
-    pub(super) transports: Vec<&'static str>,
+    pub(super) contenders: Vec<ContenderId>,
     pub(super) rows: Vec<RowView>,
 }
 
 /// The tables of a sweep by their metrics.
 pub(super) fn sweep_tables(analysis: &Analysis) -> Vec<(Metric, SweepTable)> {
-    let transports: Vec<_> = sweep::transports(analysis).into_iter().map(Transport::name).collect();
+    let contenders = sweep::contenders(analysis);
     let table = |mut sheet: Sheet| {
         let rows = std::mem::take(&mut sheet.rows).into_iter().zip(&analysis.cells);
         let rows = rows.map(|(row, cell)| {
-            let fields = row.entries.into_iter().zip(&transports).map(|(entry, transport)| {
-                FieldView { bar: None, data: data(cell, transport, &entry), entry }
+            let fields = row.entries.into_iter().zip(&contenders).map(|(entry, contender)| {
+                FieldView { bar: None, data: data(cell, contender.name(), &entry), entry }
             });
             RowView {
-                transport: "",
+                place: String::new(),
                 detail: String::new(),
                 fields: fields.collect(),
                 name: row.name,
             }
         });
-        SweepTable { rows: rows.collect(), transports: transports.clone(), sheet }
+        SweepTable { rows: rows.collect(), contenders: contenders.clone(), sheet }
     };
     sweep::sheets(analysis).into_iter().map(|(metric, sheet)| (metric, table(sheet))).collect()
 }
 
-fn data(cell: &Cell, transport: &str, entry: &Entry) -> Vec<(&'static str, String)> {
+fn data(cell: &Cell, contender: &str, entry: &Entry) -> Vec<(&'static str, String)> {
     let Some((metric, estimate)) = entry.figure else { return Vec::new() };
     let ends = estimate
         .interval
         .map(|interval| [("low", interval.low.to_string()), ("high", interval.high.to_string())]);
     let names = [
         ("cell", cell.name.clone()),
-        ("transport", transport.to_owned()),
+        ("contender", contender.to_owned()),
         ("metric", metric.name().to_owned()),
         ("estimate", estimate.median.to_string()),
     ];

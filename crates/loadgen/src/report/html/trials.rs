@@ -23,7 +23,7 @@ pub(super) const TRIAL_COLUMNS: [(&str, Metric); 11] = [
 
 pub(super) struct TrialView {
     pub(super) cell: String,
-    pub(super) transport: &'static str,
+    pub(super) contender: String,
     pub(super) block: u32,
     /// `valid`, `invalid` or `failed`.
     pub(super) status: &'static str,
@@ -45,7 +45,7 @@ pub(super) fn trial_view(trial: &Trial) -> TrialView {
     });
     TrialView {
         cell: trial.cell.clone(),
-        transport: trial.transport.label(),
+        contender: trial.contender.label().to_owned(),
         block: trial.block,
         status,
         values: values.to_vec(),

@@ -3,7 +3,7 @@
 
 mod traffic;
 
-use pushbench_wire::Transport;
+use crate::results::ContenderId;
 
 use super::{objectives, quantity, words};
 use crate::analysis::{
@@ -11,7 +11,7 @@ use crate::analysis::{
 };
 use crate::results::{Metric, Trial};
 
-/// A table: one row per transport, pair of them or cell of a sweep.
+/// A table: one row per contender, pair of them or cell of a sweep.
 pub(crate) struct Sheet {
     /// What it is about.
     pub(crate) title: String,
@@ -27,8 +27,8 @@ pub(crate) struct Sheet {
 /// One row.
 pub(crate) struct Row {
     pub(crate) name: String,
-    /// Whose row it is, if it is one transport's.
-    pub(crate) transport: Option<Transport>,
+    /// Whose row it is, if it is one contender's.
+    pub(crate) contender: Option<ContenderId>,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -59,11 +59,11 @@ const COMPARED: [(&str, Metric); 7] = [
 
 /// What it costs that subscribers are there, and what a delivery costs above that.
 const STANDING: [(&str, Metric); 6] = [
-    ("server CPU\n/sub/min", Metric::StandingServerCpu),
-    ("sub CPU\n/sub/min", Metric::StandingGeneratorCpu),
-    ("bytes\n/sub/min", Metric::StandingBytes),
-    ("requests\n/sub/min", Metric::StandingRequests),
-    ("above it, CPU\n/delivery", Metric::ServerCpuAboveStandingPerDelivery),
+    ("server CPU\n/sub/min", Metric::IdleServerCpu),
+    ("sub CPU\n/sub/min", Metric::IdleGeneratorCpu),
+    ("bytes\n/sub/min", Metric::IdleBytes),
+    ("requests\n/sub/min", Metric::IdleRequests),
+    ("above it, CPU\n/delivery", Metric::ServerCpuAboveIdlePerDelivery),
     ("events\n/read", Metric::DeliveriesPerRead),
 ];
 
@@ -122,7 +122,7 @@ pub(crate) fn comparison(cell: &Cell) -> Sheet {
     let note = format!("Medians over blocks{}.", below(levels(cell)));
     let mut sheet = figures(cell, &COMPARED, "Figures", &note);
     sheet.columns.insert(2, "delivered".to_owned());
-    for (row, of) in sheet.rows.iter_mut().zip(&cell.transports) {
+    for (row, of) in sheet.rows.iter_mut().zip(&cell.contenders) {
         row.entries.insert(2, delivered(of.accounts));
     }
     sheet
@@ -137,8 +137,8 @@ fn standing(cell: &Cell) -> Option<Sheet> {
         "Of an idle subscriber per minute, before anything is published: heartbeats, and requests that \
          bring nothing. Then what a delivery costs the server above that.",
     );
-    let measured = |of: &Figures| of.estimate(Metric::Idle).is_some();
-    cell.transports.iter().any(measured).then_some(sheet)
+    let measured = |of: &Figures| of.estimate(Metric::IdlePhase).is_some();
+    cell.contenders.iter().any(measured).then_some(sheet)
 }
 
 /// What a delivery puts on the wire, both ways.
@@ -157,44 +157,44 @@ pub(crate) fn sides(cell: &Cell) -> Sheet {
 
 fn figures(cell: &Cell, columns: &[(&'static str, Metric)], title: &str, note: &str) -> Sheet {
     let row = |of: &Figures| Row {
-        name: of.transport.label().to_owned(),
-        transport: Some(of.transport),
+        name: of.contender.label().to_owned(),
+        contender: Some(of.contender.clone()),
         entries: columns.iter().map(|(_, metric)| value(of, *metric)).collect(),
     };
     Sheet {
         title: title.to_owned(),
         note: note.to_owned(),
-        subject: "transport",
+        subject: "contender",
         columns: columns.iter().map(|(title, _)| (*title).to_owned()).collect(),
-        rows: cell.transports.iter().map(row).collect(),
+        rows: cell.contenders.iter().map(row).collect(),
     }
 }
 
-/// Every transport against the last, which is the yardstick if that was measured.
+/// Every contender against the last, which is the yardstick if that was measured.
 fn against_reference(cell: &Cell) -> Option<Sheet> {
     let reference = cell.reference()?;
     let rows: Vec<Row> = cell
-        .transports
+        .contenders
         .iter()
-        .filter(|of| of.transport != reference)
-        .map(|of| pair(cell, of.transport, reference, of.transport.label().to_owned()))
+        .filter(|of| of.contender != *reference)
+        .map(|of| pair(cell, &of.contender, reference, of.contender.label().to_owned()))
         .collect();
     (!rows.is_empty()).then(|| Sheet {
         title: format!("Times {}", words::inline(reference)),
         note: format!("Ratios within blocks{}.", below(ratio_levels(cell))),
-        subject: "transport",
+        subject: "contender",
         columns: RATIOS.map(str::to_owned).to_vec(),
         rows,
     })
 }
 
-/// Every two transports.
+/// Every two contenders.
 pub(crate) fn pairs(cell: &Cell) -> Sheet {
     let mut rows = Vec::new();
-    for (index, one) in cell.transports.iter().enumerate() {
-        for other in &cell.transports[index + 1..] {
-            let name = format!("{} / {}", one.transport.label(), other.transport.label());
-            rows.push(pair(cell, one.transport, other.transport, name));
+    for (index, one) in cell.contenders.iter().enumerate() {
+        for other in &cell.contenders[index + 1..] {
+            let name = format!("{} / {}", one.contender.label(), other.contender.label());
+            rows.push(pair(cell, &one.contender, &other.contender, name));
         }
     }
     Sheet {
@@ -203,7 +203,7 @@ pub(crate) fn pairs(cell: &Cell) -> Sheet {
             "Ratios within blocks{}. An interval that holds 1 means that the two cannot be told apart.",
             below(ratio_levels(cell))
         ),
-        subject: "transports",
+        subject: "contenders",
         columns: RATIOS.map(str::to_owned).to_vec(),
         rows,
     }
@@ -221,11 +221,11 @@ fn theory(cell: &Cell) -> Option<Sheet> {
             .collect(),
     };
     let rows: Vec<Row> = cell
-        .transports
+        .contenders
         .iter()
         .filter_map(|of| {
-            let of_transport = |prediction: &&Prediction| prediction.transport == of.transport;
-            let mut predictions = cell.predictions.iter().filter(of_transport).peekable();
+            let of_contender = |prediction: &&Prediction| prediction.contender == of.contender;
+            let mut predictions = cell.predictions.iter().filter(of_contender).peekable();
             let law = predictions.peek()?.law;
             let predictions: Vec<_> = predictions.collect();
             let entries = metrics.iter().flat_map(|&metric| {
@@ -233,8 +233,8 @@ fn theory(cell: &Cell) -> Option<Sheet> {
             });
             let law = Entry { text: law.words().to_owned(), ..Entry::default() };
             Some(Row {
-                name: of.transport.label().to_owned(),
-                transport: Some(of.transport),
+                name: of.contender.label().to_owned(),
+                contender: Some(of.contender.clone()),
                 entries: entries.chain([law]).collect(),
             })
         })
@@ -243,7 +243,7 @@ fn theory(cell: &Cell) -> Option<Sheet> {
         title: "Against theory".to_owned(),
         note: "Theory knows no waking up and no way through the two processes: these come on top.                c is the measured CPU time per delivery."
             .to_owned(),
-        subject: "transport",
+        subject: "contender",
         columns: metrics
             .iter()
             .flat_map(|metric| match metric {
@@ -293,9 +293,13 @@ pub(crate) fn value(of: &Figures, metric: Metric) -> Entry {
     }
 }
 
-fn pair(cell: &Cell, transport: Transport, reference: Transport, name: String) -> Row {
-    let entry = |metric| cell.ratio(metric, transport, reference).map_or_else(missing, ratio);
-    Row { name, transport: Some(transport), entries: RANKED.into_iter().map(entry).collect() }
+fn pair(cell: &Cell, contender: &ContenderId, reference: &ContenderId, name: String) -> Row {
+    let entry = |metric| cell.ratio(metric, contender, reference).map_or_else(missing, ratio);
+    Row {
+        name,
+        contender: Some(contender.clone()),
+        entries: RANKED.into_iter().map(entry).collect(),
+    }
 }
 
 fn ratio(ratio: Ratio) -> Entry {
@@ -340,7 +344,7 @@ pub(super) fn below(level: Option<String>) -> String {
 
 /// The levels of the intervals of estimates: "93.8 %".
 fn levels(cell: &Cell) -> Option<String> {
-    let estimates = cell.transports.iter().flat_map(|of| of.estimates.values());
+    let estimates = cell.contenders.iter().flat_map(|of| of.estimates.values());
     percents(estimates.filter_map(|estimate| estimate.interval))
 }
 
@@ -348,7 +352,7 @@ fn ratio_levels(cell: &Cell) -> Option<String> {
     percents(cell.ratios.iter().filter_map(|pair| pair.ratio.interval))
 }
 
-/// One level, or the range of several: transports may differ in how many trials are valid.
+/// One level, or the range of several: contenders may differ in how many trials are valid.
 pub(super) fn percents(intervals: impl Iterator<Item = Interval>) -> Option<String> {
     let mut levels: Vec<f64> = intervals.map(|interval| interval.level * 100.0).collect();
     levels.sort_by(f64::total_cmp);

@@ -7,10 +7,10 @@ use crate::results::Metric;
 
 /// Latencies by the phases of the scenario; none when it has none.
 pub(super) fn phases(cell: &Cell) -> Option<Sheet> {
-    let most = cell.transports.iter().map(|of| of.latency.phases.len()).max()?;
+    let most = cell.contenders.iter().map(|of| of.latency.phases.len()).max()?;
     let mut rows = Vec::new();
     for index in 0..most {
-        for of in &cell.transports {
+        for of in &cell.contenders {
             let Some(phase) = of.latency.phases.get(index) else { continue };
             let latency = |metric, ns: Option<u64>| {
                 let Some(ns) = ns else { return missing() };
@@ -23,8 +23,8 @@ pub(super) fn phases(cell: &Cell) -> Option<Sheet> {
                 ..Entry::default()
             };
             rows.push(Row {
-                name: format!("{}, {}", phase.name, of.transport.label()),
-                transport: Some(of.transport),
+                name: format!("{}, {}", phase.name, of.contender.label()),
+                contender: Some(of.contender.clone()),
                 entries: vec![
                     latency(Metric::LatencyP50, phase.p50_ns),
                     latency(Metric::LatencyP99, phase.p99_ns),
@@ -36,7 +36,7 @@ pub(super) fn phases(cell: &Cell) -> Option<Sheet> {
     (!rows.is_empty()).then(|| Sheet {
         title: "By phase".to_owned(),
         note: "All valid trials together, by when events were meant to be published.".to_owned(),
-        subject: "phase, transport",
+        subject: "phase, contender",
         columns: ["p50", "p99", "deliveries"].map(str::to_owned).to_vec(),
         rows,
     })
@@ -54,5 +54,5 @@ pub(super) fn echoes(cell: &Cell) -> Option<Sheet> {
                 by POST on a connection beside.";
     let has_echoes = |of: &Figures| of.estimate(Metric::EchoLatencyP50).is_some();
     let sheet = figures(cell, &columns, "What subscribers sent", note);
-    cell.transports.iter().any(has_echoes).then_some(sheet)
+    cell.contenders.iter().any(has_echoes).then_some(sheet)
 }

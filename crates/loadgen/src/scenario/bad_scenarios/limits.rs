@@ -3,17 +3,17 @@
 use super::*;
 
 bad_scenarios! {
-    transport_of_a_threshold_misspelt:
+    contender_of_a_threshold_misspelt:
         ["[polling]" => r#"[thresholds]
 "websockt.latency" = ["p(99)<25ms"]
 [polling]"#]
-        r#"bad.toml:12: there is no transport `websockt`: did you mean `websocket`?"#
+        r#"bad.toml:12: unknown contender `websockt`: did you mean `websocket`?"#
 
-    transport_of_a_threshold_unknown:
+    contender_of_a_threshold_unknown:
         ["[polling]" => r#"[thresholds]
 "webrtc.latency" = ["p(99)<25ms"]
 [polling]"#]
-        r#"bad.toml:12: there is no transport `webrtc`: there are `polling`, `long-polling`, `sse`, `websocket` and `tcp`, and `*` for all of them"#
+        r#"bad.toml:12: unknown contender `webrtc`; expected `polling`, `long-polling`, `sse`, `websocket` or `tcp`, or `*` for all of them"#
 
     metric_of_a_threshold_misspelt:
         ["[polling]" => r#"[thresholds]
@@ -131,13 +131,13 @@ sse.latency = ["p(99)<25ms"]
         r#"bad.toml:12: `latency` takes comparisons such as "p(99)<25ms", found "p(99)"
 bad.toml:13: `*.lost` has no comparison: write one or remove it"#
 
-    objective_of_a_transport_that_is_left_out:
+    objective_of_a_contender_that_is_left_out:
         [r#"name = "bad""# => r#"name = "bad"
 compare = ["sse"]"#]
         ["[polling]" => r#"[objectives]
 "websocket.latency" = ["p(99)<25ms"]
 [polling]"#]
-        r#"bad.toml:13: `websocket.latency` would never be measured, as `compare` leaves out "websocket": add it there, or remove this"#
+        r#"bad.toml:13: unknown contender `websocket`; expected `sse`, or `*` for all of them"#
 
     objective_that_is_no_list:
         ["[polling]" => r#"[objectives]
@@ -160,7 +160,7 @@ server_cpu_per_delivry = "5%"
         ["[polling]" => r#"[gates]
 delivered = "5%"
 [polling]"#]
-        r#"bad.toml:12: `delivered` cannot have a gate: gates are of `server_cpu_per_delivery`, `server_instructions_per_delivery`, `generator_cpu_per_delivery`, `bytes_per_delivery`, `wire_bytes_per_delivery`, `segments_per_delivery`, `latency_p50`, `latency_p90`, `latency_p99`, `latency_mean`, `server_memory`, `server_memory_peak`, `server_memory_per_subscriber` and `standing_server_cpu`"#
+        r#"bad.toml:12: `delivered` cannot have a gate: gates are of `server_cpu_per_delivery`, `server_instructions_per_delivery`, `generator_cpu_per_delivery`, `bytes_per_delivery`, `wire_bytes_per_delivery`, `segments_per_delivery`, `latency_p50`, `latency_p90`, `latency_p99`, `latency_mean`, `server_memory`, `server_memory_peak`, `server_memory_per_subscriber` and `idle_server_cpu`"#
 
     gate_without_per_cent:
         ["[polling]" => r#"[gates]
@@ -210,21 +210,21 @@ latency_p90 = { floor = "1ms" }
 [polling]"#]
         r#"bad.toml:12: `latency_p90` has no usual gate: write by which share it may get worse, such as "5%""#
 
-    threshold_of_a_transport_that_is_left_out:
+    threshold_of_a_contender_that_is_left_out:
         [r#"name = "bad""# => r#"name = "bad"
 compare = ["sse"]"#]
         ["[polling]" => r#"[thresholds]
 "websocket.latency" = ["p(99)<25ms"]
 [polling]"#]
-        r#"bad.toml:13: `websocket.latency` would never be measured, as `compare` leaves out "websocket": add it there, or remove this"#
+        r#"bad.toml:13: unknown contender `websocket`; expected `sse`, or `*` for all of them"#
 
-    threshold_of_nothing_but_the_yardstick:
+    threshold_of_nothing_but_references:
         [r#"name = "bad""# => r#"name = "bad"
 compare = ["tcp"]"#]
         ["[polling]" => r#"[thresholds]
 "latency" = ["p(99)<25ms"]
 [polling]"#]
-        r#"bad.toml:13: `latency` is about every transport but the yardstick, and `compare` has no other: write `tcp.latency`"#
+        r#"bad.toml:13: `latency` applies to every contender that is no reference, and there is none: write `tcp.latency`"#
 
     every_threshold_that_is_wrong_is_named_once:
         ["[polling]" => r#"[thresholds]
@@ -240,7 +240,7 @@ bad.toml:13: there is no metric `lst`: did you mean `lost`?"#
 fn an_unknown_metric_is_told_all_that_there_are() {
     let text = RIGHT.replace("[polling]", "[thresholds]\n\"zzz\" = [\"<1\"]\n[polling]");
     let error = Scenario::parse(&text, "bad.toml").unwrap_err().to_string();
-    assert!(error.starts_with("bad.toml:12: there is no metric `zzz`: there are `latency`, "));
+    assert!(error.starts_with("bad.toml:12: unknown metric `zzz`; expected `latency`, "));
     for &metric in crate::metric::Metric::ALL {
         assert!(error.contains(&format!("`{}`", metric.name())), "{error}");
     }

@@ -108,7 +108,7 @@ bad.toml:12: in the cell subscribers=-1, interval=1s: `subscribers` must be at l
         ["[polling]" => r#"[sweep]
 "polling.interval" = ["1s", "5s"]
 [polling]"#]
-        r#"bad.toml:12: in the cell interval=5s: `warm_up` must be at least the `interval` of [polling] (5s), found 2s: before, not every subscriber has polled, so the cost of a delivery would be wrong; lengthen it, shorten the interval or leave "polling" out of `compare`"#
+        r#"bad.toml:12: in the cell interval=5s: `warm_up` must be at least the longest `interval` of polling (5s), found 2s: before, not every subscriber has polled, so the cost of a delivery would be wrong; lengthen it, shorten the interval or leave polling out"#
 
     the_file_itself_is_wrong:
         ["subscribers = 10" => "subscribers = 0"]

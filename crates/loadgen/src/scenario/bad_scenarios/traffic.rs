@@ -59,7 +59,7 @@ bad.toml:10: `warm_up` must be whole bursts of `on` and `off` (3s), found 2s"#
 payload_bytes"]
         ["events_per_second = 10.0" => "events_per_second = 2000"]
         "bad.toml:6: 1 channels with 2000000 events per second each at the peak are more than the 1000000 per second that one publisher can keep apart: lower `events_per_second` or `channels`
-bad.toml:6: 2000 events per second of 128 bytes each, kept for two intervals of [polling] (1s each) and 10 s, are 3072000000 bytes, and the server keeps at most 1073741824 of a channel: lower `events_per_second`, `payload_bytes` or the interval
+bad.toml:6: 2000 events per second of 128 bytes each, kept for two polling intervals (1s each) and 10 s, are 3072000000 bytes, and the server keeps at most 1073741824 of a channel: lower `events_per_second`, `payload_bytes` or the interval
 bad.toml:9: `warm_up` and `duration` hold more than 10000000 events of each channel, the most that is counted: shorten `duration` or lower `events_per_second`"
 
     bursts_without_an_end:

@@ -9,26 +9,25 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushbench_wire::Transport;
 use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::workload::{Nominal, PoissonEvents, Sent, Span, Timeline, Upstreams, events_within};
-use super::{Arrivals, Membership, PayloadBytes, Scenario, Workload};
+use super::{Arrivals, ContenderId, Membership, PayloadBytes, Scenario, Workload};
 
 /// One trial to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PlannedTrial {
     /// The block that it belongs to, counted from 1.
     pub block: u32,
     /// What it measures.
-    pub transport: Transport,
+    pub contender: ContenderId,
 }
 
 /// One trial of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CellTrial {
     /// The cell, as an index into [`Scenario::cells`].
     pub cell: usize,
@@ -36,23 +35,23 @@ pub struct CellTrial {
     pub trial: PlannedTrial,
 }
 
-/// The trials of a run in their order: block after block, in each block every compared transport
-/// once in every cell, shuffled from the seed. More blocks lengthen the list and leave its beginning as it was.
+/// The trials of a run in their order: block after block, in each block every contender once in
+/// every cell, shuffled from the seed. More blocks lengthen the list and leave its beginning as it was.
 ///
-/// Interleaving is what keeps a machine that gets slower from being read as a slower transport
+/// Interleaving is what keeps a machine that gets slower from being read as a slower contender
 /// (Abedi & Brecht, ICPE 2017).
 #[must_use]
 pub fn trials(scenario: &Scenario) -> Vec<CellTrial> {
-    let compared = |cell| scenario.compare.iter().map(move |&transport| (cell, transport));
+    let compared = |cell| scenario.contender_ids().map(move |contender| (cell, contender.clone()));
     let all: Vec<_> = (0..scenario.cells().len()).flat_map(compared).collect();
     let mut rng = generator(scenario.seed, Stream::TrialOrder);
     (1..=scenario.blocks)
         .flat_map(|block| {
             let mut order = all.clone();
             order.shuffle(&mut rng);
-            order.into_iter().map(move |(cell, transport)| CellTrial {
+            order.into_iter().map(move |(cell, contender)| CellTrial {
                 cell,
-                trial: PlannedTrial { block, transport },
+                trial: PlannedTrial { block, contender },
             })
         })
         .collect()

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use pushbench_wire::Transport;
+
 use super::*;
 use crate::scenario::template::TEMPLATE;
 use crate::scenario::tests::{any_scenario, any_workload, plain};
@@ -69,7 +71,7 @@ fn a_third_of_a_second_does_not_drift() {
 }
 
 #[test]
-fn every_block_holds_every_transport_of_every_cell_once_in_mixed_order() {
+fn every_block_holds_every_contender_of_every_cell_once_in_mixed_order() {
     let sweep = "[sweep]\n\"workload.subscribers\" = [50, 100, 200]\n";
     let scenario = Scenario::parse(&TEMPLATE.replace("[sweep]\n", sweep), "").unwrap();
     let planned = trials(&scenario);
@@ -77,7 +79,8 @@ fn every_block_holds_every_transport_of_every_cell_once_in_mixed_order() {
     let mut orders = BTreeSet::new();
     for (block, trials) in (1..).zip(planned.chunks(15)) {
         assert!(trials.iter().all(|of| of.trial.block == block));
-        let order: Vec<_> = trials.iter().map(|of| (of.cell, of.trial.transport)).collect();
+        let order: Vec<_> =
+            trials.iter().map(|of| (of.cell, of.trial.contender.position())).collect();
         let each: BTreeSet<_> = order.iter().copied().collect();
         assert_eq!(each.len(), 15);
         let changes = order.windows(2).filter(|two| two[0].0 != two[1].0).count();
@@ -89,13 +92,14 @@ fn every_block_holds_every_transport_of_every_cell_once_in_mixed_order() {
 
 proptest! {
     #[test]
-    fn every_block_holds_every_transport_once(scenario in any_scenario()) {
+    fn every_block_holds_every_contender_once(scenario in any_scenario()) {
         let planned = trials(&scenario);
-        prop_assert_eq!(planned.len(), scenario.compare.len() * scenario.blocks as usize);
-        for (block, trials) in (1..).zip(planned.chunks(scenario.compare.len())) {
+        prop_assert_eq!(planned.len(), scenario.contenders.len() * scenario.blocks as usize);
+        for (block, trials) in (1..).zip(planned.chunks(scenario.contenders.len())) {
             prop_assert!(trials.iter().all(|of| of.cell == 0 && of.trial.block == block));
-            let transports: BTreeSet<_> = trials.iter().map(|of| of.trial.transport).collect();
-            prop_assert_eq!(transports, scenario.compare.iter().copied().collect());
+            let mut contenders: Vec<_> = trials.iter().map(|of| &of.trial.contender).collect();
+            contenders.sort_by_key(|contender| contender.position());
+            prop_assert!(contenders.into_iter().eq(scenario.contender_ids()));
         }
         prop_assert_eq!(&planned, &trials(&scenario));
         let longer = Scenario { blocks: scenario.blocks + 1, ..scenario };

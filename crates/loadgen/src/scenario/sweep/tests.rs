@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::scenario::template::TEMPLATE;
-use crate::scenario::{Connection, Sse};
+use crate::scenario::{Connection, Settings, Stream};
 
 fn swept(sweep: &str) -> Scenario {
     let text = TEMPLATE.replace("[sweep]\n", &format!("[sweep]\n{sweep}\n"));
@@ -42,7 +42,7 @@ fn every_combination_is_a_cell_and_the_last_key_changes_fastest() {
     );
     let cell = &scenario.sweep[4];
     assert_eq!(cell.scenario.workload.subscribers, 100);
-    assert_eq!(cell.scenario.polling.interval, Duration::from_millis(500));
+    assert_eq!(cell.scenario.longest_polling_interval(), Some(Duration::from_millis(500)));
     let own = |key: &str, value: &str| SweptValue { key: key.into(), value: value.into() };
     assert_eq!(
         cell.settings,
@@ -73,7 +73,7 @@ fn tables_that_the_file_leaves_out_are_made() {
     let text = format!("{text}[sweep]\n\"polling.connection\" = [\"keep-alive\", \"new\"]\n");
     let scenario = Scenario::parse(&text, "").unwrap();
     assert_eq!(names(&scenario), ["connection=keep-alive", "connection=new"]);
-    assert_eq!(scenario.sweep[1].scenario.polling.connection, Connection::New);
+    assert_eq!(scenario.sweep[1].scenario.contenders[0].settings.connection(), Connection::New);
     assert_eq!(scenario.sweep[0].scenario, Scenario { sweep: Vec::new(), ..scenario.clone() });
 }
 
@@ -85,7 +85,10 @@ fn keys_that_end_alike_have_their_whole_path() {
     );
     assert_eq!(names(&scenario)[0], "sse.heartbeat=5s, tcp.heartbeat=5s, channels=1");
     let last = &scenario.sweep[7].scenario;
-    assert_eq!(last.sse, Sse { heartbeat: Duration::from_secs(15) });
+    assert_eq!(
+        last.contenders[2].settings,
+        Settings::Sse(Stream { heartbeat: Duration::from_secs(15) })
+    );
     assert_eq!(last.workload.channels, 2);
 }
 

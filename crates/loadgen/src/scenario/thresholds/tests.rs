@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use pushbench_wire::Transport;
+
 use super::*;
 use crate::scenario::Scenario;
 use crate::scenario::template::TEMPLATE;
@@ -23,8 +25,8 @@ fn only(line: &str) -> Threshold {
 fn a_threshold_is_read_whole() {
     let threshold = only(r#""websocket.latency" = ["p(99) < 25ms"]"#);
     assert_eq!(threshold.to_string(), "websocket.latency: p(99)<25ms");
-    let Threshold { transport, metric, over_trials, operator, limit, .. } = threshold;
-    assert_eq!((transport, metric), (Transport::WebSocket, Metric::LatencyP99));
+    let Threshold { contender, metric, over_trials, operator, limit, .. } = threshold;
+    assert_eq!((contender.transport(), metric), (Transport::WebSocket, Metric::LatencyP99));
     assert_eq!((over_trials, operator), (OverTrials::Median, Operator::Below));
     assert_eq!(limit, 25e6);
 }
@@ -62,9 +64,9 @@ fn what_is_counted_adds_up_and_the_rest_has_a_median() {
 }
 
 #[test]
-fn a_key_without_a_transport_spares_the_yardstick_and_a_star_does_not() {
+fn a_key_without_a_contender_spares_references_and_a_star_does_not() {
     let transports = |line: &str| -> Vec<Transport> {
-        thresholds(line).iter().map(|threshold| threshold.transport).collect()
+        thresholds(line).iter().map(|threshold| threshold.contender.transport()).collect()
     };
     let (all, last) = (Transport::ALL, Transport::ALL.len() - 1);
     assert_eq!(transports(r#""latency" = ["p(99)<25ms"]"#), all[..last]);
@@ -119,7 +121,7 @@ proptest! {
         };
         let key = format!("{}.{}", transport.name(), metric.name());
         let read = only(&format!("\"{key}\" = [\"value{spaces}{symbol}{spaces}{number}{unit}\"]"));
-        prop_assert_eq!((read.transport, read.metric), (transport, metric));
+        prop_assert_eq!((read.contender.transport(), read.metric), (transport, metric));
         prop_assert_eq!((read.operator, read.limit), (operator, f64::from(number)));
     }
 
@@ -128,14 +130,15 @@ proptest! {
         key in "\\PC{0,20}|[*a-z.]{0,12}",
         text in "\\PC{0,20}|[pmedavx()0-9.<>=! smuB-]{0,16}",
     ) {
-        if let Ok((transports, name, subject)) = parse_key(&key, Transport::ALL) {
-            prop_assert!(!transports.is_empty() && key.ends_with(name));
-            let _ = parse_expression(transports[0], name, subject, &text);
+        let contenders = ContenderId::all_transports();
+        if let Ok((limited, name, subject)) = parse_key(&key, &contenders) {
+            prop_assert!(!limited.is_empty() && key.ends_with(name));
+            let _ = parse_expression(&limited[0], name, subject, &text);
         }
         for (name, subject) in
             [("latency", Subject::Distribution("latency")), ("lost", Subject::Value(Metric::Lost))]
         {
-            if let Ok(read) = parse_expression(Transport::Sse, name, subject, &text) {
+            if let Ok(read) = parse_expression(&contenders[2], name, subject, &text) {
                 prop_assert!(read.limit.is_finite() && read.text.starts_with(name));
             }
         }

@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::time::Duration;
 
 use humantime::format_duration;
-use pushbench_wire::Transport;
 use toml::Spanned;
 
 use super::file::WorkloadFile;
@@ -31,8 +30,8 @@ pub(in crate::scenario) fn check_together(
     check_shape(file, &scenario.workload, problems);
     check_exclusions(file, problems);
     check_rates(file, scenario, problems);
-    if scenario.compare.contains(&Transport::Polling) {
-        check_window(file, scenario, problems);
+    if let Some(interval) = scenario.longest_polling_interval() {
+        check_window(file, scenario, interval, problems);
     }
 }
 
@@ -209,10 +208,10 @@ fn check_rates(file: &WorkloadFile, scenario: &Scenario, problems: &mut Problems
                 span,
                 format!(
                     "{events_per_second} events per second of {bytes} bytes each, kept for two \
-                     intervals of [polling] ({} each) and 10 s, are {log_bytes} bytes, and the server \
+                     polling intervals ({} each) and 10 s, are {log_bytes} bytes, and the server \
                      keeps at most {MAX_LOG_BYTES} of a channel: lower `events_per_second`, \
                      `payload_bytes` or the interval",
-                    format_duration(scenario.polling.interval)
+                    format_duration(scenario.longest_polling_interval().unwrap_or_default())
                 ),
             );
         }
@@ -297,8 +296,12 @@ pub(in crate::scenario) fn check_trace(workload: &Workload, rows: &Rows) -> Resu
 
 /// Costs are those within the window, divided by its deliveries, so polling must be in its steady
 /// state all along.
-fn check_window(file: &WorkloadFile, scenario: &Scenario, problems: &mut Problems<'_>) {
-    let interval = scenario.polling.interval;
+fn check_window(
+    file: &WorkloadFile,
+    scenario: &Scenario,
+    interval: Duration,
+    problems: &mut Problems<'_>,
+) {
     let Workload { duration, warm_up, .. } = scenario.workload;
     for (key, span, found, why) in [
         ("warm_up", file.warm_up.span(), warm_up, "before, not every subscriber has polled"),
@@ -313,9 +316,9 @@ fn check_window(file: &WorkloadFile, scenario: &Scenario, problems: &mut Problem
             problems.at(
                 span,
                 format!(
-                    "`{key}` must be at least the `interval` of [polling] ({}), found {}: {why}, \
+                    "`{key}` must be at least the longest `interval` of polling ({}), found {}: {why}, \
                      so the cost of a delivery would be wrong; lengthen it, shorten the interval \
-                     or leave \"polling\" out of `compare`",
+                     or leave polling out",
                     format_duration(interval),
                     format_duration(found)
                 ),

@@ -47,12 +47,12 @@ note = "calculated""#]
     published_transport_misspelt:
         ["interval = \"1s\"\n" => FIGURE]
         [r#"transport = "sse""# => r#"transport = ["sse", "websockt"]"#]
-        r#"bad.toml:15: there is no transport "websockt": did you mean "websocket"?"#
+        r#"bad.toml:15: unknown contender "websockt": did you mean "websocket"?"#
 
     published_transport_unknown:
         ["interval = \"1s\"\n" => FIGURE]
         [r#"transport = "sse""# => r#"transport = "comet""#]
-        r#"bad.toml:15: there is no transport "comet": there are `polling`, `long-polling`, `sse`, `websocket` and `tcp`"#
+        r#"bad.toml:15: unknown contender "comet"; expected `long-polling`, `polling`, `sse`, `tcp` or `websocket`"#
 
     published_transport_twice:
         ["interval = \"1s\"\n" => FIGURE]
@@ -67,7 +67,7 @@ note = "calculated""#]
     published_transport_that_is_no_text:
         ["interval = \"1s\"\n" => FIGURE]
         [r#"transport = "sse""# => "transport = 3"]
-        "bad.toml:15: `transport` must be a transport in quotes, or a list of them: there are `polling`, `long-polling`, `sse`, `websocket` and `tcp`"
+        "bad.toml:15: `transport` must be a name in quotes, or a list of them; expected `long-polling`, `polling`, `sse`, `tcp` or `websocket`"
 
     published_metric_misspelt:
         ["interval = \"1s\"\n" => FIGURE]

@@ -1,21 +1,23 @@
 //! Figures that others have published for a setup, kept to stand beside ours. Nothing is computed
 //! from them.
 
-use pushbench_wire::Transport;
+use std::ops::Range;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::{Spanned, Value};
 
+use super::ContenderId;
 use super::error::{Problems, quoted};
 use super::quantity;
 use super::shape::{listed, nearest};
 use crate::metric::Metric;
 
-/// A figure that others have published for a transport.
+/// A figure that others have published for a contender.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Published {
+pub struct Literature {
     /// Whose figure.
-    pub transport: Transport,
+    pub contender: ContenderId,
     /// What it is a figure of.
     pub metric: Metric,
     /// The figure, in the unit of the metric; at least 0.
@@ -29,10 +31,15 @@ pub struct Published {
 /// One `[[published]]` of the file.
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PublishedFile {
-    /// The transport that was measured, or a list of those that the figure holds for.
-    #[schemars(with = "TransportsSchema", example = "long-polling")]
-    transport: Spanned<Value>,
+pub(super) struct LiteratureFile {
+    /// The contender that was measured, or a list of those that the figure holds for.
+    #[schemars(with = "NamesSchema", example = &"long-polling")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contender: Option<Spanned<Value>>,
+    /// The same, for figures of a transport that is not compared here.
+    #[schemars(with = "NamesSchema", example = &"long-polling")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    transport: Option<Spanned<Value>>,
     /// The metric, by its name in `trials.csv`.
     #[schemars(with = "String", example = &"latency_p50")]
     metric: Spanned<String>,
@@ -52,16 +59,16 @@ fn nothing() -> Spanned<String> {
     Spanned::new(0..0, String::new())
 }
 
-/// What `transport` may be, for the JSON Schema. The values are read here, because serde's untagged
+/// What `contender` may be, for the JSON Schema. The values are read here, because serde's untagged
 /// enums would say no more than that no variant fits.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
-enum TransportsSchema {
+enum NamesSchema {
     /// One.
-    One(Transport),
+    One(String),
     /// Several that have the same figure.
-    Several(Vec<Transport>),
+    Several(Vec<String>),
 }
 
 /// What `value` may be, likewise.
@@ -75,14 +82,35 @@ enum ValueSchema {
     Count(f64),
 }
 
-/// Reads all figures of a file, in its order; one of several transports gives one for each. Where
+/// Reads all figures of a file, in its order; one of several contenders gives one for each. Where
 /// something is wrong, that is noted.
-pub(super) fn parse(tables: &[PublishedFile], problems: &mut Problems<'_>) -> Vec<Published> {
+pub(super) fn parse(
+    tables: &[LiteratureFile],
+    compared: &[ContenderId],
+    problems: &mut Problems<'_>,
+) -> Vec<Literature> {
     let mut figures = Vec::new();
     for table in tables {
-        let mut noted = |span: std::ops::Range<usize>, message| problems.at(span, message);
-        let transports = transports(table.transport.get_ref())
-            .map_err(|message| noted(table.transport.span(), message));
+        let mut noted = |span: Range<usize>, message| problems.at(span, message);
+        let contenders = match (&table.contender, &table.transport) {
+            (Some(names), None) => contenders("contender", names.get_ref(), compared)
+                .map_err(|message| noted(names.span(), message)),
+            (None, Some(names)) => contenders("transport", names.get_ref(), compared)
+                .map_err(|message| noted(names.span(), message)),
+            (Some(_), Some(one)) => {
+                noted(
+                    one.span(),
+                    "`transport` and `contender` say the same: remove one".to_owned(),
+                );
+                continue;
+            }
+            (None, None) => {
+                let message = "`contender` is missing in [[published]]: add, for example, \
+                               `contender = \"long-polling\"`";
+                noted(table.metric.span(), message.to_owned());
+                continue;
+            }
+        };
         let metric =
             metric(table.metric.get_ref()).map_err(|message| noted(table.metric.span(), message));
         let value = metric.and_then(|metric| {
@@ -94,9 +122,9 @@ pub(super) fn parse(tables: &[PublishedFile], problems: &mut Problems<'_>) -> Ve
             let message = "`source` must not be empty: say who published the figure, and where";
             noted(table.source.span(), message.to_owned());
         }
-        let (Ok(transports), Ok(metric), Ok(value)) = (transports, metric, value) else { continue };
-        figures.extend(transports.into_iter().map(|transport| Published {
-            transport,
+        let (Ok(contenders), Ok(metric), Ok(value)) = (contenders, metric, value) else { continue };
+        figures.extend(contenders.into_iter().map(|contender| Literature {
+            contender,
             metric,
             value,
             source: source.to_owned(),
@@ -106,39 +134,53 @@ pub(super) fn parse(tables: &[PublishedFile], problems: &mut Problems<'_>) -> Ve
     figures
 }
 
-fn transports(value: &Value) -> Result<Vec<Transport>, String> {
+fn contenders(
+    key: &str,
+    value: &Value,
+    compared: &[ContenderId],
+) -> Result<Vec<ContenderId>, String> {
     let names = match value {
         Value::Array(names) if names.is_empty() => {
-            return Err("`transport` must name at least one".to_owned());
+            return Err(format!("`{key}` must name at least one"));
         }
         Value::Array(names) => &names[..],
         one => std::slice::from_ref(one),
     };
-    let mut transports = Vec::new();
+    let mut contenders = Vec::new();
     for name in names {
-        let transport = transport(name)?;
-        if transports.contains(&transport) {
-            return Err(format!("`transport` names \"{transport}\" twice: remove one"));
+        let contender = contender(key, name, compared)?;
+        if contenders.contains(&contender) {
+            return Err(format!("`{key}` names \"{contender}\" twice: remove one"));
         }
-        transports.push(transport);
+        contenders.push(contender);
     }
-    Ok(transports)
+    Ok(contenders)
 }
 
-fn transport(value: &Value) -> Result<Transport, String> {
-    let names: Vec<_> = Transport::ALL.iter().map(|transport| transport.name()).collect();
+/// One that is compared, or else a transport: others have measured what this scenario does not.
+fn contender(key: &str, value: &Value, compared: &[ContenderId]) -> Result<ContenderId, String> {
+    let transports = ContenderId::all_transports();
+    let known = || {
+        let mut names: Vec<&str> =
+            compared.iter().chain(&transports).map(ContenderId::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    };
     let Value::String(name) = value else {
         return Err(format!(
-            "`transport` must be a transport in quotes, or a list of them: there are {}",
-            listed(&names, "and")
+            "`{key}` must be a name in quotes, or a list of them; expected {}",
+            listed(&known(), "or")
         ));
     };
-    name.parse().map_err(|_| match nearest(name, &names) {
-        Some(likely) => {
-            format!("there is no transport {}: did you mean \"{likely}\"?", quoted(name))
-        }
+    let named = |id: &&ContenderId| id.name() == name;
+    if let Some(found) = compared.iter().chain(&transports).find(named) {
+        return Ok(found.clone());
+    }
+    Err(match nearest(name, &known()) {
+        Some(likely) => format!("unknown contender {}: did you mean \"{likely}\"?", quoted(name)),
         None => {
-            format!("there is no transport {}: there are {}", quoted(name), listed(&names, "and"))
+            format!("unknown contender {}; expected {}", quoted(name), listed(&known(), "or"))
         }
     })
 }
@@ -177,6 +219,8 @@ fn value(value: &Value, metric: Metric) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
+    use pushbench_wire::Transport;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -184,7 +228,7 @@ mod tests {
     use crate::scenario::template::TEMPLATE;
 
     /// The figures of a scenario that ends with these lines.
-    fn published(lines: &str) -> Vec<Published> {
+    fn published(lines: &str) -> Vec<Literature> {
         let text = format!("{TEMPLATE}\n{lines}\n");
         Scenario::parse(&text, "").unwrap_or_else(|error| panic!("{error}")).published
     }
@@ -199,8 +243,8 @@ mod tests {
             source = \" CometD's documentation \"
             note = \"1,000 clients\"",
         );
-        let expected = Published {
-            transport: Transport::LongPolling,
+        let expected = Literature {
+            contender: Transport::LongPolling.into(),
             metric: Metric::LatencyP50,
             value: 22.3e6,
             source: "CometD's documentation".to_owned(),
@@ -210,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_several_transports_stands_for_each() {
+    fn one_of_several_contenders_stands_for_each() {
         let found = published(
             "[[published]]
             transport = [\"websocket\", \"sse\"]
@@ -223,8 +267,10 @@ mod tests {
             value = 7
             source = \"b\"",
         );
-        let found: Vec<_> =
-            found.iter().map(|of| (of.transport, of.value, of.source.as_str())).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|of| (of.contender.transport(), of.value, of.source.as_str()))
+            .collect();
         let expected = [
             (Transport::WebSocket, 2.55, "a"),
             (Transport::Sse, 2.55, "a"),
@@ -242,7 +288,7 @@ mod tests {
             for any in [Value::String(text), Value::Float(number), Value::Boolean(true)] {
                 let figure = value(&any, Metric::ALL[index]);
                 prop_assert!(figure.is_err() || figure.is_ok_and(|figure| figure.is_finite() && figure >= 0.0));
-                let _ = transports(&Value::Array(vec![any.clone(), any]));
+                let _ = contenders("contender", &Value::Array(vec![any.clone(), any]), &[]);
             }
         }
     }

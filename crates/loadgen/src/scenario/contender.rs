@@ -1,0 +1,278 @@
+//! What a scenario compares: an open set that it names itself. A contender is the key of every
+//! result; its transport is only the mechanism of its client.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushbench_wire::Transport;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a contender is compared for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// A choice: it is ranked.
+    Contender,
+    /// A yardstick that others are held against: it is shown beside them and never ranked.
+    Reference,
+}
+
+/// What makes a contender recognisable, in results too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Unique within a scenario: 1 to 64 of `a-z A-Z 0-9 . _ -`, the first a letter or digit.
+    pub name: String,
+    /// What people read.
+    pub label: String,
+    /// What it is compared for.
+    pub role: Role,
+    /// The mechanism of its client.
+    pub transport: Transport,
+}
+
+impl Identity {
+    /// That of a transport which is compared as it is.
+    #[must_use]
+    pub fn of(transport: Transport) -> Self {
+        Self::named(transport.name().to_owned(), transport)
+    }
+
+    /// What can be told from a name and a transport alone.
+    #[must_use]
+    pub fn named(name: String, transport: Transport) -> Self {
+        let label = if name == transport.name() { transport.label() } else { &name };
+        Self { label: label.to_owned(), role: default_role(transport), transport, name }
+    }
+}
+
+/// Browsers cannot use raw TCP, so it is no choice unless a scenario says so.
+pub(super) fn default_role(transport: Transport) -> Role {
+    if transport.is_reference() { Role::Reference } else { Role::Contender }
+}
+
+/// The key of everything that is measured. Cheap to clone, and equal when the names are equal.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(from = "Key", into = "Key")]
+pub struct ContenderId(Arc<Placed>);
+
+struct Placed {
+    identity: Identity,
+    position: usize,
+}
+
+/// How results refer to a contender. Files from before there were contenders have the transport only.
+#[derive(Deserialize, Serialize)]
+struct Key {
+    contender: Option<String>,
+    transport: Transport,
+}
+
+impl From<Key> for ContenderId {
+    fn from(Key { contender, transport }: Key) -> Self {
+        let name = contender.unwrap_or_else(|| transport.name().to_owned());
+        Self::new(Identity::named(name, transport), transport as usize)
+    }
+}
+
+/// A transport that is compared as it is.
+impl From<Transport> for ContenderId {
+    fn from(transport: Transport) -> Self {
+        Self::new(Identity::of(transport), transport as usize)
+    }
+}
+
+impl From<ContenderId> for Key {
+    fn from(id: ContenderId) -> Self {
+        Self { contender: Some(id.name().to_owned()), transport: id.transport() }
+    }
+}
+
+impl ContenderId {
+    fn new(identity: Identity, position: usize) -> Self {
+        Self(Arc::new(Placed { identity, position }))
+    }
+
+    /// The keys of a whole set, in its order.
+    #[must_use]
+    pub fn all(identities: impl IntoIterator<Item = Identity>) -> Vec<Self> {
+        (0..).zip(identities).map(|(position, identity)| Self::new(identity, position)).collect()
+    }
+
+    /// Every transport as it is: the set of a scenario that names none.
+    #[must_use]
+    pub fn all_transports() -> Vec<Self> {
+        Self::all(Transport::ALL.iter().copied().map(Identity::of))
+    }
+
+    /// Each of these once, in the order of their scenario: references last.
+    #[must_use]
+    pub fn distinct<'a>(ids: impl IntoIterator<Item = &'a Self>) -> Vec<Self> {
+        let mut distinct: Vec<Self> = Vec::new();
+        for id in ids {
+            if !distinct.contains(id) {
+                distinct.push(id.clone());
+            }
+        }
+        distinct.sort_by_key(Self::position);
+        distinct
+    }
+
+    /// The name in files.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.identity.name
+    }
+
+    /// What people read.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.0.identity.label
+    }
+
+    /// What it is compared for.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.0.identity.role
+    }
+
+    /// Whether others are held against it, and it is not ranked itself.
+    #[must_use]
+    pub fn is_reference(&self) -> bool {
+        self.role() == Role::Reference
+    }
+
+    /// The mechanism of its client.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.0.identity.transport
+    }
+
+    /// Its place among the contenders of its scenario, from 0.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.0.position
+    }
+
+    /// All that makes it recognisable.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+}
+
+impl PartialEq for ContenderId {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for ContenderId {}
+
+/// Tests compare transports as they are.
+#[cfg(test)]
+impl PartialEq<Transport> for ContenderId {
+    fn eq(&self, other: &Transport) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Hash for ContenderId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl fmt::Display for ContenderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Debug for ContenderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.name(), self.position())
+    }
+}
+
+/// What is compared, and how it is used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contender {
+    /// The key of its results.
+    pub id: ContenderId,
+    /// How its client and its server work.
+    pub settings: Settings,
+}
+
+/// The settings of one transport.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Settings {
+    /// Of [`Transport::Polling`].
+    Polling(Polling),
+    /// Of [`Transport::LongPolling`].
+    LongPolling(LongPolling),
+    /// Of [`Transport::Sse`].
+    Sse(Stream),
+    /// Of [`Transport::WebSocket`].
+    WebSocket(Stream),
+    /// Of [`Transport::Tcp`].
+    Tcp(Stream),
+}
+
+impl Settings {
+    /// Whether requests share a connection. A stream is one.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        match self {
+            Self::Polling(polling) => polling.connection,
+            Self::LongPolling(long_polling) => long_polling.connection,
+            Self::Sse(_) | Self::WebSocket(_) | Self::Tcp(_) => Connection::KeepAlive,
+        }
+    }
+
+    /// From one request to the next; none of a client that is told.
+    #[must_use]
+    pub fn polling_interval(&self) -> Option<Duration> {
+        match self {
+            Self::Polling(polling) => Some(polling.interval),
+            Self::LongPolling(_) | Self::Sse(_) | Self::WebSocket(_) | Self::Tcp(_) => None,
+        }
+    }
+}
+
+/// How polling asks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Polling {
+    /// From one request to the next.
+    pub interval: Duration,
+    /// What carries the requests.
+    pub connection: Connection,
+}
+
+/// How long polling asks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LongPolling {
+    /// The longest that the server holds a request.
+    pub timeout: Duration,
+    /// What carries the requests.
+    pub connection: Connection,
+}
+
+/// How a stream is kept alive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stream {
+    /// From one comment, ping or empty frame of the server to the next.
+    pub heartbeat: Duration,
+}
+
+/// Whether requests share a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connection {
+    /// One connection carries all requests of a subscriber.
+    KeepAlive,
+    /// Every request opens a connection of its own.
+    New,
+}

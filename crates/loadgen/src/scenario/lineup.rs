@@ -1,0 +1,213 @@
+//! Which contenders a file names, and the settings of each: what a `[[contender]]` leaves out is as
+//! in its transport's own table, and what that leaves out has a default.
+
+use std::time::Duration;
+
+use pushbench_wire::Transport;
+use toml::Spanned;
+
+use super::contender::default_role;
+use super::error::quoted;
+use super::file::{ContenderFile, LongPollingFile, PollingFile, ScenarioFile, StreamFile};
+use super::values::Values;
+use super::{
+    Connection, Contender, ContenderId, Identity, LongPolling, Polling, Role, Settings, Stream,
+};
+
+/// More than a table or a chart can hold apart.
+const MAX_CONTENDERS: usize = 32;
+
+/// The longest label, in characters: it heads a row.
+const MAX_LABEL: usize = 40;
+
+/// The settings of each transport as its table has them.
+struct Tables {
+    polling: Polling,
+    long_polling: LongPolling,
+    sse: Stream,
+    websocket: Stream,
+    tcp: Stream,
+}
+
+impl Tables {
+    fn read(file: &ScenarioFile, values: &mut Values<'_, '_>) -> Self {
+        let polling =
+            Polling { interval: Duration::from_secs(1), connection: Connection::KeepAlive };
+        let long_polling =
+            LongPolling { timeout: Duration::from_secs(30), connection: Connection::KeepAlive };
+        let stream = Stream { heartbeat: Duration::from_secs(15) };
+        Self {
+            polling: values.polling(&file.polling, &polling),
+            long_polling: values.long_polling(&file.long_polling, &long_polling),
+            sse: values.stream(&file.sse, &stream),
+            websocket: values.stream(&file.websocket, &stream),
+            tcp: values.stream(&file.tcp, &stream),
+        }
+    }
+
+    fn settings(&self, transport: Transport) -> Settings {
+        match transport {
+            Transport::Polling => Settings::Polling(self.polling.clone()),
+            Transport::LongPolling => Settings::LongPolling(self.long_polling.clone()),
+            Transport::Sse => Settings::Sse(self.sse.clone()),
+            Transport::WebSocket => Settings::WebSocket(self.websocket.clone()),
+            Transport::Tcp => Settings::Tcp(self.tcp.clone()),
+        }
+    }
+}
+
+/// The contenders of a file, references last. Where something is wrong, that is noted.
+pub(super) fn contenders(file: &ScenarioFile, values: &mut Values<'_, '_>) -> Vec<Contender> {
+    let tables = Tables::read(file, values);
+    let mut lineup: Vec<(Identity, Settings)> = values
+        .compared(file)
+        .into_iter()
+        .map(|transport| (Identity::of(transport), tables.settings(transport)))
+        .collect();
+    for own in &file.contender {
+        let identity = values.identity(own);
+        if lineup.iter().any(|(other, _)| other.name == identity.name) {
+            let message = format!(
+                "two contenders are called `{}`: rename one, or leave it out of `compare`",
+                identity.name
+            );
+            values.problems.at(own.name.span(), message);
+        }
+        lineup.push((identity, values.settings(own, &tables)));
+    }
+    if lineup.len() > MAX_CONTENDERS {
+        let message = format!(
+            "{} contenders are compared, and the most is {MAX_CONTENDERS}: leave some out",
+            lineup.len()
+        );
+        match file.contender.last() {
+            Some(last) => values.problems.at(last.name.span(), message),
+            None => values.problems.in_file(message),
+        }
+    }
+    lineup.sort_by_key(|(identity, _)| identity.role == Role::Reference);
+    let (identities, settings): (Vec<_>, Vec<_>) = lineup.into_iter().unzip();
+    let ids = ContenderId::all(identities);
+    ids.into_iter().zip(settings).map(|(id, settings)| Contender { id, settings }).collect()
+}
+
+impl Values<'_, '_> {
+    /// The transports that are compared as they are.
+    fn compared(&mut self, file: &ScenarioFile) -> Vec<Transport> {
+        let Some(compare) = &file.compare else {
+            return if file.contender.is_empty() { Transport::ALL.to_vec() } else { Vec::new() };
+        };
+        if compare.get_ref().is_empty() && file.contender.is_empty() {
+            self.problems.at(
+                compare.span(),
+                "`compare` must name at least one transport; leave it out to compare all"
+                    .to_owned(),
+            );
+        }
+        let mut transports = Vec::new();
+        for transport in compare.get_ref() {
+            if transports.contains(transport.get_ref()) {
+                self.problems.at(
+                    transport.span(),
+                    format!("`compare` names \"{}\" twice: remove one", transport.get_ref()),
+                );
+            }
+            transports.push(*transport.get_ref());
+        }
+        transports.sort_unstable();
+        transports
+    }
+
+    fn identity(&mut self, file: &ContenderFile) -> Identity {
+        let name = self.name(&file.name, "thresholds and results know the contender by it");
+        let transport = *file.transport.get_ref();
+        let label = match &file.label {
+            None => name.clone(),
+            Some(label) => self.label(label),
+        };
+        Identity {
+            role: file.role.unwrap_or_else(|| default_role(transport)),
+            name,
+            label,
+            transport,
+        }
+    }
+
+    fn label(&mut self, label: &Spanned<String>) -> String {
+        let text = label.get_ref().trim();
+        let is_line = !text.is_empty() && !text.chars().any(char::is_control);
+        if !is_line || text.chars().count() > MAX_LABEL {
+            self.problems.at(
+                label.span(),
+                format!(
+                    "`label` must be one line of 1 to {MAX_LABEL} characters, found {}",
+                    quoted(label.get_ref())
+                ),
+            );
+        }
+        text.to_owned()
+    }
+
+    fn settings(&mut self, file: &ContenderFile, tables: &Tables) -> Settings {
+        let transport = *file.transport.get_ref();
+        let tables_of_others = [
+            (Transport::Polling, file.polling.as_ref().map(Spanned::span)),
+            (Transport::LongPolling, file.long_polling.as_ref().map(Spanned::span)),
+            (Transport::Sse, file.sse.as_ref().map(Spanned::span)),
+            (Transport::WebSocket, file.websocket.as_ref().map(Spanned::span)),
+            (Transport::Tcp, file.tcp.as_ref().map(Spanned::span)),
+        ];
+        for (other, span) in tables_of_others.into_iter().filter(|(other, _)| *other != transport) {
+            if let Some(span) = span {
+                let message = format!(
+                    "`{other}` has no effect on the contender `{}`, whose transport is \
+                     \"{transport}\": remove it",
+                    file.name.get_ref().escape_debug()
+                );
+                self.problems.at(span, message);
+            }
+        }
+        let base = tables.settings(transport);
+        match (base, file) {
+            (Settings::Polling(base), ContenderFile { polling: Some(own), .. }) => {
+                Settings::Polling(self.polling(own.get_ref(), &base))
+            }
+            (Settings::LongPolling(base), ContenderFile { long_polling: Some(own), .. }) => {
+                Settings::LongPolling(self.long_polling(own.get_ref(), &base))
+            }
+            (Settings::Sse(base), ContenderFile { sse: Some(own), .. }) => {
+                Settings::Sse(self.stream(own.get_ref(), &base))
+            }
+            (Settings::WebSocket(base), ContenderFile { websocket: Some(own), .. }) => {
+                Settings::WebSocket(self.stream(own.get_ref(), &base))
+            }
+            (Settings::Tcp(base), ContenderFile { tcp: Some(own), .. }) => {
+                Settings::Tcp(self.stream(own.get_ref(), &base))
+            }
+            (base, _) => base,
+        }
+    }
+
+    fn polling(&mut self, file: &PollingFile, base: &Polling) -> Polling {
+        Polling {
+            interval: file.interval.as_ref().map_or(base.interval, |text| self.interval(text)),
+            connection: file.connection.unwrap_or(base.connection),
+        }
+    }
+
+    fn long_polling(&mut self, file: &LongPollingFile, base: &LongPolling) -> LongPolling {
+        let allowed = Duration::from_millis(100)..=Duration::from_secs(600);
+        LongPolling {
+            timeout: file
+                .timeout
+                .as_ref()
+                .map_or(base.timeout, |text| self.duration("timeout", text, allowed)),
+            connection: file.connection.unwrap_or(base.connection),
+        }
+    }
+
+    fn stream(&mut self, file: &StreamFile, base: &Stream) -> Stream {
+        let heartbeat = file.heartbeat.as_ref();
+        Stream { heartbeat: heartbeat.map_or(base.heartbeat, |text| self.heartbeat(text)) }
+    }
+}
