@@ -8,7 +8,7 @@ use super::{html, markdown, quantity};
 use crate::analysis::Analysis;
 
 /// The heading.
-pub(super) const TITLE: &str = "Literature and measured";
+pub(super) const TITLE: &str = "Published and measured";
 
 /// How to read it.
 pub(super) const NOTE: &str = "The published figures are those of other machines and other servers, so it is \
