@@ -122,7 +122,7 @@ impl Costs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::TcpTotals;
+    use crate::client::TcpTotals;
 
     /// What the warning says when the sockets saw `stream_bytes` and TCP ten million.
     fn warning(stream_bytes: u64) -> Option<Warning> {

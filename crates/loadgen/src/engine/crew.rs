@@ -16,7 +16,7 @@ use tokio::task::LocalSet;
 use super::ledger::{Ledger, Roll};
 use super::outbox::{Outbox, Post};
 use super::recorder::{Recorder, Window};
-use crate::transport::{
+use crate::client::{
     ClientError, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Tcp, TcpTotals,
     Totals, Upstream as _, WebSocket, Wire, receive_for_ever,
 };

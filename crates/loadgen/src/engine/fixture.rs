@@ -12,7 +12,7 @@ use super::recorder::{Recorder, Window};
 use super::snapshot::Snapshot;
 use crate::results::latency_log;
 use crate::scenario::schedule::Voice;
-use crate::transport::Totals;
+use crate::client::Totals;
 
 pub(super) const SUBSCRIBERS: u32 = 10;
 

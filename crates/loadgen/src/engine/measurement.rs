@@ -227,7 +227,7 @@ mod tests {
     use super::*;
     use crate::engine::fixture::{flawless, window};
     use crate::results::latency_log;
-    use crate::transport::Totals;
+    use crate::client::Totals;
 
     /// Three seconds in which the ten subscribers sent fifty requests.
     fn idle() -> Option<(Snapshot, Snapshot)> {

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc;
 
 use crate::scenario::Content;
-use crate::transport::{Payload, Supply};
+use crate::client::{Payload, Supply};
 
 /// An event that a subscriber is to send now.
 #[derive(Clone, Copy, Debug)]

@@ -24,7 +24,7 @@ use super::pacer;
 use crate::results::latency_log;
 use crate::scenario::schedule::{Due, Source};
 use crate::scenario::{Content, hex};
-use crate::transport::TcpTotals;
+use crate::client::TcpTotals;
 
 /// How long the server may take to accept bytes or to answer: far beyond any latency worth a
 /// measurement.

@@ -8,7 +8,7 @@ use super::crew::{Crew, THREAD_NAME};
 use super::probe::{CpuClock, CpuTicks, MachineTime, Memory, Threads, socket_memory_bytes};
 use super::publisher::Publisher;
 use super::server_process::ServerHandle;
-use crate::transport::{TcpTotals, Totals};
+use crate::client::{TcpTotals, Totals};
 
 /// One moment.
 #[derive(Clone, Debug)]

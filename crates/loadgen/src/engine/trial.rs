@@ -24,8 +24,8 @@ use crate::results::{Warning, latency_log};
 use crate::scenario::schedule::{
     Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
+use crate::client::{Subscription, Totals};
 use crate::scenario::{Connection, Contender, Scenario, Settings, Workload};
-use crate::transport::{Subscription, Totals};
 
 /// From the last connection to the first event: the server finishes what connecting began.
 const LEAD: Duration = Duration::from_millis(200);

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use crate::scenario::Connection;
     use crate::scenario::schedule::first_long_poll_timeouts;
-    use crate::transport::{Tally, Totals};
+    use crate::client::{Tally, Totals};
 
     struct Nothing;
 
