@@ -11,7 +11,8 @@ use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Tcp, Totals, WebSocket, Wire,
+    ConnectionMeter, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Tcp, Totals,
+    WebSocket,
 };
 use crate::scenario::Connection;
 
@@ -124,17 +125,17 @@ async fn delivers<S: Subscriber>(address: SocketAddr, connection: Connection) {
     };
 
     let tally = Arc::new(Tally::default());
-    let wire = Wire::new(Arc::clone(&tally));
+    let meter = ConnectionMeter::new(Arc::clone(&tally));
     let subscription = subscription(address, connection);
     let mut inbox = Inbox::default();
     publish_range(0..1).await;
-    let mut subscriber = S::connect(&subscription, &wire, 0).await.unwrap();
+    let mut subscriber = S::connect(&subscription, &meter, 0).await.unwrap();
     receive(&mut subscriber, &mut inbox, 1).await;
     publish_range(1..4).await;
     receive(&mut subscriber, &mut inbox, 4).await;
     drop(subscriber);
     publish_range(4..5).await;
-    let mut subscriber = S::connect(&subscription, &wire, 4).await.unwrap();
+    let mut subscriber = S::connect(&subscription, &meter, 4).await.unwrap();
     publish_range(5..6).await;
     receive(&mut subscriber, &mut inbox, 6).await;
     assert_eq!(inbox.0, expected);

@@ -13,7 +13,7 @@ use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use pushbench_wire::endpoint::LAST_EVENT_ID;
 
-use super::socket::{Socket, Wire};
+use super::socket::{ConnectionMeter, Socket};
 use super::{ClientError, READ_BUFFER_BYTES, Subscription};
 
 /// The longest part of an unexpected answer that is quoted in the error.
@@ -27,7 +27,7 @@ impl<B: Body<Data = Bytes, Error = Infallible> + 'static> RequestBody for B {}
 /// One kept connection, on which requests go one after the other.
 pub(super) struct HttpConnection<B = Empty<Bytes>> {
     sender: SendRequest<B>,
-    wire: Rc<Wire>,
+    meter: Rc<ConnectionMeter>,
 }
 
 /// A request that is sent again and again, with another position each time.
@@ -67,12 +67,12 @@ pub(super) fn host(address: SocketAddr) -> Result<HeaderValue, ClientError> {
 impl<B: RequestBody> HttpConnection<B> {
     pub(super) async fn open(
         subscription: &Subscription,
-        wire: &Rc<Wire>,
+        meter: &Rc<ConnectionMeter>,
     ) -> Result<Self, ClientError> {
-        let (sender, connection) = handshake(subscription, wire).await?;
+        let (sender, connection) = handshake(subscription, meter).await?;
         // Ends by itself when the sender is dropped or the socket closes; the sender reports why.
         tokio::task::spawn_local(connection);
-        Ok(Self { sender, wire: Rc::clone(wire) })
+        Ok(Self { sender, meter: Rc::clone(meter) })
     }
 
     /// Sends one request and waits for the head of its answer.
@@ -81,7 +81,7 @@ impl<B: RequestBody> HttpConnection<B> {
         request: Request<B>,
     ) -> Result<Response<Incoming>, ClientError> {
         self.sender.ready().await?;
-        self.wire.tally().requests.add(1);
+        self.meter.tally().requests.add(1);
         Ok(self.sender.send_request(request).await?)
     }
 }
@@ -99,9 +99,9 @@ impl HttpConnection {
 
 async fn handshake<B: RequestBody>(
     subscription: &Subscription,
-    wire: &Rc<Wire>,
+    meter: &Rc<ConnectionMeter>,
 ) -> Result<(SendRequest<B>, Connection<TokioIo<Socket>, B>), ClientError> {
-    let socket = Socket::open(subscription.address, wire).await?;
+    let socket = Socket::open(subscription.address, meter).await?;
     let mut http = http1::Builder::new();
     http.read_buf_exact_size(Some(READ_BUFFER_BYTES));
     Ok(http.handshake(TokioIo::new(socket)).await?)
@@ -111,7 +111,7 @@ async fn handshake<B: RequestBody>(
 /// read from it behind the head of the answer; nothing of HTTP is left then.
 pub(super) async fn upgrade(
     subscription: &Subscription,
-    wire: &Rc<Wire>,
+    meter: &Rc<ConnectionMeter>,
     path: &str,
     protocol: &'static str,
     after: u64,
@@ -119,8 +119,8 @@ pub(super) async fn upgrade(
     let mut request = HttpRequest::new(subscription, path, "*/*")?.after(after)?;
     request.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     request.headers_mut().insert(UPGRADE, HeaderValue::from_static(protocol));
-    let (mut sender, connection) = handshake(subscription, wire).await?;
-    wire.tally().requests.add(1);
+    let (mut sender, connection) = handshake(subscription, meter).await?;
+    meter.tally().requests.add(1);
     // It owns the sender, whose end is that of a connection that is not handed over.
     let ask = async move {
         let response = sender.send_request(request).await?;

@@ -7,7 +7,7 @@ use pushbench_wire::endpoint::{Resource, TIMEOUT_MS};
 
 use super::post::Poster;
 use super::pull::Pull;
-use super::socket::Wire;
+use super::socket::ConnectionMeter;
 use super::{ClientError, Sink, Subscriber, Subscription};
 
 /// Always has a request waiting, but for the gap between an answer and the next request.
@@ -22,14 +22,14 @@ impl Subscriber for LongPolling {
 
     async fn connect(
         subscription: &Subscription,
-        wire: &Rc<Wire>,
+        meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
         let path = subscription.path(Resource::LongPoll);
         let held_for = |timeout: Duration| format!("{path}?{TIMEOUT_MS}={}", timeout.as_millis());
         let first = held_for(subscription.first_long_poll_timeout);
         let later = Some(held_for(subscription.long_poll_timeout));
-        Ok(Self { pull: Pull::connect(subscription, &first, wire, after).await?, later })
+        Ok(Self { pull: Pull::connect(subscription, &first, meter, after).await?, later })
     }
 
     async fn receive(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
@@ -50,9 +50,9 @@ mod tests {
     use tokio::time::{Instant, sleep};
 
     use super::*;
+    use crate::client::{Tally, Totals};
     use crate::scenario::Connection;
     use crate::scenario::schedule::first_long_poll_timeouts;
-    use crate::client::{Tally, Totals};
 
     struct Nothing;
 
@@ -84,9 +84,9 @@ mod tests {
                 first_long_poll_timeout: first,
                 connection: Connection::KeepAlive,
             };
-            let wire = Wire::new(Arc::clone(&tally));
+            let meter = ConnectionMeter::new(Arc::clone(&tally));
             subscribers.spawn_local(async move {
-                let mut subscriber = LongPolling::connect(&subscription, &wire, 0).await?;
+                let mut subscriber = LongPolling::connect(&subscription, &meter, 0).await?;
                 loop {
                     subscriber.receive(&mut Nothing).await?;
                 }

@@ -31,12 +31,12 @@ use crate::scenario::Connection;
 
 pub(crate) use long_polling::LongPolling;
 pub(crate) use polling::Polling;
-pub(crate) use socket::Wire;
+pub(crate) use socket::ConnectionMeter;
 pub(crate) use sse::Sse;
 pub(crate) use tally::{Tally, Totals};
 pub(crate) use tcp::Tcp;
 pub(crate) use tcp_info::TcpTotals;
-pub(crate) use upstream::{Payload, Supply, Upstream, receive_for_ever};
+pub(crate) use upstream::{Payload, Upstream, UpstreamEvents, receive_for_ever};
 pub(crate) use websocket::WebSocket;
 
 /// The largest event, in bytes as framed, that a client accepts. All clients have the same limit.
@@ -81,7 +81,7 @@ pub(crate) trait Subscriber: Sized {
     /// Connects, to receive the events behind `after`.
     async fn connect(
         subscription: &Subscription,
-        wire: &Rc<Wire>,
+        meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError>;
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::post::Poster;
 use super::pull::Pull;
-use super::socket::Wire;
+use super::socket::ConnectionMeter;
 use super::{ClientError, Sink, Subscriber, Subscription};
 
 /// Asks at `phase`, `phase + interval`, …: the interval counts from request to request, and a slot
@@ -24,11 +24,11 @@ impl Subscriber for Polling {
 
     async fn connect(
         subscription: &Subscription,
-        wire: &Rc<Wire>,
+        meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
         let pull =
-            Pull::connect(subscription, &subscription.path(Resource::Poll), wire, after).await?;
+            Pull::connect(subscription, &subscription.path(Resource::Poll), meter, after).await?;
         let interval = subscription.poll_interval;
         let first = subscription.poll_epoch + subscription.poll_phase;
         Ok(Self { pull, next: next_slot(first, interval), interval })

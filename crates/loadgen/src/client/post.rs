@@ -10,7 +10,7 @@ use hyper::{Request, StatusCode, Uri};
 use pushbench_wire::endpoint::{BINARY_TYPE, Resource};
 
 use super::http::{HttpConnection, host, unexpected};
-use super::socket::Wire;
+use super::socket::ConnectionMeter;
 use super::{ClientError, Subscription};
 
 /// Publishes to one channel over one kept connection. It does not connect again when that breaks.
@@ -24,17 +24,17 @@ pub(crate) struct Poster {
 }
 
 impl Poster {
-    /// Connects. `wire` must be its own: that of the subscriber tells when that one has read.
+    /// Connects. `meter` must be its own: that of the subscriber tells when that one has read.
     ///
     /// # Errors
     /// When there is no connection.
     pub(super) async fn connect(
         subscription: &Subscription,
-        wire: &Rc<Wire>,
+        meter: &Rc<ConnectionMeter>,
     ) -> Result<Self, ClientError> {
         let path = subscription.path(Resource::Events);
         Ok(Self {
-            connection: HttpConnection::open(subscription, wire).await?,
+            connection: HttpConnection::open(subscription, meter).await?,
             uri: path.parse().map_err(hyper::http::Error::from)?,
             host: host(subscription.address)?,
         })

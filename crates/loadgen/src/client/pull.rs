@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use hyper::body::{Body as _, Incoming};
 
 use super::http::{HttpConnection, HttpRequest, unexpected};
-use super::socket::Wire;
+use super::socket::ConnectionMeter;
 use super::{ClientError, MAX_EVENT_BYTES, Sink, Subscription, deliver_poll};
 use crate::scenario::Connection;
 
@@ -20,7 +20,7 @@ const ACCEPTED: &str = "application/json";
 /// A client that asks for what is new.
 pub(super) struct Pull {
     subscription: Subscription,
-    wire: Rc<Wire>,
+    meter: Rc<ConnectionMeter>,
     request: HttpRequest,
     /// The connection that the next request may use.
     kept: Option<HttpConnection>,
@@ -33,16 +33,16 @@ impl Pull {
     pub(super) async fn connect(
         subscription: &Subscription,
         path: &str,
-        wire: &Rc<Wire>,
+        meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
         let kept = match subscription.connection {
-            Connection::KeepAlive => Some(HttpConnection::open(subscription, wire).await?),
+            Connection::KeepAlive => Some(HttpConnection::open(subscription, meter).await?),
             Connection::New => None,
         };
         Ok(Self {
             subscription: subscription.clone(),
-            wire: Rc::clone(wire),
+            meter: Rc::clone(meter),
             request: HttpRequest::new(subscription, path, ACCEPTED)?,
             kept,
             last_event_id: after,
@@ -60,7 +60,7 @@ impl Pull {
     pub(super) async fn ask(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
         let mut connection = match self.kept.take() {
             Some(kept) => kept,
-            None => HttpConnection::open(&self.subscription, &self.wire).await?,
+            None => HttpConnection::open(&self.subscription, &self.meter).await?,
         };
         let response = connection.get(&self.request, self.last_event_id).await?;
         match response.status() {
@@ -79,7 +79,7 @@ impl Pull {
         while let Some(frame) = body.frame().await {
             let Ok(piece) = frame?.into_data() else { continue };
             if self.body.is_empty() && body.is_end_stream() {
-                self.last_event_id = deliver_poll(&piece, self.wire.last_read_ns(), sink)?;
+                self.last_event_id = deliver_poll(&piece, self.meter.last_read_ns(), sink)?;
                 return Ok(());
             }
             if self.body.len() + piece.len() > MAX_BODY_BYTES {
@@ -87,7 +87,7 @@ impl Pull {
             }
             self.body.extend_from_slice(&piece);
         }
-        self.last_event_id = deliver_poll(&self.body, self.wire.last_read_ns(), sink)?;
+        self.last_event_id = deliver_poll(&self.body, self.meter.last_read_ns(), sink)?;
         Ok(())
     }
 }

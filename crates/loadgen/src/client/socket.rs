@@ -19,14 +19,14 @@ use super::{ClientError, Tally, TcpTotals};
 /// What the sockets of one subscriber share: its worker's counters, the time of its last read, and
 /// what TCP did for those that have closed.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct ConnectionMeter {
     tally: Arc<Tally>,
     last_read_ns: Cell<u64>,
     open: RefCell<Vec<RawFd>>,
     closed: Cell<Option<TcpTotals>>,
 }
 
-impl Wire {
+impl ConnectionMeter {
     pub(crate) fn new(tally: Arc<Tally>) -> Rc<Self> {
         Rc::new(Self {
             tally,
@@ -60,25 +60,28 @@ impl Wire {
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
-    wire: Rc<Wire>,
+    meter: Rc<ConnectionMeter>,
 }
 
 impl Socket {
-    pub(super) async fn open(address: SocketAddr, wire: &Rc<Wire>) -> Result<Self, ClientError> {
+    pub(super) async fn open(
+        address: SocketAddr,
+        meter: &Rc<ConnectionMeter>,
+    ) -> Result<Self, ClientError> {
         let connect = async {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             Ok(stream)
         };
         let stream = connect.await.map_err(|source| ClientError::Connect { address, source })?;
-        wire.tally.connections.add(1);
-        wire.open.borrow_mut().push(stream.as_raw_fd());
-        Ok(Self { stream, wire: Rc::clone(wire) })
+        meter.tally.connections.add(1);
+        meter.open.borrow_mut().push(stream.as_raw_fd());
+        Ok(Self { stream, meter: Rc::clone(meter) })
     }
 
     fn written(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = outcome {
-            self.wire.tally.bytes_out.add(bytes as u64);
+            self.meter.tally.bytes_out.add(bytes as u64);
         }
         outcome
     }
@@ -88,9 +91,9 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         let socket = self.stream.as_raw_fd();
-        self.wire.open.borrow_mut().retain(|&open| open != socket);
-        let closed = self.wire.closed.get().zip(TcpTotals::read_last(socket));
-        self.wire.closed.set(closed.map(|(before, last)| before.plus(last)));
+        self.meter.open.borrow_mut().retain(|&open| open != socket);
+        let closed = self.meter.closed.get().zip(TcpTotals::read_last(socket));
+        self.meter.closed.set(closed.map(|(before, last)| before.plus(last)));
     }
 }
 
@@ -102,8 +105,8 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        self.wire.last_read_ns.set(clock::now_ns());
-        self.wire.tally.bytes_in.add((buffer.filled().len() - before) as u64);
+        self.meter.last_read_ns.set(clock::now_ns());
+        self.meter.tally.bytes_in.add((buffer.filled().len() - before) as u64);
         Poll::Ready(Ok(()))
     }
 }
@@ -149,29 +152,29 @@ mod tests {
     #[tokio::test]
     async fn every_socket_has_nagle_off() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let wire = Wire::new(Arc::default());
-        let socket = Socket::open(listener.local_addr().unwrap(), &wire).await.unwrap();
+        let meter = ConnectionMeter::new(Arc::default());
+        let socket = Socket::open(listener.local_addr().unwrap(), &meter).await.unwrap();
         assert!(socket.stream.nodelay().unwrap());
     }
 
     #[tokio::test]
     async fn tcp_is_counted_of_open_and_of_closed_sockets() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let wire = Wire::new(Arc::default());
-        assert_eq!(wire.tcp(), Some(TcpTotals::default()));
+        let meter = ConnectionMeter::new(Arc::default());
+        assert_eq!(meter.tcp(), Some(TcpTotals::default()));
         for connections in 1..=3 {
-            let mut socket = Socket::open(listener.local_addr().unwrap(), &wire).await.unwrap();
+            let mut socket = Socket::open(listener.local_addr().unwrap(), &meter).await.unwrap();
             let (mut server, _) = listener.accept().await.unwrap();
             socket.write_all(b"question").await.unwrap();
             server.write_all(b"answer").await.unwrap();
             socket.read_exact(&mut [0; 6]).await.unwrap();
-            let open = wire.tcp().unwrap();
+            let open = meter.tcp().unwrap();
             assert_eq!((open.bytes_out, open.bytes_in), (8 * connections, 6 * connections));
             drop(socket);
-            let closed = wire.tcp().unwrap();
+            let closed = meter.tcp().unwrap();
             assert_eq!(closed.bytes(), open.bytes());
             assert_eq!(closed.segments(), open.segments() + 3, "FIN, FIN with ACK, ACK");
         }
-        assert!(wire.open.borrow().is_empty());
+        assert!(meter.open.borrow().is_empty());
     }
 }

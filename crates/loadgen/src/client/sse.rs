@@ -10,14 +10,14 @@ use pushbench_wire::sse::Decoder;
 
 use super::http::{HttpConnection, HttpRequest, unexpected};
 use super::post::Poster;
-use super::socket::Wire;
+use super::socket::ConnectionMeter;
 use super::{ClientError, MAX_EVENT_BYTES, Sink, Subscriber, Subscription};
 
 /// Reads an event stream.
 pub(crate) struct Sse {
     body: Incoming,
     decoder: Decoder,
-    wire: Rc<Wire>,
+    meter: Rc<ConnectionMeter>,
     /// Dropping it would end the connection.
     _connection: HttpConnection,
 }
@@ -27,10 +27,10 @@ impl Subscriber for Sse {
 
     async fn connect(
         subscription: &Subscription,
-        wire: &Rc<Wire>,
+        meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
-        let mut connection = HttpConnection::open(subscription, wire).await?;
+        let mut connection = HttpConnection::open(subscription, meter).await?;
         let path = subscription.path(Resource::Sse);
         let request = HttpRequest::new(subscription, &path, "text/event-stream")?;
         let response = connection.get(&request, after).await?;
@@ -40,7 +40,7 @@ impl Subscriber for Sse {
         Ok(Self {
             body: response.into_body(),
             decoder: Decoder::new(MAX_EVENT_BYTES),
-            wire: Rc::clone(wire),
+            meter: Rc::clone(meter),
             _connection: connection,
         })
     }
@@ -48,7 +48,7 @@ impl Subscriber for Sse {
     async fn receive(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
         let frame = self.body.frame().await.ok_or(ClientError::Ended)??;
         if let Ok(piece) = frame.into_data() {
-            let at_ns = self.wire.last_read_ns();
+            let at_ns = self.meter.last_read_ns();
             self.decoder.feed(&piece, |event| sink.on_event(at_ns, event))?;
         }
         Ok(())

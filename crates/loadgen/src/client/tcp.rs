@@ -8,8 +8,8 @@ use pushbench_wire::frame::{self, Decoder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::http::upgrade;
-use super::socket::{Socket, Wire};
-use super::upstream::{InBand, Speaks};
+use super::socket::{ConnectionMeter, Socket};
+use super::upstream::{InBand, SendInBand};
 use super::{ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription};
 
 /// Reads and writes frames on a socket that HTTP has handed over.
@@ -21,7 +21,7 @@ pub(crate) struct Tcp {
     decoder: Decoder,
     /// The frame that is written, so that it takes one write.
     outgoing: Vec<u8>,
-    wire: Rc<Wire>,
+    meter: Rc<ConnectionMeter>,
 }
 
 impl Subscriber for Tcp {
@@ -29,18 +29,18 @@ impl Subscriber for Tcp {
 
     async fn connect(
         subscription: &Subscription,
-        wire: &Rc<Wire>,
+        meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
         let path = subscription.path(Resource::Tcp);
-        let (socket, read_ahead) = upgrade(subscription, wire, &path, TCP_UPGRADE, after).await?;
+        let (socket, read_ahead) = upgrade(subscription, meter, &path, TCP_UPGRADE, after).await?;
         Ok(Self {
             socket,
             buffer: vec![0; READ_BUFFER_BYTES].into(),
             read_ahead,
             decoder: Decoder::new(MAX_EVENT_BYTES),
             outgoing: Vec::new(),
-            wire: Rc::clone(wire),
+            meter: Rc::clone(meter),
         })
     }
 
@@ -55,13 +55,13 @@ impl Subscriber for Tcp {
             }
             piece = &self.buffer[..read];
         }
-        let at_ns = self.wire.last_read_ns();
+        let at_ns = self.meter.last_read_ns();
         self.decoder.feed(piece, |event| sink.on_event(at_ns, event))?;
         Ok(())
     }
 }
 
-impl Speaks for Tcp {
+impl SendInBand for Tcp {
     async fn send(&mut self, payload: &[u8], binary: bool) -> Result<(), ClientError> {
         self.outgoing.clear();
         frame::encode_published(payload, binary, &mut self.outgoing);

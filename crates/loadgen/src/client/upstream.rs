@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use super::post::Poster;
-use super::{ClientError, Sink, Subscriber, Subscription, Wire};
+use super::{ClientError, ConnectionMeter, Sink, Subscriber, Subscription};
 
 /// The payload of an event that is sent.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct Payload<'a> {
 }
 
 /// Gives what a subscriber sends, when it is due.
-pub(crate) trait Supply {
+pub(crate) trait UpstreamEvents {
     /// Waits until the next event is due, and for ever when there is none. Then the event counts as
     /// sent: it is not asked for again, even if the connection breaks.
     ///
@@ -29,7 +29,7 @@ pub(crate) trait Supply {
 /// A subscriber that sends over the connection that it receives on. Its
 /// [`receive`](Subscriber::receive) is cancel-safe: a call that is dropped before it completes loses
 /// nothing of what has arrived, and the next one goes on from there.
-pub(crate) trait Speaks: Subscriber {
+pub(crate) trait SendInBand: Subscriber {
     /// Publishes `payload` to the channel. Text must be UTF-8. When this completes the socket has
     /// the event, not yet the server; nobody answers it.
     ///
@@ -42,14 +42,17 @@ pub(crate) trait Speaks: Subscriber {
 
 /// How the events of a subscriber `S` get to its channel: [`InBand`], or a [`Poster`].
 pub(crate) trait Upstream<S>: Sized {
-    /// Opens what it takes beside the connection of the subscriber. `wire` must not be that of the
+    /// Opens what it takes beside the connection of the subscriber. `meter` must not be that of the
     /// subscriber.
     ///
     /// # Errors
     /// When there is no connection.
-    async fn open(subscription: &Subscription, wire: &Rc<Wire>) -> Result<Self, ClientError>;
+    async fn open(
+        subscription: &Subscription,
+        meter: &Rc<ConnectionMeter>,
+    ) -> Result<Self, ClientError>;
 
-    /// Receives into `sink` and sends what `supply` gives, both at once, until either fails.
+    /// Receives into `sink` and sends what `events` gives, both at once, until either fails.
     ///
     /// # Errors
     /// Why it failed; then neither the subscriber nor this can be used any further.
@@ -57,15 +60,15 @@ pub(crate) trait Upstream<S>: Sized {
         &mut self,
         subscriber: &mut S,
         sink: &mut impl Sink,
-        supply: &mut impl Supply,
+        events: &mut impl UpstreamEvents,
     ) -> Result<Infallible, ClientError>;
 }
 
 /// Over the subscriber's own connection.
 pub(crate) struct InBand;
 
-impl<S: Speaks> Upstream<S> for InBand {
-    async fn open(_: &Subscription, _: &Rc<Wire>) -> Result<Self, ClientError> {
+impl<S: SendInBand> Upstream<S> for InBand {
+    async fn open(_: &Subscription, _: &Rc<ConnectionMeter>) -> Result<Self, ClientError> {
         Ok(Self)
     }
 
@@ -73,31 +76,34 @@ impl<S: Speaks> Upstream<S> for InBand {
         &mut self,
         subscriber: &mut S,
         sink: &mut impl Sink,
-        supply: &mut impl Supply,
+        events: &mut impl UpstreamEvents,
     ) -> Result<Infallible, ClientError> {
         loop {
             tokio::select! {
                 received = subscriber.receive(sink) => received?,
-                event = supply.next() => subscriber.send(event.bytes, event.binary).await?,
+                event = events.next() => subscriber.send(event.bytes, event.binary).await?,
             }
         }
     }
 }
 
 impl<S: Subscriber> Upstream<S> for Poster {
-    async fn open(subscription: &Subscription, wire: &Rc<Wire>) -> Result<Self, ClientError> {
-        Self::connect(subscription, wire).await
+    async fn open(
+        subscription: &Subscription,
+        meter: &Rc<ConnectionMeter>,
+    ) -> Result<Self, ClientError> {
+        Self::connect(subscription, meter).await
     }
 
     async fn run(
         &mut self,
         subscriber: &mut S,
         sink: &mut impl Sink,
-        supply: &mut impl Supply,
+        events: &mut impl UpstreamEvents,
     ) -> Result<Infallible, ClientError> {
         tokio::select! {
             failed = receive_for_ever(subscriber, sink) => failed,
-            failed = post_for_ever(self, supply) => failed,
+            failed = post_for_ever(self, events) => failed,
         }
     }
 }
@@ -117,10 +123,10 @@ pub(crate) async fn receive_for_ever<S: Subscriber>(
 
 async fn post_for_ever(
     poster: &mut Poster,
-    supply: &mut impl Supply,
+    events: &mut impl UpstreamEvents,
 ) -> Result<Infallible, ClientError> {
     loop {
-        let event = supply.next().await;
+        let event = events.next().await;
         poster.post(event.bytes, event.binary).await?;
     }
 }

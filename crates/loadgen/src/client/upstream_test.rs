@@ -19,10 +19,10 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::delivery_test::{HANG, Inbox, Received, Server, publish, subscription};
 use super::post::Poster;
-use super::upstream::Speaks;
+use super::upstream::SendInBand;
 use super::{
-    ClientError, LongPolling, Payload, Polling, Sink, Sse, Subscriber, Supply, Tally, Tcp, Totals,
-    Upstream, WebSocket, Wire,
+    ClientError, ConnectionMeter, LongPolling, Payload, Polling, Sink, Sse, Subscriber, Tally, Tcp,
+    Totals, Upstream, UpstreamEvents, WebSocket,
 };
 use crate::scenario::Connection;
 
@@ -49,7 +49,7 @@ impl Script {
     }
 }
 
-impl Supply for Script {
+impl UpstreamEvents for Script {
     async fn next(&mut self) -> Payload<'_> {
         self.timer.as_mut().await;
         let Some(event) = self.events.next() else { return std::future::pending().await };
@@ -100,9 +100,9 @@ async fn converse<S: Subscriber + 'static>(
     // All are there before the first one says anything.
     for _ in 0..MEMBERS {
         let subscription = subscription(address, Connection::KeepAlive);
-        let wire = Wire::new(Arc::clone(&tally));
-        let beside = Wire::new(Arc::clone(&tally));
-        let subscriber = S::connect(&subscription, &wire, 0).await.unwrap();
+        let meter = ConnectionMeter::new(Arc::clone(&tally));
+        let beside = ConnectionMeter::new(Arc::clone(&tally));
+        let subscriber = S::connect(&subscription, &meter, 0).await.unwrap();
         let upstream = S::Upstream::open(&subscription, &beside).await.unwrap();
         members.push((subscriber, upstream));
     }
@@ -220,12 +220,12 @@ async fn trickle(server: SocketAddr, allowed: Arc<Semaphore>) -> SocketAddr {
     address
 }
 
-async fn receives_though_dropped<S: Speaks>(server: SocketAddr) {
+async fn receives_though_dropped<S: SendInBand>(server: SocketAddr) {
     let allowed = Arc::new(Semaphore::new(0));
-    let wire = Wire::new(Arc::default());
+    let meter = ConnectionMeter::new(Arc::default());
     let address = trickle(server, Arc::clone(&allowed)).await;
     let subscription = subscription(address, Connection::KeepAlive);
-    let mut subscriber = S::connect(&subscription, &wire, 0).await.unwrap();
+    let mut subscriber = S::connect(&subscription, &meter, 0).await.unwrap();
     let payloads: Vec<_> = (0..10_u8).map(|n| vec![n; 50 * usize::from(n)]).collect();
     for payload in &payloads {
         publish(server, "message", payload, true).await;
@@ -272,8 +272,8 @@ async fn an_event_that_is_refused_is_an_error() {
     let clients = LocalSet::new();
     let send = async {
         let subscription = subscription(address, Connection::KeepAlive);
-        let wire = Wire::new(Arc::default());
-        let mut poster = Poster::connect(&subscription, &wire).await.unwrap();
+        let meter = ConnectionMeter::new(Arc::default());
+        let mut poster = Poster::connect(&subscription, &meter).await.unwrap();
         poster.post(b"small", false).await.unwrap();
         let error = poster.post(&[b'x'; 11], true).await.unwrap_err();
         assert!(!error.is_broken_connection());
@@ -281,14 +281,14 @@ async fn an_event_that_is_refused_is_an_error() {
                       has 11 bytes; the most is 10\"}";
         assert_eq!(error.to_string(), reason);
 
-        let mut websocket = WebSocket::connect(&subscription, &wire, 1).await.unwrap();
+        let mut websocket = WebSocket::connect(&subscription, &meter, 1).await.unwrap();
         let error = websocket.send(b"\xff", false).await.unwrap_err();
         assert!(matches!(error, ClientError::NotText(_)), "{error}");
         websocket.send(&[b'x'; 11], true).await.unwrap();
         let error = websocket.receive(&mut Inbox::default()).await.unwrap_err();
         assert!(matches!(error, ClientError::Ended), "{error}");
 
-        let mut tcp = Tcp::connect(&subscription, &wire, 1).await.unwrap();
+        let mut tcp = Tcp::connect(&subscription, &meter, 1).await.unwrap();
         tcp.send(b"\xff", false).await.unwrap();
         let error = tcp.receive(&mut Inbox::default()).await.unwrap_err();
         assert!(matches!(error, ClientError::Ended), "{error}");
@@ -304,8 +304,8 @@ async fn a_poster_whose_server_has_gone_says_so() {
     let subscription = subscription(server.address, Connection::KeepAlive);
     let clients = LocalSet::new();
     let send = async {
-        let wire = Wire::new(Arc::default());
-        let mut poster = Poster::connect(&subscription, &wire).await.unwrap();
+        let meter = ConnectionMeter::new(Arc::default());
+        let mut poster = Poster::connect(&subscription, &meter).await.unwrap();
         poster.post(b"first", false).await.unwrap();
         server.stop().await;
         let error = poster.post(b"second", false).await.unwrap_err();

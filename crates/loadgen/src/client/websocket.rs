@@ -12,14 +12,14 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 
-use super::socket::{Socket, Wire};
-use super::upstream::{InBand, Speaks};
+use super::socket::{ConnectionMeter, Socket};
+use super::upstream::{InBand, SendInBand};
 use super::{ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription};
 
 /// Reads and writes the messages of one connection. Pings are answered as the protocol demands.
 pub(crate) struct WebSocket {
     stream: WebSocketStream<Socket>,
-    wire: Rc<Wire>,
+    meter: Rc<ConnectionMeter>,
 }
 
 impl Subscriber for WebSocket {
@@ -27,10 +27,10 @@ impl Subscriber for WebSocket {
 
     async fn connect(
         subscription: &Subscription,
-        wire: &Rc<Wire>,
+        meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
-        let socket = Socket::open(subscription.address, wire).await?;
+        let socket = Socket::open(subscription.address, meter).await?;
         let path = subscription.path(Resource::WebSocket);
         let mut request =
             format!("ws://{}{path}?{AFTER}={after}", subscription.address).into_client_request()?;
@@ -39,16 +39,16 @@ impl Subscriber for WebSocket {
             .read_buffer_size(READ_BUFFER_BYTES)
             .max_message_size(Some(MAX_EVENT_BYTES))
             .max_frame_size(Some(MAX_EVENT_BYTES));
-        wire.tally().requests.add(1);
+        meter.tally().requests.add(1);
         let (stream, _) =
             tokio_tungstenite::client_async_with_config(request, socket, Some(config)).await?;
-        Ok(Self { stream, wire: Rc::clone(wire) })
+        Ok(Self { stream, meter: Rc::clone(meter) })
     }
 
     /// Cancel-safe: what has been read of a message stays in `stream`.
     async fn receive(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
         let message = self.stream.next().await.ok_or(ClientError::Ended)??;
-        let at_ns = self.wire.last_read_ns();
+        let at_ns = self.meter.last_read_ns();
         match &message {
             Message::Text(text) => sink.on_event(at_ns, message::decode(text.as_bytes(), false)?),
             Message::Binary(bytes) => sink.on_event(at_ns, message::decode(bytes, true)?),
@@ -60,7 +60,7 @@ impl Subscriber for WebSocket {
     }
 }
 
-impl Speaks for WebSocket {
+impl SendInBand for WebSocket {
     async fn send(&mut self, payload: &[u8], binary: bool) -> Result<(), ClientError> {
         // A message owns what it holds.
         let payload = Bytes::copy_from_slice(payload);

@@ -17,8 +17,8 @@ use super::ledger::{Ledger, Roll};
 use super::outbox::{Outbox, Post};
 use super::recorder::{Recorder, Window};
 use crate::client::{
-    ClientError, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Tcp, TcpTotals,
-    Totals, Upstream as _, WebSocket, Wire, receive_for_ever,
+    ClientError, ConnectionMeter, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally,
+    Tcp, TcpTotals, Totals, Upstream as _, WebSocket, receive_for_ever,
 };
 
 /// Connections that one worker opens at the same time: below any listen backlog, so that a flood
@@ -53,10 +53,10 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    fn of(tally: &Tally, wires: &[Rc<Wire>]) -> Option<Self> {
+    fn of(tally: &Tally, meters: &[Rc<ConnectionMeter>]) -> Option<Self> {
         let mut tcp = TcpTotals::default();
-        for wire in wires {
-            tcp = tcp.plus(wire.tcp()?);
+        for meter in meters {
+            tcp = tcp.plus(meter.tcp()?);
         }
         let mut totals = Totals::default();
         totals.add(tally);
@@ -217,16 +217,16 @@ impl Duty {
         let recorder = Rc::new(RefCell::new(Recorder::new(self.window)));
         let subscribers = LocalSet::new();
         let permits = Rc::new(Semaphore::new(CONNECTS_AT_ONCE));
-        let mut wires = Vec::with_capacity(self.members.len());
+        let mut meters = Vec::with_capacity(self.members.len());
         for Member { subscription, roll, publisher, post } in self.members {
-            let [wire, beside] = [(); 2].map(|()| Wire::new(Arc::clone(&self.tally)));
-            wires.push(Rc::clone(&wire));
+            let [meter, beside] = [(); 2].map(|()| ConnectionMeter::new(Arc::clone(&self.tally)));
+            meters.push(Rc::clone(&meter));
             if post.is_some() {
-                wires.push(Rc::clone(&beside));
+                meters.push(Rc::clone(&beside));
             }
             let seat = Seat {
                 subscription,
-                wire,
+                meter,
                 beside,
                 permits: Rc::clone(&permits),
                 signals: self.signals.clone(),
@@ -242,7 +242,7 @@ impl Duty {
             let outbox = post.map(|post| Outbox::new(post, publisher));
             subscribers.spawn_local(subscribe::<S>(seat, log, outbox));
         }
-        let answer = answer_until(self.stopped, self.asked, || Traffic::of(&self.tally, &wires));
+        let answer = answer_until(self.stopped, self.asked, || Traffic::of(&self.tally, &meters));
         runtime.block_on(subscribers.run_until(answer));
         drop(subscribers);
         drop(runtime);
@@ -273,9 +273,9 @@ async fn answer_until(
 /// What a subscriber needs to connect, and to connect again.
 struct Seat {
     subscription: Subscription,
-    wire: Rc<Wire>,
+    meter: Rc<ConnectionMeter>,
     /// That of the connection that it sends over, if that is another one.
-    beside: Rc<Wire>,
+    beside: Rc<ConnectionMeter>,
     permits: Rc<Semaphore>,
     signals: mpsc::UnboundedSender<Signal>,
 }
@@ -284,7 +284,7 @@ impl Seat {
     async fn connect<S: Subscriber>(&self, after: u64) -> Result<S, ClientError> {
         // Closed never.
         let _permit = self.permits.acquire().await;
-        S::connect(&self.subscription, &self.wire, after).await
+        S::connect(&self.subscription, &self.meter, after).await
     }
 
     async fn open<S: Subscriber>(&self) -> Result<S::Upstream, ClientError> {

@@ -4,8 +4,8 @@
 use std::fs;
 
 use super::probe::Cores;
-use crate::results::model::Setting;
 use crate::client::READ_BUFFER_BYTES;
+use crate::results::model::Setting;
 
 /// The settings of a run. Those of a server that is not ours are not known.
 pub(crate) fn settings(cores: &Cores, own_server: bool) -> Vec<Setting> {

@@ -10,9 +10,9 @@ use super::measurement::Measurement;
 use super::probe::{Cores, MachineTime};
 use super::recorder::{Recorder, Window};
 use super::snapshot::Snapshot;
+use crate::client::Totals;
 use crate::results::latency_log;
 use crate::scenario::schedule::Voice;
-use crate::client::Totals;
 
 pub(super) const SUBSCRIBERS: u32 = 10;
 

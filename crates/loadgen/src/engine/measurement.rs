@@ -225,9 +225,9 @@ fn ratio(amount: u64, by: u64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Totals;
     use crate::engine::fixture::{flawless, window};
     use crate::results::latency_log;
-    use crate::client::Totals;
 
     /// Three seconds in which the ten subscribers sent fifty requests.
     fn idle() -> Option<(Snapshot, Snapshot)> {

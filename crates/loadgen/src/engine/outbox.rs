@@ -6,8 +6,8 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc;
 
+use crate::client::{Payload, UpstreamEvents};
 use crate::scenario::Content;
-use crate::client::{Payload, Supply};
 
 /// An event that a subscriber is to send now.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ impl Outbox {
     }
 }
 
-impl Supply for Outbox {
+impl UpstreamEvents for Outbox {
     async fn next(&mut self) -> Payload<'_> {
         let Some(due) = self.due.recv().await else { return std::future::pending().await };
         let now_ns = clock::now_ns();

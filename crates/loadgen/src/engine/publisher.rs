@@ -21,10 +21,10 @@ use tokio::sync::mpsc;
 
 use super::outbox::{Letter, filler};
 use super::pacer;
+use crate::client::TcpTotals;
 use crate::results::latency_log;
 use crate::scenario::schedule::{Due, Source};
 use crate::scenario::{Content, hex};
-use crate::client::TcpTotals;
 
 /// How long the server may take to accept bytes or to answer: far beyond any latency worth a
 /// measurement.

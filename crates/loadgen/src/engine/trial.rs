@@ -20,11 +20,11 @@ use super::recorder::Window;
 use super::server_command::server_command;
 use super::server_process::{ServerHandle, ServerProcess};
 use super::snapshot::Snapshot;
+use crate::client::{Subscription, Totals};
 use crate::results::{Warning, latency_log};
 use crate::scenario::schedule::{
     Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
-use crate::client::{Subscription, Totals};
 use crate::scenario::{Connection, Contender, Scenario, Settings, Workload};
 
 /// From the last connection to the first event: the server finishes what connecting began.
