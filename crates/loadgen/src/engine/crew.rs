@@ -13,7 +13,7 @@ use pushbench_wire::{Event, Stamp, Transport};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use super::ledger::{Ledger, Roll};
+use super::delivery_tracker::{DeliveryTracker, ExpectedEvents};
 use super::outbox::{Outbox, Post};
 use super::recorder::{Recorder, Window};
 use crate::client::{
@@ -72,7 +72,7 @@ impl Traffic {
 pub(super) struct Member {
     pub(super) subscription: Subscription,
     /// What it is to receive.
-    pub(super) roll: Arc<Roll>,
+    pub(super) expected: Arc<ExpectedEvents>,
     /// The publisher in the stamps of what its subscriber sends.
     pub(super) publisher: u16,
     /// What it is to send; nothing in a scenario in which subscribers only listen.
@@ -218,7 +218,7 @@ impl Duty {
         let subscribers = LocalSet::new();
         let permits = Rc::new(Semaphore::new(CONNECTS_AT_ONCE));
         let mut meters = Vec::with_capacity(self.members.len());
-        for Member { subscription, roll, publisher, post } in self.members {
+        for Member { subscription, expected, publisher, post } in self.members {
             let [meter, beside] = [(); 2].map(|()| ConnectionMeter::new(Arc::clone(&self.tally)));
             meters.push(Rc::clone(&meter));
             if post.is_some() {
@@ -232,7 +232,7 @@ impl Duty {
                 signals: self.signals.clone(),
             };
             let log = EventLog {
-                ledger: self.record.then(|| Ledger::new(roll)),
+                tracker: self.record.then(|| DeliveryTracker::new(expected)),
                 receiver: publisher,
                 recorder: Rc::clone(&recorder),
                 tally: Arc::clone(&self.tally),
@@ -337,7 +337,7 @@ async fn take_part<S: Subscriber>(
 /// Enters what one subscriber receives.
 struct EventLog {
     /// None while deliveries are only counted.
-    ledger: Option<Ledger>,
+    tracker: Option<DeliveryTracker>,
     /// The publisher in the stamps of what its subscriber sends.
     receiver: u16,
     recorder: Rc<RefCell<Recorder>>,
@@ -367,15 +367,15 @@ impl Sink for EventLog {
         }
         self.tally.deliveries.add(1);
         self.tally.payload_bytes.add(event.payload.len() as u64);
-        let Some(ledger) = &mut self.ledger else { return };
+        let Some(tracker) = &mut self.tracker else { return };
         let mut recorder = self.recorder.borrow_mut();
         match Stamp::read_from(event.payload) {
             Some(stamp) => {
-                if recorder.enter(ledger, self.receiver, &stamp, at_ns) {
+                if recorder.enter(tracker, self.receiver, &stamp, at_ns) {
                     self.tally.measured.add(1);
                 }
             }
-            None => recorder.account.foreign += 1,
+            None => recorder.account.unknown += 1,
         }
     }
 }
@@ -383,14 +383,14 @@ impl Sink for EventLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::fixture::{ledger, window};
+    use crate::engine::fixture::{tracker, window};
 
     /// Two events of one read, and a third one; what was counted and what recorded.
-    fn received(ledger: Option<Ledger>) -> (Totals, Recorder) {
+    fn received(tracker: Option<DeliveryTracker>) -> (Totals, Recorder) {
         let tally = Arc::new(Tally::default());
         let recorder = Rc::new(RefCell::new(Recorder::new(window())));
         let mut log = EventLog {
-            ledger,
+            tracker,
             receiver: 1,
             recorder: Rc::clone(&recorder),
             tally: Arc::clone(&tally),
@@ -413,13 +413,13 @@ mod tests {
 
     #[test]
     fn what_is_received_is_counted_and_recorded() {
-        let (totals, recorder) = received(Some(ledger()));
+        let (totals, recorder) = received(Some(tracker()));
         assert_eq!((totals.reads, totals.deliveries, totals.measured), (2, 3, 3));
         assert_eq!((recorder.account.delivered, recorder.corrected().len()), (3, 3));
     }
 
     #[test]
-    fn without_a_ledger_it_is_only_counted() {
+    fn without_a_tracker_it_is_only_counted() {
         let (totals, recorder) = received(None);
         assert_eq!((totals.reads, totals.deliveries, totals.measured), (2, 3, 0));
         assert_eq!((recorder.account.delivered, recorder.corrected().len()), (0, 0));

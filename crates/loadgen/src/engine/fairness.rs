@@ -32,7 +32,7 @@ pub(crate) fn settings(cores: &Cores, own_server: bool) -> Vec<Setting> {
         setting(
             "Events",
             "one log, one cursor per subscriber; framed once per framing, shared by all",
-            "one recorder and one ledger for all transports".to_owned(),
+            "one recorder and one delivery tracker for all transports".to_owned(),
         ),
         setting(
             "Receive time",

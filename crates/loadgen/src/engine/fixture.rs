@@ -5,7 +5,7 @@ use std::time::Duration;
 use pushbench_wire::Stamp;
 
 use super::costs::Costs;
-use super::ledger::{Ledger, Roll};
+use super::delivery_tracker::{DeliveryTracker, ExpectedEvents};
 use super::measurement::Measurement;
 use super::probe::{Cores, MachineTime};
 use super::recorder::{Recorder, Window};
@@ -27,9 +27,9 @@ pub(super) fn window() -> Window {
     Window::new(&[Duration::from_nanos(u64::from(EVENTS) * GAP_NS)])
 }
 
-/// A ledger of them.
-pub(super) fn ledger() -> Ledger {
-    Ledger::new(Roll::new(&[Voice { publisher: 0, measured: 0..EVENTS }]).into())
+/// A tracker of them.
+pub(super) fn tracker() -> DeliveryTracker {
+    DeliveryTracker::new(ExpectedEvents::new(&[Voice { publisher: 0, measured: 0..EVENTS }]).into())
 }
 
 /// Every subscriber receives every event, and the one with an index `latency_ns` after it was meant
@@ -37,11 +37,11 @@ pub(super) fn ledger() -> Ledger {
 pub(super) fn recorder(latency_ns: impl Fn(u32) -> u64) -> Recorder {
     let mut recorder = Recorder::new(window());
     for receiver in 1..=SUBSCRIBERS as u16 {
-        let mut ledger = ledger();
+        let mut tracker = tracker();
         for sequence in 0..EVENTS {
             let intended_ns = u64::from(sequence) * GAP_NS;
             let stamp = Stamp { publisher: 0, sequence, intended_ns, published_ns: intended_ns };
-            recorder.enter(&mut ledger, receiver, &stamp, intended_ns + latency_ns(sequence));
+            recorder.enter(&mut tracker, receiver, &stamp, intended_ns + latency_ns(sequence));
         }
     }
     recorder

@@ -3,10 +3,10 @@
 
 mod costs;
 mod crew;
+mod delivery_tracker;
 pub(crate) mod fairness;
 #[cfg(test)]
 mod fixture;
-mod ledger;
 mod measurement;
 mod outbox;
 mod pacer;

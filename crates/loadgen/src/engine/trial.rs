@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::costs::Costs;
 use super::crew::{Crew, Member, Signal};
-use super::ledger::Roll;
+use super::delivery_tracker::ExpectedEvents;
 use super::measurement::Measurement;
 use super::outbox::{Letter, Post};
 use super::probe::{self, Cores, EventCounter};
@@ -182,9 +182,9 @@ impl TrialPlan<'_> {
         let Totals { connections, deliveries: received, .. } = crew.totals();
         let recorder = tokio::task::spawn_blocking(|| crew.stop()).await??;
         ensure!(
-            recorder.account.foreign == 0,
+            recorder.account.unknown == 0,
             "{} deliveries were of events that this trial did not publish",
-            recorder.account.foreign
+            recorder.account.unknown
         );
         Ok(Measurement {
             subscribers: workload.subscribers,
@@ -268,8 +268,8 @@ impl TrialPlan<'_> {
         let long_poll_timeout = self.long_poll_timeout();
         let first_timeouts = first_long_poll_timeouts(seed, connections, long_poll_timeout);
         let poll_epoch = Instant::now();
-        let rolls: Vec<Arc<Roll>> =
-            schedule.voices().iter().map(|voices| Arc::new(Roll::new(voices))).collect();
+        let expected_events: Vec<Arc<ExpectedEvents>> =
+            schedule.voices().iter().map(|voices| Arc::new(ExpectedEvents::new(voices))).collect();
         let mut outboxes = Vec::new();
         let members = phases
             .into_iter()
@@ -287,7 +287,7 @@ impl TrialPlan<'_> {
                     first_long_poll_timeout,
                     connection: self.connection(),
                 },
-                roll: Arc::clone(&rolls[channel as usize]),
+                expected: Arc::clone(&expected_events[channel as usize]),
                 publisher: publisher_of(connection / workload.channels_per_subscriber),
                 post: workload.upstream.as_ref().map(|_| {
                     let (outbox, due) = mpsc::unbounded_channel();

@@ -9,7 +9,7 @@ use crate::scenario::schedule::Voice;
 
 /// The measured events of a channel: the same for all its members.
 #[derive(Debug)]
-pub(super) struct Roll {
+pub(super) struct ExpectedEvents {
     /// In ascending order of publishers.
     entries: Vec<Entry>,
     events: u64,
@@ -23,7 +23,7 @@ struct Entry {
     first_place: u64,
 }
 
-impl Roll {
+impl ExpectedEvents {
     pub(super) fn new(voices: &[Voice]) -> Self {
         let mut events = 0;
         let entry = |voice: &Voice| {
@@ -38,8 +38,8 @@ impl Roll {
 
 /// What one connection has received.
 #[derive(Debug)]
-pub(super) struct Ledger {
-    roll: Arc<Roll>,
+pub(super) struct DeliveryTracker {
+    expected: Arc<ExpectedEvents>,
     /// One bit for every measured event.
     seen: Box<[u64]>,
     /// What follows the highest sequence so far, for every publisher.
@@ -52,46 +52,46 @@ pub(super) enum Receipt {
     /// Later than all before from its publisher.
     InOrder,
     /// After a later one.
-    Late,
+    Reordered,
     /// Not for the first time.
-    Again,
+    Duplicate,
     /// Of the warm-up.
     Unmeasured,
     /// None that this trial publishes.
-    Foreign,
+    Unknown,
 }
 
-impl Ledger {
-    pub(super) fn new(roll: Arc<Roll>) -> Self {
+impl DeliveryTracker {
+    pub(super) fn new(expected: Arc<ExpectedEvents>) -> Self {
         Self {
-            seen: vec![0; roll.events.div_ceil(u64::BITS.into()) as usize].into(),
-            next: vec![0; roll.entries.len()].into(),
-            roll,
+            seen: vec![0; expected.events.div_ceil(u64::BITS.into()) as usize].into(),
+            next: vec![0; expected.entries.len()].into(),
+            expected,
         }
     }
 
     /// Enters the event of `publisher` with this sequence.
     pub(super) fn enter(&mut self, publisher: u16, sequence: u32) -> Receipt {
-        let entries = &self.roll.entries;
+        let entries = &self.expected.entries;
         let Ok(index) = entries.binary_search_by_key(&publisher, |entry| entry.publisher) else {
-            return Receipt::Foreign;
+            return Receipt::Unknown;
         };
         let Entry { measured, first_place, .. } = &entries[index];
         if sequence < measured.start {
             return Receipt::Unmeasured;
         }
         if sequence >= measured.end {
-            return Receipt::Foreign;
+            return Receipt::Unknown;
         }
         let place = first_place + u64::from(sequence - measured.start);
         let word = (place / u64::from(u64::BITS)) as usize;
         let bit = 1 << (place % u64::from(u64::BITS));
         if self.seen[word] & bit != 0 {
-            return Receipt::Again;
+            return Receipt::Duplicate;
         }
         self.seen[word] |= bit;
         if sequence < self.next[index] {
-            return Receipt::Late;
+            return Receipt::Reordered;
         }
         self.next[index] = sequence + 1;
         Receipt::InOrder
@@ -110,13 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_published_is_foreign() {
-        let mut ledger = Ledger::new(Roll::new(&[voice(0, 2..4), voice(7, 0..1)]).into());
-        assert_eq!(ledger.enter(0, 1), Receipt::Unmeasured);
-        assert_eq!(ledger.enter(0, 4), Receipt::Foreign);
-        assert_eq!(ledger.enter(6, 0), Receipt::Foreign);
-        assert_eq!(ledger.enter(7, 0), Receipt::InOrder);
-        assert_eq!(ledger.enter(7, 1), Receipt::Foreign);
+    fn what_was_not_published_is_unknown() {
+        let mut tracker =
+            DeliveryTracker::new(ExpectedEvents::new(&[voice(0, 2..4), voice(7, 0..1)]).into());
+        assert_eq!(tracker.enter(0, 1), Receipt::Unmeasured);
+        assert_eq!(tracker.enter(0, 4), Receipt::Unknown);
+        assert_eq!(tracker.enter(6, 0), Receipt::Unknown);
+        assert_eq!(tracker.enter(7, 0), Receipt::InOrder);
+        assert_eq!(tracker.enter(7, 1), Receipt::Unknown);
     }
 
     proptest! {
@@ -125,19 +126,19 @@ mod tests {
             events in proptest::collection::vec((0_u16..3, 0_u32..200), 0..400),
         ) {
             let voices: Vec<_> = (0..3).map(|publisher| voice(publisher, 0..200)).collect();
-            let mut ledger = Ledger::new(Roll::new(&voices).into());
+            let mut tracker = DeliveryTracker::new(ExpectedEvents::new(&voices).into());
             let mut all = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
             for (publisher, sequence) in events {
                 let seen = &mut all[usize::from(publisher)];
                 let expected = if seen.contains(&sequence) {
-                    Receipt::Again
+                    Receipt::Duplicate
                 } else if seen.last().is_some_and(|&highest| sequence < highest) {
-                    Receipt::Late
+                    Receipt::Reordered
                 } else {
                     Receipt::InOrder
                 };
                 seen.insert(sequence);
-                prop_assert_eq!(ledger.enter(publisher, sequence), expected);
+                prop_assert_eq!(tracker.enter(publisher, sequence), expected);
             }
         }
     }
