@@ -14,8 +14,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use super::delivery_tracker::{DeliveryTracker, ExpectedEvents};
-use super::outbox::{Outbox, Post};
 use super::recorder::{Recorder, Window};
+use super::send_queue::{SendPlan, SendQueue};
 use crate::client::{
     ClientError, ConnectionMeter, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally,
     Tcp, TcpTotals, Totals, Upstream as _, WebSocket, receive_for_ever,
@@ -76,7 +76,7 @@ pub(super) struct Member {
     /// The publisher in the stamps of what its subscriber sends.
     pub(super) publisher: u16,
     /// What it is to send; nothing in a scenario in which subscribers only listen.
-    pub(super) post: Option<Post>,
+    pub(super) sends: Option<SendPlan>,
 }
 
 /// All subscribers of a trial.
@@ -218,10 +218,10 @@ impl Duty {
         let subscribers = LocalSet::new();
         let permits = Rc::new(Semaphore::new(CONNECTS_AT_ONCE));
         let mut meters = Vec::with_capacity(self.members.len());
-        for Member { subscription, expected, publisher, post } in self.members {
+        for Member { subscription, expected, publisher, sends } in self.members {
             let [meter, beside] = [(); 2].map(|()| ConnectionMeter::new(Arc::clone(&self.tally)));
             meters.push(Rc::clone(&meter));
-            if post.is_some() {
+            if sends.is_some() {
                 meters.push(Rc::clone(&beside));
             }
             let seat = Seat {
@@ -239,8 +239,8 @@ impl Duty {
                 last_read_ns: 0,
                 last_event_id: 0,
             };
-            let outbox = post.map(|post| Outbox::new(post, publisher));
-            subscribers.spawn_local(subscribe::<S>(seat, log, outbox));
+            let queue = sends.map(|plan| SendQueue::new(plan, publisher));
+            subscribers.spawn_local(subscribe::<S>(seat, log, queue));
         }
         let answer = answer_until(self.stopped, self.asked, || Traffic::of(&self.tally, &meters));
         runtime.block_on(subscribers.run_until(answer));
@@ -301,8 +301,8 @@ impl Seat {
 }
 
 /// Runs one subscriber until its worker stops.
-async fn subscribe<S: Subscriber>(seat: Seat, mut log: EventLog, mut outbox: Option<Outbox>) {
-    let Err(error) = take_part::<S>(&seat, &mut log, outbox.as_mut()).await;
+async fn subscribe<S: Subscriber>(seat: Seat, mut log: EventLog, mut queue: Option<SendQueue>) {
+    let Err(error) = take_part::<S>(&seat, &mut log, queue.as_mut()).await;
     // Nobody listens any more when the trial is over.
     let _ = seat.signals.send(Signal::Failed(error.to_string()));
 }
@@ -310,20 +310,20 @@ async fn subscribe<S: Subscriber>(seat: Seat, mut log: EventLog, mut outbox: Opt
 async fn take_part<S: Subscriber>(
     seat: &Seat,
     log: &mut EventLog,
-    mut outbox: Option<&mut Outbox>,
+    mut queue: Option<&mut SendQueue>,
 ) -> Result<Infallible, ClientError> {
     let mut is_new = true;
     loop {
         let mut subscriber: S = seat.connect(log.last_event_id).await?;
-        let Err(error) = match outbox.as_deref_mut() {
+        let Err(error) = match queue.as_deref_mut() {
             None => {
                 seat.announce(&mut is_new);
                 receive_for_ever(&mut subscriber, log).await
             }
-            Some(outbox) => {
+            Some(queue) => {
                 let mut upstream = seat.open::<S>().await?;
                 seat.announce(&mut is_new);
-                upstream.run(&mut subscriber, log, outbox).await
+                upstream.run(&mut subscriber, log, queue).await
             }
         };
         if !error.is_broken_connection() {

@@ -8,11 +8,11 @@ pub(crate) mod fairness;
 #[cfg(test)]
 mod fixture;
 mod measurement;
-mod outbox;
 mod pacer;
 pub(crate) mod probe;
 mod publisher;
 mod recorder;
+mod send_queue;
 mod server_command;
 mod server_process;
 mod snapshot;

@@ -19,8 +19,8 @@ use pushbench_wire::{Stamp, clock};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
-use super::outbox::{Letter, filler};
 use super::pacer;
+use super::send_queue::{DueEvent, filler};
 use crate::client::TcpTotals;
 use crate::results::latency_log;
 use crate::scenario::schedule::{Due, Source};
@@ -55,7 +55,7 @@ pub(super) struct PublishPlan {
     /// Offset 0 of the schedule, on [`clock`].
     pub(super) start_ns: u64,
     /// Where what a connection sends goes, when it is due.
-    pub(super) outboxes: Vec<mpsc::UnboundedSender<Letter>>,
+    pub(super) send_queues: Vec<mpsc::UnboundedSender<DueEvent>>,
 }
 
 /// What was published of the measured events.
@@ -233,9 +233,9 @@ fn publish(
             }
             let Due { sequence, payload_bytes, .. } = due;
             if let Source::Connection(connection) = due.source {
-                let letter = Letter { intended_ns, sequence, payload_bytes };
+                let due = DueEvent { intended_ns, sequence, payload_bytes };
                 // Who has ended says so by itself.
-                let _ = plan.outboxes[connection as usize].send(letter);
+                let _ = plan.send_queues[connection as usize].send(due);
                 continue;
             }
             let batch = &mut batches[due.channel as usize];

@@ -13,10 +13,10 @@ use super::costs::Costs;
 use super::crew::{Crew, Member, Signal};
 use super::delivery_tracker::ExpectedEvents;
 use super::measurement::Measurement;
-use super::outbox::{Letter, Post};
 use super::probe::{self, Cores, EventCounter};
 use super::publisher::{PublishPlan, Published, Publisher};
 use super::recorder::Window;
+use super::send_queue::{DueEvent, SendPlan};
 use super::server_command::server_command;
 use super::server_process::{ServerHandle, ServerProcess};
 use super::snapshot::Snapshot;
@@ -124,7 +124,7 @@ impl TrialPlan<'_> {
             phases => Window::new(phases),
         };
         let planned = schedule.planned().events;
-        let (outboxes, members) = self.members(server, &schedule);
+        let (send_queues, members) = self.members(server, &schedule);
         let memory_before = server.memory();
         let socket_memory_before = probe::socket_memory_bytes();
         let peak_is_of_this_trial = probe::reset_memory_peak();
@@ -149,7 +149,7 @@ impl TrialPlan<'_> {
             content: workload.content,
             most_payload_bytes: workload.most_payload_bytes(),
             start_ns,
-            outboxes,
+            send_queues,
         };
         let publisher = Publisher::start(plan, schedule.events())?;
         wait_until(start + span.start, &mut crew, Some(&publisher), |_| progress(Phase::WarmUp))
@@ -259,7 +259,7 @@ impl TrialPlan<'_> {
         &self,
         server: &ServerHandle,
         schedule: &Schedule,
-    ) -> (Vec<mpsc::UnboundedSender<Letter>>, Vec<Member>) {
+    ) -> (Vec<mpsc::UnboundedSender<DueEvent>>, Vec<Member>) {
         let scenario = self.scenario;
         let Scenario { seed, ref workload, .. } = *scenario;
         let connections = workload.connections();
@@ -270,7 +270,7 @@ impl TrialPlan<'_> {
         let poll_epoch = Instant::now();
         let expected_events: Vec<Arc<ExpectedEvents>> =
             schedule.voices().iter().map(|voices| Arc::new(ExpectedEvents::new(voices))).collect();
-        let mut outboxes = Vec::new();
+        let mut send_queues = Vec::new();
         let members = phases
             .into_iter()
             .zip(first_timeouts)
@@ -289,15 +289,15 @@ impl TrialPlan<'_> {
                 },
                 expected: Arc::clone(&expected_events[channel as usize]),
                 publisher: publisher_of(connection / workload.channels_per_subscriber),
-                post: workload.upstream.as_ref().map(|_| {
-                    let (outbox, due) = mpsc::unbounded_channel();
-                    outboxes.push(outbox);
+                sends: workload.upstream.as_ref().map(|_| {
+                    let (queue, due) = mpsc::unbounded_channel();
+                    send_queues.push(queue);
                     let most_payload_bytes = workload.most_payload_bytes();
-                    Post { due, content: workload.content, most_payload_bytes }
+                    SendPlan { due, content: workload.content, most_payload_bytes }
                 }),
             })
             .collect();
-        (outboxes, members)
+        (send_queues, members)
     }
 
     async fn connect(

@@ -11,7 +11,7 @@ use crate::scenario::Content;
 
 /// An event that a subscriber is to send now.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Letter {
+pub(super) struct DueEvent {
     /// When it was meant to be sent, on [`clock`].
     pub(super) intended_ns: u64,
     /// Which one of this subscriber's on the channel.
@@ -21,28 +21,28 @@ pub(super) struct Letter {
 
 /// What a connection is to send, and what it sends it as.
 #[derive(Debug)]
-pub(super) struct Post {
-    pub(super) due: mpsc::UnboundedReceiver<Letter>,
+pub(super) struct SendPlan {
+    pub(super) due: mpsc::UnboundedReceiver<DueEvent>,
     pub(super) content: Content,
     pub(super) most_payload_bytes: usize,
 }
 
 /// The events of one connection, as they are due.
-pub(super) struct Outbox {
-    due: mpsc::UnboundedReceiver<Letter>,
+pub(super) struct SendQueue {
+    due: mpsc::UnboundedReceiver<DueEvent>,
     publisher: u16,
     content: Content,
     payload: Vec<u8>,
 }
 
-impl Outbox {
-    pub(super) fn new(post: Post, publisher: u16) -> Self {
-        let payload = filler(post.content, post.most_payload_bytes);
-        Self { due: post.due, publisher, content: post.content, payload }
+impl SendQueue {
+    pub(super) fn new(plan: SendPlan, publisher: u16) -> Self {
+        let payload = filler(plan.content, plan.most_payload_bytes);
+        Self { due: plan.due, publisher, content: plan.content, payload }
     }
 }
 
-impl UpstreamEvents for Outbox {
+impl UpstreamEvents for SendQueue {
     async fn next(&mut self) -> Payload<'_> {
         let Some(due) = self.due.recv().await else { return std::future::pending().await };
         let now_ns = clock::now_ns();
