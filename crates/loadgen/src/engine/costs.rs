@@ -1,9 +1,9 @@
 //! What a trial cost beyond the CPU time and the bytes of its sockets: how both divide, what the
 //! kernel's scheduler and TCP added, and memory. What could not be measured has no value.
 
-use super::crew::Traffic;
 use super::probe::Threads;
 use super::snapshot::Snapshot;
+use super::subscriber_pool::Traffic;
 use crate::results::{Metric, Warning};
 
 /// Sockets and TCP may differ by this share of the bytes.

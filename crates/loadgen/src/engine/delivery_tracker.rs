@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::scenario::schedule::Voice;
 
-/// The measured events of a channel: the same for all its members.
+/// The measured events of a channel: the same for all its connections.
 #[derive(Debug)]
 pub(super) struct ExpectedEvents {
     /// In ascending order of publishers.

@@ -2,7 +2,6 @@
 //! how results are stored, analysed or shown.
 
 mod costs;
-mod crew;
 mod delivery_tracker;
 pub(crate) mod fairness;
 #[cfg(test)]
@@ -16,6 +15,7 @@ mod send_queue;
 mod server_command;
 mod server_process;
 mod snapshot;
+mod subscriber_pool;
 mod trial;
 mod validity;
 

@@ -4,10 +4,10 @@
 use nix::time::ClockId;
 use pushbench_wire::clock;
 
-use super::crew::{Crew, THREAD_NAME};
 use super::probe::{CpuClock, CpuTicks, MachineTime, Memory, Threads, socket_memory_bytes};
 use super::publisher::Publisher;
 use super::server_process::ServerHandle;
+use super::subscriber_pool::{SubscriberPool, THREAD_NAME};
 use crate::client::{TcpTotals, Totals};
 
 /// One moment.
@@ -51,7 +51,7 @@ impl Snapshot {
     /// There is no publisher in the idle phase. Fails when the server has gone.
     pub(super) fn take(
         server: &ServerHandle,
-        crew: &Crew,
+        pool: &SubscriberPool,
         publisher: Option<&Publisher>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
@@ -61,7 +61,7 @@ impl Snapshot {
             publisher_cpu_ns: publisher.map_or(0, Publisher::cpu_ns),
             published: publisher.map_or(0, Publisher::published),
             engine_cpu_ns: clock::read_ns(ClockId::CLOCK_THREAD_CPUTIME_ID)?,
-            totals: crew.totals(),
+            totals: pool.totals(),
             memory: server.memory(),
             machine: MachineTime::read(),
             server_ticks: server.ticks(),

@@ -10,7 +10,6 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::costs::Costs;
-use super::crew::{Crew, Member, Signal};
 use super::delivery_tracker::ExpectedEvents;
 use super::measurement::Measurement;
 use super::probe::{self, Cores, EventCounter};
@@ -20,6 +19,7 @@ use super::send_queue::{DueEvent, SendPlan};
 use super::server_command::server_command;
 use super::server_process::{ServerHandle, ServerProcess};
 use super::snapshot::Snapshot;
+use super::subscriber_pool::{Signal, SubscriberPool, SubscriberSpec};
 use crate::client::{Subscription, Totals};
 use crate::results::{Warning, latency_log};
 use crate::scenario::schedule::{
@@ -124,19 +124,19 @@ impl TrialPlan<'_> {
             phases => Window::new(phases),
         };
         let planned = schedule.planned().events;
-        let (send_queues, members) = self.members(server, &schedule);
+        let (send_queues, subscribers) = self.subscribers(server, &schedule);
         let memory_before = server.memory();
         let socket_memory_before = probe::socket_memory_bytes();
         let peak_is_of_this_trial = probe::reset_memory_peak();
-        let mut crew = Crew::start(
+        let mut pool = SubscriberPool::start(
             self.transport(),
-            members,
+            subscribers,
             &recorded,
             self.record,
             self.cores.generator.len(),
         )?;
-        self.connect(&mut crew, progress).await?;
-        let idle = self.idle(server, &mut crew, progress).await?;
+        self.connect(&mut pool, progress).await?;
+        let idle = self.idle(server, &mut pool, progress).await?;
 
         let (start_ns, start) = (clock::now_ns() + LEAD.as_nanos() as u64, Instant::now() + LEAD);
         recorded.begins_at(start_ns + span.start.as_nanos() as u64);
@@ -152,35 +152,35 @@ impl TrialPlan<'_> {
             send_queues,
         };
         let publisher = Publisher::start(plan, schedule.events())?;
-        wait_until(start + span.start, &mut crew, Some(&publisher), |_| progress(Phase::WarmUp))
+        wait_until(start + span.start, &mut pool, Some(&publisher), |_| progress(Phase::WarmUp))
             .await?;
         // What costs CPU to ask is asked before the window and after it.
-        let traffic_before = crew.traffic().await;
+        let traffic_before = pool.traffic().await;
         let mut instructions = server.instructions();
-        let before = Snapshot::take(server, &crew, Some(&publisher))?;
-        wait_until(start + span.end, &mut crew, Some(&publisher), |crew| {
-            progress(Phase::Measure(crew.totals().measured));
+        let before = Snapshot::take(server, &pool, Some(&publisher))?;
+        wait_until(start + span.end, &mut pool, Some(&publisher), |pool| {
+            progress(Phase::Measure(pool.totals().measured));
         })
         .await?;
-        let after = Snapshot::take(server, &crew, Some(&publisher))?;
+        let after = Snapshot::take(server, &pool, Some(&publisher))?;
         let server_instructions = instructions.as_mut().and_then(EventCounter::read);
         // Counting goes on until they are closed, and costs something.
         drop(instructions);
-        let traffic_after = crew.traffic().await;
+        let traffic_after = pool.traffic().await;
         progress(Phase::Measured);
 
         let published = finish(publisher, after.published, planned).await?;
         let Published { lateness, deliveries: expected, schedule_sha256, .. } = published;
         if self.record {
-            self.drain(&mut crew, expected, progress).await?;
+            self.drain(&mut pool, expected, progress).await?;
         }
         sleep(LINGER).await;
-        let traffic_at_end = crew.traffic().await;
+        let traffic_at_end = pool.traffic().await;
         let memory_after = server.memory();
         let own_memory = probe::memory_of(Pid::this()).filter(|_| peak_is_of_this_trial);
         let server_deliveries = server.deliveries(self.transport()).await;
-        let Totals { connections, deliveries: received, .. } = crew.totals();
-        let recorder = tokio::task::spawn_blocking(|| crew.stop()).await??;
+        let Totals { connections, deliveries: received, .. } = pool.totals();
+        let recorder = tokio::task::spawn_blocking(|| pool.stop()).await??;
         ensure!(
             recorder.account.unknown == 0,
             "{} deliveries were of events that this trial did not publish",
@@ -219,7 +219,7 @@ impl TrialPlan<'_> {
     async fn idle(
         &self,
         server: &ServerHandle,
-        crew: &mut Crew,
+        pool: &mut SubscriberPool,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Option<(Snapshot, Snapshot)>> {
         let idle = self.scenario.workload.idle;
@@ -227,10 +227,10 @@ impl TrialPlan<'_> {
             return Ok(None);
         }
         let start = Instant::now() + LEAD;
-        wait_until(start, crew, None, |_| progress(Phase::Idle)).await?;
-        let from = Snapshot::take(server, crew, None)?;
-        wait_until(start + idle, crew, None, |_| progress(Phase::Idle)).await?;
-        Ok(Some((from, Snapshot::take(server, crew, None)?)))
+        wait_until(start, pool, None, |_| progress(Phase::Idle)).await?;
+        let from = Snapshot::take(server, pool, None)?;
+        wait_until(start + idle, pool, None, |_| progress(Phase::Idle)).await?;
+        Ok(Some((from, Snapshot::take(server, pool, None)?)))
     }
 
     fn transport(&self) -> Transport {
@@ -255,11 +255,11 @@ impl TrialPlan<'_> {
 
     /// The connections that receive events, and where what each of them sends goes; nowhere when
     /// subscribers do not send.
-    fn members(
+    fn subscribers(
         &self,
         server: &ServerHandle,
         schedule: &Schedule,
-    ) -> (Vec<mpsc::UnboundedSender<DueEvent>>, Vec<Member>) {
+    ) -> (Vec<mpsc::UnboundedSender<DueEvent>>, Vec<SubscriberSpec>) {
         let scenario = self.scenario;
         let Scenario { seed, ref workload, .. } = *scenario;
         let connections = workload.connections();
@@ -271,12 +271,12 @@ impl TrialPlan<'_> {
         let expected_events: Vec<Arc<ExpectedEvents>> =
             schedule.voices().iter().map(|voices| Arc::new(ExpectedEvents::new(voices))).collect();
         let mut send_queues = Vec::new();
-        let members = phases
+        let subscribers = phases
             .into_iter()
             .zip(first_timeouts)
             .zip(schedule.membership().connections())
             .zip(0..)
-            .map(|(((poll_phase, first_long_poll_timeout), &channel), connection)| Member {
+            .map(|(((poll_phase, first_long_poll_timeout), &channel), connection)| SubscriberSpec {
                 subscription: Subscription {
                     address: server.address,
                     channel: channel_name(channel),
@@ -297,19 +297,19 @@ impl TrialPlan<'_> {
                 }),
             })
             .collect();
-        (send_queues, members)
+        (send_queues, subscribers)
     }
 
     async fn connect(
         &self,
-        crew: &mut Crew,
+        pool: &mut SubscriberPool,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<()> {
         let wanted = u64::from(self.scenario.workload.connections());
         let mut connected = 0;
         while connected < wanted {
             progress(Phase::Connect(connected));
-            match timeout(CONNECT_STALL, crew.signal()).await {
+            match timeout(CONNECT_STALL, pool.signal()).await {
                 Ok(Signal::Connected) => connected += 1,
                 Ok(Signal::Failed(reason)) => {
                     bail!("subscriber {} of {wanted} could not connect: {reason}", connected + 1)
@@ -324,7 +324,7 @@ impl TrialPlan<'_> {
 
     async fn drain(
         &self,
-        crew: &mut Crew,
+        pool: &mut SubscriberPool,
         expected: u64,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<()> {
@@ -334,7 +334,7 @@ impl TrialPlan<'_> {
         let mut deadline = Instant::now() + patience;
         let mut last_missing = u64::MAX;
         loop {
-            let missing = expected.saturating_sub(crew.totals().measured);
+            let missing = expected.saturating_sub(pool.totals().measured);
             if missing == 0 || Instant::now() >= deadline.min(give_up) {
                 break;
             }
@@ -343,7 +343,7 @@ impl TrialPlan<'_> {
                 deadline = Instant::now() + patience;
             }
             progress(Phase::Drain(missing));
-            look_around(TICK, crew).await?;
+            look_around(TICK, pool).await?;
         }
         Ok(())
     }
@@ -364,25 +364,25 @@ fn channel_name(index: u32) -> String {
 /// Waits until `time`, as long as subscribers and publisher are well.
 async fn wait_until(
     time: Instant,
-    crew: &mut Crew,
+    pool: &mut SubscriberPool,
     publisher: Option<&Publisher>,
-    mut tick: impl FnMut(&Crew),
+    mut tick: impl FnMut(&SubscriberPool),
 ) -> anyhow::Result<()> {
     loop {
         let left = time.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(());
         }
-        tick(crew);
-        look_around(left.min(TICK), crew).await?;
+        tick(pool);
+        look_around(left.min(TICK), pool).await?;
         if let Some(reason) = publisher.and_then(Publisher::failure) {
             bail!(reason);
         }
     }
 }
 
-async fn look_around(time: Duration, crew: &mut Crew) -> anyhow::Result<()> {
-    match timeout(time, crew.signal()).await {
+async fn look_around(time: Duration, pool: &mut SubscriberPool) -> anyhow::Result<()> {
+    match timeout(time, pool.signal()).await {
         Ok(Signal::Failed(reason)) => Err(anyhow::anyhow!("a subscriber failed: {reason}")),
         Ok(Signal::Connected) | Err(_) => Ok(()),
     }

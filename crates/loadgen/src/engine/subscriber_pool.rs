@@ -69,7 +69,7 @@ impl Traffic {
 }
 
 /// A connection of a subscriber to one of its channels.
-pub(super) struct Member {
+pub(super) struct SubscriberSpec {
     pub(super) subscription: Subscription,
     /// What it is to receive.
     pub(super) expected: Arc<ExpectedEvents>,
@@ -80,43 +80,43 @@ pub(super) struct Member {
 }
 
 /// All subscribers of a trial.
-pub(super) struct Crew {
-    workers: Vec<Worker>,
+pub(super) struct SubscriberPool {
+    workers: Vec<WorkerHandle>,
     signals: mpsc::UnboundedReceiver<Signal>,
 }
 
-struct Worker {
+struct WorkerHandle {
     tally: Arc<Tally>,
     questions: mpsc::UnboundedSender<Question>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<anyhow::Result<Recorder>>,
 }
 
-impl Crew {
+impl SubscriberPool {
     /// Starts `threads` workers, which begin to connect at once. The threads have the cores of the
     /// calling thread.
     pub(super) fn start(
         transport: Transport,
-        members: Vec<Member>,
+        subscribers: Vec<SubscriberSpec>,
         window: &Window,
         record: bool,
         threads: usize,
     ) -> anyhow::Result<Self> {
         let (sender, signals) = mpsc::unbounded_channel();
-        let share = members.len().div_ceil(threads).max(1);
-        let mut members = members.into_iter();
+        let share = subscribers.len().div_ceil(threads).max(1);
+        let mut subscribers = subscribers.into_iter();
         let mut shares = Vec::new();
-        while members.len() > 0 {
-            shares.push(members.by_ref().take(share).collect());
+        while subscribers.len() > 0 {
+            shares.push(subscribers.by_ref().take(share).collect());
         }
         let workers = shares
             .into_iter()
-            .map(|members| {
+            .map(|subscribers| {
                 let tally = Arc::new(Tally::default());
                 let (stop, stopped) = oneshot::channel();
                 let (questions, asked) = mpsc::unbounded_channel();
-                let duty = Duty {
-                    members,
+                let worker = Worker {
+                    subscribers,
                     window: window.clone(),
                     record,
                     tally: Arc::clone(&tally),
@@ -126,17 +126,17 @@ impl Crew {
                 };
                 // The only place where the generator tells transports apart.
                 let work = move || match transport {
-                    Transport::Polling => duty.perform::<Polling>(),
-                    Transport::LongPolling => duty.perform::<LongPolling>(),
-                    Transport::Sse => duty.perform::<Sse>(),
-                    Transport::WebSocket => duty.perform::<WebSocket>(),
-                    Transport::Tcp => duty.perform::<Tcp>(),
+                    Transport::Polling => worker.run::<Polling>(),
+                    Transport::LongPolling => worker.run::<LongPolling>(),
+                    Transport::Sse => worker.run::<Sse>(),
+                    Transport::WebSocket => worker.run::<WebSocket>(),
+                    Transport::Tcp => worker.run::<Tcp>(),
                 };
                 let thread = std::thread::Builder::new()
                     .name(THREAD_NAME.into())
                     .spawn(work)
                     .context("cannot start a worker thread")?;
-                Ok(Worker { tally, questions, stop, thread })
+                Ok(WorkerHandle { tally, questions, stop, thread })
             })
             .collect::<anyhow::Result<_>>()?;
         Ok(Self { workers, signals })
@@ -163,7 +163,7 @@ impl Crew {
     /// does not say. The workers answer between two arrivals, and it costs them a system call per
     /// connection: ask outside the measured window.
     pub(super) async fn traffic(&self) -> Option<Traffic> {
-        let ask = |worker: &Worker| {
+        let ask = |worker: &WorkerHandle| {
             let (question, answer) = oneshot::channel();
             worker.questions.send(question).ok()?;
             Some(answer)
@@ -197,8 +197,8 @@ impl Crew {
 }
 
 /// What one worker thread has to do.
-struct Duty {
-    members: Vec<Member>,
+struct Worker {
+    subscribers: Vec<SubscriberSpec>,
     window: Window,
     record: bool,
     tally: Arc<Tally>,
@@ -207,24 +207,24 @@ struct Duty {
     stopped: oneshot::Receiver<()>,
 }
 
-impl Duty {
+impl Worker {
     /// Runs the subscribers until the worker is stopped.
-    fn perform<S: Subscriber + 'static>(self) -> anyhow::Result<Recorder> {
+    fn run<S: Subscriber + 'static>(self) -> anyhow::Result<Recorder> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("cannot start the runtime of a worker")?;
         let recorder = Rc::new(RefCell::new(Recorder::new(self.window)));
-        let subscribers = LocalSet::new();
+        let tasks = LocalSet::new();
         let permits = Rc::new(Semaphore::new(CONNECTS_AT_ONCE));
-        let mut meters = Vec::with_capacity(self.members.len());
-        for Member { subscription, expected, publisher, sends } in self.members {
+        let mut meters = Vec::with_capacity(self.subscribers.len());
+        for SubscriberSpec { subscription, expected, publisher, sends } in self.subscribers {
             let [meter, beside] = [(); 2].map(|()| ConnectionMeter::new(Arc::clone(&self.tally)));
             meters.push(Rc::clone(&meter));
             if sends.is_some() {
                 meters.push(Rc::clone(&beside));
             }
-            let seat = Seat {
+            let connector = Connector {
                 subscription,
                 meter,
                 beside,
@@ -240,11 +240,11 @@ impl Duty {
                 last_event_id: 0,
             };
             let queue = sends.map(|plan| SendQueue::new(plan, publisher));
-            subscribers.spawn_local(subscribe::<S>(seat, log, queue));
+            tasks.spawn_local(subscribe::<S>(connector, log, queue));
         }
         let answer = answer_until(self.stopped, self.asked, || Traffic::of(&self.tally, &meters));
-        runtime.block_on(subscribers.run_until(answer));
-        drop(subscribers);
+        runtime.block_on(tasks.run_until(answer));
+        drop(tasks);
         drop(runtime);
         Rc::try_unwrap(recorder)
             .map(RefCell::into_inner)
@@ -271,7 +271,7 @@ async fn answer_until(
 }
 
 /// What a subscriber needs to connect, and to connect again.
-struct Seat {
+struct Connector {
     subscription: Subscription,
     meter: Rc<ConnectionMeter>,
     /// That of the connection that it sends over, if that is another one.
@@ -280,7 +280,7 @@ struct Seat {
     signals: mpsc::UnboundedSender<Signal>,
 }
 
-impl Seat {
+impl Connector {
     async fn connect<S: Subscriber>(&self, after: u64) -> Result<S, ClientError> {
         // Closed never.
         let _permit = self.permits.acquire().await;
@@ -301,28 +301,32 @@ impl Seat {
 }
 
 /// Runs one subscriber until its worker stops.
-async fn subscribe<S: Subscriber>(seat: Seat, mut log: EventLog, mut queue: Option<SendQueue>) {
-    let Err(error) = take_part::<S>(&seat, &mut log, queue.as_mut()).await;
+async fn subscribe<S: Subscriber>(
+    connector: Connector,
+    mut log: EventLog,
+    mut queue: Option<SendQueue>,
+) {
+    let Err(error) = receive_until_failure::<S>(&connector, &mut log, queue.as_mut()).await;
     // Nobody listens any more when the trial is over.
-    let _ = seat.signals.send(Signal::Failed(error.to_string()));
+    let _ = connector.signals.send(Signal::Failed(error.to_string()));
 }
 
-async fn take_part<S: Subscriber>(
-    seat: &Seat,
+async fn receive_until_failure<S: Subscriber>(
+    connector: &Connector,
     log: &mut EventLog,
     mut queue: Option<&mut SendQueue>,
 ) -> Result<Infallible, ClientError> {
     let mut is_new = true;
     loop {
-        let mut subscriber: S = seat.connect(log.last_event_id).await?;
+        let mut subscriber: S = connector.connect(log.last_event_id).await?;
         let Err(error) = match queue.as_deref_mut() {
             None => {
-                seat.announce(&mut is_new);
+                connector.announce(&mut is_new);
                 receive_for_ever(&mut subscriber, log).await
             }
             Some(queue) => {
-                let mut upstream = seat.open::<S>().await?;
-                seat.announce(&mut is_new);
+                let mut upstream = connector.open::<S>().await?;
+                connector.announce(&mut is_new);
                 upstream.run(&mut subscriber, log, queue).await
             }
         };
