@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::scenario::schedule::Voice;
+use crate::scenario::schedule::MeasuredRange;
 
 /// The measured events of a channel: the same for all its connections.
 #[derive(Debug)]
@@ -24,14 +24,14 @@ struct Entry {
 }
 
 impl ExpectedEvents {
-    pub(super) fn new(voices: &[Voice]) -> Self {
+    pub(super) fn new(ranges: &[MeasuredRange]) -> Self {
         let mut events = 0;
-        let entry = |voice: &Voice| {
+        let entry = |range: &MeasuredRange| {
             let first_place = events;
-            events += u64::from(voice.measured.end - voice.measured.start);
-            Entry { publisher: voice.publisher, measured: voice.measured.clone(), first_place }
+            events += u64::from(range.measured.end - range.measured.start);
+            Entry { publisher: range.publisher, measured: range.measured.clone(), first_place }
         };
-        let entries = voices.iter().map(entry).collect();
+        let entries = ranges.iter().map(entry).collect();
         Self { entries, events }
     }
 }
@@ -105,14 +105,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn voice(publisher: u16, measured: Range<u32>) -> Voice {
-        Voice { publisher, measured }
+    fn range(publisher: u16, measured: Range<u32>) -> MeasuredRange {
+        MeasuredRange { publisher, measured }
     }
 
     #[test]
     fn what_was_not_published_is_unknown() {
         let mut tracker =
-            DeliveryTracker::new(ExpectedEvents::new(&[voice(0, 2..4), voice(7, 0..1)]).into());
+            DeliveryTracker::new(ExpectedEvents::new(&[range(0, 2..4), range(7, 0..1)]).into());
         assert_eq!(tracker.enter(0, 1), Receipt::Unmeasured);
         assert_eq!(tracker.enter(0, 4), Receipt::Unknown);
         assert_eq!(tracker.enter(6, 0), Receipt::Unknown);
@@ -125,8 +125,8 @@ mod tests {
         fn agrees_with_a_set(
             events in proptest::collection::vec((0_u16..3, 0_u32..200), 0..400),
         ) {
-            let voices: Vec<_> = (0..3).map(|publisher| voice(publisher, 0..200)).collect();
-            let mut tracker = DeliveryTracker::new(ExpectedEvents::new(&voices).into());
+            let ranges: Vec<_> = (0..3).map(|publisher| range(publisher, 0..200)).collect();
+            let mut tracker = DeliveryTracker::new(ExpectedEvents::new(&ranges).into());
             let mut all = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
             for (publisher, sequence) in events {
                 let seen = &mut all[usize::from(publisher)];

@@ -12,7 +12,7 @@ use super::recorder::{Recorder, Window};
 use super::snapshot::Snapshot;
 use crate::client::Totals;
 use crate::results::latency_log;
-use crate::scenario::schedule::Voice;
+use crate::scenario::schedule::MeasuredRange;
 
 pub(super) const SUBSCRIBERS: u32 = 10;
 
@@ -29,7 +29,9 @@ pub(super) fn window() -> Window {
 
 /// A tracker of them.
 pub(super) fn tracker() -> DeliveryTracker {
-    DeliveryTracker::new(ExpectedEvents::new(&[Voice { publisher: 0, measured: 0..EVENTS }]).into())
+    DeliveryTracker::new(
+        ExpectedEvents::new(&[MeasuredRange { publisher: 0, measured: 0..EVENTS }]).into(),
+    )
 }
 
 /// Every subscriber receives every event, and the one with an index `latency_ns` after it was meant

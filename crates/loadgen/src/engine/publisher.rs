@@ -60,7 +60,7 @@ pub(super) struct PublishPlan {
 
 /// What was published of the measured events.
 #[derive(Debug)]
-pub(super) struct Published {
+pub(super) struct Sent {
     /// How late they were: its own, and those that it handed to connections.
     pub(super) lateness: Histogram<u64>,
     /// How many deliveries the events call for, those of subscribers among them.
@@ -166,13 +166,13 @@ impl Publisher {
     }
 
     /// Publishes no more, and returns what [`finish`](Self::finish) does.
-    pub(super) fn stop(self) -> anyhow::Result<Published> {
+    pub(super) fn stop(self) -> anyhow::Result<Sent> {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.finish()
     }
 
     /// Waits until everything is published and answered.
-    pub(super) fn finish(mut self) -> anyhow::Result<Published> {
+    pub(super) fn finish(mut self) -> anyhow::Result<Sent> {
         let Threads { sending, answers } =
             self.threads.take().context("the publisher has ended before")?;
         let sent = join(sending);
@@ -180,7 +180,7 @@ impl Publisher {
         join(answers)?;
         let (lateness, schedule_sha256) = sent?;
         let deliveries = self.shared.deliveries.load(Ordering::Relaxed);
-        Ok(Published { lateness, deliveries, schedule_sha256 })
+        Ok(Sent { lateness, deliveries, schedule_sha256 })
     }
 }
 

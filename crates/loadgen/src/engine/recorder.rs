@@ -205,7 +205,7 @@ fn add(sum: &mut Histogram<u64>, other: &Histogram<u64>) {
 mod tests {
     use super::*;
     use crate::engine::delivery_tracker::ExpectedEvents;
-    use crate::scenario::schedule::Voice;
+    use crate::scenario::schedule::MeasuredRange;
 
     /// Nobody's events are echoes to it.
     const SILENT: u16 = u16::MAX;
@@ -218,8 +218,8 @@ mod tests {
 
     /// Twenty events behind a warm-up of ten, from each of two publishers.
     fn tracker() -> DeliveryTracker {
-        let voice = |publisher| Voice { publisher, measured: 10..30 };
-        DeliveryTracker::new(ExpectedEvents::new(&[voice(0), voice(5)]).into())
+        let range = |publisher| MeasuredRange { publisher, measured: 10..30 };
+        DeliveryTracker::new(ExpectedEvents::new(&[range(0), range(5)]).into())
     }
 
     fn stamp(sequence: u32) -> Stamp {

@@ -13,7 +13,7 @@ use super::costs::Costs;
 use super::delivery_tracker::ExpectedEvents;
 use super::measurement::Measurement;
 use super::probe::{self, Cores, EventCounter};
-use super::publisher::{PublishPlan, Published, Publisher};
+use super::publisher::{PublishPlan, Publisher, Sent};
 use super::recorder::Window;
 use super::send_queue::{DueEvent, SendPlan};
 use super::server_command::server_command;
@@ -169,8 +169,8 @@ impl TrialPlan<'_> {
         let traffic_after = pool.traffic().await;
         progress(Phase::Measured);
 
-        let published = finish(publisher, after.published, planned).await?;
-        let Published { lateness, deliveries: expected, schedule_sha256, .. } = published;
+        let sent = finish(publisher, after.published, planned).await?;
+        let Sent { lateness, deliveries: expected, schedule_sha256, .. } = sent;
         if self.record {
             self.drain(&mut pool, expected, progress).await?;
         }
@@ -268,8 +268,11 @@ impl TrialPlan<'_> {
         let long_poll_timeout = self.long_poll_timeout();
         let first_timeouts = first_long_poll_timeouts(seed, connections, long_poll_timeout);
         let poll_epoch = Instant::now();
-        let expected_events: Vec<Arc<ExpectedEvents>> =
-            schedule.voices().iter().map(|voices| Arc::new(ExpectedEvents::new(voices))).collect();
+        let expected_events: Vec<Arc<ExpectedEvents>> = schedule
+            .measured_ranges()
+            .iter()
+            .map(|ranges| Arc::new(ExpectedEvents::new(ranges)))
+            .collect();
         let mut send_queues = Vec::new();
         let subscribers = phases
             .into_iter()
@@ -351,7 +354,7 @@ impl TrialPlan<'_> {
 
 /// Waits for the publisher, unless so much is left to publish that the trial cannot be used: with a
 /// rate that nobody can sustain it would go on for long.
-async fn finish(publisher: Publisher, published: u64, planned: u64) -> anyhow::Result<Published> {
+async fn finish(publisher: Publisher, published: u64, planned: u64) -> anyhow::Result<Sent> {
     let is_in_vain = Warning::FewerEventsThanPlanned { published, planned }.invalidates();
     let end = move || if is_in_vain { publisher.stop() } else { publisher.finish() };
     tokio::task::spawn_blocking(end).await?
