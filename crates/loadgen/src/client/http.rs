@@ -1,4 +1,4 @@
-//! HTTP/1.1 requests over a [`Socket`], for every transport that is plain HTTP or begins with it.
+//! HTTP/1.1 requests over a [`Stream`], for every transport that is plain HTTP or begins with it.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use pushbench_wire::endpoint::LAST_EVENT_ID;
 
-use super::socket::{ConnectionMeter, Socket};
+use super::socket::{ConnectionMeter, Stream};
 use super::{ClientError, READ_BUFFER_BYTES, Subscription};
 
 /// The longest part of an unexpected answer that is quoted in the error.
@@ -100,8 +100,8 @@ impl HttpConnection {
 async fn handshake<B: RequestBody>(
     subscription: &Subscription,
     meter: &Rc<ConnectionMeter>,
-) -> Result<(SendRequest<B>, Connection<TokioIo<Socket>, B>), ClientError> {
-    let socket = Socket::open(subscription.address, meter).await?;
+) -> Result<(SendRequest<B>, Connection<TokioIo<Stream>, B>), ClientError> {
+    let socket = Stream::open(subscription.address, meter).await?;
     let mut http = http1::Builder::new();
     http.read_buf_exact_size(Some(READ_BUFFER_BYTES));
     Ok(http.handshake(TokioIo::new(socket)).await?)
@@ -115,7 +115,7 @@ pub(super) async fn upgrade(
     path: &str,
     protocol: &'static str,
     after: u64,
-) -> Result<(Socket, Bytes), ClientError> {
+) -> Result<(Stream, Bytes), ClientError> {
     let mut request = HttpRequest::new(subscription, path, "*/*")?.after(after)?;
     request.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     request.headers_mut().insert(UPGRADE, HeaderValue::from_static(protocol));

@@ -43,14 +43,17 @@ impl Subscriber for LongPolling {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::sync::Arc;
 
     use pushbench_wire::Event;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
     use tokio::task::LocalSet;
-    use tokio::time::{Instant, sleep};
+    use tokio::time::{Instant, timeout};
 
     use super::*;
-    use crate::client::{Tally, Totals};
+    use crate::client::delivery_test::HANG;
     use crate::scenario::Connection;
     use crate::scenario::schedule::first_long_poll_timeouts;
 
@@ -62,58 +65,68 @@ mod tests {
         }
     }
 
-    /// With the clock paused the real server's timeouts come as soon as nothing else is to be done.
-    #[tokio::test(start_paused = true)]
+    /// Answers one connection that nothing is new, and gives how long each request wanted to wait.
+    async fn answer(listener: TcpListener, requests: usize) -> Vec<Duration> {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut asked = Vec::new();
+        while asked.len() < requests {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(client.read_u8().await.unwrap());
+            }
+            let head = String::from_utf8(head).unwrap();
+            let (_, held) = head.split_once(&format!("?{TIMEOUT_MS}=")).unwrap();
+            let held = held.split_whitespace().next().unwrap().parse().unwrap();
+            asked.push(Duration::from_millis(held));
+            client.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        }
+        asked
+    }
+
+    async fn poll(address: SocketAddr, first: Duration, then: Duration, requests: usize) {
+        let subscription = Subscription {
+            address,
+            channel: "quiet".into(),
+            poll_interval: Duration::from_secs(1),
+            poll_epoch: Instant::now(),
+            poll_phase: Duration::ZERO,
+            long_poll_timeout: then,
+            first_long_poll_timeout: first,
+            connection: Connection::KeepAlive,
+        };
+        let meter = ConnectionMeter::new(Arc::default());
+        let mut subscriber = LongPolling::connect(&subscription, &meter, 0).await.unwrap();
+        for _ in 0..requests {
+            subscriber.receive(&mut Nothing).await.unwrap();
+        }
+    }
+
+    /// What a server is asked to wait decides when a subscriber asks again while nothing happens.
+    #[tokio::test]
     async fn idle_subscribers_time_out_at_an_even_rate_from_the_start() {
         const SUBSCRIBERS: u32 = 120;
         const TIMEOUT: Duration = Duration::from_secs(30);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let config = pushbench_server::Config::default();
-        let server = tokio::spawn(pushbench_server::run(listener, config, std::future::pending()));
-        let tally = Arc::new(Tally::default());
-        let subscribers = LocalSet::new();
+        const REQUESTS: usize = 3;
+        let mut timeouts = Vec::new();
         for first in first_long_poll_timeouts(1, SUBSCRIBERS, TIMEOUT) {
-            let subscription = Subscription {
-                address,
-                channel: "quiet".into(),
-                poll_interval: Duration::from_secs(1),
-                poll_epoch: Instant::now(),
-                poll_phase: Duration::ZERO,
-                long_poll_timeout: TIMEOUT,
-                first_long_poll_timeout: first,
-                connection: Connection::KeepAlive,
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let both = async {
+                tokio::join!(answer(listener, REQUESTS), poll(address, first, TIMEOUT, REQUESTS)).0
             };
-            let meter = ConnectionMeter::new(Arc::clone(&tally));
-            subscribers.spawn_local(async move {
-                let mut subscriber = LongPolling::connect(&subscription, &meter, 0).await?;
-                loop {
-                    subscriber.receive(&mut Nothing).await?;
-                }
-                #[expect(unreachable_code, reason = "it names the type of the error")]
-                Ok::<(), ClientError>(())
-            });
+            let asked = timeout(HANG, LocalSet::new().run_until(both)).await.expect("no hang");
+            timeouts.extend(asked.iter().scan(Duration::ZERO, |time, held| {
+                *time += *held;
+                Some(*time)
+            }));
         }
-        let requests = || {
-            let mut totals = Totals::default();
-            totals.add(&tally);
-            totals.requests
-        };
-        subscribers
-            .run_until(async {
-                sleep(Duration::from_secs(1)).await;
-                let mut before = requests();
-                // Two rounds of timeouts: the first ones and the full ones behind them.
-                for window in 0..20 {
-                    sleep(Duration::from_secs(3)).await;
-                    let now = requests();
-                    // 120 subscribers, 3 s of 30 s each. The ends of a window cut two slices, and
-                    // what is late by the socket's way through the kernel moves one more.
-                    assert!((now - before).abs_diff(12) <= 2, "window {window}: {}", now - before);
-                    before = now;
-                }
-            })
-            .await;
-        server.abort();
+        // Two rounds of timeouts: the first ones and the full ones behind them.
+        for window in 0..20 {
+            let span = Duration::from_secs(3) * window..Duration::from_secs(3) * (window + 1);
+            let count = timeouts.iter().filter(|time| span.contains(time)).count();
+            // 120 subscribers, 3 s of 30 s each. Whole slices: only rounding to milliseconds moves
+            // one over an edge.
+            assert!(count.abs_diff(12) <= 1, "window {window}: {count}");
+        }
     }
 }

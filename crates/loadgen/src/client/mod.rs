@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod delivery_test;
 mod http;
+#[cfg(test)]
+mod in_band_test;
 mod long_polling;
 mod polling;
 mod post;

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -50,20 +50,26 @@ impl ConnectionMeter {
         &self.tally
     }
 
-    /// When the subscriber last read anything from a socket.
+    /// When the subscriber last read anything from a socket. That is when the data that it has in
+    /// hand came as long as one read is decoded before the next one is made: on one thread, and with
+    /// hyper because HTTP/1.1 hands over one piece of a body at a time.
     pub(super) fn last_read_ns(&self) -> u64 {
         self.last_read_ns.get()
     }
 }
 
-/// A connection to the server.
+/// What the protocol of every transport runs on.
+pub(super) type Stream = Socket<TcpStream>;
+
+/// A connection to the server, metered: what is put on top of it, such as encryption, is counted as
+/// it goes over the network.
 #[derive(Debug)]
-pub(super) struct Socket {
-    stream: TcpStream,
+pub(super) struct Socket<S: AsRawFd> {
+    stream: S,
     meter: Rc<ConnectionMeter>,
 }
 
-impl Socket {
+impl Stream {
     pub(super) async fn open(
         address: SocketAddr,
         meter: &Rc<ConnectionMeter>,
@@ -78,7 +84,9 @@ impl Socket {
         meter.open.borrow_mut().push(stream.as_raw_fd());
         Ok(Self { stream, meter: Rc::clone(meter) })
     }
+}
 
+impl<S: AsRawFd> Socket<S> {
     fn written(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = outcome {
             self.meter.tally.bytes_out.add(bytes as u64);
@@ -88,7 +96,7 @@ impl Socket {
 }
 
 /// Runs before the stream is closed, while its number is still its own.
-impl Drop for Socket {
+impl<S: AsRawFd> Drop for Socket<S> {
     fn drop(&mut self) {
         let socket = self.stream.as_raw_fd();
         self.meter.open.borrow_mut().retain(|&open| open != socket);
@@ -97,7 +105,7 @@ impl Drop for Socket {
     }
 }
 
-impl AsyncRead for Socket {
+impl<S: AsyncRead + AsRawFd + Unpin> AsyncRead for Socket<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -111,7 +119,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl<S: AsyncWrite + AsRawFd + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -153,7 +161,7 @@ mod tests {
     async fn every_socket_has_nagle_off() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let meter = ConnectionMeter::new(Arc::default());
-        let socket = Socket::open(listener.local_addr().unwrap(), &meter).await.unwrap();
+        let socket = Stream::open(listener.local_addr().unwrap(), &meter).await.unwrap();
         assert!(socket.stream.nodelay().unwrap());
     }
 
@@ -163,7 +171,7 @@ mod tests {
         let meter = ConnectionMeter::new(Arc::default());
         assert_eq!(meter.tcp(), Some(TcpTotals::default()));
         for connections in 1..=3 {
-            let mut socket = Socket::open(listener.local_addr().unwrap(), &meter).await.unwrap();
+            let mut socket = Stream::open(listener.local_addr().unwrap(), &meter).await.unwrap();
             let (mut server, _) = listener.accept().await.unwrap();
             socket.write_all(b"question").await.unwrap();
             server.write_all(b"answer").await.unwrap();
@@ -173,7 +181,9 @@ mod tests {
             drop(socket);
             let closed = meter.tcp().unwrap();
             assert_eq!(closed.bytes(), open.bytes());
-            assert_eq!(closed.segments(), open.segments() + 3, "FIN, FIN with ACK, ACK");
+            // FIN, FIN with ACK, ACK; and the kernel may have put off the ACK of the answer.
+            let closing = closed.segments() - open.segments();
+            assert!((3..=4).contains(&closing), "{closing} segments");
         }
         assert!(meter.open.borrow().is_empty());
     }

@@ -3,7 +3,9 @@
 //! once; it must not know what is sent, nor when.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
 use super::post::Poster;
 use super::{ClientError, ConnectionMeter, Sink, Subscriber, Subscription};
@@ -30,14 +32,26 @@ pub(crate) trait UpstreamEvents {
 /// [`receive`](Subscriber::receive) is cancel-safe: a call that is dropped before it completes loses
 /// nothing of what has arrived, and the next one goes on from there.
 pub(crate) trait SendInBand: Subscriber {
-    /// Publishes `payload` to the channel. Text must be UTF-8. When this completes the socket has
-    /// the event, not yet the server; nobody answers it.
-    ///
-    /// It is not cancel-safe: half an event may be on its way.
+    /// What [`receive`](Subscriber::receive) waits for, so that sending can go on meanwhile.
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        sink: &mut impl Sink,
+    ) -> Poll<Result<(), ClientError>>;
+
+    /// Takes `payload` to publish it to the channel; text must be UTF-8. Whatever was taken before
+    /// must have been [sent](Self::poll_send).
     ///
     /// # Errors
     /// When the connection breaks, or text is known not to be UTF-8.
-    async fn send(&mut self, payload: &[u8], binary: bool) -> Result<(), ClientError>;
+    fn start_send(&mut self, payload: &[u8], binary: bool) -> Result<(), ClientError>;
+
+    /// Completes when the socket has all that was taken. The server may not have it yet, and does
+    /// not answer.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>>;
 }
 
 /// How the events of a subscriber `S` get to its channel: [`InBand`], or a [`Poster`].
@@ -81,10 +95,30 @@ impl<S: SendInBand> Upstream<S> for InBand {
         loop {
             tokio::select! {
                 received = subscriber.receive(sink) => received?,
-                event = events.next() => subscriber.send(event.bytes, event.binary).await?,
+                event = events.next() => {
+                    subscriber.start_send(event.bytes, event.binary)?;
+                    receive_while_sending(subscriber, sink).await?;
+                }
             }
         }
     }
+}
+
+/// Receives into `sink` until what `subscriber` sends is on its way: a server that waits for this
+/// client to read must not be waited for.
+async fn receive_while_sending(
+    subscriber: &mut impl SendInBand,
+    sink: &mut impl Sink,
+) -> Result<(), ClientError> {
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(sent) = subscriber.poll_send(cx) {
+                return Poll::Ready(sent);
+            }
+            ready!(subscriber.poll_receive(cx, sink))?;
+        }
+    })
+    .await
 }
 
 impl<S: Subscriber> Upstream<S> for Poster {

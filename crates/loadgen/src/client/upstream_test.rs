@@ -2,6 +2,7 @@
 //! against the real server.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,13 +12,10 @@ use std::time::Duration;
 use pushbench_wire::{Event, Transport};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, LocalSet, yield_now};
+use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
-use super::delivery_test::{HANG, Inbox, Received, Server, publish, subscription};
+use super::delivery_test::{HANG, Inbox, Received, Server, subscription};
 use super::post::Poster;
 use super::upstream::SendInBand;
 use super::{
@@ -81,7 +79,7 @@ fn events_of(member: u8, binary: bool) -> Vec<Vec<u8>> {
 
 /// An inbox that can be looked into while it is filled.
 #[derive(Clone, Default)]
-struct Shared(Rc<RefCell<Inbox>>);
+pub(super) struct Shared(pub(super) Rc<RefCell<Inbox>>);
 
 impl Sink for Shared {
     fn on_event(&mut self, at_ns: u64, event: Event<'_>) {
@@ -190,80 +188,6 @@ async fn members_that_all_send_all_receive_everything_once() {
     }
 }
 
-/// A line to `server` that carries what follows the head of its answer a few bytes at a time, each
-/// time it is allowed to.
-async fn trickle(server: SocketAddr, allowed: Arc<Semaphore>) -> SocketAddr {
-    const HEAD_END: &[u8] = b"\r\n\r\n";
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let (client, _) = listener.accept().await.unwrap();
-        client.set_nodelay(true).unwrap();
-        let (mut from_client, mut to_client) = client.into_split();
-        let (mut from_server, mut to_server) =
-            TcpStream::connect(server).await.unwrap().into_split();
-        tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
-        let mut head = Vec::new();
-        while !head.ends_with(HEAD_END) {
-            head.push(from_server.read_u8().await.unwrap());
-        }
-        to_client.write_all(&head).await.unwrap();
-        let mut piece = [0; 7];
-        // It ends with either side.
-        while let Ok(count @ 1..) = from_server.read(&mut piece).await {
-            allowed.acquire().await.unwrap().forget();
-            if to_client.write_all(&piece[..count]).await.is_err() {
-                return;
-            }
-        }
-    });
-    address
-}
-
-async fn receives_though_dropped<S: SendInBand>(server: SocketAddr) {
-    let allowed = Arc::new(Semaphore::new(0));
-    let meter = ConnectionMeter::new(Arc::default());
-    let address = trickle(server, Arc::clone(&allowed)).await;
-    let subscription = subscription(address, Connection::KeepAlive);
-    let mut subscriber = S::connect(&subscription, &meter, 0).await.unwrap();
-    let payloads: Vec<_> = (0..10_u8).map(|n| vec![n; 50 * usize::from(n)]).collect();
-    for payload in &payloads {
-        publish(server, "message", payload, true).await;
-    }
-    let mut inbox = Inbox::default();
-    let mut dropped = 0;
-    let receive = async {
-        while inbox.0.len() < payloads.len() {
-            tokio::select! {
-                biased;
-                received = subscriber.receive(&mut inbox) => received.unwrap(),
-                () = yield_now() => {
-                    dropped += 1;
-                    if allowed.available_permits() == 0 {
-                        allowed.add_permits(1);
-                    }
-                }
-            }
-        }
-    };
-    timeout(HANG, receive).await.expect("no hang");
-    let received: Vec<_> = inbox.0.into_iter().map(|event| event.payload).collect();
-    assert!(received == payloads);
-    let pieces = payloads.concat().len() / 7;
-    assert!(dropped >= pieces, "dropped {dropped} times, with {pieces} pieces");
-}
-
-/// On which `InBand` relies.
-#[tokio::test]
-async fn receiving_in_band_is_cancel_safe() {
-    let server = Server::start(pushbench_server::Config::default()).await;
-    receives_though_dropped::<WebSocket>(server.address).await;
-    server.stop().await;
-    let server = Server::start(pushbench_server::Config::default()).await;
-    receives_though_dropped::<Tcp>(server.address).await;
-    server.stop().await;
-}
-
 #[tokio::test]
 async fn an_event_that_is_refused_is_an_error() {
     let config = pushbench_server::Config { max_event_bytes: 10, ..Default::default() };
@@ -282,14 +206,16 @@ async fn an_event_that_is_refused_is_an_error() {
         assert_eq!(error.to_string(), reason);
 
         let mut websocket = WebSocket::connect(&subscription, &meter, 1).await.unwrap();
-        let error = websocket.send(b"\xff", false).await.unwrap_err();
+        let error = websocket.start_send(b"\xff", false).unwrap_err();
         assert!(matches!(error, ClientError::NotText(_)), "{error}");
-        websocket.send(&[b'x'; 11], true).await.unwrap();
+        websocket.start_send(&[b'x'; 11], true).unwrap();
+        poll_fn(|cx| websocket.poll_send(cx)).await.unwrap();
         let error = websocket.receive(&mut Inbox::default()).await.unwrap_err();
         assert!(matches!(error, ClientError::Ended), "{error}");
 
         let mut tcp = Tcp::connect(&subscription, &meter, 1).await.unwrap();
-        tcp.send(b"\xff", false).await.unwrap();
+        tcp.start_send(b"\xff", false).unwrap();
+        poll_fn(|cx| tcp.poll_send(cx)).await.unwrap();
         let error = tcp.receive(&mut Inbox::default()).await.unwrap_err();
         assert!(matches!(error, ClientError::Ended), "{error}");
     };
