@@ -112,10 +112,11 @@ impl Costs {
 
     /// Whether the sockets and TCP tell the same of the whole trial.
     pub(super) fn warning(&self) -> Option<Warning> {
-        let Traffic { tcp, stream_bytes } = self.traffic_at_end?;
-        let allowed = ON_ITS_WAY_BYTES.max((stream_bytes as f64 * DISAGREEMENT) as u64);
-        (tcp.bytes().abs_diff(stream_bytes) > allowed)
-            .then(|| Warning::BytesDisagree { sockets: stream_bytes, tcp: tcp.bytes() })
+        let Traffic { tcp, stream_bytes_before, stream_bytes_after } = self.traffic_at_end?;
+        let allowed = ON_ITS_WAY_BYTES.max((stream_bytes_after as f64 * DISAGREEMENT) as u64);
+        let agreed = stream_bytes_before.saturating_sub(allowed)..=stream_bytes_after + allowed;
+        (!agreed.contains(&tcp.bytes()))
+            .then(|| Warning::BytesDisagree { sockets: stream_bytes_after, tcp: tcp.bytes() })
     }
 }
 
@@ -124,21 +125,24 @@ mod tests {
     use super::*;
     use crate::client::TcpTotals;
 
-    /// What the warning says when the sockets saw `stream_bytes` and TCP ten million.
-    fn warning(stream_bytes: u64) -> Option<Warning> {
+    /// What the warning says when the sockets saw so much before and after TCP saw ten million.
+    fn warning(stream_bytes_before: u64, stream_bytes_after: u64) -> Option<Warning> {
         let tcp = TcpTotals { bytes_in: 900_000, bytes_out: 9_100_000, ..TcpTotals::default() };
-        let costs =
-            Costs { traffic_at_end: Some(Traffic { tcp, stream_bytes }), ..Costs::default() };
+        let traffic = Traffic { tcp, stream_bytes_before, stream_bytes_after };
+        let costs = Costs { traffic_at_end: Some(traffic), ..Costs::default() };
         costs.warning()
     }
 
     #[test]
     fn sockets_and_tcp_must_agree() {
-        assert_eq!(warning(10_000_000), None);
-        assert_eq!(warning(10_009_000), None);
-        assert_eq!(warning(9_991_000), None);
-        for sockets in [10_011_000, 9_989_000, 0] {
-            assert_eq!(warning(sockets), Some(Warning::BytesDisagree { sockets, tcp: 10_000_000 }));
+        for sockets in [10_000_000, 10_009_000, 9_991_000] {
+            assert_eq!(warning(sockets, sockets), None);
         }
+        for sockets in [10_011_000, 9_989_000, 0] {
+            let expected = Warning::BytesDisagree { sockets, tcp: 10_000_000 };
+            assert_eq!(warning(sockets, sockets), Some(expected));
+        }
+        assert_eq!(warning(9_000_000, 11_000_000), None, "they went on while TCP was asked");
+        assert!(warning(9_000_000, 9_100_000).is_some());
     }
 }

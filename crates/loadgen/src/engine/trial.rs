@@ -40,6 +40,10 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// How long the drain goes on after the last expected delivery, for duplicates to show up.
 const LINGER: Duration = Duration::from_millis(100);
 
+/// How long before the measured window the kernel is asked about every connection, beyond twice the
+/// time that it took before. As these connections are then those of the window, it should not be long.
+const ASKING_AT_LEAST: Duration = Duration::from_millis(5);
+
 /// How often the engine looks around while it waits.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -136,6 +140,10 @@ impl TrialPlan<'_> {
             self.cores.generator.len(),
         )?;
         self.connect(&mut pool, progress).await?;
+        // Only to know how long it takes.
+        let asked = Instant::now();
+        pool.traffic().await;
+        let asking = asked.elapsed();
         let idle = self.idle(server, &mut pool, progress).await?;
 
         let (start_ns, start) = (clock::now_ns() + LEAD.as_nanos() as u64, Instant::now() + LEAD);
@@ -152,10 +160,12 @@ impl TrialPlan<'_> {
             send_queues,
         };
         let publisher = Publisher::start(plan, schedule.events())?;
-        wait_until(start + span.start, &mut pool, Some(&publisher), |_| progress(Phase::WarmUp))
-            .await?;
         // What costs CPU to ask is asked before the window and after it.
+        let edge = start + span.start;
+        let before_edge = edge - (asking * 2 + ASKING_AT_LEAST).min(LEAD);
+        wait_until(before_edge, &mut pool, Some(&publisher), |_| progress(Phase::WarmUp)).await?;
         let traffic_before = pool.traffic().await;
+        wait_until(edge, &mut pool, Some(&publisher), |_| progress(Phase::WarmUp)).await?;
         let mut instructions = server.instructions();
         let before = Snapshot::take(server, &pool, Some(&publisher))?;
         wait_until(start + span.end, &mut pool, Some(&publisher), |pool| {
