@@ -106,7 +106,7 @@ struct Large {
 impl UpstreamEvents for Large {
     async fn next(&mut self) -> Payload<'_> {
         if std::mem::replace(&mut self.is_sent, true) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Payload { bytes: &self.event, binary: true }
     }

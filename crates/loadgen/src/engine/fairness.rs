@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use super::probe::Cores;
 use crate::client::READ_BUFFER_BYTES;
+use crate::deployment::Cores;
 use crate::results::model::Setting;
 
 /// The settings of a run. Those of a server that is not ours are not known.

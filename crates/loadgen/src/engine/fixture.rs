@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use pushbench_wire::Stamp;
 
-use super::costs::Costs;
+use super::costs::TrafficReadings;
 use super::delivery_tracker::{DeliveryTracker, ExpectedEvents};
+use super::machine::MachineTime;
 use super::measurement::Measurement;
-use super::probe::{Cores, MachineTime};
 use super::recorder::{Recorder, Window};
 use super::snapshot::Snapshot;
 use crate::client::Totals;
+use crate::deployment::observe::Observation;
+use crate::deployment::{Cores, ObservedPart, PartRole};
 use crate::results::latency_log;
 use crate::scenario::schedule::MeasuredRange;
 
@@ -58,35 +60,29 @@ pub(super) fn machine([core0, core1]: [u64; 2]) -> Option<MachineTime> {
     MachineTime::parse(&stat)
 }
 
+/// A server and a generator that have used so much CPU time.
+pub(super) fn parts(server_cpu_ns: u64, own_cpu_ns: u64) -> Vec<ObservedPart> {
+    let part = |role, cpu_ns| ObservedPart {
+        role,
+        observation: Observation { cpu_ns: Some(cpu_ns), ..Observation::default() },
+    };
+    vec![part(PartRole::Server(0), server_cpu_ns), part(PartRole::Generator(0), own_cpu_ns)]
+}
+
 /// A window of ten seconds, in which the server used 2 s of core 0 and the generator 3 s of core 1.
 pub(super) fn flawless() -> Measurement {
-    let before = Snapshot {
-        at_ns: 0,
-        server_cpu_ns: 0,
-        own_cpu_ns: 0,
-        publisher_cpu_ns: 0,
-        published: 0,
-        engine_cpu_ns: 0,
-        totals: Totals::default(),
-        memory: None,
-        machine: machine([0, 0]),
-        server_ticks: None,
-        server_threads: None,
-        generator_threads: None,
-        publisher_tcp: None,
-        socket_memory_bytes: None,
-    };
+    let before = Snapshot { parts: parts(0, 0), machine: machine([0, 0]), ..Snapshot::default() };
     let deliveries = u64::from(EVENTS) * u64::from(SUBSCRIBERS);
+    let totals = Totals { deliveries, connections: SUBSCRIBERS.into(), ..Totals::default() };
     let after = Snapshot {
         at_ns: 10_000_000_000,
-        server_cpu_ns: 2_000_000_000,
-        own_cpu_ns: 3_000_000_000,
+        parts: parts(2_000_000_000, 3_000_000_000),
         publisher_cpu_ns: 500_000_000,
         published: EVENTS.into(),
         engine_cpu_ns: 100_000_000,
-        totals: Totals { deliveries, ..Totals::default() },
+        totals,
         machine: machine([205, 295]),
-        ..before.clone()
+        ..Snapshot::default()
     };
     Measurement {
         subscribers: SUBSCRIBERS,
@@ -94,18 +90,16 @@ pub(super) fn flawless() -> Measurement {
         cores: Cores { server: vec![0], generator: vec![1] },
         planned: EVENTS.into(),
         expected: Some(deliveries),
+        start: before.clone(),
         idle: None,
         before,
+        end: after.clone(),
         after,
-        memory_before: None,
-        memory_after: None,
+        traffic: TrafficReadings::default(),
         server_deliveries: Some(deliveries as f64),
-        connections: SUBSCRIBERS.into(),
-        received: deliveries,
         lateness: latency_log::histogram(),
         is_steady: true,
         schedule_sha256: None,
         recorder: recorder(|_| 2_000_000),
-        costs: Costs::default(),
     }
 }

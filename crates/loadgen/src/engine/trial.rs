@@ -4,23 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use nix::unistd::Pid;
-use pushbench_wire::{Transport, clock};
+use pushbench_wire::clock;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::costs::Costs;
+use super::costs::TrafficReadings;
 use super::delivery_tracker::ExpectedEvents;
 use super::measurement::Measurement;
-use super::probe::{self, Cores, EventCounter};
 use super::publisher::{PublishPlan, Publisher, Sent};
 use super::recorder::Window;
 use super::send_queue::{DueEvent, SendPlan};
-use super::server_command::server_command;
-use super::server_process::{ServerHandle, ServerProcess};
 use super::snapshot::Snapshot;
-use super::subscriber_pool::{Signal, SubscriberPool, SubscriberSpec};
+use super::subscriber_pool::{Signal, SubscriberPool, SubscriberSpec, THREAD_NAME};
 use crate::client::{Subscription, Totals};
+use crate::deployment::observe::OwnProcess;
+use crate::deployment::{Cores, Deployment, PartRole, server_command};
 use crate::results::{Warning, latency_log};
 use crate::scenario::schedule::{
     Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
@@ -101,22 +99,22 @@ impl TrialPlan<'_> {
     /// server and the subscribers.
     pub(crate) async fn run(&self, mut progress: impl FnMut(Phase)) -> anyhow::Result<Measurement> {
         progress(Phase::Start);
-        let command = server_command(self.server, self.scenario, self.contender, self.cores);
-        let mut server = ServerProcess::start(&command).await?;
-        let handle = server.handle();
-        match self.measure(&handle, &mut progress).await {
+        let command = server_command(self.server, self.scenario, &self.server_times(), self.cores);
+        let mut deployment = Deployment::of_servers(&[command]).await?;
+        deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
+        match self.measure(&mut deployment, &mut progress).await {
             Ok(measurement) => {
-                server.stop().await?;
+                deployment.stop().await?;
                 Ok(measurement)
             }
             // A dead server shows first as a broken connection, but its end is the better reason.
-            Err(error) => Err(timeout(DYING, server.ended()).await.unwrap_or(error)),
+            Err(error) => Err(timeout(DYING, deployment.ended()).await.unwrap_or(error)),
         }
     }
 
     async fn measure(
         &self,
-        server: &ServerHandle,
+        deployment: &mut Deployment,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
         let workload = &self.scenario.workload;
@@ -128,12 +126,10 @@ impl TrialPlan<'_> {
             phases => Window::new(phases),
         };
         let planned = schedule.planned().events;
-        let (send_queues, subscribers) = self.subscribers(server, &schedule);
-        let memory_before = server.memory();
-        let socket_memory_before = probe::socket_memory_bytes();
-        let peak_is_of_this_trial = probe::reset_memory_peak();
+        let (send_queues, subscribers) = self.subscribers(deployment, &schedule)?;
+        let at_start = Snapshot::take(deployment, Totals::default(), None)?;
         let mut pool = SubscriberPool::start(
-            self.transport(),
+            self.contender.id.transport(),
             subscribers,
             &recorded,
             self.record,
@@ -144,14 +140,14 @@ impl TrialPlan<'_> {
         let asked = Instant::now();
         pool.traffic().await;
         let asking = asked.elapsed();
-        let idle = self.idle(server, &mut pool, progress).await?;
+        let idle = self.idle(deployment, &mut pool, progress).await?;
 
         let (start_ns, start) = (clock::now_ns() + LEAD.as_nanos() as u64, Instant::now() + LEAD);
         recorded.begins_at(start_ns + span.start.as_nanos() as u64);
         let membership = schedule.membership();
         let audience = |channel| membership.of_channel(channel).len() as u64;
         let plan = PublishPlan {
-            address: server.address,
+            address: *deployment.publish().first().context("there is nowhere to publish")?,
             channels: (0..workload.channels).map(channel_name).collect(),
             audiences: (0..workload.channels).map(audience).collect(),
             content: workload.content,
@@ -165,17 +161,16 @@ impl TrialPlan<'_> {
         let before_edge = edge - (asking * 2 + ASKING_AT_LEAST).min(LEAD);
         wait_until(before_edge, &mut pool, Some(&publisher), |_| progress(Phase::WarmUp)).await?;
         let traffic_before = pool.traffic().await;
+        deployment.look();
+        deployment.count_instructions(true);
         wait_until(edge, &mut pool, Some(&publisher), |_| progress(Phase::WarmUp)).await?;
-        let mut instructions = server.instructions();
-        let before = Snapshot::take(server, &pool, Some(&publisher))?;
+        let before = Snapshot::take(deployment, pool.totals(), Some(&publisher))?;
         wait_until(start + span.end, &mut pool, Some(&publisher), |pool| {
             progress(Phase::Measure(pool.totals().measured));
         })
         .await?;
-        let after = Snapshot::take(server, &pool, Some(&publisher))?;
-        let server_instructions = instructions.as_mut().and_then(EventCounter::read);
-        // Counting goes on until they are closed, and costs something.
-        drop(instructions);
+        let after = Snapshot::take(deployment, pool.totals(), Some(&publisher))?;
+        deployment.count_instructions(false);
         let traffic_after = pool.traffic().await;
         progress(Phase::Measured);
 
@@ -186,10 +181,13 @@ impl TrialPlan<'_> {
         }
         sleep(LINGER).await;
         let traffic_at_end = pool.traffic().await;
-        let memory_after = server.memory();
-        let own_memory = probe::memory_of(Pid::this()).filter(|_| peak_is_of_this_trial);
-        let server_deliveries = server.deliveries(self.transport()).await;
-        let Totals { connections, deliveries: received, .. } = pool.totals();
+        deployment.look();
+        let end = Snapshot::take(deployment, pool.totals(), None)?;
+        let series = format!(
+            "pushbench_deliveries_total{{transport=\"{}\"}}",
+            self.contender.id.transport()
+        );
+        let server_deliveries = deployment.sample(&series).await;
         let recorder = tokio::task::spawn_blocking(|| pool.stop()).await??;
         ensure!(
             recorder.account.unknown == 0,
@@ -202,22 +200,17 @@ impl TrialPlan<'_> {
             cores: self.cores.clone(),
             planned,
             expected: self.record.then_some(expected),
+            start: at_start,
             idle,
             before,
             after,
-            memory_before,
-            memory_after,
-            costs: Costs {
-                traffic_before,
-                traffic_after,
-                traffic_at_end,
-                socket_memory_before,
-                generator_memory_peak: own_memory.map(|memory| memory.peak),
-                server_instructions,
+            end,
+            traffic: TrafficReadings {
+                before: traffic_before,
+                after: traffic_after,
+                at_end: traffic_at_end,
             },
             server_deliveries,
-            connections,
-            received,
             lateness,
             is_steady: workload.is_steady(),
             schedule_sha256,
@@ -228,7 +221,7 @@ impl TrialPlan<'_> {
     /// The moments between which everyone is connected and nothing is published.
     async fn idle(
         &self,
-        server: &ServerHandle,
+        deployment: &mut Deployment,
         pool: &mut SubscriberPool,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Option<(Snapshot, Snapshot)>> {
@@ -238,13 +231,20 @@ impl TrialPlan<'_> {
         }
         let start = Instant::now() + LEAD;
         wait_until(start, pool, None, |_| progress(Phase::Idle)).await?;
-        let from = Snapshot::take(server, pool, None)?;
+        let from = Snapshot::take(deployment, pool.totals(), None)?;
         wait_until(start + idle, pool, None, |_| progress(Phase::Idle)).await?;
-        Ok(Some((from, Snapshot::take(server, pool, None)?)))
+        Ok(Some((from, Snapshot::take(deployment, pool.totals(), None)?)))
     }
 
-    fn transport(&self) -> Transport {
-        self.contender.id.transport()
+    /// What the contender sets of the server, as its flags.
+    fn server_times(&self) -> Vec<(&'static str, Duration)> {
+        match &self.contender.settings {
+            Settings::Polling(_) => vec![],
+            Settings::LongPolling(asked) => vec![("--long-poll-timeout", asked.timeout)],
+            Settings::Sse(stream) | Settings::WebSocket(stream) | Settings::Tcp(stream) => {
+                vec![("--heartbeat", stream.heartbeat)]
+            }
+        }
     }
 
     fn connection(&self) -> Connection {
@@ -267,9 +267,9 @@ impl TrialPlan<'_> {
     /// subscribers do not send.
     fn subscribers(
         &self,
-        server: &ServerHandle,
+        deployment: &Deployment,
         schedule: &Schedule,
-    ) -> (Vec<mpsc::UnboundedSender<DueEvent>>, Vec<SubscriberSpec>) {
+    ) -> anyhow::Result<(Vec<mpsc::UnboundedSender<DueEvent>>, Vec<SubscriberSpec>)> {
         let scenario = self.scenario;
         let Scenario { seed, ref workload, .. } = *scenario;
         let connections = workload.connections();
@@ -289,28 +289,31 @@ impl TrialPlan<'_> {
             .zip(first_timeouts)
             .zip(schedule.membership().connections())
             .zip(0..)
-            .map(|(((poll_phase, first_long_poll_timeout), &channel), connection)| SubscriberSpec {
-                subscription: Subscription {
-                    address: server.address,
-                    channel: channel_name(channel),
-                    poll_interval: interval,
-                    poll_epoch,
-                    poll_phase,
-                    long_poll_timeout,
-                    first_long_poll_timeout,
-                    connection: self.connection(),
-                },
-                expected: Arc::clone(&expected_events[channel as usize]),
-                publisher: publisher_of(connection / workload.channels_per_subscriber),
-                sends: workload.upstream.as_ref().map(|_| {
-                    let (queue, due) = mpsc::unbounded_channel();
-                    send_queues.push(queue);
-                    let most_payload_bytes = workload.most_payload_bytes();
-                    SendPlan { due, content: workload.content, most_payload_bytes }
-                }),
+            .map(|(((poll_phase, first_long_poll_timeout), &channel), connection)| {
+                let address = deployment.subscribe(connection, channel);
+                Ok(SubscriberSpec {
+                    subscription: Subscription {
+                        address: address.context("there is nowhere to subscribe")?,
+                        channel: channel_name(channel),
+                        poll_interval: interval,
+                        poll_epoch,
+                        poll_phase,
+                        long_poll_timeout,
+                        first_long_poll_timeout,
+                        connection: self.connection(),
+                    },
+                    expected: Arc::clone(&expected_events[channel as usize]),
+                    publisher: publisher_of(connection / workload.channels_per_subscriber),
+                    sends: workload.upstream.as_ref().map(|_| {
+                        let (queue, due) = mpsc::unbounded_channel();
+                        send_queues.push(queue);
+                        let most_payload_bytes = workload.most_payload_bytes();
+                        SendPlan { due, content: workload.content, most_payload_bytes }
+                    }),
+                })
             })
-            .collect();
-        (send_queues, subscribers)
+            .collect::<anyhow::Result<_>>()?;
+        Ok((send_queues, subscribers))
     }
 
     async fn connect(

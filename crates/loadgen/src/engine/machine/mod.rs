@@ -1,15 +1,22 @@
-//! What the kernel says about the machine as a whole.
+//! The machine as a whole: what the kernel says about it, and what it grants to this process. What it
+//! does not say is `None`.
+
+mod time;
 
 use std::fs;
 
+use anyhow::Context as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::{Cores, kilobytes};
+use crate::deployment::Cores;
 use crate::results::model::Machine;
+
+pub(super) use time::MachineTime;
 
 /// Memory that the buffers of all TCP sockets of the machine take, in bytes, to whole pages: reads
 /// `/proc/net/sockstat`.
-pub(crate) fn socket_memory_bytes() -> Option<u64> {
+pub(super) fn socket_memory_bytes() -> Option<u64> {
     let pages = socket_pages(&fs::read_to_string("/proc/net/sockstat").ok()?)?;
     let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok()??;
     Some(pages * u64::try_from(page_bytes).ok()?)
@@ -47,11 +54,33 @@ pub(crate) fn machine(cores: &Cores) -> Machine {
         cores: cores.all().len() as u32,
         server_cores: numbers(&cores.server),
         generator_cores: numbers(&cores.generator),
-        memory_bytes: read("/proc/meminfo")
-            .and_then(|text| kilobytes(&text, "MemTotal:"))
-            .map(|kilobytes| kilobytes * 1024),
+        memory_bytes: read("/proc/meminfo").and_then(|text| {
+            let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+            let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+            Some(kibibytes * 1024)
+        }),
         congestion_control: read("/proc/sys/net/ipv4/tcp_congestion_control"),
     }
+}
+
+/// Files that are open besides the subscribers' sockets.
+pub(crate) const OTHER_FILES: u64 = 100;
+
+/// Makes room for `sockets` open sockets, which the server inherits.
+pub(crate) fn reserve_files(sockets: u64) -> anyhow::Result<()> {
+    let needed = sockets + OTHER_FILES;
+    let (soft, hard) =
+        getrlimit(Resource::RLIMIT_NOFILE).context("cannot read the open-file limit")?;
+    anyhow::ensure!(
+        needed <= hard,
+        "{sockets} subscribers take {needed} open files, but this process may have {hard}: \
+         raise the limit (`ulimit -Hn {needed}`, as root) or lower `subscribers`"
+    );
+    if soft < needed {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+            .context("cannot raise the open-file limit")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! The command line of the server under test, with limits that the scenario fits into. Only the
-//! heartbeat differs between the contenders of a run, because a scenario may set it.
+//! The command line of a server under test, with limits that the scenario fits into. What a contender
+//! sets of its own comes from above.
 
 use std::time::Duration;
 
-use super::probe::Cores;
-use crate::scenario::{Contender, MAX_LOG_BYTES, Scenario, Settings};
+use super::Cores;
+use crate::scenario::{MAX_LOG_BYTES, Scenario};
 
 /// How long a kept connection may be idle, beside a trial and two polling intervals.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -15,11 +15,12 @@ const OTHER_CONNECTIONS: u32 = 64;
 /// The largest answer to a poll; a client that is further behind gets the rest with its next one.
 const MAX_RESPONSE_BYTES: u64 = 16 << 20;
 
-/// `program` and the arguments that every server under test gets.
-pub(super) fn server_command(
+/// `program` and the arguments that every server under test gets, with `times` beside them: flags of
+/// the server, and how long each is.
+pub(crate) fn server_command(
     program: &[String],
     scenario: &Scenario,
-    contender: &Contender,
+    times: &[(&str, Duration)],
     cores: &Cores,
 ) -> Vec<String> {
     let workload = &scenario.workload;
@@ -44,12 +45,8 @@ pub(super) fn server_command(
     // A new connection may come before the one that it replaces is seen to be closed.
     let connections = workload.sockets().saturating_mul(2).saturating_add(OTHER_CONNECTIONS);
     flag("--max-connections", connections.to_string());
-    match &contender.settings {
-        Settings::Polling(_) => {}
-        Settings::LongPolling(of) => flag("--long-poll-timeout", format_duration(of.timeout)),
-        Settings::Sse(stream) | Settings::WebSocket(stream) | Settings::Tcp(stream) => {
-            flag("--heartbeat", format_duration(stream.heartbeat));
-        }
+    for (name, time) in times {
+        flag(name, format_duration(*time));
     }
     command.push("--stop-on-stdin-eof".into());
     command
@@ -64,16 +61,21 @@ mod tests {
     use super::*;
     use crate::scenario::template::TEMPLATE;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     /// Or the server would cut a connection of someone who has had nothing to say yet.
     #[test]
     fn nobody_has_to_speak_within_a_trial() {
         let text = TEMPLATE.replace("duration = \"10s\"", "duration = \"20m\"");
         let scenario = Scenario::parse(&text, "").unwrap();
         let cores = Cores { server: vec![0], generator: vec![1] };
-        let command = server_command(&["serve".into()], &scenario, &scenario.contenders[2], &cores);
-        for flag in ["--keep-alive", "--header-timeout"] {
+        let command =
+            server_command(&["serve".into()], &scenario, &[("--heartbeat", SECOND)], &cores);
+        let flags =
+            [("--keep-alive", "21m 6s"), ("--header-timeout", "21m 6s"), ("--heartbeat", "1s")];
+        for (flag, value) in flags {
             let at = command.iter().position(|argument| argument == flag).unwrap();
-            assert_eq!(command[at + 1], "21m 6s", "{flag}");
+            assert_eq!(command[at + 1], value, "{flag}");
         }
     }
 }

@@ -7,28 +7,32 @@ use perf_event::{Builder, Counter};
 
 use super::threads::thread_numbers;
 
-/// Counts one kind of event in all threads of a process, those that they start later included.
-pub(crate) struct EventCounter(Vec<Counter>);
+/// Counts one kind of event in all threads of some processes, and in all threads and processes that
+/// these start later.
+pub(super) struct EventCounter(Vec<Counter>);
 
 impl EventCounter {
-    /// Counts the instructions that `process` executes in user space from now on. Those of the
+    /// Counts the instructions that `processes` execute in user space from now on. Those of the
     /// kernel take a privilege, and a figure must not depend on who asks.
-    pub(crate) fn instructions(process: Pid) -> Option<Self> {
-        Self::attach(process, &Hardware::INSTRUCTIONS.into())
+    pub(super) fn instructions(processes: impl IntoIterator<Item = Pid>) -> Option<Self> {
+        Self::attach(processes, &Hardware::INSTRUCTIONS.into())
     }
 
-    fn attach(process: Pid, event: &Event) -> Option<Self> {
-        let attach_to = |thread| {
-            let mut builder = Builder::new().kind(event.clone()).observe_pid(thread);
-            builder.enabled(true).inherit(true);
-            builder.build().ok()
-        };
-        thread_numbers(process)?.into_iter().map(attach_to).collect::<Option<_>>().map(Self)
+    fn attach(processes: impl IntoIterator<Item = Pid>, event: &Event) -> Option<Self> {
+        let mut counters = Vec::new();
+        for process in processes {
+            for thread in thread_numbers(process)? {
+                let mut builder = Builder::new().kind(event.clone()).observe_pid(thread);
+                builder.enabled(true).inherit(true);
+                counters.push(builder.build().ok()?);
+            }
+        }
+        (!counters.is_empty()).then_some(Self(counters))
     }
 
     /// How many there were so far; `None` when the counters were shared with somebody else, so
     /// that the figure would be an estimate.
-    pub(crate) fn read(&mut self) -> Option<u64> {
+    pub(super) fn read(&mut self) -> Option<u64> {
         self.0.iter_mut().try_fold(0, |sum, counter| {
             let read = counter.read_count_and_time().ok()?;
             (read.time_running == read.time_enabled).then_some(sum + read.count)
@@ -42,7 +46,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::probe::CpuClock;
+    use crate::deployment::observe::process::CpuClock;
     use perf_event::events::Software;
 
     /// A counter that every kernel has, against the clock that it must agree with.
@@ -53,7 +57,8 @@ mod tests {
         let process = Pid::from_raw(child.id().cast_signed());
         let clock = CpuClock::of(process).unwrap();
         let clock_ns = || clock.read_ns().unwrap();
-        let Some(mut counter) = EventCounter::attach(process, &Software::TASK_CLOCK.into()) else {
+        let Some(mut counter) = EventCounter::attach([process], &Software::TASK_CLOCK.into())
+        else {
             println!("skipped: this kernel refuses perf_event_open");
             child.kill().unwrap();
             child.wait().unwrap();
@@ -79,6 +84,6 @@ mod tests {
 
     #[test]
     fn a_process_that_has_gone_has_no_counters() {
-        assert!(EventCounter::instructions(Pid::from_raw(i32::MAX)).is_none());
+        assert!(EventCounter::instructions([Pid::from_raw(i32::MAX)]).is_none());
     }
 }

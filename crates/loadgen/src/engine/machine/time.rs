@@ -5,7 +5,7 @@ use std::fs;
 
 /// The counts at one moment.
 #[derive(Clone, Debug)]
-pub(crate) struct MachineTime {
+pub(in crate::engine) struct MachineTime {
     /// Given to others by the hypervisor, on all cores.
     stolen: u64,
     /// All there was, on all cores.
@@ -20,7 +20,7 @@ const TICK_NS: u64 = 10_000_000;
 
 impl MachineTime {
     /// Reads `/proc/stat`.
-    pub(crate) fn read() -> Option<Self> {
+    pub(in crate::engine) fn read() -> Option<Self> {
         Self::parse(&fs::read_to_string("/proc/stat").ok()?)
     }
 
@@ -37,13 +37,13 @@ impl MachineTime {
     }
 
     /// CPU time that tasks used of `cores` since `earlier`, in nanoseconds.
-    pub(crate) fn task_ns_since(&self, earlier: &Self, cores: &[usize]) -> Option<u64> {
+    pub(in crate::engine) fn task_ns_since(&self, earlier: &Self, cores: &[usize]) -> Option<u64> {
         let used = |core| self.tasks.get(core)?.checked_sub(*earlier.tasks.get(core)?);
         Some(cores.iter().map(used).sum::<Option<u64>>()? * TICK_NS)
     }
 
     /// The stolen part of the time since `earlier`, in per cent.
-    pub(crate) fn stolen_percent_since(&self, earlier: &Self) -> Option<f64> {
+    pub(in crate::engine) fn stolen_percent_since(&self, earlier: &Self) -> Option<f64> {
         let all = self.all.checked_sub(earlier.all).filter(|all| *all > 0)?;
         Some(self.stolen.checked_sub(earlier.stolen)? as f64 / all as f64 * 100.0)
     }

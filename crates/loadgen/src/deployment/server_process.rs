@@ -1,4 +1,5 @@
-//! The server under test: a fresh process for every trial, watched from outside.
+//! A server under test that is a process of ours: a fresh one for every trial, with a line that says
+//! when it is ready and routes that say how it is. It must not know how it is observed.
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
@@ -7,14 +8,11 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use pushbench_wire::Transport;
 use pushbench_wire::endpoint::{HEALTH_PATH, METRICS_PATH, READY_PREFIX};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-
-use super::probe::{CpuClock, CpuTicks, EventCounter, Memory, Threads, memory_of};
 
 /// How long a server may take until it is ready, and until it has answered a control request.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -30,31 +28,22 @@ const MAX_COMPLAINT_BYTES: usize = 2_000;
 
 /// A running server. Dropping it kills the process; should this process be killed, the server
 /// notices the end of its standard input and stops.
-pub(crate) struct ServerProcess {
+pub(super) struct ServerProcess {
     child: Child,
     /// Held open: its end tells the server that nobody needs it any more.
     _stdin: Option<ChildStdin>,
     complaint: Complaint,
-    handle: ServerHandle,
+    address: SocketAddr,
+    process: Pid,
+    client: reqwest::Client,
 }
 
 /// The end of what a server writes on its standard error.
 struct Complaint(Option<JoinHandle<String>>);
 
-/// What can be asked about a server while something else waits for it.
-#[derive(Clone, Debug)]
-pub(crate) struct ServerHandle {
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
-    /// Its CPU clock.
-    pub(crate) cpu: CpuClock,
-    process: Pid,
-    client: reqwest::Client,
-}
-
 impl ServerProcess {
     /// Starts `command` and waits until it answers.
-    pub(crate) async fn start(command: &[String]) -> anyhow::Result<Self> {
+    pub(super) async fn start(command: &[String]) -> anyhow::Result<Self> {
         let (program, arguments) =
             command.split_first().context("the server's command is empty")?;
         let mut child = Command::new(program)
@@ -94,19 +83,23 @@ impl ServerProcess {
             .pool_max_idle_per_host(0)
             .build()
             .context("cannot make a client for the server's control routes")?;
-        let cpu = CpuClock::of(process).context("cannot read the server's CPU clock")?;
-        let handle = ServerHandle { address, cpu, process, client };
-        handle.get(HEALTH_PATH).await?;
-        Ok(Self { child, _stdin: stdin, complaint, handle })
+        let server = Self { child, _stdin: stdin, complaint, address, process, client };
+        server.get(HEALTH_PATH).await?;
+        Ok(server)
     }
 
-    /// What can be asked about it.
-    pub(crate) fn handle(&self) -> ServerHandle {
-        self.handle.clone()
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its number.
+    pub(super) fn process(&self) -> Pid {
+        self.process
     }
 
     /// Waits until the process ends, which it should not do by itself, and says how it did.
-    pub(crate) async fn ended(&mut self) -> anyhow::Error {
+    pub(super) async fn ended(&mut self) -> anyhow::Error {
         match self.child.wait().await {
             Ok(status) => {
                 anyhow!("the server {}{}", ended_with(status), self.complaint.words().await)
@@ -116,11 +109,11 @@ impl ServerProcess {
     }
 
     /// Asks it to stop, and kills it when it does not.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait().context("cannot wait for the server")? {
-            bail!("the server {} unasked{}", ended_with(status), self.complaint.words().await);
+            bail!("the server {} unexpectedly{}", ended_with(status), self.complaint.words().await);
         }
-        kill(self.handle.process, Signal::SIGTERM).context("cannot signal the server")?;
+        kill(self.process, Signal::SIGTERM).context("cannot signal the server")?;
         let Ok(status) = timeout(STOP_WITHIN, self.child.wait()).await else {
             self.child.kill().await.context("cannot kill the server")?;
             bail!("the server did not stop within {STOP_WITHIN:?} of SIGTERM and was killed");
@@ -131,33 +124,10 @@ impl ServerProcess {
         }
         Ok(())
     }
-}
 
-impl ServerHandle {
-    /// Its memory; empty when it has gone.
-    pub(crate) fn memory(&self) -> Option<Memory> {
-        memory_of(self.process)
-    }
-
-    /// Its user and system time so far; empty when it has gone.
-    pub(crate) fn ticks(&self) -> Option<CpuTicks> {
-        CpuTicks::of(self.process)
-    }
-
-    /// What each of its threads has used so far; empty when it has gone.
-    pub(crate) fn threads(&self) -> Option<Threads> {
-        Threads::of(self.process)
-    }
-
-    /// Counts its instructions from now on, where that can be done.
-    pub(crate) fn instructions(&self) -> Option<EventCounter> {
-        EventCounter::instructions(self.process)
-    }
-
-    /// How many events the server says it delivered over `transport`; empty when it does not say.
-    pub(crate) async fn deliveries(&self, transport: Transport) -> Option<f64> {
-        let metrics = self.get(METRICS_PATH).await.ok()?;
-        sample(&metrics, &format!("pushbench_deliveries_total{{transport=\"{transport}\"}}"))
+    /// The value of `series` in its own metrics; empty when it does not say.
+    pub(super) async fn sample(&self, series: &str) -> Option<f64> {
+        sample(&self.get(METRICS_PATH).await.ok()?, series)
     }
 
     async fn get(&self, path: &str) -> anyhow::Result<String> {

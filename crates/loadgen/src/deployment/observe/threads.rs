@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nix::unistd::Pid;
 
-use super::process::CpuTicks;
+use super::process::{CpuSplit, Stat};
 
 /// What some threads of a process have used so far, by their numbers.
 #[derive(Clone, Debug)]
@@ -14,23 +14,23 @@ pub(crate) struct Threads(BTreeMap<i32, ThreadUse>);
 
 /// What threads have used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ThreadUse {
-    /// CPU time.
-    pub(crate) ticks: CpuTicks,
+pub(super) struct ThreadUse {
+    /// CPU time, in ticks.
+    cpu: CpuSplit,
     /// How often they left their core, by themselves or not.
-    pub(crate) context_switches: u64,
+    pub(super) context_switches: u64,
     /// How long they were ready to run but had no core, where the kernel says so.
-    pub(crate) wait_ns: Option<u64>,
+    pub(super) wait_ns: Option<u64>,
 }
 
 impl Threads {
     /// All threads of `process`; `None` when it has gone.
-    pub(crate) fn of(process: Pid) -> Option<Self> {
+    pub(super) fn of(process: Pid) -> Option<Self> {
         Self::read(process, |_| true)
     }
 
     /// The threads of this process that have `name`, which has 15 bytes at most.
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         Self::read(Pid::this(), |found| found == name)
     }
 
@@ -49,9 +49,20 @@ impl Threads {
         Some(Self(threads))
     }
 
+    /// These threads and others.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// The CPU time of all of them, in ticks.
+    pub(super) fn cpu_split(&self) -> CpuSplit {
+        self.0.values().fold(CpuSplit::default(), |sum, thread| sum.plus(thread.cpu))
+    }
+
     /// What these threads have used since `earlier`. What a thread that has ended used in the
     /// meantime is not known any more.
-    pub(crate) fn since(&self, earlier: &Self) -> Option<ThreadUse> {
+    pub(super) fn since(&self, earlier: &Self) -> Option<ThreadUse> {
         let mut sum = ThreadUse { wait_ns: Some(0), ..ThreadUse::default() };
         for (number, now) in &self.0 {
             let used = match earlier.0.get(number) {
@@ -69,7 +80,7 @@ impl ThreadUse {
         let status = fs::read_to_string(thread.join("status")).ok()?;
         let schedstat = fs::read_to_string(thread.join("schedstat")).ok();
         Some(Self {
-            ticks: CpuTicks::parse(stat)?,
+            cpu: Stat::parse(stat)?.cpu,
             context_switches: switches_in(&status)?,
             wait_ns: schedstat.and_then(|text| text.split_whitespace().nth(1)?.parse().ok()),
         })
@@ -77,7 +88,7 @@ impl ThreadUse {
 
     fn plus(&self, other: &Self) -> Self {
         Self {
-            ticks: self.ticks.plus(other.ticks),
+            cpu: self.cpu.plus(other.cpu),
             context_switches: self.context_switches + other.context_switches,
             wait_ns: self.wait_ns.zip(other.wait_ns).map(|(mine, theirs)| mine + theirs),
         }
@@ -86,7 +97,7 @@ impl ThreadUse {
     fn since(&self, earlier: &Self) -> Option<Self> {
         let wait_ns = self.wait_ns.zip(earlier.wait_ns);
         Some(Self {
-            ticks: self.ticks.since(earlier.ticks)?,
+            cpu: self.cpu.since(earlier.cpu)?,
             context_switches: self.context_switches.checked_sub(earlier.context_switches)?,
             wait_ns: wait_ns.and_then(|(now, before)| now.checked_sub(before)),
         })
