@@ -1,14 +1,16 @@
-//! The client side of each transport. It owns connections and decoding; it must not know what
-//! becomes of an event, nor when a trial begins or ends.
+//! The client side of each transport, and the ways to publish. It owns connections, encoding and
+//! decoding; it must not know what becomes of an event, nor when a trial begins or ends.
 
 #[cfg(test)]
 mod delivery_test;
 mod http;
+mod http_publish;
 #[cfg(test)]
 mod in_band_test;
 mod long_polling;
 mod polling;
 mod post;
+mod publish_path;
 mod pull;
 mod socket;
 mod sse;
@@ -31,8 +33,10 @@ use tokio_tungstenite::tungstenite;
 
 use crate::scenario::Connection;
 
+pub(crate) use http_publish::HttpPublish;
 pub(crate) use long_polling::LongPolling;
 pub(crate) use polling::Polling;
+pub(crate) use publish_path::{Acknowledgements, OpenPath, PublishPath, PublishTarget, TcpProbe};
 pub(crate) use socket::ConnectionMeter;
 pub(crate) use sse::Sse;
 pub(crate) use tally::{Tally, Totals};

@@ -1,10 +1,10 @@
-//! The command line of a server under test, with limits that the scenario fits into. What a contender
-//! sets of its own comes from above.
+//! The command line of a server under test, with limits that the scenario fits into. Only what a
+//! contender sets of its own differs between those of a run.
 
 use std::time::Duration;
 
 use super::Cores;
-use crate::scenario::{MAX_LOG_BYTES, Scenario};
+use crate::scenario::{MAX_LOG_BYTES, Scenario, Settings};
 
 /// How long a kept connection may be idle, beside a trial and two polling intervals.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -15,12 +15,12 @@ const OTHER_CONNECTIONS: u32 = 64;
 /// The largest answer to a poll; a client that is further behind gets the rest with its next one.
 const MAX_RESPONSE_BYTES: u64 = 16 << 20;
 
-/// `program` and the arguments that every server under test gets, with `times` beside them: flags of
-/// the server, and how long each is.
+/// `program` and the arguments that every server under test gets, with those of a contender's
+/// `settings`.
 pub(crate) fn server_command(
     program: &[String],
     scenario: &Scenario,
-    times: &[(&str, Duration)],
+    settings: &Settings,
     cores: &Cores,
 ) -> Vec<String> {
     let workload = &scenario.workload;
@@ -45,8 +45,11 @@ pub(crate) fn server_command(
     // A new connection may come before the one that it replaces is seen to be closed.
     let connections = workload.sockets().saturating_mul(2).saturating_add(OTHER_CONNECTIONS);
     flag("--max-connections", connections.to_string());
-    for (name, time) in times {
-        flag(name, format_duration(*time));
+    if let Some(timeout) = settings.long_poll_timeout() {
+        flag("--long-poll-timeout", format_duration(timeout));
+    }
+    if let Some(heartbeat) = settings.heartbeat() {
+        flag("--heartbeat", format_duration(heartbeat));
     }
     command.push("--stop-on-stdin-eof".into());
     command
@@ -59,23 +62,36 @@ fn format_duration(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Contender;
     use crate::scenario::template::TEMPLATE;
 
-    const SECOND: Duration = Duration::from_secs(1);
+    /// What each contender of the template's scenario has behind a flag.
+    fn values_of(flag: &str) -> Vec<Option<String>> {
+        let text = TEMPLATE.replace("duration = \"10s\"", "duration = \"20m\"");
+        let scenario = Scenario::parse(&text, "").unwrap();
+        let cores = Cores { server: vec![0], generator: vec![1] };
+        let value = |contender: &Contender| {
+            let command = server_command(&["serve".into()], &scenario, &contender.settings, &cores);
+            let at = command.iter().position(|argument| argument == flag)?;
+            Some(command[at + 1].clone())
+        };
+        scenario.contenders.iter().map(value).collect()
+    }
 
     /// Or the server would cut a connection of someone who has had nothing to say yet.
     #[test]
     fn nobody_has_to_speak_within_a_trial() {
-        let text = TEMPLATE.replace("duration = \"10s\"", "duration = \"20m\"");
-        let scenario = Scenario::parse(&text, "").unwrap();
-        let cores = Cores { server: vec![0], generator: vec![1] };
-        let command =
-            server_command(&["serve".into()], &scenario, &[("--heartbeat", SECOND)], &cores);
-        let flags =
-            [("--keep-alive", "21m 6s"), ("--header-timeout", "21m 6s"), ("--heartbeat", "1s")];
-        for (flag, value) in flags {
-            let at = command.iter().position(|argument| argument == flag).unwrap();
-            assert_eq!(command[at + 1], value, "{flag}");
+        for flag in ["--keep-alive", "--header-timeout"] {
+            for value in values_of(flag) {
+                assert_eq!(value.as_deref(), Some("21m 6s"), "{flag}");
+            }
         }
+    }
+
+    #[test]
+    fn a_contender_sets_what_is_its_own() {
+        let have = |flag: &str| values_of(flag).iter().map(Option::is_some).collect::<Vec<_>>();
+        assert_eq!(have("--heartbeat"), [false, false, true, true, true]);
+        assert_eq!(have("--long-poll-timeout"), [false, true, false, false, false]);
     }
 }

@@ -2,8 +2,8 @@
 //! kernel's scheduler and TCP added, and memory. What could not be measured has no value.
 
 use super::measurement::Measurement;
+use super::pool::Traffic;
 use super::snapshot::Usage;
-use super::subscriber_pool::Traffic;
 use crate::results::{Metric, Warning};
 
 /// Sockets and TCP may differ by this share of the bytes.

@@ -3,17 +3,18 @@
 
 mod costs;
 mod delivery_tracker;
+mod execution;
 pub(crate) mod fairness;
 #[cfg(test)]
 mod fixture;
 pub(crate) mod machine;
 mod measurement;
-mod pacer;
+mod pool;
 mod publisher;
 mod recorder;
 mod send_queue;
 mod snapshot;
-mod subscriber_pool;
+mod steps;
 mod trial;
 mod validity;
 

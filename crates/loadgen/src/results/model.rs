@@ -225,7 +225,8 @@ pub struct PartUse {
     /// CPU time in the measured window, of all its processes. That of the generator is all of it:
     /// subscribers, publisher and the thread that watches.
     pub cpu_ns: Option<u64>,
-    /// Its largest resident memory in the trial.
+    /// Its largest resident memory in the trial; of several processes together the largest that was
+    /// seen.
     pub memory_peak_bytes: Option<u64>,
     /// How often its threads left their core in the measured window. Those of the generator are the
     /// threads of subscribers.

@@ -4,7 +4,8 @@
 //! [waited for](super::process::Stat::waited_for), with that of the child's own children. So the
 //! time of a tree is that of everyone who lives, plus what each of them has waited for. Nobody
 //! waits for a process whose parent ignores `SIGCHLD`, or whose parent has ended before it: of such
-//! a one the last reading is kept, and what it used after that is lost.
+//! a one the last reading is kept: what it used after that is lost, and so is one that came and went
+//! between two looks.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,6 +34,8 @@ pub(super) struct ProcessTree {
     most_ns: u64,
     /// The most that all had resident together, whenever that was read.
     peak_bytes: u64,
+    /// The process that was started last on this machine when everyone was looked for.
+    newest: Option<String>,
     counter: Option<EventCounter>,
 }
 
@@ -91,6 +94,7 @@ impl ProcessTree {
             gone: Time::default(),
             most_ns: 0,
             peak_bytes: 0,
+            newest: None,
             counter: None,
         };
         tree.admit(root);
@@ -136,9 +140,14 @@ impl ProcessTree {
 }
 
 impl Observe for ProcessTree {
-    /// Reads the parents of all processes of the machine.
+    /// Reads the parents of all processes of the machine, unless none has been started since.
     fn look(&mut self) {
         self.refresh();
+        let newest = newest_process(&self.proc);
+        if newest.is_some() && newest == self.newest {
+            return;
+        }
+        self.newest = newest;
         let Ok(entries) = fs::read_dir(&self.proc) else { return };
         let processes = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         let mut others: BTreeMap<i32, i32> = processes
@@ -192,6 +201,12 @@ impl Observe for ProcessTree {
         let processes = self.members.keys().map(|&process| Pid::from_raw(process));
         self.counter = on.then(|| EventCounter::instructions(processes)).flatten();
     }
+}
+
+/// The number that a process or thread was given last; see proc_loadavg(5).
+fn newest_process(proc: &Path) -> Option<String> {
+    let loads = fs::read_to_string(proc.join("loadavg")).ok()?;
+    Some(loads.split_whitespace().nth(4)?.to_owned())
 }
 
 /// Whether a process with this `status` has its children end without waiting for them.

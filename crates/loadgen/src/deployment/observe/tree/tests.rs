@@ -64,6 +64,22 @@ fn all_descendants_count_and_nobody_else() {
 }
 
 #[test]
+fn nobody_is_looked_for_while_no_process_starts() {
+    let machine = Machine::new();
+    let newest = |number: i32| {
+        let text = format!("0.10 0.20 0.30 1/99 {number}\n");
+        fs::write(machine.0.path().join("loadavg"), text).unwrap();
+    };
+    machine.process(ROOT, 1, [5, 0]);
+    newest(7);
+    let mut tree = machine.tree();
+    machine.process(CHILD, ROOT, [10, 0]);
+    assert_eq!(ticks(&mut tree), 5);
+    newest(8);
+    assert_eq!(ticks(&mut tree), 15);
+}
+
+#[test]
 fn a_child_that_was_waited_for_counts_once() {
     let machine = Machine::new();
     machine.process(ROOT, 1, [5, 0]);
