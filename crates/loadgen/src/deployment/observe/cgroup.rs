@@ -1,5 +1,5 @@
 //! A control group, version 2: all that runs in it, whoever started it and whether or not it has
-//! ended.
+//! ended. Its peak of memory counts pages of files and of the kernel too.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,8 @@ pub(super) struct Cgroup {
 }
 
 impl Cgroup {
-    /// That of `process`, if it is another one than ours and nobody else was in it.
+    /// That of `process`, if it is another one than ours, nobody else is in it, and it accounts for
+    /// memory: otherwise the tree of processes says more.
     pub(super) fn of_its_own(process: Pid) -> Option<Self> {
         let path =
             |process: &str| path_in(&fs::read_to_string(format!("/proc/{process}/cgroup")).ok()?);
@@ -29,12 +30,17 @@ impl Cgroup {
         }
         let dir = mount_in(&mounts)?.join(theirs.trim_start_matches('/'));
         let group = Self { dir, counter: None };
-        group.processes().is_some_and(|all| all == [process]).then_some(group)
+        let is_alone = group.processes().is_some_and(|all| all == [process]);
+        (is_alone && group.anonymous().is_some()).then_some(group)
     }
 
     fn processes(&self) -> Option<Vec<Pid>> {
         let numbers = fs::read_to_string(self.dir.join("cgroup.procs")).ok()?;
         numbers.lines().map(|line| Some(Pid::from_raw(line.parse().ok()?))).collect()
+    }
+
+    fn anonymous(&self) -> Option<u64> {
+        self.number("memory.stat", "anon ")
     }
 
     /// The number behind `key` in a file of the group; the only one of the file without a key.
@@ -68,7 +74,7 @@ impl Observe for Cgroup {
             cpu_ns: cpu_us("usage_usec ").map(|us| us * 1_000),
             cpu_split: split.map(|(user, system)| CpuSplit { user, system }),
             threads: threads.reduce(Threads::and),
-            memory_bytes: self.number("memory.stat", "anon "),
+            memory_bytes: self.anonymous(),
             memory_peak_bytes: self.number("memory.peak", ""),
             instructions: self.counter.as_mut().and_then(EventCounter::read),
         }
