@@ -2,14 +2,15 @@
 //! loses, and renders the comparison.
 //!
 //! Modules import downwards only, in this order: [`command`] → [`report`] → [`analysis`] →
-//! `engine` → [`results`], `transport` → [`scenario`] → [`metric`] (`report` and `analysis` never see
-//! `engine`: they work from files alone).
+//! `engine` → [`results`], `client`, `deployment` → [`scenario`] → [`metric`] (`report` and `analysis`
+//! never see `engine`: they work from files alone).
 
 pub mod analysis;
+mod client;
 pub mod command;
+mod deployment;
 mod engine;
 pub mod metric;
 pub mod report;
 pub mod results;
 pub mod scenario;
-mod transport;

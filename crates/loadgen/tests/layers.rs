@@ -9,12 +9,13 @@ use std::path::Path;
 const LAYERS: &[(&str, &[&str])] = &[
     ("metric", &[]),
     ("scenario", &["metric"]),
-    ("transport", &["metric", "scenario"]),
+    ("client", &["metric", "scenario"]),
+    ("deployment", &["scenario"]),
     ("results", &["metric", "scenario"]),
-    ("engine", &["metric", "scenario", "transport", "results"]),
+    ("engine", &["metric", "scenario", "client", "deployment", "results"]),
     ("analysis", &["metric", "scenario", "results"]),
     ("report", &["metric", "results", "analysis"]),
-    ("command", &["metric", "scenario", "transport", "results", "engine", "analysis", "report"]),
+    ("command", &["metric", "scenario", "client", "results", "engine", "analysis", "report"]),
 ];
 
 fn visit(path: &Path, check: &mut impl FnMut(&Path, &str)) {

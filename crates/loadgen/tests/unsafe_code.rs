@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The one file that may, relative to `crates/`.
-const AUDITED: &str = "loadgen/src/transport/tcp_info.rs";
+const AUDITED: &str = "loadgen/src/client/tcp_info.rs";
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {

@@ -8,8 +8,7 @@ use pushbench_wire::clock;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::engine::probe::{self, Cores};
-use crate::engine::{Phase, TrialPlan};
+use crate::engine::{Cores, Phase, TrialPlan, machine};
 use crate::results::latency_log::Interval;
 use crate::results::{Outcome, Trial};
 use crate::scenario::schedule::PlannedTrial;
@@ -63,7 +62,7 @@ impl Bench {
     /// When the machine cannot run them, with what to do about it.
     pub(super) fn new(sockets: u32) -> anyhow::Result<Self> {
         let cores = Cores::divide()?;
-        probe::reserve_files(u64::from(sockets))?;
+        machine::reserve_files(u64::from(sockets))?;
         cores.confine_generator()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -131,6 +130,7 @@ impl Bench {
                     measured_from_s: None,
                     warm_up_s: warm_up.as_secs_f64(),
                     values: BTreeMap::new(),
+                    parts: Vec::new(),
                     schedule_sha256: None,
                 };
                 (trial, Vec::new())

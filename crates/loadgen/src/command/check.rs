@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use crate::engine::probe::OTHER_FILES;
+use crate::engine::machine::OTHER_FILES;
 use crate::engine::{planned_length, samples_for};
 use crate::results::Metric;
 use crate::scenario::schedule::{Planned, Schedule, trials};

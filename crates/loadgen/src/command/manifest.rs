@@ -8,8 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::Unusable;
 use super::check::scenarios_at;
 use super::run::Build;
-use crate::engine::fairness;
-use crate::engine::probe::{self, Cores};
+use crate::engine::{Cores, fairness, machine};
 use crate::results::Manifest;
 use crate::results::model::{ScenarioText, SweptCell};
 use crate::scenario::{Scenario, ScenarioError, hex};
@@ -84,7 +83,7 @@ impl Invocation<'_> {
             version: build.version.to_owned(),
             revision: build.revision.map(str::to_owned),
             server: server.map_or("pushbench serve".to_owned(), shell_words::join),
-            machine: probe::machine(cores),
+            machine: machine::machine(cores),
             contenders: scenario.contender_ids().cloned().collect(),
             settings: fairness::settings(cores, server.is_none()),
             shortenings: Vec::new(),

@@ -1,9 +1,9 @@
 //! What a trial cost beyond the CPU time and the bytes of its sockets: how both divide, what the
 //! kernel's scheduler and TCP added, and memory. What could not be measured has no value.
 
-use super::crew::Traffic;
-use super::probe::Threads;
-use super::snapshot::Snapshot;
+use super::measurement::Measurement;
+use super::pool::Traffic;
+use super::snapshot::Usage;
 use crate::results::{Metric, Warning};
 
 /// Sockets and TCP may differ by this share of the bytes.
@@ -12,73 +12,44 @@ const DISAGREEMENT: f64 = 0.001;
 /// What may be on its way between TCP and a socket when both are asked, in bytes.
 const ON_ITS_WAY_BYTES: u64 = 4 << 10;
 
-/// What was found besides the two snapshots that bound the window.
+/// What has gone over the subscribers' connections, by the kernel's account too.
 #[derive(Default)]
-pub(super) struct Costs {
+pub(super) struct TrafficReadings {
     /// Just before the window.
-    pub(super) traffic_before: Option<Traffic>,
+    pub(super) before: Option<Traffic>,
     /// Just after it.
-    pub(super) traffic_after: Option<Traffic>,
+    pub(super) after: Option<Traffic>,
     /// When the drain has ended, and hardly anything is on its way.
-    pub(super) traffic_at_end: Option<Traffic>,
-    /// Before anyone connected.
-    pub(super) socket_memory_before: Option<u64>,
-    /// In this trial.
-    pub(super) generator_memory_peak: Option<u64>,
-    /// In the window.
-    pub(super) server_instructions: Option<u64>,
+    pub(super) at_end: Option<Traffic>,
 }
 
-/// CPU time of both sides in the window.
-#[derive(Clone, Copy)]
-pub(super) struct CpuTime {
-    pub(super) server_ns: u64,
-    pub(super) generator_ns: u64,
-}
-
-impl Costs {
-    /// The values of the window between `before` and `after`.
-    pub(super) fn values(
-        &self,
-        before: &Snapshot,
-        after: &Snapshot,
-        cpu: CpuTime,
-    ) -> impl Iterator<Item = (Metric, Option<f64>)> {
-        let used_between = |before: &Option<Threads>, after: &Option<Threads>| {
-            after.as_ref()?.since(before.as_ref()?)
-        };
-        let server = used_between(&before.server_threads, &after.server_threads);
-        let generator = used_between(&before.generator_threads, &after.generator_threads);
-        let server_ticks = after.server_ticks.zip(before.server_ticks);
-        let server_cpu =
-            server_ticks.and_then(|(now, before)| now.since(before)?.divide(cpu.server_ns));
-        let generator_cpu = generator.and_then(|used| used.ticks.divide(cpu.generator_ns));
-        let number = |value: u64| value as f64;
-        let growth = self.socket_memory_before.zip(before.socket_memory_bytes);
+impl Measurement {
+    /// The costs of the window, in which so much was used.
+    pub(super) fn costs(&self, window: &Usage) -> impl Iterator<Item = (Metric, Option<f64>)> {
+        let Usage { server, generator, .. } = *window;
+        let number = |value: Option<u64>| value.map(|value| value as f64);
+        let growth = self.start.socket_memory_bytes.zip(self.before.socket_memory_bytes);
+        let generator_peak = self.end.of_generators(|part| part.memory_peak_bytes);
         let mine = [
-            (Metric::ServerUserCpu, server_cpu.map(|(user, _)| user)),
-            (Metric::ServerSystemCpu, server_cpu.map(|(_, system)| system)),
-            (Metric::GeneratorUserCpu, generator_cpu.map(|(user, _)| user)),
-            (Metric::GeneratorSystemCpu, generator_cpu.map(|(_, system)| system)),
-            (Metric::ServerCpuWait, server.and_then(|used| used.wait_ns).map(number)),
-            (Metric::GeneratorCpuWait, generator.and_then(|used| used.wait_ns).map(number)),
-            (Metric::ServerContextSwitches, server.map(|used| used.context_switches as f64)),
-            (Metric::GeneratorContextSwitches, generator.map(|used| used.context_switches as f64)),
-            (Metric::GeneratorMemoryPeak, self.generator_memory_peak.map(number)),
+            (Metric::ServerUserCpu, server.user_ns),
+            (Metric::ServerSystemCpu, server.system_ns),
+            (Metric::GeneratorUserCpu, generator.user_ns),
+            (Metric::GeneratorSystemCpu, generator.system_ns),
+            (Metric::ServerCpuWait, number(server.cpu_wait_ns)),
+            (Metric::GeneratorCpuWait, number(generator.cpu_wait_ns)),
+            (Metric::ServerContextSwitches, number(server.context_switches)),
+            (Metric::GeneratorContextSwitches, number(generator.context_switches)),
+            (Metric::GeneratorMemoryPeak, number(generator_peak)),
             (Metric::KernelSocketMemory, growth.map(|(from, to)| to as f64 - from as f64)),
         ];
-        mine.into_iter().chain(self.traffic_values(before, after))
+        mine.into_iter().chain(self.traffic_values(window))
     }
 
-    fn traffic_values(
-        &self,
-        before: &Snapshot,
-        after: &Snapshot,
-    ) -> impl Iterator<Item = (Metric, Option<f64>)> {
-        let flow = after.totals.since(&before.totals);
-        let tcp = self.traffic_after.zip(self.traffic_before);
+    fn traffic_values(&self, window: &Usage) -> impl Iterator<Item = (Metric, Option<f64>)> {
+        let flow = window.flow;
+        let tcp = self.traffic.after.zip(self.traffic.before);
         let tcp = tcp.map(|(after, before)| after.tcp.since(before.tcp));
-        let publisher = after.publisher_tcp.zip(before.publisher_tcp);
+        let publisher = self.after.publisher_tcp.zip(self.before.publisher_tcp);
         let publisher = publisher.map(|(after, before)| after.since(before));
         let per_delivery =
             |amount: f64| (flow.deliveries > 0).then(|| amount / flow.deliveries as f64);
@@ -104,41 +75,46 @@ impl Costs {
             ),
             (
                 Metric::ServerInstructionsPerDelivery,
-                self.server_instructions.map(|count| count as f64).and_then(per_delivery),
+                window.server.instructions.map(|count| count as f64).and_then(per_delivery),
             ),
         ]
         .into_iter()
     }
+}
 
+impl TrafficReadings {
     /// Whether the sockets and TCP tell the same of the whole trial.
     pub(super) fn warning(&self) -> Option<Warning> {
-        let Traffic { tcp, stream_bytes } = self.traffic_at_end?;
-        let allowed = ON_ITS_WAY_BYTES.max((stream_bytes as f64 * DISAGREEMENT) as u64);
-        (tcp.bytes().abs_diff(stream_bytes) > allowed)
-            .then(|| Warning::BytesDisagree { sockets: stream_bytes, tcp: tcp.bytes() })
+        let Traffic { tcp, stream_bytes_before, stream_bytes_after } = self.at_end?;
+        let allowed = ON_ITS_WAY_BYTES.max((stream_bytes_after as f64 * DISAGREEMENT) as u64);
+        let agreed = stream_bytes_before.saturating_sub(allowed)..=stream_bytes_after + allowed;
+        (!agreed.contains(&tcp.bytes()))
+            .then(|| Warning::BytesDisagree { sockets: stream_bytes_after, tcp: tcp.bytes() })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::TcpTotals;
+    use crate::client::TcpTotals;
 
-    /// What the warning says when the sockets saw `stream_bytes` and TCP ten million.
-    fn warning(stream_bytes: u64) -> Option<Warning> {
+    /// What the warning says when the sockets saw so much before and after TCP saw ten million.
+    fn warning(stream_bytes_before: u64, stream_bytes_after: u64) -> Option<Warning> {
         let tcp = TcpTotals { bytes_in: 900_000, bytes_out: 9_100_000, ..TcpTotals::default() };
-        let costs =
-            Costs { traffic_at_end: Some(Traffic { tcp, stream_bytes }), ..Costs::default() };
-        costs.warning()
+        let traffic = Traffic { tcp, stream_bytes_before, stream_bytes_after };
+        TrafficReadings { at_end: Some(traffic), ..TrafficReadings::default() }.warning()
     }
 
     #[test]
     fn sockets_and_tcp_must_agree() {
-        assert_eq!(warning(10_000_000), None);
-        assert_eq!(warning(10_009_000), None);
-        assert_eq!(warning(9_991_000), None);
-        for sockets in [10_011_000, 9_989_000, 0] {
-            assert_eq!(warning(sockets), Some(Warning::BytesDisagree { sockets, tcp: 10_000_000 }));
+        for sockets in [10_000_000, 10_009_000, 9_991_000] {
+            assert_eq!(warning(sockets, sockets), None);
         }
+        for sockets in [10_011_000, 9_989_000, 0] {
+            let expected = Warning::BytesDisagree { sockets, tcp: 10_000_000 };
+            assert_eq!(warning(sockets, sockets), Some(expected));
+        }
+        assert_eq!(warning(9_000_000, 11_000_000), None, "they went on while TCP was asked");
+        assert!(warning(9_000_000, 9_100_000).is_some());
     }
 }

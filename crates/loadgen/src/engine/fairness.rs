@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use super::probe::Cores;
+use crate::client::READ_BUFFER_BYTES;
+use crate::deployment::Cores;
 use crate::results::model::Setting;
-use crate::transport::READ_BUFFER_BYTES;
 
 /// The settings of a run. Those of a server that is not ours are not known.
 pub(crate) fn settings(cores: &Cores, own_server: bool) -> Vec<Setting> {
@@ -32,7 +32,7 @@ pub(crate) fn settings(cores: &Cores, own_server: bool) -> Vec<Setting> {
         setting(
             "Events",
             "one log, one cursor per subscriber; framed once per framing, shared by all",
-            "one recorder and one ledger for all transports".to_owned(),
+            "one recorder and one delivery tracker for all transports".to_owned(),
         ),
         setting(
             "Receive time",

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use pushbench_wire::Stamp;
 
-use super::costs::Costs;
-use super::ledger::{Ledger, Roll};
+use super::costs::TrafficReadings;
+use super::delivery_tracker::{DeliveryTracker, ExpectedEvents};
+use super::machine::MachineTime;
 use super::measurement::Measurement;
-use super::probe::{Cores, MachineTime};
 use super::recorder::{Recorder, Window};
 use super::snapshot::Snapshot;
+use crate::client::Totals;
+use crate::deployment::observe::Observation;
+use crate::deployment::{Cores, ObservedPart, PartRole};
 use crate::results::latency_log;
-use crate::scenario::schedule::Voice;
-use crate::transport::Totals;
+use crate::scenario::schedule::MeasuredRange;
 
 pub(super) const SUBSCRIBERS: u32 = 10;
 
@@ -27,9 +29,11 @@ pub(super) fn window() -> Window {
     Window::new(&[Duration::from_nanos(u64::from(EVENTS) * GAP_NS)])
 }
 
-/// A ledger of them.
-pub(super) fn ledger() -> Ledger {
-    Ledger::new(Roll::new(&[Voice { publisher: 0, measured: 0..EVENTS }]).into())
+/// A tracker of them.
+pub(super) fn tracker() -> DeliveryTracker {
+    DeliveryTracker::new(
+        ExpectedEvents::new(&[MeasuredRange { publisher: 0, measured: 0..EVENTS }]).into(),
+    )
 }
 
 /// Every subscriber receives every event, and the one with an index `latency_ns` after it was meant
@@ -37,11 +41,11 @@ pub(super) fn ledger() -> Ledger {
 pub(super) fn recorder(latency_ns: impl Fn(u32) -> u64) -> Recorder {
     let mut recorder = Recorder::new(window());
     for receiver in 1..=SUBSCRIBERS as u16 {
-        let mut ledger = ledger();
+        let mut tracker = tracker();
         for sequence in 0..EVENTS {
             let intended_ns = u64::from(sequence) * GAP_NS;
             let stamp = Stamp { publisher: 0, sequence, intended_ns, published_ns: intended_ns };
-            recorder.enter(&mut ledger, receiver, &stamp, intended_ns + latency_ns(sequence));
+            recorder.enter(&mut tracker, receiver, &stamp, intended_ns + latency_ns(sequence));
         }
     }
     recorder
@@ -56,35 +60,29 @@ pub(super) fn machine([core0, core1]: [u64; 2]) -> Option<MachineTime> {
     MachineTime::parse(&stat)
 }
 
+/// A server and a generator that have used so much CPU time.
+pub(super) fn parts(server_cpu_ns: u64, own_cpu_ns: u64) -> Vec<ObservedPart> {
+    let part = |role, cpu_ns| ObservedPart {
+        role,
+        observation: Observation { cpu_ns: Some(cpu_ns), ..Observation::default() },
+    };
+    vec![part(PartRole::Server(0), server_cpu_ns), part(PartRole::Generator(0), own_cpu_ns)]
+}
+
 /// A window of ten seconds, in which the server used 2 s of core 0 and the generator 3 s of core 1.
 pub(super) fn flawless() -> Measurement {
-    let before = Snapshot {
-        at_ns: 0,
-        server_cpu_ns: 0,
-        own_cpu_ns: 0,
-        publisher_cpu_ns: 0,
-        published: 0,
-        engine_cpu_ns: 0,
-        totals: Totals::default(),
-        memory: None,
-        machine: machine([0, 0]),
-        server_ticks: None,
-        server_threads: None,
-        generator_threads: None,
-        publisher_tcp: None,
-        socket_memory_bytes: None,
-    };
+    let before = Snapshot { parts: parts(0, 0), machine: machine([0, 0]), ..Snapshot::default() };
     let deliveries = u64::from(EVENTS) * u64::from(SUBSCRIBERS);
+    let totals = Totals { deliveries, connections: SUBSCRIBERS.into(), ..Totals::default() };
     let after = Snapshot {
         at_ns: 10_000_000_000,
-        server_cpu_ns: 2_000_000_000,
-        own_cpu_ns: 3_000_000_000,
+        parts: parts(2_000_000_000, 3_000_000_000),
         publisher_cpu_ns: 500_000_000,
         published: EVENTS.into(),
         engine_cpu_ns: 100_000_000,
-        totals: Totals { deliveries, ..Totals::default() },
+        totals,
         machine: machine([205, 295]),
-        ..before.clone()
+        ..Snapshot::default()
     };
     Measurement {
         subscribers: SUBSCRIBERS,
@@ -92,18 +90,16 @@ pub(super) fn flawless() -> Measurement {
         cores: Cores { server: vec![0], generator: vec![1] },
         planned: EVENTS.into(),
         expected: Some(deliveries),
+        start: before.clone(),
         idle: None,
         before,
+        end: after.clone(),
         after,
-        memory_before: None,
-        memory_after: None,
+        traffic: TrafficReadings::default(),
         server_deliveries: Some(deliveries as f64),
-        connections: SUBSCRIBERS.into(),
-        received: deliveries,
         lateness: latency_log::histogram(),
         is_steady: true,
         schedule_sha256: None,
         recorder: recorder(|_| 2_000_000),
-        costs: Costs::default(),
     }
 }

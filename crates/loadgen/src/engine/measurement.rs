@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
-use super::costs::{Costs, CpuTime};
-use super::probe::{Cores, Memory};
+use super::costs::TrafficReadings;
 use super::recorder::Recorder;
 use super::snapshot::{Snapshot, Usage};
+use crate::deployment::Cores;
 use crate::results::latency_log::Interval;
-use crate::results::{Metric, Outcome, Trial, Warning};
+use crate::results::{Metric, Outcome, PartUse, Trial, Warning};
 use crate::scenario::{BASE_CELL, ContenderId};
+use hdrhistogram::Histogram;
 
 /// How many deliveries must lie beyond a percentile for it to be a figure: fewer make it the luck
 /// of a few.
@@ -27,17 +26,18 @@ pub(crate) struct Measurement {
     pub(super) planned: u64,
     /// Deliveries that these call for; empty when deliveries were not recorded.
     pub(super) expected: Option<u64>,
+    /// Before anyone connected.
+    pub(super) start: Snapshot,
     /// The ends of the idle phase; empty when there was none.
     pub(super) idle: Option<(Snapshot, Snapshot)>,
+    /// The beginning of the measured window, and its end.
     pub(super) before: Snapshot,
     pub(super) after: Snapshot,
-    pub(super) memory_before: Option<Memory>,
-    pub(super) memory_after: Option<Memory>,
-    pub(super) costs: Costs,
+    /// When the drain has ended.
+    pub(super) end: Snapshot,
+    pub(super) traffic: TrafficReadings,
+    /// Events that the servers say they delivered in the whole trial.
     pub(super) server_deliveries: Option<f64>,
-    pub(super) connections: u64,
-    /// Events that subscribers received in the whole trial.
-    pub(super) received: u64,
     pub(super) lateness: Histogram<u64>,
     /// Whether the load is the same all along, so that latencies should be, too.
     pub(super) is_steady: bool,
@@ -72,6 +72,7 @@ impl Measurement {
             measured_from_s: Some(from_s),
             warm_up_s: warm_up.as_secs_f64(),
             values: self.values(),
+            parts: self.parts(),
             schedule_sha256: self.schedule_sha256,
         };
         let recorded = if self.expected.is_some() { self.recorder.intervals } else { Vec::new() };
@@ -91,22 +92,28 @@ impl Measurement {
         let latency = self.recorder.corrected();
         let uncorrected = &self.recorder.uncorrected;
         let account = &self.recorder.account;
-        let Usage { length_ns, server_cpu, publisher_cpu, generator_cpu, flow, .. } =
-            self.after.since(&self.before);
+        let window = self.after.since(&self.before);
+        let Usage { length_ns, publisher_cpu_ns, flow, .. } = window;
+        let (server_cpu, generator_cpu) = (window.server.cpu_ns, window.generator.cpu_ns);
         let flow_bytes = flow.bytes_in + flow.bytes_out;
-        let per_delivery = |cost: u64| ratio(cost, flow.deliveries);
+        let per_delivery = |cost: Option<u64>| ratio(cost?, flow.deliveries);
         let idle = self.idle_cost();
-        let above_idle = idle.filter(|_| flow.deliveries > 0).map(|of| {
-            let idle_ns = of.server_cpu_ns * self.subscriber_minutes(length_ns);
-            (server_cpu as f64 - idle_ns) / flow.deliveries as f64
+        let above_idle = idle.zip(server_cpu).and_then(|(idle, server_cpu)| {
+            let idle_ns = idle.server_cpu_ns? * self.subscriber_minutes(length_ns);
+            let above_ns = server_cpu as f64 - idle_ns;
+            (flow.deliveries > 0).then(|| above_ns / flow.deliveries as f64)
         });
-        let memory = self.before.memory.map(|memory| memory.anonymous);
+        let memory = self.before.of_servers(|part| part.memory_bytes);
+        let memory_peak = self.end.of_servers(|part| part.memory_peak_bytes);
         let memory_per_subscriber = memory
             .filter(|_| self.keeps_connections)
-            .zip(self.memory_before)
-            .and_then(|(now, before)| now.checked_sub(before.anonymous))
+            .zip(self.start.of_servers(|part| part.memory_bytes))
+            .and_then(|(now, before)| now.checked_sub(before))
             .and_then(|grown| ratio(grown, u64::from(self.subscribers)));
+        let number = |n: Option<u64>| n.map(|n| n as f64);
         let count = |n: u64| Some(n as f64);
+        let server_cpu_per_second =
+            server_cpu.and_then(|cpu_ns| ratio(cpu_ns, length_ns)).map(|share| share * 1e9);
         // Nobody counted what was not recorded.
         let recorded = |n: u64| self.expected.map(|_| n as f64);
         let values = [
@@ -127,46 +134,57 @@ impl Measurement {
                 not_empty(&self.lateness, |l| l.value_at_quantile(0.99)),
             ),
             (Metric::PublisherLatenessMax, not_empty(&self.lateness, Histogram::max)),
-            (Metric::Expected, self.expected.map(|expected| expected as f64)),
+            (Metric::Expected, number(self.expected)),
             (Metric::Delivered, recorded(account.delivered)),
-            (Metric::Lost, self.lost().map(|lost| lost as f64)),
+            (Metric::Lost, number(self.lost())),
             (Metric::Duplicated, recorded(account.duplicated)),
             (Metric::Reordered, recorded(account.reordered)),
             (Metric::NegativeLatency, recorded(account.negative)),
             (Metric::Lagged, count(account.lagged)),
-            (Metric::ServerCpu, count(server_cpu)),
-            (Metric::GeneratorCpu, count(generator_cpu)),
-            (Metric::PublisherCpu, count(publisher_cpu)),
+            (Metric::ServerCpu, number(server_cpu)),
+            (Metric::GeneratorCpu, number(generator_cpu)),
+            (Metric::PublisherCpu, count(publisher_cpu_ns)),
             (Metric::Window, count(length_ns)),
             (Metric::WindowDeliveries, count(flow.deliveries)),
             (Metric::ServerCpuPerDelivery, per_delivery(server_cpu)),
-            (Metric::ServerCpuPerSecond, ratio(server_cpu, length_ns).map(|share| share * 1e9)),
+            (Metric::ServerCpuPerSecond, server_cpu_per_second),
             (Metric::GeneratorCpuPerDelivery, per_delivery(generator_cpu)),
-            (Metric::IdlePhase, idle.map(|of| of.length_ns as f64)),
-            (Metric::IdleServerCpu, idle.map(|of| of.server_cpu_ns)),
-            (Metric::IdleGeneratorCpu, idle.map(|of| of.generator_cpu_ns)),
-            (Metric::IdleBytes, idle.map(|of| of.bytes)),
-            (Metric::IdleRequests, idle.map(|of| of.requests)),
+            (Metric::IdlePhase, idle.map(|idle| idle.length_ns as f64)),
+            (Metric::IdleServerCpu, idle.and_then(|idle| idle.server_cpu_ns)),
+            (Metric::IdleGeneratorCpu, idle.and_then(|idle| idle.generator_cpu_ns)),
+            (Metric::IdleBytes, idle.map(|idle| idle.bytes)),
+            (Metric::IdleRequests, idle.map(|idle| idle.requests)),
             (Metric::ServerCpuAboveIdlePerDelivery, above_idle),
-            (Metric::ServerMemory, memory.map(|bytes| bytes as f64)),
-            (Metric::ServerMemoryPeak, self.memory_after.map(|memory| memory.peak as f64)),
+            (Metric::ServerMemory, number(memory)),
+            (Metric::ServerMemoryPeak, number(memory_peak)),
             (Metric::ServerMemoryPerSubscriber, memory_per_subscriber),
             (Metric::BytesToServer, count(flow.bytes_out)),
             (Metric::BytesToSubscribers, count(flow.bytes_in)),
-            (Metric::BytesPerDelivery, per_delivery(flow_bytes)),
+            (Metric::BytesPerDelivery, per_delivery(Some(flow_bytes))),
             (Metric::Requests, count(flow.requests)),
-            (Metric::ConnectionsOpened, count(self.connections)),
+            (Metric::ConnectionsOpened, count(self.end.totals.connections)),
             (Metric::Reads, count(flow.reads)),
             (Metric::DeliveriesPerRead, ratio(flow.deliveries, flow.reads)),
             (Metric::ServerDeliveries, self.server_deliveries),
         ];
-        let cpu = CpuTime { server_ns: server_cpu, generator_ns: generator_cpu };
-        let costs = self.costs.values(&self.before, &self.after, cpu);
         values
             .into_iter()
-            .chain(costs)
+            .chain(self.costs(&window))
             .filter_map(|(metric, value)| Some((metric, value?)))
             .collect()
+    }
+
+    /// What each part used.
+    fn parts(&self) -> Vec<PartUse> {
+        let window = self.after.since(&self.before);
+        let both = window.parts.into_iter().zip(&self.end.parts);
+        let part = both.map(|((role, used), end)| PartUse {
+            name: role.to_string(),
+            cpu_ns: used.cpu_ns,
+            memory_peak_bytes: end.observation.memory_peak_bytes,
+            context_switches: used.context_switches,
+        });
+        part.collect()
     }
 
     /// Deliveries that did not come; empty when they were not recorded.
@@ -176,12 +194,12 @@ impl Measurement {
 
     fn idle_cost(&self) -> Option<IdleCost> {
         let (from, to) = self.idle.as_ref()?;
-        let Usage { length_ns, server_cpu, generator_cpu, flow, .. } = to.since(from);
+        let Usage { length_ns, server, generator, flow, .. } = to.since(from);
         let rate = |cost: u64| cost as f64 / self.subscriber_minutes(length_ns);
         Some(IdleCost {
             length_ns,
-            server_cpu_ns: rate(server_cpu),
-            generator_cpu_ns: rate(generator_cpu),
+            server_cpu_ns: server.cpu_ns.map(rate),
+            generator_cpu_ns: generator.cpu_ns.map(rate),
             bytes: rate(flow.bytes_in + flow.bytes_out),
             requests: rate(flow.requests),
         })
@@ -197,8 +215,8 @@ impl Measurement {
 struct IdleCost {
     /// How long it was measured.
     length_ns: u64,
-    server_cpu_ns: f64,
-    generator_cpu_ns: f64,
+    server_cpu_ns: Option<f64>,
+    generator_cpu_ns: Option<f64>,
     bytes: f64,
     requests: f64,
 }
@@ -225,17 +243,17 @@ fn ratio(amount: u64, by: u64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::fixture::{flawless, window};
+    use crate::client::Totals;
+    use crate::deployment::observe::Observation;
+    use crate::engine::fixture::{flawless, parts, window};
     use crate::results::latency_log;
-    use crate::transport::Totals;
 
     /// Three seconds in which the ten subscribers sent fifty requests.
     fn idle() -> Option<(Snapshot, Snapshot)> {
         let from = flawless().before;
         let to = Snapshot {
             at_ns: 3_000_000_000,
-            server_cpu_ns: 6_000_000,
-            own_cpu_ns: 8_000_000,
+            parts: parts(6_000_000, 8_000_000),
             engine_cpu_ns: 1_000_000,
             totals: Totals { requests: 50, bytes_in: 700, bytes_out: 300, ..Totals::default() },
             ..from.clone()
@@ -244,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn standing_costs_are_those_of_a_subscriber_in_a_minute() {
+    fn idle_costs_are_those_of_a_subscriber_in_a_minute() {
         let values = Measurement { idle: idle(), ..flawless() }.values();
         // Ten subscribers for 3 s are half a subscriber for a minute.
         for (metric, value) in [
@@ -264,15 +282,15 @@ mod tests {
     }
 
     #[test]
-    fn noise_may_push_the_cost_above_standing_below_zero() {
+    fn noise_may_push_the_cost_above_idle_below_zero() {
         let mut trial = Measurement { idle: idle(), ..flawless() };
-        trial.after.server_cpu_ns = 19_000_000;
+        trial.after.parts = parts(19_000_000, 3_000_000_000);
         let above = trial.values()[&Metric::ServerCpuAboveIdlePerDelivery];
         assert!((above + 100.0).abs() < 1e-6, "1 ms too little for 10,000 deliveries: {above}");
     }
 
     #[test]
-    fn without_an_idle_phase_nothing_is_known_of_standing() {
+    fn without_an_idle_phase_nothing_is_known_of_its_cost() {
         let values = flawless().values();
         for metric in [
             Metric::IdlePhase,
@@ -310,6 +328,44 @@ mod tests {
         assert_eq!(trial.values[&Metric::WindowDeliveries], 10_000.0);
         assert_eq!(trial.values[&Metric::ServerCpuPerDelivery], 200e3);
         assert_eq!(trial.values[&Metric::GeneratorCpuPerDelivery], 240e3);
+    }
+
+    #[test]
+    fn what_cannot_be_observed_is_empty_and_does_not_fail_a_trial() {
+        let mut trial = Measurement { idle: idle(), ..flawless() };
+        for part in &mut trial.after.parts {
+            part.observation = Observation::default();
+        }
+        let (trial, _) =
+            trial.into_trial(pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
+        assert_eq!((trial.outcome, &trial.warnings[..]), (Outcome::Valid, &[][..]));
+        for metric in [
+            Metric::ServerCpu,
+            Metric::ServerCpuPerDelivery,
+            Metric::ServerCpuPerSecond,
+            Metric::ServerCpuAboveIdlePerDelivery,
+            Metric::GeneratorCpu,
+            Metric::ServerContextSwitches,
+        ] {
+            assert!(!trial.values.contains_key(&metric), "{}", metric.name());
+        }
+        assert!(trial.values.contains_key(&Metric::IdleServerCpu), "that was observed");
+        let empty = |name: &str| PartUse {
+            name: name.to_owned(),
+            cpu_ns: None,
+            memory_peak_bytes: None,
+            context_switches: None,
+        };
+        assert_eq!(trial.parts, ["server", "generator"].map(empty));
+    }
+
+    #[test]
+    fn each_part_has_a_row() {
+        let (trial, _) =
+            flawless().into_trial(pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
+        let cpu: Vec<_> = trial.parts.iter().map(|part| (&part.name[..], part.cpu_ns)).collect();
+        let all = [("server", Some(2_000_000_000)), ("generator", Some(3_000_000_000))];
+        assert_eq!(cpu, all, "of the generator all, its publisher too");
     }
 
     #[test]

@@ -1,23 +1,23 @@
-//! Runs trials: starts the server, drives subscribers and publisher, and records. It must not know
+//! Runs trials: starts the deployment, drives subscribers and publisher, and records. It must not know
 //! how results are stored, analysed or shown.
 
 mod costs;
-mod crew;
+mod delivery_tracker;
+mod execution;
 pub(crate) mod fairness;
 #[cfg(test)]
 mod fixture;
-mod ledger;
+pub(crate) mod machine;
 mod measurement;
-mod outbox;
-mod pacer;
-pub(crate) mod probe;
+mod pool;
 mod publisher;
 mod recorder;
-mod server_command;
-mod server_process;
+mod send_queue;
 mod snapshot;
+mod steps;
 mod trial;
 mod validity;
 
+pub(crate) use crate::deployment::Cores;
 pub(crate) use measurement::samples_for;
 pub(crate) use trial::{Phase, TrialPlan, planned_length};

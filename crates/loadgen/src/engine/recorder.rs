@@ -8,7 +8,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use pushbench_wire::Stamp;
 
-use super::ledger::{Ledger, Receipt};
+use super::delivery_tracker::{DeliveryTracker, Receipt};
 use crate::results::latency_log;
 
 /// The most intervals that latency over time is kept in: each is a histogram of some 200 KB.
@@ -91,7 +91,7 @@ pub(super) struct Account {
     /// Notices of having fallen behind the log.
     pub(super) lagged: u64,
     /// Events that this trial has not published.
-    pub(super) foreign: u64,
+    pub(super) unknown: u64,
     /// Connections that broke.
     pub(super) reconnects: u64,
     /// Why the first of them did.
@@ -113,21 +113,21 @@ impl Recorder {
     /// that it had not got before.
     pub(super) fn enter(
         &mut self,
-        ledger: &mut Ledger,
+        tracker: &mut DeliveryTracker,
         receiver: u16,
         stamp: &Stamp,
         at_ns: u64,
     ) -> bool {
-        match ledger.enter(stamp.publisher, stamp.sequence) {
+        match tracker.enter(stamp.publisher, stamp.sequence) {
             Receipt::InOrder => {}
-            Receipt::Late => self.account.reordered += 1,
-            Receipt::Again => {
+            Receipt::Reordered => self.account.reordered += 1,
+            Receipt::Duplicate => {
                 self.account.duplicated += 1;
                 return false;
             }
             Receipt::Unmeasured => return false,
-            Receipt::Foreign => {
-                self.account.foreign += 1;
+            Receipt::Unknown => {
+                self.account.unknown += 1;
                 return false;
             }
         }
@@ -180,7 +180,7 @@ impl Account {
         self.negative += other.negative;
         self.beyond_range += other.beyond_range;
         self.lagged += other.lagged;
-        self.foreign += other.foreign;
+        self.unknown += other.unknown;
         self.reconnects += other.reconnects;
         if self.first_reconnect.is_none() {
             self.first_reconnect.clone_from(&other.first_reconnect);
@@ -204,8 +204,8 @@ fn add(sum: &mut Histogram<u64>, other: &Histogram<u64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ledger::Roll;
-    use crate::scenario::schedule::Voice;
+    use crate::engine::delivery_tracker::ExpectedEvents;
+    use crate::scenario::schedule::MeasuredRange;
 
     /// Nobody's events are echoes to it.
     const SILENT: u16 = u16::MAX;
@@ -217,9 +217,9 @@ mod tests {
     }
 
     /// Twenty events behind a warm-up of ten, from each of two publishers.
-    fn ledger() -> Ledger {
-        let voice = |publisher| Voice { publisher, measured: 10..30 };
-        Ledger::new(Roll::new(&[voice(0), voice(5)]).into())
+    fn tracker() -> DeliveryTracker {
+        let range = |publisher| MeasuredRange { publisher, measured: 10..30 };
+        DeliveryTracker::new(ExpectedEvents::new(&[range(0), range(5)]).into())
     }
 
     fn stamp(sequence: u32) -> Stamp {
@@ -228,9 +228,9 @@ mod tests {
 
     #[test]
     fn every_event_is_accounted_for() {
-        let (mut recorder, mut ledger) = (recorder(), ledger());
+        let (mut recorder, mut tracker) = (recorder(), tracker());
         let mut enter =
-            |sequence, at_ns| recorder.enter(&mut ledger, SILENT, &stamp(sequence), at_ns);
+            |sequence, at_ns| recorder.enter(&mut tracker, SILENT, &stamp(sequence), at_ns);
         assert!(!enter(9, 2_000), "warm-up");
         assert!(enter(10, 2_000));
         assert!(enter(12, 2_000));
@@ -243,7 +243,7 @@ mod tests {
             duplicated: 1,
             reordered: 1,
             negative: 1,
-            foreign: 1,
+            unknown: 1,
             ..Account::default()
         };
         assert_eq!(recorder.account, expected);
@@ -274,10 +274,10 @@ mod tests {
 
     #[test]
     fn what_one_sent_oneself_is_delivered_but_no_latency_of_others() {
-        let (mut recorder, mut ledger) = (recorder(), ledger());
+        let (mut recorder, mut tracker) = (recorder(), tracker());
         let own = Stamp { publisher: 5, ..stamp(10) };
-        assert!(recorder.enter(&mut ledger, 5, &own, 1_700));
-        assert!(recorder.enter(&mut ledger, 5, &stamp(10), 2_000));
+        assert!(recorder.enter(&mut tracker, 5, &own, 1_700));
+        assert!(recorder.enter(&mut tracker, 5, &stamp(10), 2_000));
         assert_eq!(recorder.account.delivered, 2);
         assert_eq!((recorder.echoes.len(), recorder.echoes.max()), (1, 700));
         assert_eq!((recorder.corrected().len(), recorder.corrected().max()), (1, 1_000));
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn intervals_share_the_window_and_merge() {
-        let (mut one, mut own) = (recorder(), ledger());
+        let (mut one, mut own) = (recorder(), tracker());
         for index in 0..20 {
             let intended_ns = 1_000 + u64::from(index) * 100_000_000;
             let stamp = Stamp { intended_ns, published_ns: intended_ns, ..stamp(10 + index) };
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(one.intervals.iter().map(Histogram::len).collect::<Vec<_>>(), [7, 7, 6]);
         assert_eq!(one.first_and_last_third().map(|third| third.len()), [7, 6]);
         let mut other = recorder();
-        other.enter(&mut ledger(), SILENT, &stamp(10), u64::MAX);
+        other.enter(&mut tracker(), SILENT, &stamp(10), u64::MAX);
         one.merge(&other);
         assert_eq!(one.account.delivered, 21);
         assert_eq!(one.account.beyond_range, 1);

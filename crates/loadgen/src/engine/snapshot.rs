@@ -1,89 +1,165 @@
-//! What is known of both sides at one moment. Two snapshots bound the idle phase, and two the
-//! measured window.
+//! What is known of a trial at one moment: of all parts, of the publisher and the subscribers, and of
+//! the machine. Two snapshots bound the idle phase, and two the measured window.
 
 use nix::time::ClockId;
 use pushbench_wire::clock;
 
-use super::crew::{Crew, THREAD_NAME};
-use super::probe::{CpuClock, CpuTicks, MachineTime, Memory, Threads, socket_memory_bytes};
+use super::machine::{MachineTime, socket_memory_bytes};
 use super::publisher::Publisher;
-use super::server_process::ServerHandle;
-use crate::transport::{TcpTotals, Totals};
+use crate::client::{TcpTotals, Totals};
+use crate::deployment::observe::{Observation, Used};
+use crate::deployment::{Deployment, ObservedPart, PartRole};
 
 /// One moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot {
     pub(super) at_ns: u64,
-    pub(super) server_cpu_ns: u64,
-    /// All of this process.
-    pub(super) own_cpu_ns: u64,
+    pub(super) parts: Vec<ObservedPart>,
     pub(super) publisher_cpu_ns: u64,
     /// Measured events that were published.
     pub(super) published: u64,
     /// This thread, which watches the trial and shows its progress.
     pub(super) engine_cpu_ns: u64,
     pub(super) totals: Totals,
-    pub(super) memory: Option<Memory>,
     pub(super) machine: Option<MachineTime>,
-    pub(super) server_ticks: Option<CpuTicks>,
-    pub(super) server_threads: Option<Threads>,
-    /// Those of the subscribers.
-    pub(super) generator_threads: Option<Threads>,
     pub(super) publisher_tcp: Option<TcpTotals>,
     /// Of the whole machine.
     pub(super) socket_memory_bytes: Option<u64>,
 }
 
-/// What was done from one moment to a later one. CPU times are in nanoseconds.
-#[derive(Clone, Copy, Debug)]
+/// What was done from one moment to a later one.
+#[derive(Clone, Debug)]
 pub(super) struct Usage {
     pub(super) length_ns: u64,
-    pub(super) server_cpu: u64,
-    /// All of this process.
-    pub(super) own_cpu: u64,
-    pub(super) publisher_cpu: u64,
-    /// The subscribers: this process without its publisher and without the thread that watches.
-    pub(super) generator_cpu: u64,
+    /// Each part by itself.
+    pub(super) parts: Vec<(PartRole, Used)>,
+    /// All servers together.
+    pub(super) server: Used,
+    /// The subscribers: everything that generates load, without the publisher and without the thread
+    /// that watches.
+    pub(super) generator: Used,
+    /// CPU time of everything that generates load, the publisher and that thread included.
+    pub(super) own_cpu_ns: Option<u64>,
+    pub(super) publisher_cpu_ns: u64,
     pub(super) flow: Totals,
 }
 
 impl Snapshot {
-    /// There is no publisher in the idle phase. Fails when the server has gone.
+    /// There is no publisher before the first event.
     pub(super) fn take(
-        server: &ServerHandle,
-        crew: &Crew,
+        deployment: &mut Deployment,
+        totals: Totals,
         publisher: Option<&Publisher>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             at_ns: clock::now_ns(),
-            server_cpu_ns: server.cpu.read_ns()?,
-            own_cpu_ns: CpuClock::own().read_ns()?,
+            parts: deployment.observe(),
             publisher_cpu_ns: publisher.map_or(0, Publisher::cpu_ns),
             published: publisher.map_or(0, Publisher::published),
             engine_cpu_ns: clock::read_ns(ClockId::CLOCK_THREAD_CPUTIME_ID)?,
-            totals: crew.totals(),
-            memory: server.memory(),
+            totals,
             machine: MachineTime::read(),
-            server_ticks: server.ticks(),
-            server_threads: server.threads(),
-            generator_threads: Threads::named(THREAD_NAME),
             publisher_tcp: publisher.and_then(Publisher::tcp),
             socket_memory_bytes: socket_memory_bytes(),
         })
     }
 
-    /// What was done since `earlier`.
+    /// What was done since `earlier`, by the same parts.
     pub(super) fn since(&self, earlier: &Self) -> Usage {
-        let own_cpu = self.own_cpu_ns - earlier.own_cpu_ns;
-        let publisher_cpu = self.publisher_cpu_ns - earlier.publisher_cpu_ns;
-        let engine_cpu = self.engine_cpu_ns - earlier.engine_cpu_ns;
+        let both = self.parts.iter().zip(&earlier.parts);
+        let parts: Vec<(PartRole, Used)> =
+            both.map(|(now, then)| (now.role, now.observation.since(&then.observation))).collect();
+        let of_role = |is_meant: fn(&PartRole) -> bool| {
+            Used::sum(parts.iter().filter(|(role, _)| is_meant(role)).map(|(_, used)| *used))
+        };
+        let own = of_role(is_generator);
+        let publisher_cpu_ns = self.publisher_cpu_ns - earlier.publisher_cpu_ns;
+        let others_ns = publisher_cpu_ns + self.engine_cpu_ns - earlier.engine_cpu_ns;
         Usage {
             length_ns: self.at_ns - earlier.at_ns,
-            server_cpu: self.server_cpu_ns - earlier.server_cpu_ns,
-            own_cpu,
-            publisher_cpu,
-            generator_cpu: own_cpu.saturating_sub(publisher_cpu + engine_cpu),
+            server: of_role(is_server),
+            generator: own.with_cpu(own.cpu_ns.map(|all| all.saturating_sub(others_ns))),
+            own_cpu_ns: own.cpu_ns,
+            publisher_cpu_ns,
             flow: self.totals.since(&earlier.totals),
+            parts,
         }
+    }
+
+    /// A figure of all servers together.
+    pub(super) fn of_servers(&self, figure: impl Fn(&Observation) -> Option<u64>) -> Option<u64> {
+        self.of_parts(is_server, figure)
+    }
+
+    /// A figure of everything that generates load.
+    pub(super) fn of_generators(
+        &self,
+        figure: impl Fn(&Observation) -> Option<u64>,
+    ) -> Option<u64> {
+        self.of_parts(is_generator, figure)
+    }
+
+    /// What is not known of one of them is not known of all, and of nobody nothing is.
+    fn of_parts(
+        &self,
+        is_meant: fn(&PartRole) -> bool,
+        figure: impl Fn(&Observation) -> Option<u64>,
+    ) -> Option<u64> {
+        let meant = self.parts.iter().filter(|part| is_meant(&part.role));
+        let figures: Option<Vec<u64>> = meant.map(|part| figure(&part.observation)).collect();
+        figures.filter(|figures| !figures.is_empty()).map(|figures| figures.iter().sum())
+    }
+}
+
+fn is_server(role: &PartRole) -> bool {
+    matches!(role, PartRole::Server(_))
+}
+
+fn is_generator(role: &PartRole) -> bool {
+    matches!(role, PartRole::Generator(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(cpu_ns: [Option<u64>; 4]) -> Vec<ObservedPart> {
+        let roles = [
+            PartRole::Server(0),
+            PartRole::Server(1),
+            PartRole::Generator(0),
+            PartRole::Generator(1),
+        ];
+        let part = |(role, cpu_ns)| {
+            let memory_bytes = cpu_ns;
+            let observation = Observation { cpu_ns, memory_bytes, ..Observation::default() };
+            ObservedPart { role, observation }
+        };
+        roles.into_iter().zip(cpu_ns).map(part).collect()
+    }
+
+    #[test]
+    fn both_sides_may_have_several_parts() {
+        let before = Snapshot { parts: parts([Some(10); 4]), ..Snapshot::default() };
+        let after = Snapshot {
+            at_ns: 1_000,
+            parts: parts([Some(110), Some(30), Some(510), Some(60)]),
+            publisher_cpu_ns: 40,
+            engine_cpu_ns: 5,
+            ..Snapshot::default()
+        };
+        let usage = after.since(&before);
+        assert_eq!(usage.server.cpu_ns, Some(120));
+        assert_eq!(usage.own_cpu_ns, Some(550));
+        assert_eq!(usage.generator.cpu_ns, Some(505), "without publisher and watching thread");
+        assert_eq!(after.of_servers(|part| part.memory_bytes), Some(140));
+        assert_eq!(usage.parts[1].1.cpu_ns, Some(20));
+
+        let one_is_unknown = Snapshot { parts: parts([Some(110), None, Some(510), None]), ..after };
+        let usage = one_is_unknown.since(&before);
+        assert_eq!((usage.server.cpu_ns, usage.generator.cpu_ns), (None, None));
+        assert_eq!(one_is_unknown.of_servers(|part| part.memory_bytes), None);
+        assert_eq!(usage.parts[0].1.cpu_ns, Some(100), "of the other one it is");
+        assert_eq!(Snapshot::default().of_generators(|part| part.memory_bytes), None);
     }
 }

@@ -1,47 +1,30 @@
-//! One trial: a fresh server, subscribers, the idle phase, warm-up, the measured window, the drain.
+//! One trial: a fresh deployment, the steps that it goes through, and what was found.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
-use nix::unistd::Pid;
-use pushbench_wire::{Transport, clock};
+use anyhow::{Context as _, ensure};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
-use super::costs::Costs;
-use super::crew::{Crew, Member, Signal};
-use super::ledger::Roll;
+use super::costs::TrafficReadings;
+use super::delivery_tracker::ExpectedEvents;
+use super::execution::{Execution, Findings};
 use super::measurement::Measurement;
-use super::outbox::{Letter, Post};
-use super::probe::{self, Cores, EventCounter};
-use super::publisher::{PublishPlan, Published, Publisher};
+use super::pool::{PoolPlan, SubscriberPool as _, SubscriberSpec, THREAD_NAME, ThreadPool};
+use super::publisher::{PublishPlan, Publisher, Sent};
 use super::recorder::Window;
-use super::server_command::server_command;
-use super::server_process::{ServerHandle, ServerProcess};
+use super::send_queue::{DueEvent, SendPlan};
 use super::snapshot::Snapshot;
-use crate::results::{Warning, latency_log};
+use super::steps::{LEAD, Moment, steps};
+use crate::client::{HttpPublish, PublishPath as _, PublishTarget, Subscription, Totals};
+use crate::deployment::observe::OwnProcess;
+use crate::deployment::{Cores, Deployment, PartRole, server_command};
 use crate::scenario::schedule::{
     Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
-use crate::scenario::{Connection, Contender, Scenario, Settings, Workload};
-use crate::transport::{Subscription, Totals};
-
-/// From the last connection to the first event: the server finishes what connecting began.
-const LEAD: Duration = Duration::from_millis(200);
-
-/// How long no subscriber may get connected before the trial is given up.
-const CONNECT_STALL: Duration = Duration::from_secs(20);
-
-/// How long nothing may come in the drain, beyond a polling interval, before it is given up. As
-/// long as a backlog shrinks, it is late and not lost.
-const DRAIN: Duration = Duration::from_secs(3);
-
-/// How long the drain goes on after the last expected delivery, for duplicates to show up.
-const LINGER: Duration = Duration::from_millis(100);
-
-/// How often the engine looks around while it waits.
-const TICK: Duration = Duration::from_millis(50);
+use crate::scenario::{Connection, Contender, Scenario, Workload};
 
 /// How long a server that broke its connections may take to be seen dead.
 const DYING: Duration = Duration::from_millis(500);
@@ -97,117 +80,78 @@ impl TrialPlan<'_> {
     /// server and the subscribers.
     pub(crate) async fn run(&self, mut progress: impl FnMut(Phase)) -> anyhow::Result<Measurement> {
         progress(Phase::Start);
-        let command = server_command(self.server, self.scenario, self.contender, self.cores);
-        let mut server = ServerProcess::start(&command).await?;
-        let handle = server.handle();
-        match self.measure(&handle, &mut progress).await {
+        let command =
+            server_command(self.server, self.scenario, &self.contender.settings, self.cores);
+        let mut deployment = Deployment::of_servers(&[command]).await?;
+        deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
+        match self.measure(&mut deployment, &mut progress).await {
             Ok(measurement) => {
-                server.stop().await?;
+                deployment.stop().await?;
                 Ok(measurement)
             }
             // A dead server shows first as a broken connection, but its end is the better reason.
-            Err(error) => Err(timeout(DYING, server.ended()).await.unwrap_or(error)),
+            Err(error) => Err(timeout(DYING, deployment.ended()).await.unwrap_or(error)),
         }
     }
 
     async fn measure(
         &self,
-        server: &ServerHandle,
+        deployment: &mut Deployment,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
         let workload = &self.scenario.workload;
+        let Contender { id, settings } = self.contender;
+        let transport = id.transport();
         let schedule = Schedule::new(workload, self.scenario.seed);
-        let span = window(workload);
-        let phases: Vec<_> = workload.phases.iter().map(|phase| phase.duration).collect();
-        let recorded = match &phases[..] {
-            [] => Window::new(&[span.end - span.start]),
-            phases => Window::new(phases),
-        };
+        let recorded = recorded_window(workload);
         let planned = schedule.planned().events;
-        let (outboxes, members) = self.members(server, &schedule);
-        let memory_before = server.memory();
-        let socket_memory_before = probe::socket_memory_bytes();
-        let peak_is_of_this_trial = probe::reset_memory_peak();
-        let mut crew = Crew::start(
-            self.transport(),
-            members,
-            &recorded,
-            self.record,
-            self.cores.generator.len(),
-        )?;
-        self.connect(&mut crew, progress).await?;
-        let idle = self.idle(server, &mut crew, progress).await?;
-
-        let (start_ns, start) = (clock::now_ns() + LEAD.as_nanos() as u64, Instant::now() + LEAD);
-        recorded.begins_at(start_ns + span.start.as_nanos() as u64);
-        let membership = schedule.membership();
-        let audience = |channel| membership.of_channel(channel).len() as u64;
-        let plan = PublishPlan {
-            address: server.address,
-            channels: (0..workload.channels).map(channel_name).collect(),
-            audiences: (0..workload.channels).map(audience).collect(),
-            content: workload.content,
-            most_payload_bytes: workload.most_payload_bytes(),
-            start_ns,
-            outboxes,
-        };
-        let publisher = Publisher::start(plan, schedule.events())?;
-        wait_until(start + span.start, &mut crew, Some(&publisher), |_| progress(Phase::WarmUp))
-            .await?;
-        // What costs CPU to ask is asked before the window and after it.
-        let traffic_before = crew.traffic().await;
-        let mut instructions = server.instructions();
-        let before = Snapshot::take(server, &crew, Some(&publisher))?;
-        wait_until(start + span.end, &mut crew, Some(&publisher), |crew| {
-            progress(Phase::Measure(crew.totals().measured));
-        })
-        .await?;
-        let after = Snapshot::take(server, &crew, Some(&publisher))?;
-        let server_instructions = instructions.as_mut().and_then(EventCounter::read);
-        // Counting goes on until they are closed, and costs something.
-        drop(instructions);
-        let traffic_after = crew.traffic().await;
-        progress(Phase::Measured);
-
-        let published = finish(publisher, after.published, planned).await?;
-        let Published { lateness, deliveries: expected, schedule_sha256, .. } = published;
-        if self.record {
-            self.drain(&mut crew, expected, progress).await?;
-        }
-        sleep(LINGER).await;
-        let traffic_at_end = crew.traffic().await;
-        let memory_after = server.memory();
-        let own_memory = probe::memory_of(Pid::this()).filter(|_| peak_is_of_this_trial);
-        let server_deliveries = server.deliveries(self.transport()).await;
-        let Totals { connections, deliveries: received, .. } = crew.totals();
-        let recorder = tokio::task::spawn_blocking(|| crew.stop()).await??;
+        let (send_queues, subscribers) = self.subscribers(deployment, &schedule)?;
+        let addresses = deployment.publish().to_vec();
+        let start = Snapshot::take(deployment, Totals::default(), None)?;
+        let pool = ThreadPool::connect(PoolPlan {
+            transport,
+            subscribers,
+            window: recorded.clone(),
+            record: self.record,
+            workers: self.cores.generator.len(),
+        })?;
+        let start_publisher = Box::new(|start_ns| {
+            recorded.begins_at(start_ns + window(workload).start.as_nanos() as u64);
+            publish(&schedule, workload, &addresses, start_ns, send_queues)
+        });
+        let series = format!("pushbench_deliveries_total{{transport=\"{transport}\"}}");
+        let mut execution = Execution::new(deployment, pool, planned, series, start_publisher);
+        execution.run(&steps(workload, self.record, settings.polling_interval()), progress).await?;
+        let (findings, recorder) = execution.finish().await?;
         ensure!(
-            recorder.account.foreign == 0,
+            recorder.account.unknown == 0,
             "{} deliveries were of events that this trial did not publish",
-            recorder.account.foreign
+            recorder.account.unknown
         );
+        let Findings { mut snapshots, mut traffic, sent, server_deliveries } = findings;
+        let Sent { lateness, deliveries, schedule_sha256 } = sent.context("nothing was sent")?;
+        let mut snapshot = |moment| snapshots.remove(&moment).context("a snapshot is missing");
+        let mut traffic = |moment| traffic.remove(&moment).flatten();
         Ok(Measurement {
             subscribers: workload.subscribers,
-            keeps_connections: self.connection() == Connection::KeepAlive,
+            keeps_connections: settings.connection() == Connection::KeepAlive,
             cores: self.cores.clone(),
             planned,
-            expected: self.record.then_some(expected),
-            idle,
-            before,
-            after,
-            memory_before,
-            memory_after,
-            costs: Costs {
-                traffic_before,
-                traffic_after,
-                traffic_at_end,
-                socket_memory_before,
-                generator_memory_peak: own_memory.map(|memory| memory.peak),
-                server_instructions,
+            expected: self.record.then_some(deliveries),
+            start,
+            idle: match workload.idle.is_zero() {
+                true => None,
+                false => Some((snapshot(Moment::IdleStart)?, snapshot(Moment::IdleEnd)?)),
+            },
+            before: snapshot(Moment::WindowStart)?,
+            after: snapshot(Moment::WindowEnd)?,
+            end: snapshot(Moment::End)?,
+            traffic: TrafficReadings {
+                before: traffic(Moment::WindowStart),
+                after: traffic(Moment::WindowEnd),
+                at_end: traffic(Moment::End),
             },
             server_deliveries,
-            connections,
-            received,
             lateness,
             is_steady: workload.is_steady(),
             schedule_sha256,
@@ -215,176 +159,102 @@ impl TrialPlan<'_> {
         })
     }
 
-    /// The moments between which everyone is connected and nothing is published.
-    async fn idle(
-        &self,
-        server: &ServerHandle,
-        crew: &mut Crew,
-        progress: &mut impl FnMut(Phase),
-    ) -> anyhow::Result<Option<(Snapshot, Snapshot)>> {
-        let idle = self.scenario.workload.idle;
-        if idle.is_zero() {
-            return Ok(None);
-        }
-        let start = Instant::now() + LEAD;
-        wait_until(start, crew, None, |_| progress(Phase::Idle)).await?;
-        let from = Snapshot::take(server, crew, None)?;
-        wait_until(start + idle, crew, None, |_| progress(Phase::Idle)).await?;
-        Ok(Some((from, Snapshot::take(server, crew, None)?)))
-    }
-
-    fn transport(&self) -> Transport {
-        self.contender.id.transport()
-    }
-
-    fn connection(&self) -> Connection {
-        self.contender.settings.connection()
-    }
-
-    /// What a client that polls goes by; of others nobody asks.
-    fn poll_interval(&self) -> Duration {
-        self.contender.settings.polling_interval().unwrap_or(Duration::from_secs(1))
-    }
-
-    fn long_poll_timeout(&self) -> Duration {
-        match &self.contender.settings {
-            Settings::LongPolling(long_polling) => long_polling.timeout,
-            _ => Duration::from_secs(30),
-        }
-    }
-
     /// The connections that receive events, and where what each of them sends goes; nowhere when
     /// subscribers do not send.
-    fn members(
+    fn subscribers(
         &self,
-        server: &ServerHandle,
+        deployment: &Deployment,
         schedule: &Schedule,
-    ) -> (Vec<mpsc::UnboundedSender<Letter>>, Vec<Member>) {
+    ) -> anyhow::Result<(Vec<mpsc::UnboundedSender<DueEvent>>, Vec<SubscriberSpec>)> {
         let scenario = self.scenario;
         let Scenario { seed, ref workload, .. } = *scenario;
         let connections = workload.connections();
-        let interval = self.poll_interval();
+        let settings = &self.contender.settings;
+        // Clients that do not have these settings have no use for them.
+        let interval = settings.polling_interval().unwrap_or_default();
         let phases = polling_phases(seed, connections, interval);
-        let long_poll_timeout = self.long_poll_timeout();
+        let long_poll_timeout = settings.long_poll_timeout().unwrap_or_default();
         let first_timeouts = first_long_poll_timeouts(seed, connections, long_poll_timeout);
         let poll_epoch = Instant::now();
-        let rolls: Vec<Arc<Roll>> =
-            schedule.voices().iter().map(|voices| Arc::new(Roll::new(voices))).collect();
-        let mut outboxes = Vec::new();
-        let members = phases
+        let expected_events: Vec<Arc<ExpectedEvents>> = schedule
+            .measured_ranges()
+            .iter()
+            .map(|ranges| Arc::new(ExpectedEvents::new(ranges)))
+            .collect();
+        let mut send_queues = Vec::new();
+        let subscribers = phases
             .into_iter()
             .zip(first_timeouts)
             .zip(schedule.membership().connections())
             .zip(0..)
-            .map(|(((poll_phase, first_long_poll_timeout), &channel), connection)| Member {
-                subscription: Subscription {
-                    address: server.address,
-                    channel: channel_name(channel),
-                    poll_interval: interval,
-                    poll_epoch,
-                    poll_phase,
-                    long_poll_timeout,
-                    first_long_poll_timeout,
-                    connection: self.connection(),
-                },
-                roll: Arc::clone(&rolls[channel as usize]),
-                publisher: publisher_of(connection / workload.channels_per_subscriber),
-                post: workload.upstream.as_ref().map(|_| {
-                    let (outbox, due) = mpsc::unbounded_channel();
-                    outboxes.push(outbox);
-                    let most_payload_bytes = workload.most_payload_bytes();
-                    Post { due, content: workload.content, most_payload_bytes }
-                }),
+            .map(|(((poll_phase, first_long_poll_timeout), &channel), connection)| {
+                let address = deployment.subscribe(connection, channel);
+                Ok(SubscriberSpec {
+                    subscription: Subscription {
+                        address: address.context("there is nowhere to subscribe")?,
+                        channel: channel_name(channel),
+                        poll_interval: interval,
+                        poll_epoch,
+                        poll_phase,
+                        long_poll_timeout,
+                        first_long_poll_timeout,
+                        connection: settings.connection(),
+                    },
+                    expected: Arc::clone(&expected_events[channel as usize]),
+                    publisher: publisher_of(connection / workload.channels_per_subscriber),
+                    sends: workload.upstream.as_ref().map(|_| {
+                        let (queue, due) = mpsc::unbounded_channel();
+                        send_queues.push(queue);
+                        let most_payload_bytes = workload.most_payload_bytes();
+                        SendPlan { due, content: workload.content, most_payload_bytes }
+                    }),
+                })
             })
-            .collect();
-        (outboxes, members)
+            .collect::<anyhow::Result<_>>()?;
+        Ok((send_queues, subscribers))
     }
-
-    async fn connect(
-        &self,
-        crew: &mut Crew,
-        progress: &mut impl FnMut(Phase),
-    ) -> anyhow::Result<()> {
-        let wanted = u64::from(self.scenario.workload.connections());
-        let mut connected = 0;
-        while connected < wanted {
-            progress(Phase::Connect(connected));
-            match timeout(CONNECT_STALL, crew.signal()).await {
-                Ok(Signal::Connected) => connected += 1,
-                Ok(Signal::Failed(reason)) => {
-                    bail!("subscriber {} of {wanted} could not connect: {reason}", connected + 1)
-                }
-                Err(_) => bail!(
-                    "{connected} of {wanted} subscribers were connected, and then none for {CONNECT_STALL:?}"
-                ),
-            }
-        }
-        Ok(())
-    }
-
-    async fn drain(
-        &self,
-        crew: &mut Crew,
-        expected: u64,
-        progress: &mut impl FnMut(Phase),
-    ) -> anyhow::Result<()> {
-        let polling = self.contender.settings.polling_interval().unwrap_or_default();
-        let patience = polling + DRAIN;
-        let give_up = Instant::now() + patience.max(latency_log::HIGHEST);
-        let mut deadline = Instant::now() + patience;
-        let mut last_missing = u64::MAX;
-        loop {
-            let missing = expected.saturating_sub(crew.totals().measured);
-            if missing == 0 || Instant::now() >= deadline.min(give_up) {
-                break;
-            }
-            if missing < last_missing {
-                last_missing = missing;
-                deadline = Instant::now() + patience;
-            }
-            progress(Phase::Drain(missing));
-            look_around(TICK, crew).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Waits for the publisher, unless so much is left to publish that the trial cannot be used: with a
-/// rate that nobody can sustain it would go on for long.
-async fn finish(publisher: Publisher, published: u64, planned: u64) -> anyhow::Result<Published> {
-    let is_in_vain = Warning::FewerEventsThanPlanned { published, planned }.invalidates();
-    let end = move || if is_in_vain { publisher.stop() } else { publisher.finish() };
-    tokio::task::spawn_blocking(end).await?
 }
 
 fn channel_name(index: u32) -> String {
     format!("channel-{index}")
 }
 
-/// Waits until `time`, as long as subscribers and publisher are well.
-async fn wait_until(
-    time: Instant,
-    crew: &mut Crew,
-    publisher: Option<&Publisher>,
-    mut tick: impl FnMut(&Crew),
-) -> anyhow::Result<()> {
-    loop {
-        let left = time.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        tick(crew);
-        look_around(left.min(TICK), crew).await?;
-        if let Some(reason) = publisher.and_then(Publisher::failure) {
-            bail!(reason);
-        }
+/// The window as it is recorded: with a part for each phase of the workload.
+fn recorded_window(workload: &Workload) -> Window {
+    let phases: Vec<_> = workload.phases.iter().map(|phase| phase.duration).collect();
+    let span = window(workload);
+    match &phases[..] {
+        [] => Window::new(&[span.end - span.start]),
+        phases => Window::new(phases),
     }
 }
 
-async fn look_around(time: Duration, crew: &mut Crew) -> anyhow::Result<()> {
-    match timeout(time, crew.signal()).await {
-        Ok(Signal::Failed(reason)) => Err(anyhow::anyhow!("a subscriber failed: {reason}")),
-        Ok(Signal::Connected) | Err(_) => Ok(()),
-    }
-    .context("the trial cannot go on")
+/// Starts to publish `schedule` at `start_ns`.
+fn publish(
+    schedule: &Schedule,
+    workload: &Workload,
+    addresses: &[SocketAddr],
+    start_ns: u64,
+    send_queues: Vec<mpsc::UnboundedSender<DueEvent>>,
+) -> anyhow::Result<Publisher> {
+    let membership = schedule.membership();
+    let audience = |channel| membership.of_channel(channel).len() as u64;
+    let channels: Vec<_> = (0..workload.channels).map(channel_name).collect();
+    let open = |&address: &SocketAddr| {
+        HttpPublish::open(&PublishTarget {
+            address,
+            channels: &channels,
+            content: workload.content,
+        })
+    };
+    let paths = addresses.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    ensure!(!paths.is_empty(), "the deployment has no address to publish to");
+    let plan = PublishPlan {
+        audiences: (0..workload.channels).map(audience).collect(),
+        content: workload.content,
+        most_payload_bytes: workload.most_payload_bytes(),
+        start_ns,
+        send_queues,
+    };
+    Publisher::start(plan, schedule.events(), paths)
 }

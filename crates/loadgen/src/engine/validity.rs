@@ -62,7 +62,7 @@ impl Measurement {
     }
 
     fn of_the_cores(&self, window: &Usage) -> Vec<Warning> {
-        let Usage { length_ns, server_cpu, own_cpu, .. } = *window;
+        let Usage { length_ns, server, own_cpu_ns, .. } = *window;
         let mut warnings = Vec::new();
         let percent = |cpu_ns: u64, cores: &[usize]| {
             cpu_ns as f64 / (length_ns * cores.len() as u64) as f64 * 100.0
@@ -70,18 +70,24 @@ impl Measurement {
         // On a core that is shared, neither side can have all of it.
         let shared = self.cores.are_shared();
         let (on_generator, on_server) = match shared {
-            true => (own_cpu + server_cpu, own_cpu + server_cpu),
-            false => (own_cpu, server_cpu),
+            true => {
+                let all = own_cpu_ns.zip(server.cpu_ns).map(|(own, server)| own + server);
+                (all, all)
+            }
+            false => (own_cpu_ns, server.cpu_ns),
         };
         if shared {
             warnings.push(Warning::SharedCore);
         }
-        let busy_percent = percent(on_generator, &self.cores.generator);
-        if busy_percent > GENERATOR_BUSY_PERCENT {
+        let busy = |used_ns: Option<u64>, cores: &[usize], limit: f64| {
+            used_ns.map(|used_ns| percent(used_ns, cores)).filter(|busy| *busy > limit)
+        };
+        if let Some(busy_percent) =
+            busy(on_generator, &self.cores.generator, GENERATOR_BUSY_PERCENT)
+        {
             warnings.push(Warning::GeneratorSaturated { busy_percent });
         }
-        let busy_percent = percent(on_server, &self.cores.server);
-        if busy_percent > SERVER_BUSY_PERCENT {
+        if let Some(busy_percent) = busy(on_server, &self.cores.server, SERVER_BUSY_PERCENT) {
             warnings.push(Warning::ServerSaturated { busy_percent });
         }
         let machine = self.after.machine.as_ref().zip(self.before.machine.as_ref());
@@ -91,9 +97,9 @@ impl Measurement {
         {
             warnings.push(Warning::CpuStolen { percent });
         }
-        let others = |cores: &[usize], own_ns: u64| {
+        let others = |cores: &[usize], own_ns: Option<u64>| {
             let used_ns = after.task_ns_since(before, cores)?;
-            Some(percent(used_ns.saturating_sub(own_ns), cores))
+            Some(percent(used_ns.saturating_sub(own_ns?), cores))
         };
         let sides = [
             (Side::Generator, others(&self.cores.generator, on_generator)),
@@ -112,13 +118,13 @@ impl Measurement {
         if account.negative > 0 {
             warnings.push(Warning::NegativeLatency { count: account.negative });
         }
-        let received = self.received;
+        let received = self.end.totals.deliveries;
         if let Some(server) = self.server_deliveries.map(|count| count as u64)
             && server != received
         {
             warnings.push(Warning::CountsDisagree { server, received });
         }
-        warnings.extend(self.costs.warning());
+        warnings.extend(self.traffic.warning());
         if self.is_steady {
             warnings.extend(drift(&self.recorder));
         }
@@ -156,8 +162,9 @@ fn drift(recorder: &Recorder) -> Option<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::fixture::{EVENTS, SUBSCRIBERS, flawless, machine, recorder};
-    use crate::engine::probe::{Cores, MachineTime};
+    use crate::deployment::Cores;
+    use crate::engine::fixture::{EVENTS, SUBSCRIBERS, flawless, machine, parts, recorder};
+    use crate::engine::machine::MachineTime;
 
     /// The warnings of a trial that went well but for one thing.
     fn after(spoil: impl FnOnce(&mut Measurement)) -> Vec<Warning> {
@@ -244,7 +251,7 @@ mod tests {
     #[test]
     fn a_saturated_side_is_named() {
         let (warning, used) = only(|trial| {
-            trial.after.own_cpu_ns = 97 * SECOND / 10;
+            trial.after.parts = parts(2 * SECOND, 97 * SECOND / 10);
             trial.after.machine = machine([205, 970]);
         });
         let text = warning.to_string();
@@ -252,14 +259,14 @@ mod tests {
         assert!(!used);
 
         let (warning, used) = only(|trial| {
-            trial.after.own_cpu_ns = 85 * SECOND / 10;
+            trial.after.parts = parts(2 * SECOND, 85 * SECOND / 10);
             trial.after.machine = machine([205, 850]);
         });
         assert!(warning.to_string().starts_with("the generator was nearly saturated"), "{warning}");
         assert!(used);
 
         let (warning, used) = only(|trial| {
-            trial.after.server_cpu_ns = 99 * SECOND / 10;
+            trial.after.parts = parts(99 * SECOND / 10, 3 * SECOND);
             trial.after.machine = machine([990, 295]);
         });
         assert!(warning.to_string().starts_with("the server was saturated"), "{warning}");

@@ -100,6 +100,7 @@ fn trial(contender: Transport, block: u32, measured_from_s: f64) -> Trial {
         measured_from_s: Some(measured_from_s),
         warm_up_s: 2.0,
         values: values(contender, block),
+        parts: Vec::new(),
         schedule_sha256: None,
     };
     match (contender, block) {
@@ -335,6 +336,7 @@ fn compared(scenario: usize, stage: Stage, contender: Transport, block: u32) -> 
                 Transport::Tcp => values(Transport::WebSocket, 1),
                 _ => values(contender, 1),
             },
+            parts: Vec::new(),
             schedule_sha256: None,
         };
         let mut scale = |metric, factor: f64| {

@@ -17,4 +17,4 @@ pub use crate::scenario::ContenderId;
 pub use capacity::Capacity;
 pub use comparison::Comparison;
 pub use latency_log::{Entry, Interval, LatencyLog};
-pub use model::{Manifest, Outcome, Run, Trial, Warning};
+pub use model::{Manifest, Outcome, PartUse, Run, Trial, Warning};

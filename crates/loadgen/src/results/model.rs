@@ -144,6 +144,10 @@ pub struct Trial {
     pub warm_up_s: f64,
     /// Every value that could be measured, in the unit of its metric.
     pub values: BTreeMap<Metric, f64>,
+    /// What each part of the deployment used; none of a trial that failed, and in files of earlier
+    /// versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartUse>,
     /// SHA-256, in hexadecimal, over the schedule as it was followed: the intended time, channel,
     /// source, sequence and size of every event. Alike in all trials of a scenario. Empty when the
     /// schedule was not followed to its end, and in files of earlier versions.
@@ -211,6 +215,22 @@ impl Trial {
             .into_iter()
             .any(|metric| self.value(metric).is_some_and(|count| count > 0.0))
     }
+}
+
+/// What one part of a deployment used. What could not be observed is empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartUse {
+    /// `server`, `generator`, and `server-2` where there are several.
+    pub name: String,
+    /// CPU time in the measured window, of all its processes. That of the generator is all of it:
+    /// subscribers, publisher and the thread that watches.
+    pub cpu_ns: Option<u64>,
+    /// Its largest resident memory in the trial; of several processes together the largest that was
+    /// seen.
+    pub memory_peak_bytes: Option<u64>,
+    /// How often its threads left their core in the measured window. Those of the generator are the
+    /// threads of subscribers.
+    pub context_switches: Option<u64>,
 }
 
 /// How a trial ended.

@@ -232,6 +232,26 @@ impl Settings {
         }
     }
 
+    /// The longest that the server holds a request; none of a client that it does not hold.
+    #[must_use]
+    pub fn long_poll_timeout(&self) -> Option<Duration> {
+        match self {
+            Self::LongPolling(long_polling) => Some(long_polling.timeout),
+            Self::Polling(_) | Self::Sse(_) | Self::WebSocket(_) | Self::Tcp(_) => None,
+        }
+    }
+
+    /// How often the server says on a silent stream that it is there; none of a client that asks.
+    #[must_use]
+    pub fn heartbeat(&self) -> Option<Duration> {
+        match self {
+            Self::Sse(stream) | Self::WebSocket(stream) | Self::Tcp(stream) => {
+                Some(stream.heartbeat)
+            }
+            Self::Polling(_) | Self::LongPolling(_) => None,
+        }
+    }
+
     /// From one request to the next; none of a client that is told.
     #[must_use]
     pub fn polling_interval(&self) -> Option<Duration> {

@@ -35,7 +35,7 @@ pub(super) const MAX_BLOCKS: u32 = 100;
 pub(super) const MAX_SUBSCRIBERS: u32 = 1_000_000;
 /// What one publisher thread could ever send; the 1 µs between two events keeps their order.
 pub(super) const MAX_EVENTS_PER_SECOND: u32 = 1_000_000;
-/// Delivery ledgers and stamps count events in 32 bits and keep them in memory.
+/// Delivery trackers and stamps count events in 32 bits and keep them in memory.
 pub(super) const MAX_EVENTS_PER_CHANNEL: u32 = 10_000_000;
 /// The server's bound on any size, the log of a channel among them.
 pub(crate) const MAX_LOG_BYTES: u64 = 1 << 30;

@@ -7,7 +7,7 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use crate::command::check::samples_of;
 use crate::command::manifest::Source;
-use crate::engine::probe::{OTHER_FILES, local_ports};
+use crate::engine::machine::{OTHER_FILES, local_ports};
 use crate::metric::Metric;
 use crate::results::capacity::Bound;
 use crate::scenario::{LoadAxis, Scenario, ScenarioError, Threshold};

@@ -170,7 +170,7 @@ pub enum Source {
 
 /// The events of one publisher on one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Voice {
+pub struct MeasuredRange {
     /// As stamps have it: 0 is the publisher, n the n-th subscriber.
     pub publisher: u16,
     /// The sequences of those that are measured.
@@ -302,12 +302,12 @@ impl Schedule {
 
     /// The publishers of every channel, in ascending order.
     #[must_use]
-    pub fn voices(&self) -> Vec<Vec<Voice>> {
+    pub fn measured_ranges(&self) -> Vec<Vec<MeasuredRange>> {
         let each = self.membership.each() as u32;
         let mut counts = vec![BTreeMap::<u16, Range<u32>>::new(); self.workload.channels as usize];
         let mut count = |channel: u32, publisher: u16, sequence: u32, is_measured: bool| {
-            let Some(voices) = counts.get_mut(channel as usize) else { return };
-            let measured = voices.entry(publisher).or_default();
+            let Some(ranges) = counts.get_mut(channel as usize) else { return };
+            let measured = ranges.entry(publisher).or_default();
             measured.end = sequence + 1;
             if !is_measured {
                 measured.start = sequence + 1;
@@ -335,10 +335,13 @@ impl Schedule {
                 count(due.channel, publisher, due.sequence, due.is_measured);
             }
         }
-        let voices = |of: BTreeMap<u16, Range<u32>>| {
-            of.into_iter().map(|(publisher, measured)| Voice { publisher, measured }).collect()
+        let ranges = |by_publisher: BTreeMap<u16, Range<u32>>| {
+            by_publisher
+                .into_iter()
+                .map(|(publisher, measured)| MeasuredRange { publisher, measured })
+                .collect()
         };
-        counts.into_iter().map(voices).collect()
+        counts.into_iter().map(ranges).collect()
     }
 
     /// What the window holds.

@@ -45,7 +45,7 @@ fn one_channel_publishes_in_the_middle_of_each_gap() {
     let due: Vec<_> = schedule.events().map(|due| (due.offset_ns, due.sequence)).collect();
     let ms = 1_000_000;
     assert_eq!(due, [(50 * ms, 0), (150 * ms, 1), (250 * ms, 2), (350 * ms, 3), (450 * ms, 4)]);
-    assert_eq!(schedule.voices(), [[Voice { publisher: 0, measured: 2..5 }]]);
+    assert_eq!(schedule.measured_ranges(), [[MeasuredRange { publisher: 0, measured: 2..5 }]]);
     assert_eq!(window(&workload), Duration::from_millis(200)..Duration::from_millis(500));
 }
 
@@ -196,7 +196,7 @@ proptest! {
         prop_assert!(due.is_sorted_by_key(|due| due.offset_ns));
         let window = window(&workload);
         let membership = schedule.membership();
-        let announced = schedule.voices();
+        let announced = schedule.measured_ranges();
         let mut planned = Planned::default();
         let mut next = BTreeMap::new();
         for of in &due {
@@ -218,14 +218,14 @@ proptest! {
             if of.is_measured {
                 planned.events += 1;
                 planned.deliveries += membership.of_channel(of.channel).len() as u64;
-                let voices = &announced[of.channel as usize];
-                let voice = voices.iter().find(|voice| voice.publisher == publisher).unwrap();
-                prop_assert!(voice.measured.contains(&of.sequence));
+                let ranges = &announced[of.channel as usize];
+                let range = ranges.iter().find(|range| range.publisher == publisher).unwrap();
+                prop_assert!(range.measured.contains(&of.sequence));
             }
         }
         prop_assert_eq!(schedule.planned(), planned);
         let announced: u64 = announced.iter().flatten()
-            .map(|voice| u64::from(voice.measured.end - voice.measured.start)).sum();
+            .map(|range| u64::from(range.measured.end - range.measured.start)).sum();
         prop_assert_eq!(announced, planned.events);
         prop_assert_eq!(due, Schedule::new(&workload, seed).events().collect::<Vec<_>>());
     }

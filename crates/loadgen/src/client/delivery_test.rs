@@ -1,0 +1,173 @@
+//! The delivery test: every transport, through its real client, against the real server.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushbench_wire::endpoint::{EVENT_NAME, Resource};
+use pushbench_wire::{Event, Transport, clock};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, LocalSet};
+use tokio::time::{Instant, timeout};
+
+use super::{
+    ConnectionMeter, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Tcp, Totals,
+    WebSocket,
+};
+use crate::scenario::Connection;
+
+const CHANNEL: &str = "news";
+
+/// Far longer than anything here takes: only a hang reaches it.
+pub(super) const HANG: Duration = Duration::from_secs(20);
+
+/// An event as it was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Received {
+    pub(super) id: u64,
+    pub(super) name: String,
+    pub(super) payload: Vec<u8>,
+    pub(super) binary: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Inbox(pub(super) Vec<Received>);
+
+impl Sink for Inbox {
+    fn on_event(&mut self, at_ns: u64, event: Event<'_>) {
+        assert!((1..=clock::now_ns()).contains(&at_ns), "the time of the read");
+        self.0.push(Received {
+            id: event.id,
+            name: event.name.to_owned(),
+            payload: event.payload.to_owned(),
+            binary: event.binary,
+        });
+    }
+}
+
+/// Publishes through the server's own route.
+pub(super) async fn publish(address: SocketAddr, name: &str, payload: &[u8], binary: bool) {
+    let url = format!("http://{address}{}?{EVENT_NAME}={name}", Resource::Events.path(CHANNEL));
+    let kind = if binary { "application/octet-stream" } else { "text/plain" };
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.post(url).header("content-type", kind).body(payload.to_owned());
+    request.send().await.unwrap().error_for_status().unwrap();
+}
+
+pub(super) fn subscription(address: SocketAddr, connection: Connection) -> Subscription {
+    Subscription {
+        address,
+        channel: CHANNEL.into(),
+        poll_interval: Duration::from_millis(5),
+        poll_epoch: Instant::now(),
+        poll_phase: Duration::ZERO,
+        long_poll_timeout: Duration::from_millis(200),
+        first_long_poll_timeout: Duration::from_millis(50),
+        connection,
+    }
+}
+
+/// A server on a free port.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<Result<(), pushbench_server::Error>>,
+}
+
+impl Server {
+    pub(super) async fn start(config: pushbench_server::Config) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(pushbench_server::run(listener, config, async {
+            let _ = stopped.await;
+        }));
+        Self { address, stop, served }
+    }
+
+    pub(super) async fn stop(self) {
+        self.stop.send(()).unwrap();
+        timeout(HANG, self.served).await.expect("the server stops").unwrap().unwrap();
+    }
+}
+
+/// Receives until `inbox` holds `count` events.
+async fn receive<S: Subscriber>(subscriber: &mut S, inbox: &mut Inbox, count: usize) {
+    while inbox.0.len() < count {
+        timeout(HANG, subscriber.receive(inbox)).await.expect("no hang").unwrap();
+    }
+}
+
+/// Events of every kind, published before and while a subscriber is there, and after it was cut
+/// off, all arrive once, in order and unchanged.
+async fn delivers<S: Subscriber>(address: SocketAddr, connection: Connection) {
+    let published: [(&str, &[u8], bool); 6] = [
+        ("message", b"plain", false),
+        ("price", "two\nlines, \u{20ac} and \"quotes\"".as_bytes(), false),
+        ("message", b"", false),
+        ("image", &[0, 255, 10, 13, 200], true),
+        ("message", b"while it was away", false),
+        ("message", b"at the end", false),
+    ];
+    let expected: Vec<Received> = (1..)
+        .zip(published)
+        .map(|(id, (name, payload, binary))| Received {
+            id,
+            name: name.to_owned(),
+            payload: payload.to_owned(),
+            binary,
+        })
+        .collect();
+    let publish_range = async |range: std::ops::Range<usize>| {
+        for (name, payload, binary) in &published[range] {
+            publish(address, name, payload, *binary).await;
+        }
+    };
+
+    let tally = Arc::new(Tally::default());
+    let meter = ConnectionMeter::new(Arc::clone(&tally));
+    let subscription = subscription(address, connection);
+    let mut inbox = Inbox::default();
+    publish_range(0..1).await;
+    let mut subscriber = S::connect(&subscription, &meter, 0).await.unwrap();
+    receive(&mut subscriber, &mut inbox, 1).await;
+    publish_range(1..4).await;
+    receive(&mut subscriber, &mut inbox, 4).await;
+    drop(subscriber);
+    publish_range(4..5).await;
+    let mut subscriber = S::connect(&subscription, &meter, 4).await.unwrap();
+    publish_range(5..6).await;
+    receive(&mut subscriber, &mut inbox, 6).await;
+    assert_eq!(inbox.0, expected);
+
+    let mut totals = Totals::default();
+    totals.add(&tally);
+    assert!(totals.connections >= 2 && totals.requests >= 2, "{totals:?}");
+    assert!(totals.bytes_in > 200 && totals.bytes_out > 200, "{totals:?}");
+}
+
+#[tokio::test]
+async fn every_transport_delivers_every_event_once_and_in_order() {
+    for &transport in Transport::ALL {
+        for connection in [Connection::KeepAlive, Connection::New] {
+            let server = Server::start(pushbench_server::Config::default()).await;
+            let address = server.address;
+            let client = LocalSet::new();
+            client
+                .run_until(async {
+                    match transport {
+                        Transport::Polling => delivers::<Polling>(address, connection).await,
+                        Transport::LongPolling => {
+                            delivers::<LongPolling>(address, connection).await;
+                        }
+                        Transport::Sse => delivers::<Sse>(address, connection).await,
+                        Transport::WebSocket => delivers::<WebSocket>(address, connection).await,
+                        Transport::Tcp => delivers::<Tcp>(address, connection).await,
+                    }
+                })
+                .await;
+            drop(client);
+            server.stop().await;
+        }
+    }
+}

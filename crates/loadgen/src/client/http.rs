@@ -1,0 +1,146 @@
+//! HTTP/1.1 requests over a [`Stream`], for every transport that is plain HTTP or begins with it.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1::{self, Connection, SendRequest};
+use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, UPGRADE};
+use hyper::{Request, Response, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use pushbench_wire::endpoint::LAST_EVENT_ID;
+
+use super::socket::{ConnectionMeter, Stream};
+use super::{ClientError, READ_BUFFER_BYTES, Subscription};
+
+/// The longest part of an unexpected answer that is quoted in the error.
+const MAX_QUOTED_BYTES: usize = 500;
+
+/// What goes with a request: all of it is there when the request is sent.
+pub(super) trait RequestBody: Body<Data = Bytes, Error = Infallible> + 'static {}
+
+impl<B: Body<Data = Bytes, Error = Infallible> + 'static> RequestBody for B {}
+
+/// One kept connection, on which requests go one after the other.
+pub(super) struct HttpConnection<B = Empty<Bytes>> {
+    sender: SendRequest<B>,
+    meter: Rc<ConnectionMeter>,
+}
+
+/// A request that is sent again and again, with another position each time.
+pub(super) struct HttpRequest {
+    uri: Uri,
+    host: HeaderValue,
+    accept: HeaderValue,
+}
+
+impl HttpRequest {
+    pub(super) fn new(
+        subscription: &Subscription,
+        path: &str,
+        accept: &'static str,
+    ) -> Result<Self, ClientError> {
+        Ok(Self {
+            uri: path.parse().map_err(hyper::http::Error::from)?,
+            host: host(subscription.address)?,
+            accept: HeaderValue::from_static(accept),
+        })
+    }
+
+    fn after(&self, id: u64) -> Result<Request<Empty<Bytes>>, ClientError> {
+        Ok(Request::get(self.uri.clone())
+            .header(HOST, self.host.clone())
+            .header(ACCEPT, self.accept.clone())
+            .header(LAST_EVENT_ID, HeaderValue::from(id))
+            .body(Empty::new())?)
+    }
+}
+
+/// The `Host` of requests to `address`.
+pub(super) fn host(address: SocketAddr) -> Result<HeaderValue, ClientError> {
+    Ok(HeaderValue::try_from(address.to_string()).map_err(hyper::http::Error::from)?)
+}
+
+impl<B: RequestBody> HttpConnection<B> {
+    pub(super) async fn open(
+        subscription: &Subscription,
+        meter: &Rc<ConnectionMeter>,
+    ) -> Result<Self, ClientError> {
+        let (sender, connection) = handshake(subscription, meter).await?;
+        // Ends by itself when the sender is dropped or the socket closes; the sender reports why.
+        tokio::task::spawn_local(connection);
+        Ok(Self { sender, meter: Rc::clone(meter) })
+    }
+
+    /// Sends one request and waits for the head of its answer.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<B>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        self.sender.ready().await?;
+        self.meter.tally().requests.add(1);
+        Ok(self.sender.send_request(request).await?)
+    }
+}
+
+impl HttpConnection {
+    /// Asks for the events behind `after`.
+    pub(super) async fn get(
+        &mut self,
+        request: &HttpRequest,
+        after: u64,
+    ) -> Result<Response<Incoming>, ClientError> {
+        self.send(request.after(after)?).await
+    }
+}
+
+async fn handshake<B: RequestBody>(
+    subscription: &Subscription,
+    meter: &Rc<ConnectionMeter>,
+) -> Result<(SendRequest<B>, Connection<TokioIo<Stream>, B>), ClientError> {
+    let socket = Stream::open(subscription.address, meter).await?;
+    let mut http = http1::Builder::new();
+    http.read_buf_exact_size(Some(READ_BUFFER_BYTES));
+    Ok(http.handshake(TokioIo::new(socket)).await?)
+}
+
+/// Asks for the events behind `after` over `protocol` (RFC 9110 §7.8). Gives the socket, and what was
+/// read from it behind the head of the answer; nothing of HTTP is left then.
+pub(super) async fn upgrade(
+    subscription: &Subscription,
+    meter: &Rc<ConnectionMeter>,
+    path: &str,
+    protocol: &'static str,
+    after: u64,
+) -> Result<(Stream, Bytes), ClientError> {
+    let mut request = HttpRequest::new(subscription, path, "*/*")?.after(after)?;
+    request.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    request.headers_mut().insert(UPGRADE, HeaderValue::from_static(protocol));
+    let (mut sender, connection) = handshake(subscription, meter).await?;
+    meter.tally().requests.add(1);
+    // It owns the sender, whose end is that of a connection that is not handed over.
+    let ask = async move {
+        let response = sender.send_request(request).await?;
+        match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => Ok(()),
+            _ => Err(unexpected(response).await),
+        }
+    };
+    let (answer, ended) = tokio::join!(ask, connection.without_shutdown());
+    answer?;
+    let parts = ended?;
+    Ok((parts.io.into_inner(), parts.read_buf))
+}
+
+/// Turns an answer that was not asked for into an error that quotes it.
+pub(super) async fn unexpected(response: Response<Incoming>) -> ClientError {
+    let status: StatusCode = response.status();
+    let body = match Limited::new(response.into_body(), MAX_QUOTED_BYTES).collect().await {
+        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+        Err(_) => "(its body cannot be shown)".to_owned(),
+    };
+    ClientError::Status { status, body }
+}

@@ -1,0 +1,71 @@
+//! How the publisher's events get to a server. It must not know when they are sent, nor which of
+//! them go together.
+
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd as _;
+
+use super::TcpTotals;
+use crate::scenario::Content;
+
+/// What a path publishes to.
+#[derive(Clone, Debug)]
+pub(crate) struct PublishTarget<'a> {
+    /// The server.
+    pub(crate) address: SocketAddr,
+    /// The channels, as [`PublishPath::push`] counts them.
+    pub(crate) channels: &'a [String],
+    /// What payloads are made of.
+    pub(crate) content: Content,
+}
+
+/// One way to publish. It blocks its thread, which does nothing else.
+pub(crate) trait PublishPath: Sized + Send + 'static {
+    /// What tells of the server's answers.
+    type Acknowledgements: Acknowledgements;
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    fn open(target: &PublishTarget<'_>) -> anyhow::Result<OpenPath<Self>>;
+
+    /// Adds an event to what goes out next. Those of a channel keep their order.
+    fn push(&mut self, channel: usize, payload: &[u8]);
+
+    /// Sends all that was added, without waiting for an answer.
+    ///
+    /// # Errors
+    /// When the server does not take it.
+    fn flush(&mut self) -> anyhow::Result<()>;
+}
+
+/// The other end of a path, for another thread: sending never waits for it.
+pub(crate) trait Acknowledgements: Send + 'static {
+    /// Waits for answers, a moment at most. Gives how many are still to come of what was sent when
+    /// this was called, or later.
+    ///
+    /// # Errors
+    /// When the server refuses an event, or does not answer.
+    fn acknowledge(&mut self) -> anyhow::Result<u64>;
+}
+
+/// A path that is connected.
+pub(crate) struct OpenPath<P: PublishPath> {
+    pub(crate) path: P,
+    pub(crate) acknowledgements: P::Acknowledgements,
+    pub(crate) probe: TcpProbe,
+}
+
+/// A connection, to ask the kernel about it.
+pub(crate) struct TcpProbe(TcpStream);
+
+impl TcpProbe {
+    pub(super) fn new(connection: TcpStream) -> Self {
+        Self(connection)
+    }
+
+    /// What TCP has done for it so far; `None` where the kernel does not say.
+    pub(crate) fn read(&self) -> Option<TcpTotals> {
+        TcpTotals::read(self.0.as_raw_fd())
+    }
+}

@@ -1,0 +1,190 @@
+//! The socket under every client: `TCP_NODELAY`, counted in both directions, and every read is
+//! timed before anything is decoded. No transport gets another one.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use pushbench_wire::clock;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::{ClientError, Tally, TcpTotals};
+
+/// What the sockets of one subscriber share: its worker's counters, the time of its last read, and
+/// what TCP did for those that have closed.
+#[derive(Debug)]
+pub(crate) struct ConnectionMeter {
+    tally: Arc<Tally>,
+    last_read_ns: Cell<u64>,
+    open: RefCell<Vec<RawFd>>,
+    closed: Cell<Option<TcpTotals>>,
+}
+
+impl ConnectionMeter {
+    pub(crate) fn new(tally: Arc<Tally>) -> Rc<Self> {
+        Rc::new(Self {
+            tally,
+            last_read_ns: Cell::new(0),
+            open: RefCell::default(),
+            closed: Cell::new(Some(TcpTotals::default())),
+        })
+    }
+
+    /// What TCP has done for this subscriber so far, connections that have closed included; `None`
+    /// where the kernel does not say.
+    pub(crate) fn tcp(&self) -> Option<TcpTotals> {
+        self.open
+            .borrow()
+            .iter()
+            .try_fold(self.closed.get()?, |sum, &socket| Some(sum.plus(TcpTotals::read(socket)?)))
+    }
+
+    /// The counters.
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// When the subscriber last read anything from a socket. That is when the data that it has in
+    /// hand came as long as one read is decoded before the next one is made: on one thread, and with
+    /// hyper because HTTP/1.1 hands over one piece of a body at a time.
+    pub(super) fn last_read_ns(&self) -> u64 {
+        self.last_read_ns.get()
+    }
+}
+
+/// What the protocol of every transport runs on.
+pub(super) type Stream = Socket<TcpStream>;
+
+/// A connection to the server, metered: what is put on top of it, such as encryption, is counted as
+/// it goes over the network.
+#[derive(Debug)]
+pub(super) struct Socket<S: AsRawFd> {
+    stream: S,
+    meter: Rc<ConnectionMeter>,
+}
+
+impl Stream {
+    pub(super) async fn open(
+        address: SocketAddr,
+        meter: &Rc<ConnectionMeter>,
+    ) -> Result<Self, ClientError> {
+        let connect = async {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        };
+        let stream = connect.await.map_err(|source| ClientError::Connect { address, source })?;
+        meter.tally.connections.add(1);
+        meter.open.borrow_mut().push(stream.as_raw_fd());
+        Ok(Self { stream, meter: Rc::clone(meter) })
+    }
+}
+
+impl<S: AsRawFd> Socket<S> {
+    fn written(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = outcome {
+            self.meter.tally.bytes_out.add(bytes as u64);
+        }
+        outcome
+    }
+}
+
+/// Runs before the stream is closed, while its number is still its own.
+impl<S: AsRawFd> Drop for Socket<S> {
+    fn drop(&mut self) {
+        let socket = self.stream.as_raw_fd();
+        self.meter.open.borrow_mut().retain(|&open| open != socket);
+        let closed = self.meter.closed.get().zip(TcpTotals::read_last(socket));
+        self.meter.closed.set(closed.map(|(before, last)| before.plus(last)));
+    }
+}
+
+impl<S: AsyncRead + AsRawFd + Unpin> AsyncRead for Socket<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        self.meter.last_read_ns.set(clock::now_ns());
+        self.meter.tally.bytes_in.add((buffer.filled().len() - before) as u64);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + AsRawFd + Unpin> AsyncWrite for Socket<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written(outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.written(outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_socket_has_nagle_off() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let meter = ConnectionMeter::new(Arc::default());
+        let socket = Stream::open(listener.local_addr().unwrap(), &meter).await.unwrap();
+        assert!(socket.stream.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn tcp_is_counted_of_open_and_of_closed_sockets() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let meter = ConnectionMeter::new(Arc::default());
+        assert_eq!(meter.tcp(), Some(TcpTotals::default()));
+        for connections in 1..=3 {
+            let mut socket = Stream::open(listener.local_addr().unwrap(), &meter).await.unwrap();
+            let (mut server, _) = listener.accept().await.unwrap();
+            socket.write_all(b"question").await.unwrap();
+            server.write_all(b"answer").await.unwrap();
+            socket.read_exact(&mut [0; 6]).await.unwrap();
+            let open = meter.tcp().unwrap();
+            assert_eq!((open.bytes_out, open.bytes_in), (8 * connections, 6 * connections));
+            drop(socket);
+            let closed = meter.tcp().unwrap();
+            assert_eq!(closed.bytes(), open.bytes());
+            // FIN, FIN with ACK, ACK; and the kernel may have put off the ACK of the answer.
+            let closing = closed.segments() - open.segments();
+            assert!((3..=4).contains(&closing), "{closing} segments");
+        }
+        assert!(meter.open.borrow().is_empty());
+    }
+}

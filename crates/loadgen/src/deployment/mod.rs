@@ -1,0 +1,194 @@
+//! What a trial starts or finds: servers, and whatever else takes part, each with how it is observed.
+//! It must not know a transport, nor what is measured when.
+
+mod cores;
+pub(crate) mod observe;
+mod server_command;
+mod server_process;
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use futures_util::future::select_all;
+
+pub(crate) use cores::Cores;
+pub(crate) use server_command::server_command;
+
+use observe::{Observation, Observe};
+use server_process::ServerProcess;
+
+/// All parts of a trial. Dropping it ends the processes that it started.
+#[derive(Default)]
+pub(crate) struct Deployment {
+    publish: Vec<SocketAddr>,
+    subscribe: Vec<SocketAddr>,
+    servers: Vec<ServerProcess>,
+    parts: Vec<Part>,
+}
+
+/// A process, or several that belong together.
+struct Part {
+    role: PartRole,
+    observe: Box<dyn Observe>,
+}
+
+/// What a part is for. Those of a kind are counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PartRole {
+    /// It serves.
+    Server(u32),
+    /// It publishes, or subscribes, or both.
+    Generator(u32),
+}
+
+/// Its name in results.
+impl fmt::Display for PartRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, index) = match self {
+            Self::Server(index) => ("server", index),
+            Self::Generator(index) => ("generator", index),
+        };
+        match index {
+            0 => f.write_str(kind),
+            others => write!(f, "{kind}-{}", others + 1),
+        }
+    }
+}
+
+/// What was observed of a part at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct ObservedPart {
+    pub(crate) role: PartRole,
+    pub(crate) observation: Observation,
+}
+
+impl Deployment {
+    /// Starts one server process for each command, and waits until all of them answer.
+    ///
+    /// # Errors
+    /// Why one of them did not get that far.
+    pub(crate) async fn of_servers(commands: &[Vec<String>]) -> anyhow::Result<Self> {
+        let mut deployment = Self::default();
+        for (index, command) in (0..).zip(commands) {
+            let server = ServerProcess::start(command).await?;
+            deployment.publish.push(server.address());
+            deployment.subscribe.push(server.address());
+            let observe = observe::started_process(server.process());
+            deployment.add_part(PartRole::Server(index), observe);
+            deployment.servers.push(server);
+        }
+        Ok(deployment)
+    }
+
+    /// Adds what others have started.
+    pub(crate) fn add_part(&mut self, role: PartRole, observe: Box<dyn Observe>) {
+        self.parts.push(Part { role, observe });
+    }
+
+    /// Where to publish. Of several addresses, each has its share of the channels: the n-th channel
+    /// is at the n-th address, and so on in turn.
+    pub(crate) fn publish(&self) -> &[SocketAddr] {
+        &self.publish
+    }
+
+    /// Where the connection with this number is to subscribe to the channel with that number; `None`
+    /// when there is nowhere. Servers that have a share of the channels each have subscribers by
+    /// channel, and those that have all of them in turn.
+    pub(crate) fn subscribe(&self, connection: u32, channel: u32) -> Option<SocketAddr> {
+        let number = if self.publish.len() > 1 { channel } else { connection };
+        self.subscribe.get(number as usize % self.subscribe.len().max(1)).copied()
+    }
+
+    /// Finds out what belongs to each part by now, which costs more than observing it.
+    pub(crate) fn look(&mut self) {
+        self.parts.iter_mut().for_each(|part| part.observe.look());
+    }
+
+    /// What each part has used so far.
+    pub(crate) fn observe(&mut self) -> Vec<ObservedPart> {
+        let observed =
+            |part: &mut Part| ObservedPart { role: part.role, observation: part.observe.read() };
+        self.parts.iter_mut().map(observed).collect()
+    }
+
+    /// Begins or ends counting the instructions of every part.
+    pub(crate) fn count_instructions(&mut self, on: bool) {
+        self.parts.iter_mut().for_each(|part| part.observe.count_instructions(on));
+    }
+
+    /// What the servers' own metrics say of `series`, all together; empty when one does not say.
+    pub(crate) async fn sample(&self, series: &str) -> Option<f64> {
+        let mut sum = None;
+        for server in &self.servers {
+            sum = Some(sum.unwrap_or(0.0) + server.sample(series).await?);
+        }
+        sum
+    }
+
+    /// Waits until a server ends, which none should do by itself, and says how it did.
+    pub(crate) async fn ended(&mut self) -> anyhow::Error {
+        if self.servers.is_empty() {
+            return std::future::pending().await;
+        }
+        select_all(self.servers.iter_mut().map(|server| Box::pin(server.ended()))).await.0
+    }
+
+    /// Ends everything that was started.
+    ///
+    /// # Errors
+    /// When a server had ended before, or did not end as it should.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        for server in self.servers {
+            server.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_a_kind_has_no_number() {
+        let names: Vec<_> = [PartRole::Server(0), PartRole::Server(1), PartRole::Generator(2)]
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(names, ["server", "server-2", "generator-3"]);
+    }
+
+    #[test]
+    fn subscribers_are_spread_over_the_addresses() {
+        let addresses = |ports: &[u16]| -> Vec<SocketAddr> {
+            ports.iter().map(|&port| ([127, 0, 0, 1], port).into()).collect()
+        };
+        let ports = |publish: &[u16], subscribe: &[u16]| -> Vec<_> {
+            let deployment = Deployment {
+                publish: addresses(publish),
+                subscribe: addresses(subscribe),
+                ..Deployment::default()
+            };
+            let connections = [(0, 0), (1, 0), (2, 1), (3, 1)];
+            let address = |(connection, channel)| deployment.subscribe(connection, channel);
+            connections.into_iter().map(|who| address(who).map(|found| found.port())).collect()
+        };
+        assert_eq!(ports(&[1], &[2, 3]), [2, 3, 2, 3].map(Some), "in turn");
+        assert_eq!(ports(&[1, 2], &[1, 2]), [1, 1, 2, 2].map(Some), "where their channel is");
+        assert_eq!(ports(&[1], &[]), [None; 4]);
+    }
+
+    fn shell(script: &str) -> Vec<String> {
+        ["sh", "-c", script].map(str::to_owned).to_vec()
+    }
+
+    #[tokio::test]
+    async fn one_server_that_does_not_start_is_enough() {
+        let commands = [shell("echo broken >&2; exit 3"), shell("exec sleep 60")];
+        let Err(error) = Deployment::of_servers(&commands).await else { panic!("no server") };
+        assert!(error.to_string().contains("broken"), "{error}");
+        let none = Deployment::of_servers(&[]).await.unwrap();
+        assert_eq!(none.sample("up").await, None);
+        none.stop().await.unwrap();
+    }
+}

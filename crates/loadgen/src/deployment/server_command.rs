@@ -1,0 +1,97 @@
+//! The command line of a server under test, with limits that the scenario fits into. Only what a
+//! contender sets of its own differs between those of a run.
+
+use std::time::Duration;
+
+use super::Cores;
+use crate::scenario::{MAX_LOG_BYTES, Scenario, Settings};
+
+/// How long a kept connection may be idle, beside a trial and two polling intervals.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// Connections besides those of subscribers: the publisher's and the control client's, generously.
+const OTHER_CONNECTIONS: u32 = 64;
+
+/// The largest answer to a poll; a client that is further behind gets the rest with its next one.
+const MAX_RESPONSE_BYTES: u64 = 16 << 20;
+
+/// `program` and the arguments that every server under test gets, with those of a contender's
+/// `settings`.
+pub(crate) fn server_command(
+    program: &[String],
+    scenario: &Scenario,
+    settings: &Settings,
+    cores: &Cores,
+) -> Vec<String> {
+    let workload = &scenario.workload;
+    let log_events = scenario.log_events().max(1_000);
+    let log_bytes = log_events.saturating_mul(workload.most_payload_bytes() as u64);
+    let log_bytes = log_bytes.clamp(1 << 20, MAX_LOG_BYTES);
+    let cpus: Vec<String> = cores.server.iter().map(ToString::to_string).collect();
+    let mut command = program.to_vec();
+    let mut flag = |name: &str, value: String| command.extend([name.to_owned(), value]);
+    flag("--listen", "127.0.0.1:0".into());
+    flag("--cpus", cpus.join(","));
+    flag("--log-events", log_events.to_string());
+    flag("--log-bytes", log_bytes.to_string());
+    flag("--max-response-bytes", log_bytes.min(MAX_RESPONSE_BYTES).to_string());
+    // Who polls or publishes may have nothing to ask or to send for long, before the first time too.
+    let trial = workload.idle + workload.warm_up + workload.duration;
+    let polling = scenario.longest_polling_interval().unwrap_or_default();
+    let silence = format_duration(trial + polling * 2 + KEEP_ALIVE);
+    flag("--keep-alive", silence.clone());
+    flag("--header-timeout", silence);
+    flag("--max-channels", workload.channels.to_string());
+    // A new connection may come before the one that it replaces is seen to be closed.
+    let connections = workload.sockets().saturating_mul(2).saturating_add(OTHER_CONNECTIONS);
+    flag("--max-connections", connections.to_string());
+    if let Some(timeout) = settings.long_poll_timeout() {
+        flag("--long-poll-timeout", format_duration(timeout));
+    }
+    if let Some(heartbeat) = settings.heartbeat() {
+        flag("--heartbeat", format_duration(heartbeat));
+    }
+    command.push("--stop-on-stdin-eof".into());
+    command
+}
+
+fn format_duration(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Contender;
+    use crate::scenario::template::TEMPLATE;
+
+    /// What each contender of the template's scenario has behind a flag.
+    fn values_of(flag: &str) -> Vec<Option<String>> {
+        let text = TEMPLATE.replace("duration = \"10s\"", "duration = \"20m\"");
+        let scenario = Scenario::parse(&text, "").unwrap();
+        let cores = Cores { server: vec![0], generator: vec![1] };
+        let value = |contender: &Contender| {
+            let command = server_command(&["serve".into()], &scenario, &contender.settings, &cores);
+            let at = command.iter().position(|argument| argument == flag)?;
+            Some(command[at + 1].clone())
+        };
+        scenario.contenders.iter().map(value).collect()
+    }
+
+    /// Or the server would cut a connection of someone who has had nothing to say yet.
+    #[test]
+    fn nobody_has_to_speak_within_a_trial() {
+        for flag in ["--keep-alive", "--header-timeout"] {
+            for value in values_of(flag) {
+                assert_eq!(value.as_deref(), Some("21m 6s"), "{flag}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_contender_sets_what_is_its_own() {
+        let have = |flag: &str| values_of(flag).iter().map(Option::is_some).collect::<Vec<_>>();
+        assert_eq!(have("--heartbeat"), [false, false, true, true, true]);
+        assert_eq!(have("--long-poll-timeout"), [false, true, false, false, false]);
+    }
+}

@@ -1,0 +1,269 @@
+//! Does the steps of a trial one after the other, and tells how far it is. It must not know why they
+//! are in that order, nor what becomes of what it finds.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use pushbench_wire::clock;
+use tokio::time::{Instant, timeout};
+
+use super::pool::{Signal, SubscriberPool, Traffic};
+use super::publisher::{Publisher, Sent};
+use super::recorder::Recorder;
+use super::snapshot::Snapshot;
+use super::steps::{Action, LEAD, Moment, Step, StepKind, Until, When};
+use super::trial::Phase;
+use crate::deployment::Deployment;
+use crate::results::{Warning, latency_log};
+
+/// How long no subscriber may get connected before the trial is given up.
+const CONNECT_STALL: Duration = Duration::from_secs(20);
+
+/// How often the engine looks around while it waits.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How much earlier what has to be done ahead of an edge begins than twice the time that it took
+/// before. What is asked then is not asked at the edge, so it should not be long.
+const MARGIN: Duration = Duration::from_millis(5);
+
+/// Starts the publisher, whose schedule begins at that time of [`clock`].
+pub(super) type StartPublisher<'a> = Box<dyn FnOnce(u64) -> anyhow::Result<Publisher> + 'a>;
+
+/// A trial that goes on.
+pub(super) struct Execution<'a, P: SubscriberPool> {
+    deployment: &'a mut Deployment,
+    pool: P,
+    /// Gone once it has been used.
+    start_publisher: Option<StartPublisher<'a>>,
+    /// Measured events that are to be published.
+    planned: u64,
+    /// Where the servers' metrics have what they delivered.
+    deliveries_series: String,
+    publisher: Option<Publisher>,
+    findings: Findings,
+    /// How long it took the last time to look at all parts, and to ask about all connections.
+    looking: Duration,
+    asking: Duration,
+}
+
+/// What was found on the way.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) snapshots: BTreeMap<Moment, Snapshot>,
+    pub(super) traffic: BTreeMap<Moment, Option<Traffic>>,
+    /// Empty when nothing was published.
+    pub(super) sent: Option<Sent>,
+    /// Events that the servers say they delivered; empty when one does not say.
+    pub(super) server_deliveries: Option<f64>,
+}
+
+impl<'a, P: SubscriberPool> Execution<'a, P> {
+    pub(super) fn new(
+        deployment: &'a mut Deployment,
+        pool: P,
+        planned: u64,
+        deliveries_series: String,
+        start_publisher: StartPublisher<'a>,
+    ) -> Self {
+        Self {
+            deployment,
+            pool,
+            start_publisher: Some(start_publisher),
+            planned,
+            deliveries_series,
+            publisher: None,
+            findings: Findings::default(),
+            looking: Duration::ZERO,
+            asking: Duration::ZERO,
+        }
+    }
+
+    /// Does all `steps`.
+    ///
+    /// # Errors
+    /// Why the trial cannot go on.
+    pub(super) async fn run(
+        &mut self,
+        steps: &[Step],
+        progress: &mut impl FnMut(Phase),
+    ) -> anyhow::Result<()> {
+        let mut begin = Instant::now();
+        for step in steps {
+            begin = self.step(step, begin, progress).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the subscribers, and gives what was found and what they recorded.
+    pub(super) async fn finish(self) -> anyhow::Result<(Findings, Recorder)> {
+        let pool = self.pool;
+        let recorder = tokio::task::spawn_blocking(|| pool.stop()).await??;
+        Ok((self.findings, recorder))
+    }
+
+    /// Does one step, and says when the next one begins.
+    async fn step(
+        &mut self,
+        step: &Step,
+        begin: Instant,
+        progress: &mut impl FnMut(Phase),
+    ) -> anyhow::Result<Instant> {
+        let kind = step.kind;
+        progress(self.phase(kind));
+        for &(when, action) in &step.actions {
+            let time = match (when, step.until) {
+                (When::After(time), _) => begin + time,
+                (When::AheadOfEnd, Until::Passed(length)) => {
+                    begin + length.saturating_sub((self.looking + self.asking) * 2 + MARGIN)
+                }
+                (When::AheadOfEnd, Until::Connected(_) | Until::Delivered(_)) => {
+                    bail!("nobody knows when this step ends: {step:?}")
+                }
+            };
+            self.wait_until(time, kind, progress).await?;
+            self.perform(action).await?;
+        }
+        match step.until {
+            Until::Passed(length) => {
+                self.wait_until(begin + length, kind, progress).await?;
+                return Ok(begin + length);
+            }
+            Until::Connected(wanted) => self.connected(wanted, progress).await?,
+            Until::Delivered(patience) => self.delivered(patience, progress).await?,
+        }
+        Ok(Instant::now())
+    }
+
+    /// How far the trial is.
+    fn phase(&self, kind: StepKind) -> Phase {
+        let measured = self.pool.totals().measured;
+        match (kind, &self.findings.sent) {
+            (StepKind::Connect, _) => Phase::Connect(0),
+            (StepKind::Idle, _) => Phase::Idle,
+            (StepKind::WarmUp, _) => Phase::WarmUp,
+            (StepKind::Measure, _) => Phase::Measure(measured),
+            (StepKind::Drain, None) => Phase::Measured,
+            (StepKind::Drain, Some(sent)) => Phase::Drain(sent.deliveries.saturating_sub(measured)),
+        }
+    }
+
+    async fn perform(&mut self, action: Action) -> anyhow::Result<()> {
+        let since = Instant::now();
+        match action {
+            Action::LookAtParts => {
+                self.deployment.look();
+                self.looking = since.elapsed();
+            }
+            Action::Observe(moment) => {
+                let totals = self.pool.totals();
+                let snapshot = Snapshot::take(self.deployment, totals, self.publisher.as_ref())?;
+                self.findings.snapshots.insert(moment, snapshot);
+            }
+            Action::AskTraffic(moment) => {
+                let traffic = self.pool.traffic().await;
+                self.asking = since.elapsed();
+                self.findings.traffic.insert(moment, traffic);
+            }
+            Action::AskServers => {
+                let said = self.deployment.sample(&self.deliveries_series).await;
+                self.findings.server_deliveries = said;
+            }
+            Action::CountInstructions(on) => self.deployment.count_instructions(on),
+            Action::Publish => {
+                let start = self.start_publisher.take().context("it is published already")?;
+                self.publisher = Some(start(clock::now_ns() + LEAD.as_nanos() as u64)?);
+            }
+            Action::FinishPublishing => {
+                let Some(publisher) = self.publisher.take() else { return Ok(()) };
+                let window_end = self.findings.snapshots.get(&Moment::WindowEnd);
+                let published = window_end.map_or(0, |snapshot| snapshot.published);
+                self.findings.sent = Some(finish(publisher, published, self.planned).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until `time`, as long as subscribers and publisher are well.
+    async fn wait_until(
+        &mut self,
+        time: Instant,
+        kind: StepKind,
+        progress: &mut impl FnMut(Phase),
+    ) -> anyhow::Result<()> {
+        loop {
+            let left = time.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            progress(self.phase(kind));
+            self.look_around(left.min(TICK)).await?;
+        }
+    }
+
+    async fn look_around(&mut self, time: Duration) -> anyhow::Result<()> {
+        if let Ok(Signal::Failed(reason)) = timeout(time, self.pool.signal()).await {
+            bail!("the trial cannot go on: a subscriber failed: {reason}");
+        }
+        match self.publisher.as_ref().and_then(Publisher::failure) {
+            Some(reason) => bail!(reason),
+            None => Ok(()),
+        }
+    }
+
+    async fn connected(
+        &mut self,
+        wanted: u64,
+        progress: &mut impl FnMut(Phase),
+    ) -> anyhow::Result<()> {
+        let mut connected = 0;
+        while connected < wanted {
+            progress(Phase::Connect(connected));
+            match timeout(CONNECT_STALL, self.pool.signal()).await {
+                Ok(Signal::Connected) => connected += 1,
+                Ok(Signal::Failed(reason)) => {
+                    bail!("subscriber {} of {wanted} could not connect: {reason}", connected + 1)
+                }
+                Err(_) => bail!(
+                    "{connected} of {wanted} subscribers were connected, and then none for {CONNECT_STALL:?}"
+                ),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all measured deliveries have come, or none for as long as `patience`.
+    async fn delivered(
+        &mut self,
+        patience: Duration,
+        progress: &mut impl FnMut(Phase),
+    ) -> anyhow::Result<()> {
+        let expected = self.findings.sent.as_ref().map_or(0, |sent| sent.deliveries);
+        let give_up = Instant::now() + patience.max(latency_log::HIGHEST);
+        let mut deadline = Instant::now() + patience;
+        let mut last_missing = u64::MAX;
+        loop {
+            let missing = expected.saturating_sub(self.pool.totals().measured);
+            if missing == 0 || Instant::now() >= deadline.min(give_up) {
+                return Ok(());
+            }
+            if missing < last_missing {
+                last_missing = missing;
+                deadline = Instant::now() + patience;
+            }
+            progress(Phase::Drain(missing));
+            self.look_around(TICK).await?;
+        }
+    }
+}
+
+/// Waits for the publisher, unless so much is left to publish that the trial cannot be used: with a
+/// rate that nobody can sustain it would go on for long.
+async fn finish(publisher: Publisher, published: u64, planned: u64) -> anyhow::Result<Sent> {
+    let is_in_vain = Warning::FewerEventsThanPlanned { published, planned }.invalidates();
+    let end = move || if is_in_vain { publisher.stop() } else { publisher.finish() };
+    tokio::task::spawn_blocking(end).await?
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::client::Totals;
+use crate::deployment::PartRole;
+use crate::deployment::observe::{Observation, Observe};
+use crate::engine::fixture::recorder;
+use crate::engine::pool::PoolPlan;
+use crate::engine::steps::steps;
+use crate::scenario::Scenario;
+use crate::scenario::template::TEMPLATE;
+
+/// What happened, and when, in virtual time.
+type Log = Arc<Mutex<Vec<(String, Instant)>>>;
+
+fn note(log: &Log, what: &str) {
+    log.lock().unwrap().push((what.to_owned(), Instant::now()));
+}
+
+struct ScriptedPool {
+    log: Log,
+    signals: Vec<Signal>,
+    /// How long it takes to ask the kernel.
+    asking: Duration,
+    measured: u64,
+}
+
+impl SubscriberPool for ScriptedPool {
+    fn connect(_: PoolPlan) -> anyhow::Result<Self> {
+        bail!("it is scripted")
+    }
+
+    async fn signal(&mut self) -> Signal {
+        match self.signals.pop() {
+            Some(signal) => signal,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn totals(&self) -> Totals {
+        Totals { measured: self.measured, ..Totals::default() }
+    }
+
+    async fn traffic(&self) -> Option<Traffic> {
+        note(&self.log, "asking");
+        tokio::time::sleep(self.asking).await;
+        note(&self.log, "asked");
+        None
+    }
+
+    fn stop(self) -> anyhow::Result<Recorder> {
+        Ok(recorder(|_| 1))
+    }
+}
+
+struct ScriptedPart(Log);
+
+impl Observe for ScriptedPart {
+    fn look(&mut self) {
+        note(&self.0, "look");
+    }
+
+    fn read(&mut self) -> Observation {
+        note(&self.0, "read");
+        Observation::default()
+    }
+
+    fn count_instructions(&mut self, on: bool) {
+        note(&self.0, if on { "count" } else { "count-no-more" });
+    }
+}
+
+fn scenario(idle: &str) -> Scenario {
+    let text = TEMPLATE.replace("idle = \"2s\"", &format!("idle = \"{idle}\""));
+    Scenario::parse(&text, "").unwrap()
+}
+
+/// The steps of the template's scenario, without a publisher.
+fn quiet_steps(scenario: &Scenario, record: bool) -> Vec<Step> {
+    let mut steps = steps(&scenario.workload, record, None);
+    for step in &mut steps {
+        step.actions.retain(|(_, action)| *action != Action::Publish);
+    }
+    steps
+}
+
+struct Ran {
+    outcome: anyhow::Result<()>,
+    log: Vec<(String, Instant)>,
+    phases: Vec<Phase>,
+    moments: Vec<Moment>,
+}
+
+async fn run(steps: &[Step], signals: Vec<Signal>, asking: Duration) -> Ran {
+    let log = Log::default();
+    let mut deployment = Deployment::default();
+    deployment.add_part(PartRole::Server(0), Box::new(ScriptedPart(Arc::clone(&log))));
+    let pool = ScriptedPool { log: Arc::clone(&log), signals, asking, measured: 7 };
+    let start = Box::new(|_| bail!("nothing is published"));
+    let mut execution = Execution::new(&mut deployment, pool, 0, String::new(), start);
+    let phases = Rc::new(RefCell::new(Vec::<Phase>::new()));
+    let outcome = execution
+        .run(steps, &mut |phase| {
+            let mut phases = phases.borrow_mut();
+            if phases.last() != Some(&phase) {
+                phases.push(phase);
+            }
+        })
+        .await;
+    let (findings, _) = execution.finish().await.unwrap();
+    let moments = findings.snapshots.into_keys().collect();
+    let log = std::mem::take(&mut *log.lock().unwrap());
+    Ran { outcome, log, phases: phases.take(), moments }
+}
+
+fn connected(scenario: &Scenario) -> Vec<Signal> {
+    (0..scenario.workload.connections()).map(|_| Signal::Connected).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscribers_are_asked_nothing_between_the_edges_of_the_window() {
+    let scenario = scenario("0s");
+    let asking = Duration::from_millis(40);
+    let steps = quiet_steps(&scenario, true);
+    let begin = Instant::now();
+    let Ran { outcome, log, moments, .. } = run(&steps, connected(&scenario), asking).await;
+    outcome.unwrap();
+    let names = log.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>().join(" ");
+    let expected = "look asking asked look count asking asked read look read count-no-more asking \
+                    asked asking asked look read";
+    assert_eq!(names, expected);
+    assert_eq!(moments, [Moment::WindowStart, Moment::WindowEnd, Moment::End]);
+    let span = crate::scenario::schedule::window(&scenario.workload);
+    let (start, end) = (begin + LEAD + span.start, begin + LEAD + span.end);
+    let at = |index: usize| log[index].1;
+    assert!(at(6) <= start, "asked {:?} before the window", start - at(6));
+    assert!(start - at(5) < asking * 3, "but not long before");
+    let tick = Duration::from_millis(2);
+    assert!(at(7) >= start && at(7) < start + tick, "{:?}", at(7) - start);
+    assert!(at(9) >= end && at(9) < end + tick, "{:?}", at(9) - end);
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_follows_the_steps() {
+    let scenario = scenario("2s");
+    let steps = quiet_steps(&scenario, true);
+    let Ran { outcome, phases, moments, .. } =
+        run(&steps, connected(&scenario), Duration::ZERO).await;
+    outcome.unwrap();
+    let connections = u64::from(scenario.workload.connections());
+    let mut expected: Vec<_> = (0..connections).map(Phase::Connect).collect();
+    expected.extend([Phase::Idle, Phase::WarmUp, Phase::Measure(7), Phase::Measured]);
+    assert_eq!(phases, expected);
+    assert_eq!(moments.len(), 5, "{moments:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_fails_ends_the_trial() {
+    let scenario = scenario("0s");
+    let steps = quiet_steps(&scenario, true);
+    let failed = || Signal::Failed("it broke".to_owned());
+    let ran = run(&steps, vec![failed(), Signal::Connected], Duration::ZERO).await;
+    let connections = scenario.workload.connections();
+    let reason = format!("subscriber 2 of {connections} could not connect: it broke");
+    assert_eq!(ran.outcome.unwrap_err().to_string(), reason);
+
+    let mut signals = connected(&scenario);
+    signals.insert(0, failed());
+    let ran = run(&steps, signals, Duration::ZERO).await;
+    let reason = "the trial cannot go on: a subscriber failed: it broke";
+    assert_eq!(ran.outcome.unwrap_err().to_string(), reason);
+    assert_eq!(ran.moments, [], "nothing was measured");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_ever_for_a_connection() {
+    let scenario = scenario("0s");
+    let steps = quiet_steps(&scenario, true);
+    let ran = run(&steps, vec![Signal::Connected], Duration::ZERO).await;
+    let reason = ran.outcome.unwrap_err().to_string();
+    assert!(reason.starts_with("1 of "), "{reason}");
+}

@@ -1,0 +1,94 @@
+//! The subscribers of a trial, whatever runs them: threads of this process, and later other processes
+//! or browsers. It must not know when a trial's steps begin and end.
+
+mod subscriber;
+mod threads;
+
+use std::sync::Arc;
+
+use pushbench_wire::Transport;
+
+use super::delivery_tracker::ExpectedEvents;
+use super::recorder::{Recorder, Window};
+use super::send_queue::SendPlan;
+use crate::client::{Subscription, TcpTotals, Totals};
+
+pub(super) use threads::{THREAD_NAME, ThreadPool};
+
+/// All subscribers of a trial. Dropping it ends them.
+pub(super) trait SubscriberPool: Sized + Send + 'static {
+    /// Begins to connect all of them at once.
+    ///
+    /// # Errors
+    /// When there is nothing to run them.
+    fn connect(plan: PoolPlan) -> anyhow::Result<Self>;
+
+    /// The next report of a subscriber; waits for ever when there is none.
+    async fn signal(&mut self) -> Signal;
+
+    /// What they have done to the network so far.
+    fn totals(&self) -> Totals;
+
+    /// What has gone over all connections so far, closed ones included; `None` where nobody says.
+    /// It may cost a system call per connection: ask outside the measured window.
+    async fn traffic(&self) -> Option<Traffic>;
+
+    /// Ends them and hands over what they recorded. It blocks until they have ended.
+    ///
+    /// # Errors
+    /// When what ran them broke.
+    fn stop(self) -> anyhow::Result<Recorder>;
+}
+
+/// What a pool runs.
+pub(super) struct PoolPlan {
+    pub(super) transport: Transport,
+    pub(super) subscribers: Vec<SubscriberSpec>,
+    pub(super) window: Window,
+    /// Whether deliveries are recorded, and not only counted.
+    pub(super) record: bool,
+    /// How many share the work: one for each core of the generator.
+    pub(super) workers: usize,
+}
+
+/// What a subscriber reports while it runs.
+#[derive(Debug)]
+pub(super) enum Signal {
+    /// It is connected.
+    Connected,
+    /// It cannot go on.
+    Failed(String),
+}
+
+/// A connection of a subscriber to one of its channels.
+pub(super) struct SubscriberSpec {
+    pub(super) subscription: Subscription,
+    /// What it is to receive.
+    pub(super) expected: Arc<ExpectedEvents>,
+    /// The publisher in the stamps of what its subscriber sends.
+    pub(super) publisher: u16,
+    /// What it is to send; nothing in a scenario in which subscribers only listen.
+    pub(super) sends: Option<SendPlan>,
+}
+
+/// What has gone over the subscribers' connections so far, by two accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traffic {
+    /// The kernel's.
+    pub(super) tcp: TcpTotals,
+    /// Bytes of the streams in both directions, as the sockets were read and written: just before
+    /// the kernel was asked about the first connection.
+    pub(super) stream_bytes_before: u64,
+    /// The same just after it was asked about the last.
+    pub(super) stream_bytes_after: u64,
+}
+
+impl Traffic {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            tcp: self.tcp.plus(other.tcp),
+            stream_bytes_before: self.stream_bytes_before + other.stream_bytes_before,
+            stream_bytes_after: self.stream_bytes_after + other.stream_bytes_after,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! One subscriber of a worker: it connects, connects again when its connection breaks, and enters
+//! what it receives.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushbench_wire::event::LAGGED_NAME;
+use pushbench_wire::{Event, Stamp};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::Signal;
+use crate::client::{
+    ClientError, ConnectionMeter, Sink, Subscriber, Subscription, Tally, Upstream as _,
+    receive_for_ever,
+};
+use crate::engine::delivery_tracker::DeliveryTracker;
+use crate::engine::recorder::Recorder;
+use crate::engine::send_queue::SendQueue;
+
+/// How long a subscriber whose connection broke waits before it connects again.
+const RECONNECT_AFTER: Duration = Duration::from_millis(100);
+
+/// What a subscriber needs to connect, and to connect again.
+pub(super) struct Connector {
+    pub(super) subscription: Subscription,
+    pub(super) meter: Rc<ConnectionMeter>,
+    /// That of the connection that it sends over, if that is another one.
+    pub(super) beside: Rc<ConnectionMeter>,
+    pub(super) permits: Rc<Semaphore>,
+    pub(super) signals: mpsc::UnboundedSender<Signal>,
+}
+
+impl Connector {
+    async fn connect<S: Subscriber>(&self, after: u64) -> Result<S, ClientError> {
+        // Closed never.
+        let _permit = self.permits.acquire().await;
+        S::connect(&self.subscription, &self.meter, after).await
+    }
+
+    async fn open<S: Subscriber>(&self) -> Result<S::Upstream, ClientError> {
+        let _permit = self.permits.acquire().await;
+        S::Upstream::open(&self.subscription, &self.beside).await
+    }
+
+    /// Says that the subscriber is connected, the first time that it is.
+    fn announce(&self, is_new: &mut bool) {
+        if std::mem::take(is_new) {
+            let _ = self.signals.send(Signal::Connected);
+        }
+    }
+}
+
+/// Runs one subscriber until its worker stops.
+pub(super) async fn subscribe<S: Subscriber>(
+    connector: Connector,
+    mut log: EventLog,
+    mut queue: Option<SendQueue>,
+) {
+    let Err(error) = receive_until_failure::<S>(&connector, &mut log, queue.as_mut()).await;
+    // Nobody listens any more when the trial is over.
+    let _ = connector.signals.send(Signal::Failed(error.to_string()));
+}
+
+async fn receive_until_failure<S: Subscriber>(
+    connector: &Connector,
+    log: &mut EventLog,
+    mut queue: Option<&mut SendQueue>,
+) -> Result<Infallible, ClientError> {
+    let mut is_new = true;
+    loop {
+        let mut subscriber: S = connector.connect(log.last_event_id).await?;
+        let Err(error) = match queue.as_deref_mut() {
+            None => {
+                connector.announce(&mut is_new);
+                receive_for_ever(&mut subscriber, log).await
+            }
+            Some(queue) => {
+                let mut upstream = connector.open::<S>().await?;
+                connector.announce(&mut is_new);
+                upstream.run(&mut subscriber, log, queue).await
+            }
+        };
+        if !error.is_broken_connection() {
+            return Err(error);
+        }
+        log.reconnects(&error);
+        tokio::time::sleep(RECONNECT_AFTER).await;
+    }
+}
+
+/// Enters what one subscriber receives.
+pub(super) struct EventLog {
+    /// None while deliveries are only counted.
+    pub(super) tracker: Option<DeliveryTracker>,
+    /// The publisher in the stamps of what its subscriber sends.
+    pub(super) receiver: u16,
+    pub(super) recorder: Rc<RefCell<Recorder>>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) last_read_ns: u64,
+    pub(super) last_event_id: u64,
+}
+
+impl EventLog {
+    fn reconnects(&self, reason: &ClientError) {
+        let account = &mut self.recorder.borrow_mut().account;
+        account.reconnects += 1;
+        account.first_reconnect.get_or_insert_with(|| reason.to_string());
+    }
+}
+
+impl Sink for EventLog {
+    fn on_event(&mut self, at_ns: u64, event: Event<'_>) {
+        self.last_event_id = event.id;
+        if at_ns != self.last_read_ns {
+            self.last_read_ns = at_ns;
+            self.tally.reads.add(1);
+        }
+        if event.name == LAGGED_NAME {
+            self.recorder.borrow_mut().account.lagged += 1;
+            return;
+        }
+        self.tally.deliveries.add(1);
+        self.tally.payload_bytes.add(event.payload.len() as u64);
+        let Some(tracker) = &mut self.tracker else { return };
+        let mut recorder = self.recorder.borrow_mut();
+        match Stamp::read_from(event.payload) {
+            Some(stamp) => {
+                if recorder.enter(tracker, self.receiver, &stamp, at_ns) {
+                    self.tally.measured.add(1);
+                }
+            }
+            None => recorder.account.unknown += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Totals;
+    use crate::engine::fixture::{tracker, window};
+
+    /// Two events of one read, and a third one; what was counted and what recorded.
+    fn received(tracker: Option<DeliveryTracker>) -> (Totals, Recorder) {
+        let tally = Arc::new(Tally::default());
+        let recorder = Rc::new(RefCell::new(Recorder::new(window())));
+        let mut log = EventLog {
+            tracker,
+            receiver: 1,
+            recorder: Rc::clone(&recorder),
+            tally: Arc::clone(&tally),
+            last_read_ns: 0,
+            last_event_id: 0,
+        };
+        let mut payload = [0; pushbench_wire::stamp::STAMP_LEN];
+        for (at_ns, sequence) in [(1_000, 0), (1_000, 1), (2_000, 2)] {
+            Stamp { publisher: 0, sequence, intended_ns: 500, published_ns: 600 }
+                .write_to(&mut payload);
+            let id = u64::from(sequence) + 1;
+            log.on_event(at_ns, Event { id, name: "message", payload: &payload, binary: false });
+        }
+        assert_eq!(log.last_event_id, 3, "to resume from");
+        drop(log);
+        let mut totals = Totals::default();
+        totals.add(&tally);
+        (totals, Rc::into_inner(recorder).unwrap().into_inner())
+    }
+
+    #[test]
+    fn what_is_received_is_counted_and_recorded() {
+        let (totals, recorder) = received(Some(tracker()));
+        assert_eq!((totals.reads, totals.deliveries, totals.measured), (2, 3, 3));
+        assert_eq!((recorder.account.delivered, recorder.corrected().len()), (3, 3));
+    }
+
+    #[test]
+    fn without_a_tracker_it_is_only_counted() {
+        let (totals, recorder) = received(None);
+        assert_eq!((totals.reads, totals.deliveries, totals.measured), (2, 3, 0));
+        assert_eq!((recorder.account.delivered, recorder.corrected().len()), (0, 0));
+    }
+}

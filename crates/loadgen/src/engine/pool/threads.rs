@@ -1,0 +1,258 @@
+//! Subscribers on worker threads of this process, one per core of the generator.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, anyhow};
+use pushbench_wire::Transport;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use super::subscriber::{Connector, EventLog, subscribe};
+use super::{PoolPlan, Signal, SubscriberPool, SubscriberSpec, Traffic};
+use crate::client::{
+    ConnectionMeter, LongPolling, Polling, Sse, Subscriber, Tally, Tcp, TcpTotals, Totals,
+    WebSocket,
+};
+use crate::engine::delivery_tracker::DeliveryTracker;
+use crate::engine::recorder::{Recorder, Window};
+use crate::engine::send_queue::SendQueue;
+
+/// Connections that one worker opens at the same time: below any listen backlog, so that a flood
+/// of connects does not become a measurement of SYN retries.
+const CONNECTS_AT_ONCE: usize = 32;
+
+/// Connections that the kernel is asked about before the worker looks after its subscribers again:
+/// about a microsecond each.
+const ASKED_AT_ONCE: usize = 32;
+
+/// The name of every worker thread, by which the operating system's account of them is found.
+pub(in crate::engine) const THREAD_NAME: &str = "subscribers";
+
+/// Asks a worker what has gone over its connections.
+type Question = oneshot::Sender<Option<Traffic>>;
+
+/// Worker threads, with a share of the subscribers each. They have the cores of the thread that
+/// started them.
+pub(in crate::engine) struct ThreadPool {
+    workers: Vec<WorkerHandle>,
+    signals: mpsc::UnboundedReceiver<Signal>,
+}
+
+struct WorkerHandle {
+    tally: Arc<Tally>,
+    questions: mpsc::UnboundedSender<Question>,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<anyhow::Result<Recorder>>,
+}
+
+impl SubscriberPool for ThreadPool {
+    fn connect(plan: PoolPlan) -> anyhow::Result<Self> {
+        let PoolPlan { transport, subscribers, window, record, workers } = plan;
+        let (sender, signals) = mpsc::unbounded_channel();
+        let share = subscribers.len().div_ceil(workers).max(1);
+        let mut subscribers = subscribers.into_iter();
+        let mut shares = Vec::new();
+        while subscribers.len() > 0 {
+            shares.push(subscribers.by_ref().take(share).collect());
+        }
+        let workers = shares
+            .into_iter()
+            .map(|subscribers| {
+                let tally = Arc::new(Tally::default());
+                let (stop, stopped) = oneshot::channel();
+                let (questions, asked) = mpsc::unbounded_channel();
+                let worker = Worker {
+                    subscribers,
+                    window: window.clone(),
+                    record,
+                    tally: Arc::clone(&tally),
+                    signals: sender.clone(),
+                    asked,
+                    stopped,
+                };
+                // The only place where the generator tells transports apart.
+                let work = move || match transport {
+                    Transport::Polling => worker.run::<Polling>(),
+                    Transport::LongPolling => worker.run::<LongPolling>(),
+                    Transport::Sse => worker.run::<Sse>(),
+                    Transport::WebSocket => worker.run::<WebSocket>(),
+                    Transport::Tcp => worker.run::<Tcp>(),
+                };
+                let thread = std::thread::Builder::new()
+                    .name(THREAD_NAME.into())
+                    .spawn(work)
+                    .context("cannot start a worker thread")?;
+                Ok(WorkerHandle { tally, questions, stop, thread })
+            })
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self { workers, signals })
+    }
+
+    async fn signal(&mut self) -> Signal {
+        match self.signals.recv().await {
+            Some(signal) => signal,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for worker in &self.workers {
+            totals.add(&worker.tally);
+        }
+        totals
+    }
+
+    async fn traffic(&self) -> Option<Traffic> {
+        let ask = |worker: &WorkerHandle| {
+            let (question, answer) = oneshot::channel();
+            worker.questions.send(question).ok()?;
+            Some(answer)
+        };
+        let answers: Option<Vec<_>> = self.workers.iter().map(ask).collect();
+        let mut all = Traffic::default();
+        for answer in answers? {
+            all = all.plus(answer.await.ok()??);
+        }
+        Some(all)
+    }
+
+    fn stop(self) -> anyhow::Result<Recorder> {
+        let mut threads = Vec::new();
+        for worker in self.workers {
+            // The worker may have ended by itself.
+            let _ = worker.stop.send(());
+            threads.push(worker.thread);
+        }
+        let mut all: Option<Recorder> = None;
+        for thread in threads {
+            let recorder = thread.join().map_err(|_| anyhow!("a worker thread panicked"))??;
+            match &mut all {
+                None => all = Some(recorder),
+                Some(all) => all.merge(&recorder),
+            }
+        }
+        all.ok_or_else(|| anyhow!("there were no subscribers"))
+    }
+}
+
+/// What one worker thread has to do.
+struct Worker {
+    subscribers: Vec<SubscriberSpec>,
+    window: Window,
+    record: bool,
+    tally: Arc<Tally>,
+    signals: mpsc::UnboundedSender<Signal>,
+    asked: mpsc::UnboundedReceiver<Question>,
+    stopped: oneshot::Receiver<()>,
+}
+
+impl Worker {
+    /// Runs the subscribers until the worker is stopped.
+    fn run<S: Subscriber + 'static>(self) -> anyhow::Result<Recorder> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime of a worker")?;
+        let recorder = Rc::new(RefCell::new(Recorder::new(self.window)));
+        let tasks = LocalSet::new();
+        let permits = Rc::new(Semaphore::new(CONNECTS_AT_ONCE));
+        let mut meters = Vec::with_capacity(self.subscribers.len());
+        for SubscriberSpec { subscription, expected, publisher, sends } in self.subscribers {
+            let [meter, beside] = [(); 2].map(|()| ConnectionMeter::new(Arc::clone(&self.tally)));
+            meters.push(Rc::clone(&meter));
+            if sends.is_some() {
+                meters.push(Rc::clone(&beside));
+            }
+            let connector = Connector {
+                subscription,
+                meter,
+                beside,
+                permits: Rc::clone(&permits),
+                signals: self.signals.clone(),
+            };
+            let log = EventLog {
+                tracker: self.record.then(|| DeliveryTracker::new(expected)),
+                receiver: publisher,
+                recorder: Rc::clone(&recorder),
+                tally: Arc::clone(&self.tally),
+                last_read_ns: 0,
+                last_event_id: 0,
+            };
+            let queue = sends.map(|plan| SendQueue::new(plan, publisher));
+            tasks.spawn_local(subscribe::<S>(connector, log, queue));
+        }
+        let answer =
+            answer_until(self.stopped, self.asked, async || traffic(&self.tally, &meters).await);
+        runtime.block_on(tasks.run_until(answer));
+        drop(tasks);
+        drop(runtime);
+        Rc::try_unwrap(recorder)
+            .map(RefCell::into_inner)
+            .map_err(|_| anyhow!("a subscriber outlived its worker"))
+    }
+}
+
+/// Answers every question until the worker is stopped.
+async fn answer_until(
+    mut stopped: oneshot::Receiver<()>,
+    mut asked: mpsc::UnboundedReceiver<Question>,
+    traffic: impl AsyncFn() -> Option<Traffic>,
+) {
+    loop {
+        tokio::select! {
+            // An error means that the trial was dropped, which stops the worker as well.
+            _ = &mut stopped => return,
+            Some(question) = asked.recv() => {
+                // Who asked may have given up.
+                let _ = question.send(traffic().await);
+            }
+        }
+    }
+}
+
+/// Asks the kernel about every connection: a system call each. The worker looks after its
+/// subscribers in between, so that none of them waits for long.
+async fn traffic(tally: &Tally, meters: &[Rc<ConnectionMeter>]) -> Option<Traffic> {
+    let stream_bytes = || {
+        let mut totals = Totals::default();
+        totals.add(tally);
+        totals.bytes_in + totals.bytes_out
+    };
+    let stream_bytes_before = stream_bytes();
+    let mut tcp = TcpTotals::default();
+    for some in meters.chunks(ASKED_AT_ONCE) {
+        for meter in some {
+            tcp = tcp.plus(meter.tcp()?);
+        }
+        tokio::task::yield_now().await;
+    }
+    Some(Traffic { tcp, stream_bytes_before, stream_bytes_after: stream_bytes() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn subscribers_go_on_while_the_kernel_is_asked() {
+        let tally = Arc::new(Tally::default());
+        let meters: Vec<_> =
+            (0..10 * ASKED_AT_ONCE).map(|_| ConnectionMeter::new(Arc::clone(&tally))).collect();
+        let subscribers = LocalSet::new();
+        let receiving = Arc::clone(&tally);
+        subscribers.spawn_local(async move {
+            loop {
+                receiving.bytes_in.add(1);
+                tokio::task::yield_now().await;
+            }
+        });
+        let answer = subscribers.run_until(traffic(&tally, &meters)).await.unwrap();
+        assert_eq!(answer.tcp, TcpTotals::default());
+        let meanwhile = answer.stream_bytes_after - answer.stream_bytes_before;
+        assert!(meanwhile >= 9, "they had their turn {meanwhile} times");
+    }
+}

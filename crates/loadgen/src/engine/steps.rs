@@ -1,0 +1,220 @@
+//! The steps of a trial as data: what follows what, and what is done at which time in each. It must
+//! not know how any of it is done.
+
+use std::time::Duration;
+
+use crate::scenario::Workload;
+use crate::scenario::schedule::window;
+
+/// From the last connection to the first event: the server finishes what connecting began.
+pub(super) const LEAD: Duration = Duration::from_millis(200);
+
+/// How long nothing may come in the drain, beyond a polling interval, before it is given up. As
+/// long as a backlog shrinks, it is late and not lost.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// How long the drain goes on after the last expected delivery, for duplicates to show up.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// A part of a trial. It begins when the one before it has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Step {
+    pub(super) kind: StepKind,
+    /// In the order of their times.
+    pub(super) actions: Vec<(When, Action)>,
+    pub(super) until: Until,
+}
+
+/// What a step is for: what the trial's progress is called meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StepKind {
+    /// Subscribers connect.
+    Connect,
+    /// All are connected, and nothing is published.
+    Idle,
+    /// Events flow, unmeasured.
+    WarmUp,
+    /// Events flow and are measured.
+    Measure,
+    /// The last deliveries are awaited.
+    Drain,
+}
+
+/// When an action is done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum When {
+    /// So long after the beginning of its step.
+    After(Duration),
+    /// So early that it is done when a step of a fixed length ends.
+    AheadOfEnd,
+}
+
+/// Something that is done once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Action {
+    /// Finds out what belongs to each part, which costs more than observing it.
+    LookAtParts,
+    /// Takes a snapshot.
+    Observe(Moment),
+    /// Asks how much went over the subscribers' connections, which costs a system call for each.
+    AskTraffic(Moment),
+    /// Asks the servers what they delivered.
+    AskServers,
+    /// Begins or ends counting instructions.
+    CountInstructions(bool),
+    /// Starts the schedule, whose first event is [`LEAD`] later at the earliest.
+    Publish,
+    /// Waits until everything is published, if the trial can still be used.
+    FinishPublishing,
+}
+
+/// What a snapshot is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Moment {
+    /// All are connected.
+    Connected,
+    /// The idle phase begins, and ends.
+    IdleStart,
+    IdleEnd,
+    /// The measured window begins, and ends.
+    WindowStart,
+    WindowEnd,
+    /// The drain has ended.
+    End,
+}
+
+/// What ends a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Until {
+    /// So many connections.
+    Connected(u64),
+    /// A time from its beginning, on the spot: steps that follow each other do not drift.
+    Passed(Duration),
+    /// All that was published has been delivered, or nothing has come for so long.
+    Delivered(Duration),
+}
+
+/// The steps of a trial of `workload` that records deliveries or not, with subscribers that ask at
+/// this interval if they poll.
+pub(super) fn steps(workload: &Workload, record: bool, polling: Option<Duration>) -> Vec<Step> {
+    use Action::{
+        AskServers, AskTraffic, CountInstructions, FinishPublishing, LookAtParts, Observe, Publish,
+    };
+    use When::{After, AheadOfEnd};
+    let at_once = After(Duration::ZERO);
+    let mut steps = vec![Step {
+        kind: StepKind::Connect,
+        actions: Vec::new(),
+        until: Until::Connected(workload.connections().into()),
+    }];
+    let settled = LEAD + workload.idle;
+    if !workload.idle.is_zero() {
+        steps.push(Step {
+            kind: StepKind::Idle,
+            actions: vec![
+                (at_once, LookAtParts),
+                (After(LEAD), Observe(Moment::IdleStart)),
+                (AheadOfEnd, LookAtParts),
+                (After(settled), Observe(Moment::IdleEnd)),
+            ],
+            until: Until::Passed(settled),
+        });
+    }
+    let span = window(workload);
+    let length = span.end - span.start;
+    steps.extend([
+        Step {
+            kind: StepKind::WarmUp,
+            actions: vec![
+                (at_once, Publish),
+                // Only to know how long it takes.
+                (at_once, LookAtParts),
+                (at_once, AskTraffic(Moment::Connected)),
+                // What costs CPU to ask is asked before the window and after it.
+                (AheadOfEnd, LookAtParts),
+                (AheadOfEnd, CountInstructions(true)),
+                (AheadOfEnd, AskTraffic(Moment::WindowStart)),
+            ],
+            until: Until::Passed(LEAD + span.start),
+        },
+        Step {
+            kind: StepKind::Measure,
+            actions: vec![
+                (at_once, Observe(Moment::WindowStart)),
+                // A process that is new counts at the end.
+                (AheadOfEnd, LookAtParts),
+                (After(length), Observe(Moment::WindowEnd)),
+                (After(length), CountInstructions(false)),
+                (After(length), AskTraffic(Moment::WindowEnd)),
+            ],
+            until: Until::Passed(length),
+        },
+        Step {
+            kind: StepKind::Drain,
+            actions: vec![(at_once, FinishPublishing)],
+            until: match record {
+                true => Until::Delivered(polling.unwrap_or_default() + DRAIN),
+                false => Until::Passed(Duration::ZERO),
+            },
+        },
+        Step {
+            kind: StepKind::Drain,
+            actions: vec![
+                (After(LINGER), AskTraffic(Moment::End)),
+                (After(LINGER), LookAtParts),
+                (After(LINGER), AskServers),
+                (After(LINGER), Observe(Moment::End)),
+            ],
+            until: Until::Passed(LINGER),
+        },
+    ]);
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+    use crate::scenario::template::TEMPLATE;
+
+    fn steps_of(change: [&str; 2], record: bool) -> Vec<Step> {
+        let scenario = Scenario::parse(&TEMPLATE.replace(change[0], change[1]), "").unwrap();
+        steps(&scenario.workload, record, Some(Duration::from_secs(1)))
+    }
+
+    const IDLE: [&str; 2] = ["idle = \"2s\"", "idle = \"2s\""];
+    const NOT_IDLE: [&str; 2] = ["idle = \"2s\"", "idle = \"0s\""];
+
+    #[test]
+    fn a_trial_is_a_list_of_steps() {
+        let kinds = |steps: &[Step]| steps.iter().map(|step| step.kind).collect::<Vec<_>>();
+        use StepKind::{Connect, Drain, Idle, Measure, WarmUp};
+        assert_eq!(kinds(&steps_of(IDLE, true)), [Connect, Idle, WarmUp, Measure, Drain, Drain]);
+        let steps = steps_of(NOT_IDLE, true);
+        assert_eq!(kinds(&steps), [Connect, WarmUp, Measure, Drain, Drain]);
+        assert_eq!(steps[0].until, Until::Connected(200));
+        assert_eq!(steps[3].until, Until::Delivered(Duration::from_secs(1) + DRAIN));
+        let only_counted = steps_of(NOT_IDLE, false);
+        assert_eq!(only_counted[3].until, Until::Passed(Duration::ZERO), "nobody waits for it");
+    }
+
+    /// Or it would be done late, or a step would be longer than it says.
+    #[test]
+    fn actions_are_in_the_order_of_their_times() {
+        for step in steps_of(IDLE, true) {
+            let mut last = Duration::ZERO;
+            for (when, action) in &step.actions {
+                let time = match (when, step.until) {
+                    (When::After(time), _) => *time,
+                    (When::AheadOfEnd, Until::Passed(length)) => length,
+                    (When::AheadOfEnd, _) => panic!("{action:?}: nobody knows when that ends"),
+                };
+                assert!(time >= last, "{action:?}");
+                last = time;
+            }
+            if let Until::Passed(length) = step.until {
+                assert!(last <= length, "{:?}", step.kind);
+            }
+        }
+    }
+}
