@@ -1,15 +1,16 @@
 //! Replays a scenario over every transport against a real server, records what each one costs and
 //! loses, and renders the comparison.
 //!
-//! Modules import downwards only, in this order: [`command`] → [`report`] → [`analysis`] →
-//! `engine` → [`results`], `transport` → [`scenario`] → [`metric`] (`report` and `analysis` never see
-//! `engine`: they work from files alone).
+//! Modules import downwards only, in this order: [`command`] → [`render`] → [`document`] → [`analysis`] →
+//! `engine` → [`results`], `transport` → [`scenario`] → [`metric`] (`render`, `document` and `analysis`
+//! never see `engine`: they work from files alone).
 
 pub mod analysis;
 pub mod command;
+pub mod document;
 mod engine;
 pub mod metric;
-pub mod report;
+pub mod render;
 pub mod results;
 pub mod scenario;
 mod transport;
