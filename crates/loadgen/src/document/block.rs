@@ -44,8 +44,6 @@ pub enum Block {
     Table(Table),
     /// A picture.
     Figure(Figure),
-    /// Names and values.
-    Facts(Vec<(&'static str, String)>),
     /// Text as it is typed or stands in a file.
     Code(Code),
     /// Blocks that belong together.
@@ -130,14 +128,13 @@ pub struct Item {
     pub alarming: bool,
 }
 
-impl Item {
-    /// What a term means.
-    pub(crate) fn term(term: &'static str, text: impl Into<String>) -> Self {
-        Self { term, text: text.into(), ..Self::default() }
-    }
-}
-
 impl List {
+    /// What terms mean, or what is so called.
+    pub(crate) fn terms(terms: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let item = |(term, text)| Item { term, text, ..Item::default() };
+        Self { what: "terms", items: terms.into_iter().map(item).collect() }
+    }
+
     /// A list of sentences; none when there are no sentences.
     pub(crate) fn of(
         what: &'static str,
@@ -160,8 +157,6 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The rows.
     pub rows: Vec<Row>,
-    /// Whether there are many columns, so that it is set in small type.
-    pub dense: bool,
     /// The file that holds all rows, where it is not that of the document.
     pub file: Option<&'static str>,
 }
@@ -335,12 +330,7 @@ impl Document {
                     Block::Each(_, sections) => {
                         sections.iter().for_each(|section| collect(&section.blocks, figures));
                     }
-                    Block::Prose(_)
-                    | Block::List(_)
-                    | Block::Caveats(_)
-                    | Block::Table(_)
-                    | Block::Facts(_)
-                    | Block::Code(_) => {}
+                    _ => {}
                 }
             }
         }

@@ -8,7 +8,7 @@ use super::deliveries::shortfall;
 use super::prose;
 use crate::analysis::{Analysis, Concern};
 use crate::results::shortening::{Part, Shortening};
-use crate::results::{Run, Trial, Warning};
+use crate::results::{ContenderId, Outcome, Run, Trial, Warning};
 
 /// Every caveat, worst first; none when there is nothing to say.
 pub(super) fn section(sentences: Vec<String>) -> Option<Block> {
@@ -121,33 +121,23 @@ impl Said<'_> {
 
     /// The trials that failed for a reason.
     fn failed(&self, reason: &str) -> Vec<&Trial> {
-        let failures = self.analysis.concerns.iter().filter_map(|caveat| match caveat {
-            Concern::Failed { trial, reason: other } if other == reason => Some(*trial),
-            _ => None,
-        });
-        failures.filter_map(|trial| self.run.trials.get(trial)).collect()
+        let is_so = |trial: &&Trial| trial.outcome == Outcome::Failed { reason: reason.to_owned() };
+        self.run.trials.iter().filter(is_so).collect()
     }
 
     /// The trials that are left out for a reason of this kind, with theirs.
     fn invalid(&self, kind: &Warning) -> Vec<(&Trial, &Warning)> {
-        let invalid = self.analysis.concerns.iter().filter_map(|caveat| match caveat {
-            Concern::Invalid { trial, reason: Some(reason) } => Some((*trial, reason)),
-            _ => None,
+        let invalid = self.run.trials.iter().filter(|trial| trial.outcome == Outcome::Invalid);
+        let reasons = invalid.filter_map(|trial| {
+            Some((trial, trial.warnings.iter().find(|warning| warning.invalidates())?))
         });
-        let alike = invalid.filter(|(_, reason)| discriminant(*reason) == discriminant(kind));
-        alike.filter_map(|(trial, reason)| Some((self.run.trials.get(trial)?, reason))).collect()
+        reasons.filter(|(_, reason)| discriminant(*reason) == discriminant(kind)).collect()
     }
 }
 
-/// Whose trials these are, each once.
+/// Whose trials these are.
 fn names(trials: &[&Trial]) -> String {
-    let mut contenders = Vec::new();
-    for trial in trials {
-        if !contenders.contains(&&trial.contender) {
-            contenders.push(&trial.contender);
-        }
-    }
-    list(contenders)
+    list(&ContenderId::distinct(trials.iter().map(|trial| &trial.contender)))
 }
 
 /// How bad a warning is among those of its kind.
@@ -192,7 +182,7 @@ mod tests {
     use super::*;
     use crate::analysis::analyse;
     use crate::results::model::Side;
-    use crate::results::{LatencyLog, Metric, Outcome, fixture};
+    use crate::results::{LatencyLog, Metric, fixture};
 
     fn said(run: &Run) -> Vec<String> {
         of_run(run, &analyse(run, &LatencyLog::default()))
@@ -289,12 +279,12 @@ mod tests {
             run.trials[index].warnings = vec![Warning::SharedCore];
         }
         assert!(
-            joined(&run).contains("SSE and polling in 2 trials: server and"),
+            joined(&run).contains("Polling and SSE in 2 trials: server and"),
             "{}",
             joined(&run)
         );
         run.trials[4].cell = "subscribers=50".to_owned();
-        let one = "SSE and polling in 2 trials in subscribers=50: server and";
+        let one = "Polling and SSE in 2 trials in subscribers=50: server and";
         assert!(joined(&run).contains(one), "{}", joined(&run));
     }
 

@@ -72,16 +72,6 @@ pub(crate) fn times(ratio: f64) -> String {
     format!("{text}×")
 }
 
-/// By which share a value changed: "+10 %". A change from 0 has no share.
-pub(crate) fn change(before: f64, after: f64) -> String {
-    let percent = 100.0 * (after / before - 1.0);
-    if !percent.is_finite() {
-        return MISSING.to_owned();
-    }
-    let decimals = if percent.abs() < 9.95 { 1 } else { 0 };
-    format!("{percent:+.decimals$} %").replace('-', "−")
-}
-
 /// A change by a ratio: "+12 %", "-3.1 %", and "4.20×" where per cent read badly.
 pub(crate) fn signed(ratio: f64) -> String {
     match ratio {
@@ -194,14 +184,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn a_change_has_its_sign() {
-        assert_eq!(change(100.0, 110.4), "+10 %");
-        assert_eq!(change(100.0, 97.5), "−2.5 %");
-        assert_eq!(change(2.0, 7.0), "+250 %");
-        assert_eq!(change(0.0, 7.0), MISSING);
-    }
 
     #[test]
     fn ratios_are_read_as_changes() {

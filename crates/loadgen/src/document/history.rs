@@ -81,7 +81,7 @@ fn changes(history: &History) -> Table {
     let row = |(series_of, change, run): (&Series, &ChangePoint, &PastRun)| {
         let figure = |value| Entry::number(format::of(series_of.metric, Some(value)), Some(value));
         let entries = vec![
-            Entry::text(format::change(change.before, change.after)),
+            Entry::text(format::signed(change.after / change.before)),
             figure(change.before),
             figure(change.after),
             Entry::text(run.revision.as_deref().unwrap_or(format::MISSING)),
@@ -129,7 +129,7 @@ fn plot(history: &History, of: &Series) -> Plot {
     let names = history.runs.iter().enumerate().step_by(step);
     let changes = of.changes.iter().filter_map(|change| {
         let x = of.run_of(change)? as f64 - 0.5;
-        let text = format::change(change.before, change.after);
+        let text = format::signed(change.after / change.before);
         Some(Rule::Up { x, text, drawn: true })
     });
     // A run without a figure leaves a gap.

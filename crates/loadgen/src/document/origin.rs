@@ -1,16 +1,16 @@
 //! How figures came about: the machine, the command and the scenario.
 
-use super::block::{Block, Code, Depth, Fold, Section};
+use super::block::{Block, Code, Depth, Fold, List, Section};
 use super::format;
 use crate::results::Manifest;
 
 /// The section that says how to run it again, with facts of its own before those of every report.
 pub(super) fn section(manifest: &Manifest, own: Vec<(&'static str, String)>) -> Block {
-    let facts = own.into_iter().chain(facts(manifest)).collect();
+    let facts = own.into_iter().chain(facts(manifest));
     let blocks = vec![
         Block::Prose(measured(manifest)),
         Block::Code(Code { language: "sh", text: manifest.command.clone(), is_command: true }),
-        Block::section(Depth::Full, "", vec![Block::Facts(facts)]),
+        Block::section(Depth::Full, "", vec![Block::List(List::terms(facts))]),
     ];
     Block::section(Depth::Detail, "Run it again", blocks)
 }

@@ -1,6 +1,6 @@
 //! What a run says.
 
-use super::block::{Block, Column, Depth, Document, Entry, Item, List, Row, Section, Table};
+use super::block::{Block, Column, Depth, Document, Entry, List, Row, Section, Table};
 use super::{caveats, charts, limits, literature, origin, sweep, tables, trials, verdict};
 use crate::analysis::{Analysis, Cell};
 use crate::results::{Run, Trial};
@@ -98,7 +98,7 @@ fn settings(run: &Run) -> Table {
         Row::new(&*setting.name, entries)
     });
     let columns = ["server", "subscribers"].map(Column::text).to_vec();
-    Table { dense: true, ..Table::new("what", columns, rows.collect()) }
+    Table::new("what", columns, rows.collect())
 }
 
 /// How to read the figures.
@@ -145,7 +145,7 @@ fn terms() -> List {
              counted for each subscriber and event.",
         ),
     ];
-    List { what: "terms", items: terms.map(|(term, text)| Item::term(term, text)).to_vec() }
+    List::terms(terms.map(|(term, text)| (term, text.to_owned())))
 }
 
 /// What nobody may conclude from the figures.

@@ -41,7 +41,7 @@ pub(super) fn table(run: &Run, several_cells: bool) -> Table {
     let columns = columns.chain([Column::figures("delivered")]).collect();
     let rows = run.trials.iter().map(|trial| row(trial, several_cells)).collect();
     let table = Table::new("contender", columns, rows);
-    Table { dense: true, file: Some("trials.csv"), ..table }
+    Table { file: Some("trials.csv"), ..table }
 }
 
 fn row(trial: &Trial, several_cells: bool) -> Row {

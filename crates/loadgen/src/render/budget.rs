@@ -23,28 +23,23 @@ pub(super) struct Budget {
 }
 
 impl Budget {
+    const fn new(depth: Depth, size: usize, most: [usize; 3], text: usize) -> Self {
+        let [rows, items, figures] = most;
+        Self { depth, size, rows, items, figures, text }
+    }
+
     /// A comment on GitHub takes 65,536 characters; the rest is for what is put around it.
-    pub(super) const COMMENT: Self =
-        Self { depth: Depth::Detail, size: 60 * 1024, rows: 60, items: 25, figures: 12, text: 250 };
+    pub(super) const COMMENT: Self = Self::new(Depth::Detail, 60 * 1024, [60, 25, 12], 250);
 
     /// A page that opens at once, from a disk or a mail.
-    pub(super) const PAGE: Self =
-        Self { depth: Depth::Full, size: 249_000, rows: 120, items: 60, figures: 12, text: 400 };
+    pub(super) const PAGE: Self = Self::new(Depth::Full, 249_000, [120, 60, 12], 400);
 
     /// The end of a command on a terminal of 24 lines: one of them says what was written, and two are
     /// for prompts.
-    pub(super) const SCREEN: Self =
-        Self { depth: Depth::Essential, size: 21, rows: 60, items: 8, figures: 0, text: 250 };
+    pub(super) const SCREEN: Self = Self::new(Depth::Essential, 21, [60, 8, 0], 250);
 
     /// A terminal whose owner asked for all that has room there.
-    pub(super) const SCROLL: Self = Self {
-        depth: Depth::Detail,
-        size: usize::MAX,
-        rows: 500,
-        items: 500,
-        figures: 0,
-        text: 1_000,
-    };
+    pub(super) const SCROLL: Self = Self::new(Depth::Detail, usize::MAX, [500, 500, 0], 1_000);
 
     /// The output of `render` with as much of this budget as fits its size.
     pub(super) fn fit(self, size_of: fn(&str) -> usize, render: impl Fn(Self) -> String) -> String {
@@ -102,8 +97,6 @@ pub(super) trait Output {
     fn table(&mut self, table: &Table, rows: usize);
     /// The figure of this number; nothing when there is no room for it.
     fn figure(&mut self, figure: &Figure, number: usize, has_room: bool);
-    /// Names and values.
-    fn facts(&mut self, facts: &[(&'static str, String)]);
     /// Text as it is typed.
     fn code(&mut self, code: &Code);
     /// What comes before the blocks of a section, which may be one of several of a kind.
@@ -157,7 +150,6 @@ impl<'a, O: Output> Walk<'a, O> {
                     self.output.figure(figure, self.figures, self.figures < budget.figures);
                     self.figures += 1;
                 }
-                Block::Facts(facts) => self.output.facts(facts),
                 Block::Code(code) => self.output.code(code),
                 Block::Section(section) => self.section(section, depth, false),
                 Block::Each(what, sections) => {

@@ -9,80 +9,29 @@ use crate::analysis::{Analysis, Interval, Sweep};
 use crate::results::capacity::{Answer, Capacity, Miss, Obstacle};
 use crate::results::{Manifest, Metric, Run};
 
-const TRIALS: [&str; 10] = [
-    "run",
-    "scenario",
-    "cell",
-    "contender",
-    "transport",
-    "block",
-    "valid",
-    "metric",
-    "unit",
-    "value",
-];
-
-const ESTIMATES: [&str; 11] = [
-    "run",
-    "scenario",
-    "cell",
-    "contender",
-    "metric",
-    "unit",
-    "estimate",
-    "low",
-    "high",
-    "level",
-    "trials",
-];
-
-const RATIOS: [&str; 11] = [
-    "run",
-    "scenario",
-    "cell",
-    "metric",
-    "contender",
-    "against",
-    "ratio",
-    "low",
-    "high",
-    "level",
-    "blocks",
-];
-
-const CROSSOVERS: [&str; 10] =
-    ["run", "scenario", "metric", "key", "fixed", "below", "above", "at", "low", "high"];
-
+const TRIALS: &str = "run scenario cell contender transport block valid metric unit value";
+const ESTIMATES: &str = "run scenario cell contender metric unit estimate low high level trials";
+const RATIOS: &str = "run scenario cell metric contender against ratio low high level blocks";
+const CROSSOVERS: &str = "run scenario metric key fixed below above at low high";
 /// `limit` tells the server's own capacity from a bound from below.
-const CAPACITIES: [&str; 9] = [
-    "run",
-    "scenario",
-    "transport",
-    "varied",
-    "capacity",
-    "limit",
-    "limit_at",
-    "server_cores",
-    "trials",
-];
+const CAPACITIES: &str =
+    "run scenario contender varied capacity limit limit_at server_cores trials";
+
+macro_rules! row {
+    ($($field:expr);+) => { vec![$($field.to_string()),+] };
+}
 
 /// `trials.csv`: one row per trial and metric.
 pub(super) fn trials(run: &Run) -> anyhow::Result<Vec<u8>> {
     let rows = run.trials.iter().flat_map(|trial| {
+        let id = &trial.contender;
         Metric::ALL.iter().map(move |&metric| {
-            [
-                trial.cell.clone(),
-                trial.contender.name().to_owned(),
-                trial.contender.transport().name().to_owned(),
-                trial.block.to_string(),
-                trial.is_valid().to_string(),
-                metric.name().to_owned(),
-                metric.unit().name().to_owned(),
-                text(trial.value(metric)),
-            ]
+            let (name, unit) = (metric.name(), metric.unit().name());
+            row![trial.cell; id.name(); id.transport().name(); trial.block; trial.is_valid();
+                name; unit; text(trial.value(metric))]
         })
     });
-    write(&run.manifest, &TRIALS, rows)
+    write(&run.manifest, TRIALS, rows)
 }
 
 /// `estimates.csv`: one row per contender and metric that could be measured.
@@ -91,21 +40,12 @@ pub(super) fn estimates(run: &Run, analysis: &Analysis) -> anyhow::Result<Vec<u8
         cell.contenders.iter().flat_map(move |of| {
             of.estimates.iter().map(move |(metric, estimate)| {
                 let [low, high, level] = ends(estimate.interval);
-                [
-                    cell.name.clone(),
-                    of.contender.name().to_owned(),
-                    metric.name().to_owned(),
-                    metric.unit().name().to_owned(),
-                    estimate.median.to_string(),
-                    low,
-                    high,
-                    level,
-                    estimate.trials.to_string(),
-                ]
+                row![cell.name; of.contender.name(); metric.name(); metric.unit().name();
+                    estimate.median; low; high; level; estimate.trials]
             })
         })
     });
-    write(&run.manifest, &ESTIMATES, rows)
+    write(&run.manifest, ESTIMATES, rows)
 }
 
 /// `ratios.csv`: one row per pair of contenders and metric that is compared.
@@ -113,20 +53,11 @@ pub(super) fn ratios(run: &Run, analysis: &Analysis) -> anyhow::Result<Vec<u8>> 
     let rows = analysis.cells.iter().flat_map(|cell| {
         cell.ratios.iter().map(move |pair| {
             let [low, high, level] = ends(pair.ratio.interval);
-            [
-                cell.name.clone(),
-                pair.metric.name().to_owned(),
-                pair.contender.name().to_owned(),
-                pair.against.name().to_owned(),
-                pair.ratio.estimate.to_string(),
-                low,
-                high,
-                level,
-                pair.ratio.blocks.to_string(),
-            ]
+            row![cell.name; pair.metric.name(); pair.contender.name(); pair.against.name();
+                pair.ratio.estimate; low; high; level; pair.ratio.blocks]
         })
     });
-    write(&run.manifest, &RATIOS, rows)
+    write(&run.manifest, RATIOS, rows)
 }
 
 /// `crossovers.csv`: where two contenders change sides along a key of the sweep; places of durations
@@ -135,48 +66,29 @@ pub(super) fn crossovers(run: &Run, sweep: &Sweep) -> anyhow::Result<Vec<u8>> {
     let rows = sweep.findings.iter().filter_map(|finding| {
         let Claim::Crossover { below, above, at, low, high } = &finding.claim else { return None };
         let slice = sweep.slices.get(finding.slice)?;
-        Some([
-            finding.metric.name().to_owned(),
-            sweep.keys.get(slice.key)?.path.clone(),
-            slice.fixed.clone(),
-            below.name().to_owned(),
-            above.name().to_owned(),
-            at.to_string(),
-            low.to_string(),
-            high.to_string(),
-        ])
+        let key = &sweep.keys.get(slice.key)?.path;
+        Some(row![finding.metric.name(); key; slice.fixed; below.name(); above.name(); at; low; high])
     });
-    write(&run.manifest, &CROSSOVERS, rows)
+    write(&run.manifest, CROSSOVERS, rows)
 }
 
 /// `capacity.csv`: one row per contender.
 pub(super) fn capacities(capacity: &Capacity) -> anyhow::Result<Vec<u8>> {
     let conclusions = conclude(capacity);
     let rows = conclusions.iter().map(|of| {
+        let least = Limit::Missed { at: of.search.least.load };
         let (found, (limit, at)) = match of.found {
             Some(Found::Capacity { load, limit }) => (Some(load), name(of, limit)),
-            Some(Found::Untrusted { obstacle: Some(obstacle) }) => {
-                (None, (of_obstacle(obstacle), None))
-            }
-            Some(Found::Nothing) => {
-                let at = of.search.least.load;
-                (None, name(of, Limit::Missed { at }))
-            }
-            Some(Found::Failed) => (None, ("failed", None)),
+            Some(Found::Untrusted { obstacle: Some(of) }) => (None, (of_obstacle(of), None)),
             Some(Found::Untrusted { obstacle: None }) => (None, ("unstable", None)),
+            Some(Found::Nothing) => (None, name(of, least)),
+            Some(Found::Failed) => (None, ("failed", None)),
             None => (None, ("interrupted", None)),
         };
-        [
-            of.search.contender.name().to_owned(),
-            capacity.varied.name().to_owned(),
-            text(found),
-            limit.to_owned(),
-            text(at),
-            text(of.server_cores()),
-            of.search.attempts.len().to_string(),
-        ]
+        row![of.search.contender.name(); capacity.varied.name(); text(found); limit; text(at);
+            text(of.server_cores()); of.search.attempts.len()]
     });
-    write(&capacity.manifest, &CAPACITIES, rows)
+    write(&capacity.manifest, CAPACITIES, rows)
 }
 
 fn name(of: &Conclusion<'_>, limit: Limit) -> (&'static str, Option<f64>) {
@@ -207,13 +119,13 @@ fn of_obstacle(obstacle: Obstacle) -> &'static str {
 }
 
 /// Rows behind the run's and the scenario's name.
-fn write<const N: usize>(
+fn write(
     manifest: &Manifest,
-    columns: &[&str],
-    rows: impl Iterator<Item = [String; N]>,
+    columns: &str,
+    rows: impl Iterator<Item = Vec<String>>,
 ) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(columns)?;
+    writer.write_record(columns.split(' '))?;
     for row in rows {
         let names = [&manifest.run, &manifest.scenario.name];
         writer.write_record(names.into_iter().chain(&row))?;
@@ -239,7 +151,7 @@ mod tests {
     fn rows() -> Vec<Vec<String>> {
         let text = trials(&fixture::run().0).unwrap();
         let mut reader = csv::Reader::from_reader(&text[..]);
-        assert_eq!(reader.headers().unwrap(), &TRIALS[..]);
+        assert_eq!(reader.headers().unwrap().iter().collect::<Vec<_>>().join(" "), TRIALS);
         reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
     }
 

@@ -15,6 +15,9 @@ const SCRIPT: &str = include_str!("../../assets/page.js");
 /// The most bytes of data that a page carries along: who has more reads the file.
 const DATA: usize = 60_000;
 
+/// A table with more columns is set in small type.
+const MANY: usize = 10;
+
 /// The page's text. `data` is JSON that scripts find in it, if it is not too much.
 ///
 /// # Errors
@@ -200,7 +203,7 @@ impl Output for Page<'_> {
     fn table(&mut self, table: &Table, rows: usize) {
         let about = self.headings.iter().rfind(|heading| !heading.is_empty());
         let about = self.field(about.map_or(table.subject, |heading| heading));
-        let kind = if table.dense { "dense" } else { "compare" };
+        let kind = if table.columns.len() > MANY { "dense" } else { "compare" };
         let mut text = format!(
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: {about}\">\n\
              <table class=\"{kind} sortable\">\n"
@@ -234,14 +237,6 @@ impl Output for Page<'_> {
             self.paragraph(&figure.alternative),
             self.paragraph(&figure.caption)
         );
-    }
-
-    fn facts(&mut self, facts: &[(&'static str, String)]) {
-        let fact = |(name, value): &(&str, String)| {
-            format!("<tr><th scope=\"row\">{name}</th><td>{}</td></tr>\n", self.field(value))
-        };
-        let facts: String = facts.iter().map(fact).collect();
-        self.text += &format!("<table class=\"facts\">\n<tbody>\n{facts}</tbody>\n</table>\n");
     }
 
     fn code(&mut self, code: &Code) {

@@ -117,12 +117,6 @@ impl Output for Markdown {
         }
     }
 
-    fn facts(&mut self, facts: &[(&'static str, String)]) {
-        let fact = |(name, value): &(&str, String)| format!("- {name}: {}\n", self.field(value));
-        let facts: String = facts.iter().map(fact).collect();
-        self.block(facts.trim_end());
-    }
-
     /// A code block that its text cannot end: its fence is longer than any run of backticks within.
     fn code(&mut self, code: &Code) {
         let text = self.budget.code(&code.text);

@@ -60,10 +60,7 @@ fn document(outside: &str, often: usize) -> Document {
     let figure =
         Figure { name: text(), file: Some(text()), caption: text(), alternative: text(), drawing };
     let code = |is_command| Block::Code(Code { language: "sh", text: text(), is_command });
-    let terms = List {
-        what: "terms",
-        items: vec![Item { term: "Blocks", text: text(), ..Item::default() }],
-    };
+    let terms = List::terms([("Blocks", text())]);
     let part = |fold| {
         let blocks = vec![Block::Table(table.clone()), Block::Prose(text())];
         Section::new(Depth::Detail, text(), blocks).folded(fold)
@@ -91,7 +88,7 @@ fn document(outside: &str, often: usize) -> Document {
             Section::new(
                 Depth::Detail,
                 "Run it again",
-                vec![code(true), code(false), Block::Facts(vec![("Kernel", text())])],
+                vec![code(true), code(false), Block::List(List::terms([("Kernel", text())]))],
             )
             .into(),
             Block::List(terms),

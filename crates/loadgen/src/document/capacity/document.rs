@@ -116,7 +116,6 @@ fn attempts(of: &Conclusion<'_>, varied: LoadAxis, metric: Metric) -> Section {
     };
     let rows = of.search.attempts.iter().zip(&of.checked).map(row).collect();
     let table = Table::new(subject, vec![verdict, figure, busy, purpose], rows);
-    let table = Table { dense: true, ..table };
     let heading = format!("{}, {}", of.search.contender.label(), count(table.rows.len(), "trial"));
     Section::new(Depth::Detail, heading, vec![Block::Table(table)]).folded(Fold::Closed)
 }

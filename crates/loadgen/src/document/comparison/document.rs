@@ -5,7 +5,7 @@ use super::points::worst_first;
 use super::prose::{builds, guarantee, headline, subject};
 use super::tables;
 use crate::analysis::regression::{GatedCell, Verdict};
-use crate::document::block::{Block, Depth, Document, Figure, Fold, Item, List, Section};
+use crate::document::block::{Block, Depth, Document, Figure, Fold, List, Section};
 use crate::document::drawing::Drawing;
 use crate::document::{format, limits, origin};
 use crate::results::Comparison;
@@ -140,5 +140,5 @@ fn terms() -> List {
         ),
         ("Invalid", "Too few blocks in which the trials of both builds are valid."),
     ];
-    List { what: "terms", items: terms.map(|(term, text)| Item::term(term, text)).to_vec() }
+    List::terms(terms.map(|(term, text)| (term, text.to_owned())))
 }

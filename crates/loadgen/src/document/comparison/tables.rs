@@ -104,7 +104,7 @@ pub(super) fn blocks(cells: &[&GatedCell]) -> Table {
     };
     let columns = vec![Column::text("change in every block")];
     let rows = cells.iter().flat_map(|cell| stages(cell)).map(row).collect();
-    Table { dense: true, ..Table::new("figure", columns, rows) }
+    Table::new("figure", columns, rows)
 }
 
 /// All scenarios in one picture. What does not fit is on the page.

@@ -98,7 +98,7 @@ pub(super) fn line(
     width: u32,
     strength: f64,
 ) {
-    scene.dashed(points, width, look(series).dash, paint(series, strength));
+    scene.dashed(points, (width, look(series).dash), paint(series, strength));
 }
 
 /// The marker of a series.

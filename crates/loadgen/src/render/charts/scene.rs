@@ -54,6 +54,9 @@ pub(super) fn ink(strength: f64) -> Paint {
 /// Which point of a text is at its place: an end or the middle, across and upright.
 pub(super) type Anchor = (HPos, VPos);
 
+/// The width of a line, and lengths of dash and gap; none is a solid one.
+pub(super) type Stroke = (u32, Option<(i32, i32)>);
+
 enum Shape {
     /// Its points, width, and lengths of dash and gap.
     Line(Vec<Point>, u32, Option<(i32, i32)>),
@@ -89,16 +92,11 @@ impl Scene {
     }
 
     pub(super) fn line(&mut self, points: Vec<Point>, width: u32, paint: Paint) {
-        self.shapes.push((Shape::Line(points, width, None), paint));
+        self.dashed(points, (width, None), paint);
     }
 
-    pub(super) fn dashed(
-        &mut self,
-        points: Vec<Point>,
-        width: u32,
-        dash: Option<(i32, i32)>,
-        paint: Paint,
-    ) {
+    /// A line of this width, and of dashes and gaps of these lengths.
+    pub(super) fn dashed(&mut self, points: Vec<Point>, (width, dash): Stroke, paint: Paint) {
         self.shapes.push((Shape::Line(points, width, dash), paint));
     }
 

@@ -138,12 +138,6 @@ impl Output for Screen {
     /// What a picture shows stands in tables as well.
     fn figure(&mut self, _: &Figure, _: usize, _: bool) {}
 
-    fn facts(&mut self, facts: &[(&'static str, String)]) {
-        for (name, value) in facts {
-            self.wrapped("  ", &format!("{name}: {}", self.budget.field(value)));
-        }
-    }
-
     fn code(&mut self, code: &Code) {
         let code = self.budget.code(&code.text);
         code.lines().for_each(|line| self.wrapped("    ", line));
