@@ -14,8 +14,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("results", &["metric", "scenario"]),
     ("engine", &["metric", "scenario", "client", "deployment", "results"]),
     ("analysis", &["metric", "scenario", "results"]),
-    ("report", &["metric", "results", "analysis"]),
-    ("command", &["metric", "scenario", "client", "results", "engine", "analysis", "report"]),
+    ("document", &["metric", "results", "analysis"]),
+    ("render", &["metric", "results", "analysis", "document"]),
+    (
+        "command",
+        &["metric", "scenario", "client", "results", "engine", "analysis", "document", "render"],
+    ),
 ];
 
 fn visit(path: &Path, check: &mut impl FnMut(&Path, &str)) {

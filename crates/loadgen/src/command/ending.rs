@@ -4,7 +4,7 @@ use crate::results::ContenderId;
 
 use crate::analysis::Checked;
 use crate::analysis::thresholds::Judgement;
-use crate::report::threshold_line;
+use crate::document::threshold;
 use crate::results::{Run, Trial};
 use crate::scenario::Scenario;
 
@@ -58,7 +58,7 @@ pub(super) fn reasons(
     thresholds: &[Checked],
 ) -> Vec<String> {
     let lines = |of: fn(&Judgement) -> bool| {
-        thresholds.iter().filter(move |checked| of(&checked.judgement)).map(threshold_line)
+        thresholds.iter().filter(move |checked| of(&checked.judgement)).map(threshold)
     };
     match ending {
         Ending::Crossed => lines(|judgement| *judgement == Judgement::Crossed).collect(),

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 
 use crate::analysis::{analyse, history};
-use crate::report::{change_lines, render_history};
+use crate::command::report::terminal_on_stdout;
+use crate::document;
+use crate::render::{terminal, write_history, written};
 use crate::results::history::{load, save};
 use crate::results::{Manifest, folder};
 
@@ -60,21 +62,9 @@ pub fn history_show(file: &Path, out: Option<&Path>) -> anyhow::Result<()> {
     let dir = out.map_or_else(|| file.with_extension(""), Path::to_owned);
     ensure!(dir != file, "{} has no extension, so name a folder with --out", file.display());
     let histories = history::histories(&rows);
-    let files = render_history(&dir, &histories)?;
-    let mut out = std::io::stdout().lock();
-    for history in &histories {
-        writeln!(out, "{} on {}, {} runs:", history.scenario, history.machine, history.runs.len())?;
-        let lines = change_lines(history);
-        if lines.is_empty() {
-            writeln!(out, "  no change was found")?;
-        }
-        for line in lines {
-            writeln!(out, "  {line}")?;
-        }
-    }
-    for file in files {
-        writeln!(out, "{}", file.display())?;
-    }
+    let files = write_history(&dir, &histories)?;
+    let shown = terminal(&document::history(&histories), terminal_on_stdout());
+    writeln!(std::io::stdout(), "{shown}{}", written(&files, &dir.join("history.md")))?;
     Ok(())
 }
 

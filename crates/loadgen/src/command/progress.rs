@@ -6,8 +6,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use pushbench_wire::clock;
 
+use crate::document::trial_line;
 use crate::engine::{Phase, planned_length};
-use crate::report::trial_line;
 use crate::results::Trial;
 use crate::scenario::Workload;
 

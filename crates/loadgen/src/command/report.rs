@@ -2,10 +2,11 @@
 //! files.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::analysis::analyse;
-use crate::report::{capacity, comparison, render_all, run_text};
+use crate::document::{self, Document};
+use crate::render::{Terminal, terminal, write_capacity, write_comparison, write_run, written};
 use crate::results::{Capacity, Comparison, LatencyLog, Run, folder};
 
 /// Renders the run, the comparison or the search in `dir` again, and prints what it says and the
@@ -26,43 +27,40 @@ pub fn report(dir: &Path) -> anyhow::Result<()> {
     show(dir, &run, &log)
 }
 
-/// Renders a comparison into `dir` and prints it and the files that were written.
+/// Renders a comparison into `dir`, and prints what it says and what was written.
 pub(super) fn print(dir: &Path, comparison: &Comparison) -> anyhow::Result<()> {
-    let files = comparison::render_all(dir, comparison)?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", comparison::text(comparison, colour_on_stdout()))?;
-    for file in files {
-        writeln!(out, "{}", file.display())?;
-    }
-    Ok(())
+    let files = write_comparison(dir, comparison)?;
+    say(&document::comparison(comparison), &files, &dir.join("comparison.html"))
 }
 
-/// Renders a search for capacity into `dir` and prints what was found and the files that were written.
-pub(super) fn print_capacity(dir: &Path, of: &Capacity) -> anyhow::Result<()> {
-    let files = capacity::render_all(dir, of)?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", capacity::text(of, colour_on_stdout()))?;
-    for file in files {
-        writeln!(out, "{}", file.display())?;
-    }
-    Ok(())
+/// Renders a search for capacity into `dir`, and prints what was found and what was written.
+pub(super) fn print_capacity(dir: &Path, capacity: &Capacity) -> anyhow::Result<()> {
+    let files = write_capacity(dir, capacity)?;
+    say(&document::capacity(capacity), &files, &dir.join("capacity.html"))
 }
 
-/// Renders a run into `dir` and prints its comparison and the files that were written.
+/// Renders a run into `dir`, and prints what it says and what was written.
 pub(super) fn show(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<()> {
-    let files = render_all(dir, run, log)?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", run_text(run, &analyse(run, log), colour_on_stdout()))?;
-    for file in files {
-        writeln!(out, "{}", file.display())?;
-    }
-    writeln!(out, "\nOpen {}", dir.join("report.html").display())?;
+    let files = write_run(dir, run, log)?;
+    say(&document::run(run, &analyse(run, log)), &files, &dir.join("report.html"))
+}
+
+fn say(document: &Document, files: &[PathBuf], open: &Path) -> anyhow::Result<()> {
+    let shown = terminal(document, terminal_on_stdout());
+    writeln!(std::io::stdout().lock(), "{shown}{}", written(files, open))?;
     Ok(())
+}
+
+/// The terminal that the standard output is, or what stands for it.
+pub(super) fn terminal_on_stdout() -> Terminal {
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    let columns = size.map_or(Terminal::WIDTH, |(width, _)| usize::from(width.0));
+    Terminal { columns, colour: colour_on_stdout(), verbose: false }
 }
 
 /// Whether output may be coloured: on a terminal, unless `NO_COLOR` says otherwise
 /// (<https://no-color.org>).
-pub(super) fn colour_on_stdout() -> bool {
+fn colour_on_stdout() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     std::io::stdout().is_terminal() && !refused
 }

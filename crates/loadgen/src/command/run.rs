@@ -12,11 +12,12 @@ use super::bench::{Bench, Interrupted, Ran, Setup, own_server};
 use super::ending::{Ending, reasons};
 use super::manifest::{Invocation, Source, free_folder, run_name};
 use super::progress::{Progress, roughly};
-use super::report::show;
+use super::report::{show, terminal_on_stdout};
 use super::shorten;
 use crate::analysis::analyse;
 use crate::analysis::thresholds::check_cells;
-use crate::report::{IndexRow, index, index_text, render_all};
+use crate::document::{IndexRow, index};
+use crate::render::{markdown, terminal, write_run};
 use crate::results::latency_log::{Entry, LatencyLog};
 use crate::results::model::SCHEMA_VERSION;
 use crate::results::shortening::Shortening;
@@ -207,7 +208,8 @@ impl Session<'_> {
             jobs.iter().map(|job| IndexRow::not_run(&job.source.scenario.name)).collect();
         let command = shell_words::join(&self.options.command_line);
         let save = |rows: &[IndexRow]| {
-            folder::write_whole(&top.join(INDEX_FILE), index(name, &command, rows).as_bytes())
+            let index = markdown(&index(name, &command, rows));
+            folder::write_whole(&top.join(INDEX_FILE), index.as_bytes())
         };
         // Before the first trial, so that a folder which cannot be written costs none.
         save(&rows)?;
@@ -215,7 +217,7 @@ impl Session<'_> {
         let mut reasons = Vec::new();
         for (number, job) in jobs.iter().enumerate() {
             let Done { run, log, ending, reasons: own } = self.run(job, Timestamp::now())?;
-            render_all(&job.dir, &run, &log)?;
+            write_run(&job.dir, &run, &log)?;
             rows[number] = IndexRow::of(&run, &analyse(&run, &log));
             save(&rows)?;
             reasons.extend(in_a_line(&job.source.scenario.name, &own).map(|line| (ending, line)));
@@ -226,7 +228,8 @@ impl Session<'_> {
         }
         self.progress.finish();
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{}\nOpen {}", index_text(&rows), top.join(INDEX_FILE).display())?;
+        let shown = terminal(&index(name, &command, &rows), terminal_on_stdout());
+        writeln!(out, "{shown}\nOpen {}", top.join(INDEX_FILE).display())?;
         // Those of the ending that is that of all come last, where people look first.
         reasons.sort_by_key(|(ending, _)| *ending);
         reasons.iter().for_each(|(_, reason)| eprintln!("{reason}"));

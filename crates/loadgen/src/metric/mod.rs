@@ -1,5 +1,5 @@
-//! The table of metrics: a new one is one row here. It knows neither how they are measured nor where
-//! they are kept.
+//! The table of metrics: a new one is one row here, with its name in files, its unit, which way is
+//! better, and how people read it. It knows neither how metrics are measured nor where they are kept.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +26,19 @@ impl Unit {
     }
 }
 
+/// Which values of a metric are better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// Small ones: it is a cost or a delay.
+    Less,
+    /// Large ones.
+    More,
+    /// It says what was done, not how well.
+    Neither,
+}
+
 macro_rules! metrics {
-    ($($name:literal $([was $old:literal])? $variant:ident $unit:ident $description:literal)+) => {
+    ($($name:literal $([was $old:literal])? $variant:ident $unit:ident $better:ident $label:literal $short:literal $description:literal)+) => {
         /// Something that a trial measures. A trial that could not measure it has no value for it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Metric {
@@ -50,6 +61,24 @@ macro_rules! metrics {
                 match self { $(Self::$variant => Unit::$unit),+ }
             }
 
+            /// Which values are better.
+            #[must_use]
+            pub const fn better(self) -> Better {
+                match self { $(Self::$variant => Better::$better),+ }
+            }
+
+            /// What people call it: "Server CPU per delivery".
+            #[must_use]
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label),+ }
+            }
+
+            /// The same above a narrow column, which may break at its spaces: "server CPU /delivery".
+            #[must_use]
+            pub const fn short_label(self) -> &'static str {
+                match self { $(Self::$variant => $short),+ }
+            }
+
             /// What it is, in a sentence.
             #[must_use]
             pub const fn description(self) -> &'static str {
@@ -59,73 +88,74 @@ macro_rules! metrics {
     };
 }
 
+// Name in files, variant, unit, which is better, label, short label, description.
 metrics! {
-    "latency_p50" LatencyP50 Nanoseconds "Delivery latency, intended publish time to receipt: half of the deliveries were faster."
-    "latency_p90" LatencyP90 Nanoseconds "Delivery latency: 90 % of the deliveries were faster."
-    "latency_p99" LatencyP99 Nanoseconds "Delivery latency: 99 % of the deliveries were faster; empty below 5,000 deliveries."
-    "latency_p999" LatencyP999 Nanoseconds "Delivery latency: 99.9 % of the deliveries were faster; empty below 50,000 deliveries."
-    "latency_max" LatencyMax Nanoseconds "Delivery latency of the slowest delivery."
-    "latency_mean" LatencyMean Nanoseconds "Mean delivery latency."
-    "uncorrected_latency_p50" UncorrectedLatencyP50 Nanoseconds "Actual publish time to receipt, median: hides a publisher that was late."
-    "uncorrected_latency_p99" UncorrectedLatencyP99 Nanoseconds "Actual publish time to receipt, 99th percentile; empty below 5,000 deliveries."
-    "uncorrected_latency_max" UncorrectedLatencyMax Nanoseconds "Actual publish time to receipt, slowest delivery."
-    "echo_latency_p50" EchoLatencyP50 Nanoseconds "Delivery latency of events to the subscribers who sent them, median; they are part of no other latency. Empty where subscribers only listen."
-    "echo_latency_p99" EchoLatencyP99 Nanoseconds "The same, 99th percentile; empty below 5,000 such deliveries."
-    "publisher_lateness_p50" PublisherLatenessP50 Nanoseconds "Intended to actual publish time, median over events."
-    "publisher_lateness_p99" PublisherLatenessP99 Nanoseconds "Intended to actual publish time, 99th percentile over events (the largest when there are fewer than 100)."
-    "publisher_lateness_max" PublisherLatenessMax Nanoseconds "Intended to actual publish time of the latest event."
-    "expected" Expected Count "Deliveries that the measured events call for: events times subscribers of their channel, a sender among them."
-    "delivered" Delivered Count "Of those, how many came before the drain ended, each counted once."
-    "lost" Lost Count "Expected, but not delivered."
-    "duplicated" Duplicated Count "Deliveries of an event that the subscriber already had."
-    "reordered" Reordered Count "First deliveries of an event after a later one of the same publisher and channel."
-    "negative_latency" NegativeLatency Count "Deliveries that seem to precede their publication: a broken clock or stamp."
-    "lagged" Lagged Count "Notices from the server that a subscriber fell behind the log."
-    "server_cpu" ServerCpu Nanoseconds "CPU time of the server process in the measured window, all threads, user and system."
-    "generator_cpu" GeneratorCpu Nanoseconds "CPU time of all subscribers in the measured window: the generator's process without its publisher and without the thread that watches."
-    "publisher_cpu" PublisherCpu Nanoseconds "CPU time of the publisher's two threads in the measured window."
-    "server_user_cpu" ServerUserCpu Nanoseconds "The part of server_cpu spent in user space: the exact total, divided as the kernel's 10 ms ticks are; empty without a tick."
-    "server_system_cpu" ServerSystemCpu Nanoseconds "The part of server_cpu spent in the kernel, divided likewise. On the loopback interface it includes some of the receiver's TCP."
-    "generator_user_cpu" GeneratorUserCpu Nanoseconds "The part of generator_cpu spent in user space: the exact total, divided as the 10 ms ticks of the subscribers' threads are."
-    "generator_system_cpu" GeneratorSystemCpu Nanoseconds "The part of generator_cpu spent in the kernel, divided likewise."
-    "server_cpu_wait" ServerCpuWait Nanoseconds "Time in the measured window that threads of the server were ready to run but had no core, added up over threads."
-    "generator_cpu_wait" GeneratorCpuWait Nanoseconds "The same of the subscribers' threads."
-    "server_context_switches" ServerContextSwitches Count "How often threads of the server left their core in the measured window, by themselves or not."
-    "generator_context_switches" GeneratorContextSwitches Count "The same of the subscribers' threads."
-    "window" Window Nanoseconds "Length of the measured window."
-    "window_deliveries" WindowDeliveries Count "Deliveries received within the measured window, whenever they were published: what costs are divided by."
-    "server_cpu_per_delivery" ServerCpuPerDelivery Nanoseconds "server_cpu / window_deliveries."
-    "server_cpu_per_second" ServerCpuPerSecond Nanoseconds "server_cpu / window: CPU time in a second; a second is a whole core."
-    "server_instructions_per_delivery" ServerInstructionsPerDelivery Count "Instructions that the server executed in user space in the measured window / window_deliveries; empty where the machine has no counter for them."
-    "generator_cpu_per_delivery" GeneratorCpuPerDelivery Nanoseconds "generator_cpu / window_deliveries."
-    "idle_phase" [was "idle"] IdlePhase Nanoseconds "Length of the idle phase: all subscribers are connected and nothing is published."
-    "idle_server_cpu" [was "standing_server_cpu"] IdleServerCpu Nanoseconds "CPU time of the server in the idle phase, per subscriber and minute."
-    "idle_generator_cpu" [was "standing_generator_cpu"] IdleGeneratorCpu Nanoseconds "CPU time of all subscribers in the idle phase, per subscriber and minute."
-    "idle_bytes" [was "standing_bytes"] IdleBytes Bytes "Bytes in both directions in the idle phase, per subscriber and minute: heartbeats, and requests that bring nothing."
-    "idle_requests" [was "standing_requests"] IdleRequests Count "HTTP requests in the idle phase, per subscriber and minute."
-    "server_cpu_above_idle_per_delivery" [was "server_cpu_above_standing_per_delivery"] ServerCpuAboveIdlePerDelivery Nanoseconds "(server_cpu - idle_server_cpu x subscribers x minutes of the window) / window_deliveries. Both are measured, so where the idle cost is most of it, noise may make the difference a little negative."
-    "server_memory" ServerMemory Bytes "Anonymous resident memory of the server when the measured window begins: all subscribers are connected and served."
-    "server_memory_peak" ServerMemoryPeak Bytes "Largest resident memory of the server in the trial."
-    "server_memory_per_subscriber" ServerMemoryPerSubscriber Bytes "server_memory less the same before anyone connected, per subscriber; empty where each request opens a connection of its own."
-    "generator_memory_peak" GeneratorMemoryPeak Bytes "Largest resident memory of the generator's process in the trial, with what it keeps of earlier trials."
-    "kernel_socket_memory" KernelSocketMemory Bytes "What the buffers of TCP sockets grew by, from before anyone connected to the beginning of the measured window: of the whole machine, both sides, in whole pages; other programs may make it negative."
-    "bytes_to_server" BytesToServer Bytes "Bytes that subscribers wrote to their sockets in the measured window."
-    "bytes_to_subscribers" BytesToSubscribers Bytes "Bytes that subscribers read from their sockets in the measured window, publishing excluded."
-    "bytes_per_delivery" BytesPerDelivery Bytes "Both directions / window_deliveries, as the sockets see it: without TCP and IP headers."
-    "payload_bytes_per_delivery" PayloadBytesPerDelivery Bytes "Bytes of the delivered payloads / window_deliveries: what the application wanted to send."
-    "framing_bytes_per_delivery" FramingBytesPerDelivery Bytes "bytes_per_delivery less payload_bytes_per_delivery: HTTP requests and heads, SSE, WebSocket and JSON framing, heartbeats."
-    "tcp_ip_bytes_per_delivery" TcpIpBytesPerDelivery Bytes "Headers of all segments / window_deliveries, estimated: 20 bytes of IPv4, 20 of TCP, 12 of timestamps where they are on, and 16 for each handshake."
-    "wire_bytes_per_delivery" WireBytesPerDelivery Bytes "bytes_per_delivery and tcp_ip_bytes_per_delivery together: payload, framing and headers, acknowledgements included."
-    "segments_to_server" SegmentsToServer Count "TCP segments that subscribers sent in the measured window, acknowledgements and handshakes included."
-    "segments_to_subscribers" SegmentsToSubscribers Count "TCP segments that subscribers received in the measured window, likewise."
-    "segments_per_delivery" SegmentsPerDelivery Count "Segments in both directions / window_deliveries."
-    "publisher_segments" PublisherSegments Count "TCP segments of the publisher's connection in the measured window, both directions; part of no other figure."
-    "publisher_wire_bytes" PublisherWireBytes Bytes "Bytes of the publisher's connection in the measured window, both directions, with TCP and IP headers estimated; part of no other figure."
-    "requests" Requests Count "HTTP requests that subscribers sent in the measured window."
-    "connections_opened" ConnectionsOpened Count "Connections that subscribers opened, from the first to the end of the drain."
-    "reads" Reads Count "Poll responses, or reads of a stream, that brought at least one event in the measured window."
-    "deliveries_per_read" DeliveriesPerRead Count "window_deliveries / reads: above 1 where events travel in batches."
-    "server_deliveries" ServerDeliveries Count "What the server itself says it delivered in the whole trial, warm-up included."
+    "latency_p50" LatencyP50 Nanoseconds Less "Latency p50" "p50" "Delivery latency, intended publish time to receipt: half of the deliveries were faster."
+    "latency_p90" LatencyP90 Nanoseconds Less "Latency p90" "p90" "Delivery latency: 90 % of the deliveries were faster."
+    "latency_p99" LatencyP99 Nanoseconds Less "Latency p99" "p99" "Delivery latency: 99 % of the deliveries were faster; empty below 5,000 deliveries."
+    "latency_p999" LatencyP999 Nanoseconds Less "Latency p99.9" "p99.9" "Delivery latency: 99.9 % of the deliveries were faster; empty below 50,000 deliveries."
+    "latency_max" LatencyMax Nanoseconds Less "Slowest delivery" "slowest" "Delivery latency of the slowest delivery."
+    "latency_mean" LatencyMean Nanoseconds Less "Mean latency" "mean" "Mean delivery latency."
+    "uncorrected_latency_p50" UncorrectedLatencyP50 Nanoseconds Less "Uncorrected latency p50" "uncorrected p50" "Actual publish time to receipt, median: hides a publisher that was late."
+    "uncorrected_latency_p99" UncorrectedLatencyP99 Nanoseconds Less "Uncorrected latency p99" "uncorrected p99" "Actual publish time to receipt, 99th percentile; empty below 5,000 deliveries."
+    "uncorrected_latency_max" UncorrectedLatencyMax Nanoseconds Less "Slowest delivery, uncorrected" "uncorrected slowest" "Actual publish time to receipt, slowest delivery."
+    "echo_latency_p50" EchoLatencyP50 Nanoseconds Less "Latency back to the sender p50" "back to the sender p50" "Delivery latency of events to the subscribers who sent them, median; they are part of no other latency. Empty where subscribers only listen."
+    "echo_latency_p99" EchoLatencyP99 Nanoseconds Less "Latency back to the sender p99" "back to the sender p99" "The same, 99th percentile; empty below 5,000 such deliveries."
+    "publisher_lateness_p50" PublisherLatenessP50 Nanoseconds Less "Publisher lateness p50" "publisher late p50" "Intended to actual publish time, median over events."
+    "publisher_lateness_p99" PublisherLatenessP99 Nanoseconds Less "Publisher lateness p99" "publisher late p99" "Intended to actual publish time, 99th percentile over events (the largest when there are fewer than 100)."
+    "publisher_lateness_max" PublisherLatenessMax Nanoseconds Less "Greatest publisher lateness" "publisher late at most" "Intended to actual publish time of the latest event."
+    "expected" Expected Count Neither "Expected deliveries" "expected" "Deliveries that the measured events call for: events times subscribers of their channel, a sender among them."
+    "delivered" Delivered Count More "Deliveries" "delivered" "Of those, how many came before the drain ended, each counted once."
+    "lost" Lost Count Less "Lost deliveries" "lost" "Expected, but not delivered."
+    "duplicated" Duplicated Count Less "Duplicated deliveries" "duplicated" "Deliveries of an event that the subscriber already had."
+    "reordered" Reordered Count Less "Reordered deliveries" "reordered" "First deliveries of an event after a later one of the same publisher and channel."
+    "negative_latency" NegativeLatency Count Less "Deliveries before their publication" "negative latency" "Deliveries that seem to precede their publication: a broken clock or stamp."
+    "lagged" Lagged Count Less "Notices of falling behind" "fell behind" "Notices from the server that a subscriber fell behind the log."
+    "server_cpu" ServerCpu Nanoseconds Less "Server CPU" "server CPU" "CPU time of the server process in the measured window, all threads, user and system."
+    "generator_cpu" GeneratorCpu Nanoseconds Less "Subscriber CPU" "sub CPU" "CPU time of all subscribers in the measured window: the generator's process without its publisher and without the thread that watches."
+    "publisher_cpu" PublisherCpu Nanoseconds Less "Publisher CPU" "publisher CPU" "CPU time of the publisher's two threads in the measured window."
+    "server_user_cpu" ServerUserCpu Nanoseconds Less "Server user CPU" "server user CPU" "The part of server_cpu spent in user space: the exact total, divided as the kernel's 10 ms ticks are; empty without a tick."
+    "server_system_cpu" ServerSystemCpu Nanoseconds Less "Server system CPU" "server system CPU" "The part of server_cpu spent in the kernel, divided likewise. On the loopback interface it includes some of the receiver's TCP."
+    "generator_user_cpu" GeneratorUserCpu Nanoseconds Less "Subscriber user CPU" "subs user CPU" "The part of generator_cpu spent in user space: the exact total, divided as the 10 ms ticks of the subscribers' threads are."
+    "generator_system_cpu" GeneratorSystemCpu Nanoseconds Less "Subscriber system CPU" "subs system CPU" "The part of generator_cpu spent in the kernel, divided likewise."
+    "server_cpu_wait" ServerCpuWait Nanoseconds Less "Time the server waited for a core" "server waited for a core" "Time in the measured window that threads of the server were ready to run but had no core, added up over threads."
+    "generator_cpu_wait" GeneratorCpuWait Nanoseconds Less "Time the subscribers waited for a core" "subs waited for a core" "The same of the subscribers' threads."
+    "server_context_switches" ServerContextSwitches Count Less "Server context switches" "server context switches" "How often threads of the server left their core in the measured window, by themselves or not."
+    "generator_context_switches" GeneratorContextSwitches Count Less "Subscriber context switches" "subs context switches" "The same of the subscribers' threads."
+    "window" Window Nanoseconds Neither "Measured window" "window" "Length of the measured window."
+    "window_deliveries" WindowDeliveries Count Neither "Deliveries in the window" "deliveries" "Deliveries received within the measured window, whenever they were published: what costs are divided by."
+    "server_cpu_per_delivery" ServerCpuPerDelivery Nanoseconds Less "Server CPU per delivery" "server CPU /delivery" "server_cpu / window_deliveries."
+    "server_cpu_per_second" ServerCpuPerSecond Nanoseconds Less "Server CPU per second" "server CPU /s" "server_cpu / window: CPU time in a second; a second is a whole core."
+    "server_instructions_per_delivery" ServerInstructionsPerDelivery Count Less "Server instructions per delivery" "server instructions /delivery" "Instructions that the server executed in user space in the measured window / window_deliveries; empty where the machine has no counter for them."
+    "generator_cpu_per_delivery" GeneratorCpuPerDelivery Nanoseconds Less "Subscriber CPU per delivery" "sub CPU /delivery" "generator_cpu / window_deliveries."
+    "idle_phase" [was "idle"] IdlePhase Nanoseconds Neither "Idle phase" "idle phase" "Length of the idle phase: all subscribers are connected and nothing is published."
+    "idle_server_cpu" [was "standing_server_cpu"] IdleServerCpu Nanoseconds Less "Server CPU per idle subscriber and minute" "server CPU /sub/min" "CPU time of the server in the idle phase, per subscriber and minute."
+    "idle_generator_cpu" [was "standing_generator_cpu"] IdleGeneratorCpu Nanoseconds Less "Subscriber CPU per idle subscriber and minute" "sub CPU /sub/min" "CPU time of all subscribers in the idle phase, per subscriber and minute."
+    "idle_bytes" [was "standing_bytes"] IdleBytes Bytes Less "Bytes per idle subscriber and minute" "bytes /sub/min" "Bytes in both directions in the idle phase, per subscriber and minute: heartbeats, and requests that bring nothing."
+    "idle_requests" [was "standing_requests"] IdleRequests Count Less "Requests per idle subscriber and minute" "requests /sub/min" "HTTP requests in the idle phase, per subscriber and minute."
+    "server_cpu_above_idle_per_delivery" [was "server_cpu_above_standing_per_delivery"] ServerCpuAboveIdlePerDelivery Nanoseconds Less "Server CPU above idle per delivery" "CPU above idle /delivery" "(server_cpu - idle_server_cpu x subscribers x minutes of the window) / window_deliveries. Both are measured, so where the idle cost is most of it, noise may make the difference a little negative."
+    "server_memory" ServerMemory Bytes Less "Server memory" "server memory" "Anonymous resident memory of the server when the measured window begins: all subscribers are connected and served."
+    "server_memory_peak" ServerMemoryPeak Bytes Less "Server memory at its peak" "server peak memory" "Largest resident memory of the server in the trial."
+    "server_memory_per_subscriber" ServerMemoryPerSubscriber Bytes Less "Server memory per subscriber" "memory /sub" "server_memory less the same before anyone connected, per subscriber; empty where each request opens a connection of its own."
+    "generator_memory_peak" GeneratorMemoryPeak Bytes Less "Generator memory at its peak" "generator peak memory" "Largest resident memory of the generator's process in the trial, with what it keeps of earlier trials."
+    "kernel_socket_memory" KernelSocketMemory Bytes Less "Kernel socket memory" "kernel socket memory" "What the buffers of TCP sockets grew by, from before anyone connected to the beginning of the measured window: of the whole machine, both sides, in whole pages; other programs may make it negative."
+    "bytes_to_server" BytesToServer Bytes Less "Bytes to the server" "bytes up" "Bytes that subscribers wrote to their sockets in the measured window."
+    "bytes_to_subscribers" BytesToSubscribers Bytes Less "Bytes to subscribers" "bytes down" "Bytes that subscribers read from their sockets in the measured window, publishing excluded."
+    "bytes_per_delivery" BytesPerDelivery Bytes Less "Bytes per delivery" "bytes /delivery" "Both directions / window_deliveries, as the sockets see it: without TCP and IP headers."
+    "payload_bytes_per_delivery" PayloadBytesPerDelivery Bytes Neither "Payload bytes per delivery" "payload" "Bytes of the delivered payloads / window_deliveries: what the application wanted to send."
+    "framing_bytes_per_delivery" FramingBytesPerDelivery Bytes Less "Framing bytes per delivery" "framing" "bytes_per_delivery less payload_bytes_per_delivery: HTTP requests and heads, SSE, WebSocket and JSON framing, heartbeats."
+    "tcp_ip_bytes_per_delivery" TcpIpBytesPerDelivery Bytes Less "TCP/IP bytes per delivery" "TCP/IP (estimated)" "Headers of all segments / window_deliveries, estimated: 20 bytes of IPv4, 20 of TCP, 12 of timestamps where they are on, and 16 for each handshake."
+    "wire_bytes_per_delivery" WireBytesPerDelivery Bytes Less "Bytes on the wire per delivery" "all bytes" "bytes_per_delivery and tcp_ip_bytes_per_delivery together: payload, framing and headers, acknowledgements included."
+    "segments_to_server" SegmentsToServer Count Less "TCP segments to the server" "segments up" "TCP segments that subscribers sent in the measured window, acknowledgements and handshakes included."
+    "segments_to_subscribers" SegmentsToSubscribers Count Less "TCP segments to subscribers" "segments down" "TCP segments that subscribers received in the measured window, likewise."
+    "segments_per_delivery" SegmentsPerDelivery Count Less "TCP segments per delivery" "segments" "Segments in both directions / window_deliveries."
+    "publisher_segments" PublisherSegments Count Less "TCP segments of the publisher" "publisher segments" "TCP segments of the publisher's connection in the measured window, both directions; part of no other figure."
+    "publisher_wire_bytes" PublisherWireBytes Bytes Less "Publisher bytes on the wire" "publisher bytes" "Bytes of the publisher's connection in the measured window, both directions, with TCP and IP headers estimated; part of no other figure."
+    "requests" Requests Count Less "Requests" "requests" "HTTP requests that subscribers sent in the measured window."
+    "connections_opened" ConnectionsOpened Count Less "Connections opened" "connections opened" "Connections that subscribers opened, from the first to the end of the drain."
+    "reads" Reads Count Neither "Reads that brought events" "reads" "Poll responses, or reads of a stream, that brought at least one event in the measured window."
+    "deliveries_per_read" DeliveriesPerRead Count Neither "Events per read" "events /read" "window_deliveries / reads: above 1 where events travel in batches."
+    "server_deliveries" ServerDeliveries Count Neither "Deliveries by the server's own count" "server deliveries" "What the server itself says it delivered in the whole trial, warm-up included."
 }
 
 impl Metric {
@@ -176,6 +206,19 @@ mod tests {
         for &metric in Metric::ALL {
             assert_eq!(serde_json::to_value(metric).unwrap(), metric.name());
             assert_eq!(Metric::named(metric.name()), Some(metric));
+        }
+    }
+
+    #[test]
+    fn labels_tell_metrics_apart_and_short_ones_fit_a_column() {
+        for (index, metric) in Metric::ALL.iter().enumerate() {
+            let (label, short) = (metric.label(), metric.short_label());
+            assert!(label.starts_with(char::is_uppercase), "{label}");
+            let longest = short.split(' ').map(str::len).max().unwrap_or(0);
+            assert!(longest <= 12, "{short}: a word of {longest} characters widens its column");
+            let before = &Metric::ALL[..index];
+            assert!(before.iter().all(|other| other.label() != label), "{label} comes twice");
+            assert!(before.iter().all(|other| other.short_label() != short), "{short} comes twice");
         }
     }
 

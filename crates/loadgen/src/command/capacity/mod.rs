@@ -21,7 +21,7 @@ use crate::analysis::capacity::{
     Found, Limit, Step, answer, conclude, next, of_search, remaining, so_far,
 };
 use crate::analysis::thresholds::check;
-use crate::report::capacity::{attempt_line, load as load_text};
+use crate::document::{attempt_line, load as load_text};
 use crate::results::Capacity;
 use crate::results::capacity::{Attempt, CAPACITY_VERSION, Search};
 use crate::results::folder::{self, CAPACITY_FILE};

@@ -10,7 +10,7 @@ use super::Compared;
 use crate::analysis::regression::{Verdict, decide};
 use crate::analysis::thresholds::{Judgement, of_comparison};
 use crate::command::report::print;
-use crate::report::comparison::announce;
+use crate::render::announce;
 use crate::results::comparison::{Role, Stage};
 use crate::results::{Comparison, Outcome, Warning};
 

@@ -5,8 +5,10 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::{Compared, Unusable};
-use crate::analysis::advisory::{Advice, advise};
-use crate::report::{aligned, quantity, title};
+use crate::analysis::advisory::advise;
+use crate::command::report::terminal_on_stdout;
+use crate::document;
+use crate::render::terminal;
 use crate::results::folder;
 
 /// Compares two stored runs and prints what can be said: of bytes, losses and instructions.
@@ -29,7 +31,8 @@ pub fn compare_stored(baseline: &Path, candidate: &Path) -> anyhow::Result<Compa
         let hint = "measure both builds in one go with --baseline and --candidate";
         Unusable(format!("{} and {}: {error}; {hint}", baseline.display(), candidate.display()))
     })?;
-    writeln!(std::io::stdout().lock(), "{}", text(&advice))?;
+    let shown = terminal(&document::advice(&advice), terminal_on_stdout());
+    write!(std::io::stdout().lock(), "{shown}")?;
     let has = |is_worse| advice.iter().any(|of| of.is_worse == is_worse);
     Ok(if has(Some(true)) {
         Compared::Regressed
@@ -38,30 +41,6 @@ pub fn compare_stored(baseline: &Path, candidate: &Path) -> anyhow::Result<Compa
     } else {
         Compared::Passed
     })
-}
-
-fn text(advice: &[Advice]) -> String {
-    let rows = advice.iter().map(|of| {
-        let [old, new] = of.values.map(|value| quantity::of(of.metric, value));
-        let change = match of.values {
-            [Some(old), Some(new)] if old > 0.0 => format!("{:+.2} %", (new / old - 1.0) * 100.0),
-            _ => quantity::MISSING.to_owned(),
-        };
-        let verdict = match of.is_worse {
-            Some(true) => "worse",
-            Some(false) => "pass",
-            None => "not measured",
-        };
-        let gate = if of.share > 0.0 { format!("+{} %", of.share * 100.0) } else { "0".to_owned() };
-        let name = title(of.metric).to_owned();
-        [of.contender.label().to_owned(), name, old, new, change, gate, verdict.to_owned()]
-    });
-    let headings = ["contender", "metric", "baseline", "candidate", "change", "gate", "verdict"];
-    let table = aligned(headings, rows);
-    format!(
-        "{table}\nAdvisory: the runs were made at different times, so CPU, memory and latency are not \
-         judged. To judge them, measure both builds in one go with --baseline and --candidate."
-    )
 }
 
 #[cfg(test)]
@@ -94,13 +73,5 @@ mod tests {
             let error = compare_stored(&a, refused).unwrap_err();
             assert!(error.is::<Unusable>(), "{error}");
         }
-    }
-
-    #[test]
-    fn it_says_that_it_is_advice() {
-        let (run, _) = fixture::run();
-        let text = text(&advise(&run, &run).unwrap());
-        assert!(text.contains("Advisory: "), "{text}");
-        assert!(text.contains("+0.5 %") && text.contains("pass"), "{text}");
     }
 }

@@ -8,7 +8,6 @@ use super::plan::{self, BLOCKS_ALIKE, Check, Experiment, Sides};
 use super::truth;
 use crate::analysis::{Accounts, Estimate, Ratio};
 use crate::command::bench::{Interrupted, Ran, Setup, own_server};
-use crate::report::title;
 use crate::results::{Metric, latency_log};
 use crate::scenario::schedule::PlannedTrial;
 
@@ -198,12 +197,12 @@ fn misses(comparisons: &Result<Vec<Vec<Pair>>, Trouble>, planned: u32, metric: M
         Ok(intervals) => intervals,
         Err(trouble) => {
             return Claim::alike(planned, level_of(BLOCKS_ALIKE))
-                .judge(title(metric), Err(trouble));
+                .judge(metric.label(), Err(trouble));
         }
     };
     let misses = intervals.iter().filter(|interval| !interval.holds(1.0)).count();
     let claim = Claim::alike(intervals.len() as u32, level_of(BLOCKS_ALIKE));
-    claim.judge(title(metric), Ok(Measured::Misses(misses as u32)))
+    claim.judge(metric.label(), Ok(Measured::Misses(misses as u32)))
 }
 
 /// The level of intervals from so many blocks, in which their values have no part. If there was

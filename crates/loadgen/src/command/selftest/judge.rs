@@ -3,7 +3,8 @@
 
 use super::truth;
 use crate::analysis::{Accounts, Estimate};
-use crate::report::{quantity, shortfall};
+use crate::document::deliveries::shortfall;
+use crate::document::format;
 use crate::results::Metric;
 
 /// A claim, and what became of it.
@@ -118,8 +119,8 @@ impl Claim {
             Measured::Figure(Estimate { median, interval, .. }) => {
                 let (value, low_to_high) = match self {
                     Self::Near { metric, .. } => (
-                        quantity::of(*metric, Some(*median)),
-                        interval.map(|of| quantity::bare_range(*metric, *median, of.low, of.high)),
+                        format::of(*metric, Some(*median)),
+                        interval.map(|of| format::bare_range(*metric, *median, of.low, of.high)),
                     ),
                     _ => (
                         percent(*median),
@@ -141,7 +142,7 @@ impl std::fmt::Display for Claim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Near { metric, value, within } => {
-                let show = |value| quantity::of(*metric, Some(value));
+                let show = |value| format::of(*metric, Some(value));
                 write!(f, "{} ± {}", show(*value), show(*within))
             }
             Self::Below(limit) => write!(f, "below {}", percent(*limit)),

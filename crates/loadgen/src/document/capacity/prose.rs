@@ -1,0 +1,333 @@
+//! What a search for capacity found, in sentences.
+
+use crate::analysis::Checked;
+use crate::analysis::capacity::{Conclusion, Found, Limit, of_search, server_cores, so_far};
+use crate::analysis::thresholds::Judgement;
+use crate::document::contender::{inline, with_role};
+use crate::document::{format, limits, prose};
+use crate::results::capacity::{Answer, Attempt, Capacity, LoadAxis, Miss, Obstacle};
+use crate::results::model::Side;
+use crate::results::{Outcome, Warning};
+
+/// A load: "519 subscribers", "38.8 events/s".
+#[must_use]
+pub fn load(varied: LoadAxis, load: f64) -> String {
+    match varied {
+        LoadAxis::Subscribers if load == 1.0 => "1 subscriber".to_owned(),
+        LoadAxis::Subscribers => format!("{} subscribers", format::count(load)),
+        LoadAxis::Rate => format!("{} events/s", format::count(load)),
+    }
+}
+
+/// How many cores the server kept busy: "0.97".
+pub(super) fn cores(busy: Option<f64>) -> String {
+    busy.map_or_else(|| format::MISSING.to_owned(), |busy| format!("{busy:.2}"))
+}
+
+/// What was found of one contender: "519 subscribers", "at least 400 subscribers".
+pub(super) fn found(of: &Conclusion<'_>, varied: LoadAxis) -> String {
+    let least = of.search.least.load;
+    match of.found {
+        Some(Found::Capacity { load: at, limit: Limit::Missed { .. } }) => load(varied, at),
+        Some(Found::Capacity { load: at, .. }) => format!("at least {}", load(varied, at)),
+        Some(Found::Nothing) => format!("less than {}", load(varied, least)),
+        Some(Found::Untrusted { .. }) => "not known".to_owned(),
+        Some(Found::Failed) => "failed".to_owned(),
+        None => "interrupted".to_owned(),
+    }
+}
+
+/// Why it is not more, and the figures of that.
+pub(super) fn limit(of: &Conclusion<'_>, varied: LoadAxis) -> [String; 2] {
+    match of.found {
+        Some(Found::Capacity { limit: Limit::Missed { at }, .. }) => missed_at(of, varied, at),
+        Some(Found::Nothing) => missed_at(of, varied, of.search.least.load),
+        Some(Found::Capacity { limit: Limit::Unknown { at, obstacle }, .. }) => {
+            [obstacle_in_words(obstacle).to_owned(), format!("at {}", load(varied, at))]
+        }
+        Some(Found::Capacity { limit: Limit::Most, .. }) => {
+            ["nothing".to_owned(), "more was not tried".to_owned()]
+        }
+        Some(Found::Untrusted { obstacle: Some(obstacle) }) => {
+            [obstacle_in_words(obstacle).to_owned(), met_so_far(of, varied)]
+        }
+        Some(Found::Untrusted { obstacle: None }) => {
+            ["no load".to_owned(), "met them every time".to_owned()]
+        }
+        Some(Found::Failed) => ["no trial ran".to_owned(), String::new()],
+        None => ["not finished".to_owned(), met_so_far(of, varied)],
+    }
+}
+
+/// What is known of a search without a result: "met at 100 subscribers".
+fn met_so_far(of: &Conclusion<'_>, varied: LoadAxis) -> String {
+    let (_, tried) = of_search(of.search, varied);
+    let (low, _) = so_far(&tried);
+    low.map_or_else(String::new, |low| format!("met at {}", load(varied, low)))
+}
+
+fn obstacle_in_words(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::Generator => "the generator",
+        Obstacle::Machine => "the machine",
+        Obstacle::Unmeasured => "a missing figure",
+    }
+}
+
+/// The last trial at a load that did not meet the objectives, with them.
+fn miss_at<'a>(of: &'a Conclusion<'_>, at: f64) -> Option<(&'a Attempt, &'a [Checked])> {
+    let attempts = of.search.attempts.iter().zip(&of.checked);
+    let mut missed = attempts.filter(|(attempt, _)| {
+        attempt.load == at && matches!(attempt.answer, Answer::Missed { .. } | Answer::Failed)
+    });
+    missed.next_back().map(|(attempt, checked)| (attempt, checked.as_slice()))
+}
+
+fn missed_at(of: &Conclusion<'_>, varied: LoadAxis, at: f64) -> [String; 2] {
+    let place = format!("at {}", load(varied, at));
+    let Some((attempt, checked)) = miss_at(of, at) else { return ["unknown".to_owned(), place] };
+    match first_miss(attempt, checked) {
+        Some(checked) => {
+            let figure = format::of(checked.threshold.metric, checked.value);
+            [limits::objective(checked), format!("{figure} {place}")]
+        }
+        None => [miss_in_words(attempt), place],
+    }
+}
+
+/// The objective that a trial missed, if that is how it missed.
+fn first_miss<'a>(attempt: &Attempt, checked: &'a [Checked]) -> Option<&'a Checked> {
+    let by_figure = matches!(attempt.answer, Answer::Missed { why: Miss::Objective, .. });
+    let mut missed = checked.iter().filter(|of| of.judgement == Judgement::Crossed);
+    missed.next().filter(|_| by_figure)
+}
+
+fn miss_in_words(attempt: &Attempt) -> String {
+    match attempt.answer {
+        Answer::Missed { why: Miss::Lost, .. } => "deliveries were lost".to_owned(),
+        Answer::Missed { why: Miss::Unsustained, .. } => "the server fell behind".to_owned(),
+        Answer::Missed { why: Miss::Objective, .. } => "an objective".to_owned(),
+        Answer::Failed => "the trial failed".to_owned(),
+        Answer::Met => "the objectives were met".to_owned(),
+        Answer::Unknown { obstacle } => format!("not judged: {}", obstacle_in_words(obstacle)),
+    }
+}
+
+/// What became of a trial: "✓ meets the objectives", "✗ misses latency p(99)<100ms (131 ms)".
+pub(super) fn verdict(attempt: &Attempt, checked: &[Checked]) -> String {
+    match (attempt.answer, first_miss(attempt, checked)) {
+        (Answer::Met, _) => "✓ meets the objectives".to_owned(),
+        (Answer::Unknown { obstacle }, _) => {
+            format!("? not judged: {}", obstacle_in_words(obstacle))
+        }
+        (_, Some(checked)) => format!("✗ misses {}", limits::with_figure(checked)),
+        (_, None) => format!("✗ {}", miss_in_words(attempt)),
+    }
+}
+
+/// What became of a trial, in a line, and why: for whoever waits for the next one.
+#[must_use]
+pub fn attempt_line(attempt: &Attempt, checked: &[Checked]) -> String {
+    let mut line = verdict(attempt, checked);
+    let is_met = attempt.answer == Answer::Met;
+    let figures: Vec<_> = checked.iter().filter(|_| is_met).map(limits::with_figure).collect();
+    if !figures.is_empty() {
+        line += &format!(": {}", figures.join("; "));
+    }
+    if let Some(busy) = server_cores(&attempt.trial) {
+        line += &format!(", server CPU {}", cores(Some(busy)));
+    }
+    if let Some(reason) = reason(attempt, checked) {
+        line += &format!("; {reason}");
+    }
+    line
+}
+
+/// Why a trial failed, is invalid or cannot be judged.
+fn reason(attempt: &Attempt, checked: &[Checked]) -> Option<String> {
+    match (&attempt.trial.outcome, attempt.answer) {
+        (_, Answer::Met) => None,
+        (Outcome::Failed { reason }, _) => Some(reason.trim().to_owned()),
+        (_, Answer::Unknown { obstacle: Obstacle::Unmeasured }) => {
+            let open = checked.iter().find_map(|of| match of.judgement {
+                Judgement::Unknown(doubt) => Some((of, doubt)),
+                Judgement::Kept | Judgement::Crossed => None,
+            });
+            let (of, doubt) = open?;
+            Some(format!("{}: {}", limits::objective(of), limits::reason(of, doubt)))
+        }
+        _ => {
+            let mut warnings = attempt.trial.warnings.iter();
+            warnings.find(|warning| warning.invalidates()).map(ToString::to_string)
+        }
+    }
+}
+
+/// What was found, in a sentence.
+pub(super) fn headline(conclusions: &[Conclusion<'_>], varied: LoadAxis) -> String {
+    let one =
+        |of: &Conclusion<'_>| format!("{} {}", with_role(&of.search.contender), found(of, varied));
+    let found: Vec<_> = conclusions.iter().map(one).collect();
+    match &found[..] {
+        [] => "No contender was searched.".to_owned(),
+        found => format!("Largest load that meets the objectives: {}.", found.join(", ")),
+    }
+}
+
+/// What limits the trust in what was found, and what would give more.
+pub(super) fn caveats(capacity: &Capacity, conclusions: &[Conclusion<'_>]) -> Vec<String> {
+    let mut caveats = Vec::new();
+    if capacity.manifest.interrupted {
+        caveats.push("The search was interrupted: what had been measured is kept.".to_owned());
+    }
+    let of_each = conclusions.iter().filter_map(|of| caveat(of, capacity.varied));
+    caveats.extend(of_each.map(|text| prose::sentence(&text)));
+    let trials = || conclusions.iter().flat_map(|of| &of.search.attempts);
+    let unknown = trials().filter(|of| matches!(of.answer, Answer::Unknown { .. })).count();
+    if unknown > 0 {
+        let all = prose::count(trials().count(), "trial");
+        caveats.push(format!(
+            "{unknown} of {all} said nothing about the server, and count neither way."
+        ));
+    }
+    if trials().any(|of| of.trial.warnings.contains(&Warning::SharedCore)) {
+        caveats.push(prose::sentence(&Warning::SharedCore.to_string()));
+    }
+    caveats
+}
+
+fn caveat(of: &Conclusion<'_>, varied: LoadAxis) -> Option<String> {
+    let name = inline(&of.search.contender);
+    let why = |at: Option<f64>| {
+        let attempts = of.search.attempts.iter().zip(&of.checked);
+        let mut here = attempts.rev().filter(|(of, _)| at.is_none_or(|at| of.load == at));
+        let reason = here.find_map(|(attempt, checked)| reason(attempt, checked));
+        reason.map_or_else(String::new, |reason| format!(": {reason}"))
+    };
+    match of.found? {
+        Found::Capacity { limit: Limit::Missed { at }, .. } => {
+            let (attempt, _) = miss_at(of, at)?;
+            if attempt.answer == Answer::Failed {
+                return Some(format!("{name} failed at {}{}", load(varied, at), why(Some(at))));
+            }
+            let taken = attempt.trial.warnings.iter().find(|warning| {
+                let on_server = matches!(warning, Warning::OtherLoad { side: Side::Server, .. });
+                on_server || matches!(warning, Warning::CpuStolen { .. })
+            })?;
+            Some(format!(
+                "{name} may be able to do more, as it missed at {} when {taken}",
+                load(varied, at)
+            ))
+        }
+        Found::Capacity { load: met, limit: Limit::Unknown { at, obstacle } } => Some(format!(
+            "{name} can do at least {}: {} is the limit beyond, not the server{}",
+            load(varied, met),
+            obstacle_in_words(obstacle),
+            why(Some(at))
+        )),
+        Found::Capacity { limit: Limit::Most, .. } => {
+            Some(format!("{name} may be able to do more: {}", of.search.most.why))
+        }
+        Found::Nothing => Some(format!(
+            "{name} misses its objectives at {} already, and less was not tried: {}",
+            load(varied, of.search.least.load),
+            of.search.least.why
+        )),
+        Found::Untrusted { obstacle: Some(obstacle) } => Some(format!(
+            "what {name} can do is not known, because of {}{}",
+            obstacle_in_words(obstacle),
+            why(None)
+        )),
+        Found::Untrusted { obstacle: None } => Some(format!(
+            "what {name} can do is not known: no load met its objectives every time; repeat on a quieter \
+             machine, or with a longer `duration`"
+        )),
+        Found::Failed => Some(format!("{name} failed{}", why(None))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::capacity::conclude;
+    use crate::results::{Metric, fixture};
+
+    /// What is said of SSE's search after this was done to its trials.
+    fn said(change: impl Fn(&mut Attempt)) -> Vec<String> {
+        let mut capacity = fixture::capacity();
+        capacity.manifest.interrupted = false;
+        capacity.searches.retain(|of| of.contender == pushbench_wire::Transport::Sse);
+        capacity.searches[0].attempts.iter_mut().for_each(change);
+        caveats(&capacity, &conclude(&capacity))
+    }
+
+    #[test]
+    fn a_capacity_that_the_server_limits_needs_no_caveat() {
+        assert_eq!(said(|_| {}), [""; 0]);
+    }
+
+    #[test]
+    fn a_miss_on_a_crowded_machine_is_told() {
+        let said = said(|attempt| {
+            if attempt.load == 200.0 {
+                let warning = Warning::OtherLoad { side: Side::Server, percent: 17.0 };
+                attempt.trial.warnings.push(warning);
+            }
+        });
+        let told = "SSE may be able to do more, as it missed at 200 subscribers when other processes used 17 % \
+                    of the server's cores";
+        assert!(said[0].starts_with(told), "{said:?}");
+    }
+
+    #[test]
+    fn a_missing_figure_is_named() {
+        let said = said(|attempt| {
+            attempt.load = 100.0;
+            attempt.answer = Answer::Unknown { obstacle: Obstacle::Unmeasured };
+            attempt.trial.values.remove(&Metric::LatencyP99);
+        });
+        assert!(
+            said[0].starts_with(
+                "What SSE can do is not known, because of a missing figure: latency p(99)<100ms: 0 of 1"
+            ),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn a_crash_under_load_is_told_with_its_reason() {
+        let crash = || Outcome::Failed { reason: "the server was ended by SIGKILL\n".to_owned() };
+        let once = said(|attempt| {
+            if attempt.load == 200.0 {
+                attempt.answer = Answer::Failed;
+                attempt.trial.outcome = crash();
+            }
+        });
+        // One crash may be an accident, so the search is not at its end.
+        assert_eq!(once, [""; 0]);
+        let mut capacity = fixture::capacity();
+        capacity.manifest.interrupted = false;
+        capacity.searches.remove(1);
+        let search = &mut capacity.searches[1];
+        search.attempts[1].answer = Answer::Failed;
+        search.attempts[1].trial.outcome = crash();
+        let again = search.attempts[1].clone();
+        search.attempts.insert(1, again);
+        let said = caveats(&capacity, &conclude(&capacity));
+        let told = "SSE failed at 200 subscribers: the server was ended by SIGKILL.";
+        assert!(said.contains(&told.to_owned()), "{said:?}");
+    }
+
+    #[test]
+    fn a_line_has_the_figures_that_met_or_missed() {
+        let capacity = fixture::capacity();
+        let conclusions = conclude(&capacity);
+        let sse = conclusions.iter().find(|of| of.search.attempts.len() == 8).unwrap();
+        let line = |index: usize| attempt_line(&sse.search.attempts[index], &sse.checked[index]);
+        assert_eq!(
+            line(0),
+            "✓ meets the objectives: latency p(99)<100ms (20.0 ms), server CPU 0.45"
+        );
+        assert_eq!(line(1), "✗ misses latency p(99)<100ms (131 ms), server CPU 0.91");
+    }
+}

@@ -1,0 +1,164 @@
+//! What a run says.
+
+use super::block::{Block, Column, Depth, Document, Entry, List, Row, Section, Table};
+use super::{caveats, charts, limits, literature, origin, sweep, tables, trials, verdict};
+use crate::analysis::{Analysis, Cell};
+use crate::results::{Run, Trial};
+
+/// What a run says: the verdict on its only cell, on each of several, or what a sweep shows.
+#[must_use]
+pub fn run(run: &Run, analysis: &Analysis) -> Document {
+    let manifest = &run.manifest;
+    let (headline, lead, results) = match (&analysis.sweep, &analysis.cells[..]) {
+        // Of a sweep the verdict on a single cell would mislead.
+        (Some(found), _) => {
+            let lead = sweep::findings(analysis, found).map(Block::List);
+            (sweep::headline(found), lead, sweep::sections(analysis, found))
+        }
+        (None, []) => ("No trial ran.".to_owned(), None, Vec::new()),
+        (None, [cell]) => {
+            let (headline, findings) = said(cell);
+            let blocks = comparison(cell, &run.trials, "");
+            (headline, findings, vec![Block::section(Depth::Essential, "Comparison", blocks)])
+        }
+        (None, cells) => {
+            let section = |(index, cell)| of_several(cell, &run.trials, index);
+            let sections = cells.iter().enumerate().map(section).collect();
+            (several(cells.len()), None, vec![Block::Each("cells", sections)])
+        }
+    };
+    let description = Block::Prose(manifest.scenario.description.clone()).detail();
+    let lead = lead.into_iter().chain([description]);
+    let limits = limits::thresholds(&analysis.thresholds);
+    let caveats = caveats::section(caveats::of_run(run, analysis));
+    let own = ("Trials", format!("{} of {} planned", run.trials.len(), manifest.planned_trials));
+    let all = Block::Table(trials::table(run, analysis.cells.len() > 1));
+    let full = |heading, block| Block::section(Depth::Full, heading, vec![block]);
+    let not_shown = List::of("limits", not_shown()).map(Block::List);
+    Document {
+        kind: "",
+        title: manifest.scenario.name.clone(),
+        headline,
+        blocks: lead
+            .chain(limits)
+            .chain(caveats)
+            .chain(results)
+            .chain(literature::section(analysis))
+            .chain([
+                full("Every trial", all),
+                full("The same for every contender", Block::Table(settings(run))),
+                origin::section(manifest, vec![own]),
+                origin::scenario(manifest),
+                full("How to read this", Block::List(terms())),
+            ])
+            .chain(not_shown.map(|list| full("What it does not show", list)))
+            .collect(),
+        files: ["report.html", "run.json"],
+    }
+}
+
+/// The verdict of a run in a sentence, for an index of several.
+pub(super) fn headline(analysis: &Analysis) -> Option<String> {
+    match &analysis.cells[..] {
+        [] => None,
+        [only] => Some(said(only).0),
+        cells => Some(several(cells.len())),
+    }
+}
+
+fn several(cells: usize) -> String {
+    format!("{cells} cells: see its report.")
+}
+
+/// The verdict on a cell, and what else is said of it.
+fn said(cell: &Cell) -> (String, Option<Block>) {
+    let mut sentences = verdict::sentences(cell).into_iter();
+    let headline = sentences.next().unwrap_or_default();
+    (headline, List::of("findings", sentences).map(|list| Block::List(list).detail()))
+}
+
+fn comparison(cell: &Cell, trials: &[Trial], ending: &str) -> Vec<Block> {
+    let figures = Block::section(Depth::Full, "", charts::of_cell(cell, trials, ending));
+    tables::sections(cell).into_iter().chain([figures]).collect()
+}
+
+fn of_several(cell: &Cell, trials: &[Trial], index: usize) -> Section {
+    let (headline, findings) = said(cell);
+    // A cell's name may be no name of a file, so it is its number that tells charts apart.
+    let blocks = comparison(cell, trials, &format!("-{}", index + 1));
+    let lead = std::iter::once(Block::Prose(headline)).chain(findings);
+    Section::new(Depth::Essential, &*cell.name, lead.chain(blocks).collect())
+}
+
+/// What was equal for everyone although it could have favoured somebody.
+fn settings(run: &Run) -> Table {
+    let rows = run.manifest.settings.iter().map(|setting| {
+        let server = setting.server.as_deref().unwrap_or("not known of another server");
+        let entries = vec![Entry::text(server), Entry::text(&*setting.subscribers)];
+        Row::new(&*setting.name, entries)
+    });
+    let columns = ["server", "subscribers"].map(Column::text).to_vec();
+    Table::new("what", columns, rows.collect())
+}
+
+/// How to read the figures.
+fn terms() -> List {
+    let terms = [
+        (
+            "Delivery latency",
+            "From the moment at which an event was to be published to its receipt by a subscriber. Events \
+             follow a schedule that is fixed in advance, so a server that falls behind cannot make them fewer \
+             or later. “Uncorrected” counts from the moment at which an event was in fact published, which \
+             hides a publisher that was late. p50: half of the deliveries were faster; p99: 99 in a hundred \
+             were.",
+        ),
+        (
+            "CPU per delivery",
+            "CPU time of the process, user and system, in the measured time over the deliveries received in \
+             it. “Subscriber” is all clients together, without the publisher and the thread that watches the \
+             trial. On loopback, sending also runs part of the receiver's TCP work, so some of the \
+             subscribers' cost is charged to the server, the same for every contender.",
+        ),
+        (
+            "Memory per subscriber",
+            "What the server's anonymous memory grew by from no subscriber to the moment at which measuring \
+             begins, divided by the subscribers: all are connected, and the events of the warm-up have been \
+             published. Buffers in the kernel are not in it.",
+        ),
+        (
+            "Bytes per delivery",
+            "What subscribers read from and wrote to their sockets, headers and empty answers included; TCP \
+             and IP headers are not. 1 kB is 1,000 bytes.",
+        ),
+        (
+            "Blocks, intervals and ratios",
+            "A block measures every contender once, in shuffled order, each on a fresh server. A figure is \
+             the median over blocks, with an interval that holds the true median as often as the table says. \
+             Two contenders are compared within each block, so that what the machine does to both cancels: \
+             the ratio is the Hodges–Lehmann estimate over blocks, its interval that of the signed-rank \
+             test. The verdict ranks two contenders only if their interval leaves out 1 and they are 5 % or \
+             more apart (with fewer than five blocks 10 %, and 25 % for times).",
+        ),
+        (
+            "Delivered",
+            "Summed over all trials that ran to their end. Lost, duplicated and reordered deliveries are \
+             counted for each subscriber and event.",
+        ),
+    ];
+    List::terms(terms.map(|(term, text)| (term, text.to_owned())))
+}
+
+/// What nobody may conclude from the figures.
+fn not_shown() -> [String; 4] {
+    [
+        "Networks. All of this ran over loopback on one machine: no distance, loss, proxies, TLS or radio. A \
+         round trip of 50 ms adds to every contender, and more than once where one is needed for each event.",
+        "Other servers and clients. The figures are those of this server and of a lean client, not of a \
+         browser or a framework.",
+        "Other workloads. Polling costs what its interval says, and long polling gets cheaper as events \
+         arrive in batches: change the scenario to yours.",
+        "Which one to choose. There is no single score on purpose: latency, cost and simplicity weigh \
+         differently for everyone.",
+    ]
+    .map(str::to_owned)
+}

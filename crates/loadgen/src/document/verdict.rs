@@ -1,0 +1,157 @@
+//! The verdict on a cell in sentences. What it claims is decided in `analysis`.
+
+use super::contender::{inline, list};
+use super::{format, limits, prose};
+use crate::analysis::{Cell, Figures, Group, Ranking};
+use crate::results::Metric;
+
+/// The verdict: the headline first.
+pub(super) fn sentences(cell: &Cell) -> Vec<String> {
+    let mut sentences: Vec<_> = cell.rankings.iter().map(|ranked| ranking(cell, ranked)).collect();
+    if sentences.is_empty() {
+        sentences.push("No trial gave figures that can be used.".to_owned());
+    }
+    sentences.extend(batching(&cell.contenders));
+    sentences.extend(complete(&cell.contenders));
+    sentences.extend(limits::sentences(cell));
+    sentences
+}
+
+/// Who shares the cost of a response among several events: it explains many a cheap delivery.
+fn batching(contenders: &[Figures]) -> Option<String> {
+    let batches = contenders.iter().filter(|of| of.batches()).map(|of| {
+        let events = of.estimate(Metric::DeliveriesPerRead).map(|events| events.median);
+        let events = format::of(Metric::DeliveriesPerRead, events);
+        format!("{} received {events} events at a time", inline(&of.contender))
+    });
+    let batches: Vec<_> = batches.collect();
+    (!batches.is_empty()).then(|| {
+        prose::sentence(&format!(
+            "{}, which share the cost of a response: with fewer events, each would cost more",
+            batches.join(", ")
+        ))
+    })
+}
+
+fn complete(contenders: &[Figures]) -> Option<String> {
+    let is_complete = |of: &&Figures| of.accounts.is_some_and(|accounts| accounts.is_complete());
+    let complete: Vec<_> = contenders.iter().filter(is_complete).collect();
+    let has_failed = complete.iter().any(|of| of.failed > 0);
+    let aside = if has_failed { " (not counting failed trials)" } else { "" };
+    let names = list(complete.iter().map(|of| &of.contender));
+    (!complete.is_empty()).then(|| {
+        prose::sentence(&format!("{names} delivered every event, once and in order{aside}"))
+    })
+}
+
+fn ranking(cell: &Cell, ranking: &Ranking) -> String {
+    let value = |group: &Group| format::range(ranking.metric, group.low, group.high);
+    let [first, rest @ ..] = &ranking.groups[..] else { return String::new() };
+    let same = match (first.contenders.len(), first.alike) {
+        (1, _) => "",
+        (_, true) => ", about the same",
+        (_, false) => ", no clear order",
+    };
+    let names = list(&first.contenders);
+    if ranking.metric == Metric::LatencyP50 {
+        let verb = if first.contenders.len() == 1 { "delivers" } else { "deliver" };
+        let mut text = format!("{names} {verb} in {} (p50{same})", value(first));
+        for (index, group) in rest.iter().enumerate() {
+            let join = if index == 0 { ";" } else { "," };
+            let verb = match (index, group.contenders.len()) {
+                (0, 1) => " takes",
+                (0, _) => " take",
+                _ => "",
+            };
+            text += &format!("{join} {}{verb} {}", list(&group.contenders), value(group));
+        }
+        text += &rest
+            .last()
+            .map_or(String::new(), |last| share(cell, ranking.metric, [first, last], "as long"));
+        return prose::sentence(&text);
+    }
+    let label = ranking.metric.label();
+    let [between @ .., last] = rest else {
+        return prose::sentence(&format!("{label}: {names} ({}{same})", value(first)));
+    };
+    let mut text = format!("{label}: lowest for {names} ({}{same})", value(first));
+    for group in between {
+        text += &format!(", then {} ({})", list(&group.contenders), value(group));
+    }
+    let share = share(cell, ranking.metric, [first, last], "as much");
+    text += &format!(", highest for {} ({}{share})", list(&last.contenders), value(last));
+    prose::sentence(&text)
+}
+
+/// How many times as much the last takes as the first, from the nearer ends: what holds for every two
+/// members.
+fn share(cell: &Cell, metric: Metric, [first, last]: [&Group; 2], phrase: &str) -> String {
+    let nearest = last.contenders.first().zip(first.contenders.last());
+    let ratio = nearest.and_then(|(far, near)| cell.ratio(metric, far, near));
+    ratio.map_or_else(String::new, |ratio| {
+        let times = |ratio| format::times(ratio).replace('×', "");
+        let ends = ratio.interval.map(|interval| (times(interval.low), times(interval.high)));
+        let interval = match ends {
+            Some((low, high)) if low != high => format!(" [{low}, {high}]"),
+            _ => String::new(),
+        };
+        format!(", {} times {phrase}{interval}", times(ratio.estimate))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::analyse;
+    use crate::results::{LatencyLog, fixture};
+
+    #[test]
+    fn the_verdict_in_words() {
+        let (run, log) = fixture::run();
+        let analysis = analyse(&run, &log);
+        assert_eq!(
+            sentences(&analysis.cells[0]),
+            [
+                "WebSocket and SSE deliver in 400–416 µs (p50, about the same); long polling takes 610 µs, \
+                 polling 510 ms, 1,224 times as long.",
+                "Latency p99: lowest for WebSocket and SSE (1.10–1.22 ms, about the same), then long \
+                 polling (1.90 ms), highest for polling (1.00 s, 825 times as much).",
+                "Server CPU per delivery: lowest for polling (1.93 µs), then WebSocket and SSE \
+                 (3.00–3.15 µs), highest for long polling (14.2 µs, 7.47 times as much).",
+                "Subscriber CPU per delivery: lowest for polling (2.64 µs), then SSE and WebSocket \
+                 (4.06–4.40 µs), highest for long polling (21.5 µs, 8.27 times as much).",
+                "Bytes per delivery: lowest for WebSocket (136 B), then SSE (171 B), then polling (210 B), \
+                 highest for long polling (402 B, 2.96 times as much).",
+                "Server memory per subscriber: SSE, polling, WebSocket and long polling (7.31–9.10 kB, \
+                 no clear order).",
+                "Polling, long polling, SSE and WebSocket delivered every event, once and in order (not \
+                 counting failed trials).",
+            ]
+        );
+    }
+
+    #[test]
+    fn batches_are_told() {
+        let (mut run, _) = fixture::run();
+        for trial in &mut run.trials {
+            trial.values.insert(Metric::DeliveriesPerRead, 1.0);
+        }
+        run.trials[0].values.insert(Metric::DeliveriesPerRead, 20.0);
+        let analysis = analyse(&run, &LatencyLog::default());
+        let sentences = sentences(&analysis.cells[0]);
+        assert!(
+            sentences
+                .iter()
+                .any(|text| text.starts_with("Polling received 10.5 events at a time,")),
+            "{sentences:#?}"
+        );
+    }
+
+    #[test]
+    fn a_run_without_figures_says_so() {
+        let (mut run, _) = fixture::run();
+        run.trials.iter_mut().for_each(|trial| trial.values.clear());
+        let analysis = analyse(&run, &LatencyLog::default());
+        assert_eq!(sentences(&analysis.cells[0]), ["No trial gave figures that can be used."]);
+    }
+}
