@@ -59,6 +59,20 @@ pub enum Error {
     Inject(#[source] std::io::Error),
 }
 
+impl Server {
+    fn new(config: Config) -> Result<Self, Error> {
+        config.check()?;
+        let hub = Hub::new(Limits {
+            max_channels: config.max_channels,
+            log_events: config.log_events,
+            log_bytes: config.log_bytes,
+        });
+        let metrics = Arc::default();
+        let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
+        Ok(Self { config, hub, metrics, injector, streams: AtomicU64::new(0) })
+    }
+}
+
 /// Serves `listener` until `shutdown` completes, then stops gracefully: no new connections, held
 /// polls are answered, streams are ended, and what is still open after [`Config::grace`] is cut.
 ///
@@ -71,16 +85,7 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    config.check()?;
-    let hub = Hub::new(Limits {
-        max_channels: config.max_channels,
-        log_events: config.log_events,
-        log_bytes: config.log_bytes,
-    });
-    let metrics = Arc::default();
-    let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
-    let streams = AtomicU64::new(0);
-    let server = Arc::new(Server { config, hub, metrics, streams, injector });
+    let server = Arc::new(Server::new(config)?);
     http::serve(listener, server, shutdown).await;
     Ok(())
 }

@@ -40,7 +40,7 @@ pub(super) async fn serve(stream: TcpStream, server: Arc<Server>) {
     // Boxed, so that a stream's task does not keep the room that hyper needed before.
     match Box::pin(serve_requests(stream, &server)).await {
         End::Done => {}
-        End::Linger(stream) => linger(&stream).await,
+        End::Linger(stream) => linger(stream).await,
         End::TimedOut(stream) => {
             let timeout = server.config.header_timeout;
             let rejection = Rejection::new(
@@ -69,31 +69,16 @@ pub(super) async fn refuse(mut stream: TcpStream, rejection: &Rejection) {
 /// Closes in the order that lets the peer read all that was sent.
 async fn end(mut stream: TcpStream) {
     if stream.shutdown().await.is_ok() {
-        linger(&stream).await;
+        linger(stream).await;
     }
 }
 
 /// Reads on until the peer closes too: closing a socket with unread input resets the connection,
 /// which can destroy an answer that is still on its way (RFC 9112 §9.6).
-async fn linger(stream: &TcpStream) {
-    let closed = async { while stream.readable().await.is_ok() && discard(stream).is_ok() {} };
+async fn linger(mut stream: TcpStream) {
+    let mut discarded = tokio::io::sink();
+    let closed = tokio::io::copy(&mut stream, &mut discarded);
     let _ = tokio::time::timeout(LINGER, closed).await;
-}
-
-/// Reads and forgets what has arrived.
-///
-/// # Errors
-/// [`io::ErrorKind::UnexpectedEof`] when the peer has closed, or what the socket says.
-pub(crate) fn discard(stream: &TcpStream) -> io::Result<()> {
-    let mut scratch = [0; 1024];
-    loop {
-        match stream.try_read(&mut scratch) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 /// How the HTTP part of a connection ended.
@@ -344,20 +329,14 @@ impl Write for Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::{Hub, Limits};
-    use crate::{Config, metrics::Metrics};
-    use std::sync::atomic::AtomicU64;
+    use crate::Config;
 
     /// Thousands of streams are held at once: what one costs beside its socket must stay small.
     #[tokio::test]
     async fn the_task_of_a_connection_is_small() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let hub = Hub::new(Limits { max_channels: 1, log_events: 1, log_bytes: 1 });
-        let metrics = Arc::new(Metrics::default());
-        let streams = AtomicU64::new(0);
-        let config = Config::default();
-        let server = Arc::new(Server { config, hub, metrics, streams, injector: None });
+        let server = Arc::new(Server::new(Config::default()).unwrap());
         let task = serve(stream, server);
         assert!(size_of_val(&task) < 1_536, "{} bytes", size_of_val(&task));
     }

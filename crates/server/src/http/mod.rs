@@ -18,7 +18,6 @@ use tokio::task::JoinSet;
 
 use crate::Server;
 use crate::metrics::Metrics;
-pub(crate) use connection::discard;
 use reply::Rejection;
 
 /// Connections beyond the limit that may be told so at the same time; the rest is cut unheard.

@@ -12,7 +12,6 @@ use super::push::{Line, Peer, Received};
 use super::{Stream, Subscriber, Takeover};
 use crate::Server;
 use crate::framing::Framing;
-use crate::http::discard;
 use crate::http::reply::Rejection;
 use crate::http::request::position;
 use crate::hub::Channel;
@@ -45,7 +44,7 @@ impl Peer for Sse {
     const FRAMING: Framing = Framing::Sse;
 
     fn receive(&mut self, line: &mut Line<'_>) -> io::Result<Received> {
-        discard(line.socket).map(|()| Received::All)
+        line.discard()
     }
 
     fn heartbeat(&mut self, outbox: &mut Outbox) -> io::Result<()> {

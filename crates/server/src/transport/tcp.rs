@@ -4,12 +4,11 @@
 use std::io;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use hyper::http::request::Parts;
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::TCP_UPGRADE;
 use pushbench_wire::frame::{self, First, HEARTBEAT};
-use tokio::net::TcpStream;
 
 use super::outbox::Outbox;
 use super::push::{Line, MAX_MESSAGES, Peer, READ_BUFFER_BYTES, Received};
@@ -51,11 +50,14 @@ impl Tcp {
     }
 
     /// Reads once; returns whether anything had arrived.
-    fn read(&mut self, socket: &TcpStream) -> io::Result<bool> {
-        self.unread.reserve(READ_BUFFER_BYTES);
-        match socket.try_read_buf(&mut (&mut self.unread).limit(READ_BUFFER_BYTES)) {
+    fn read(&mut self, line: &mut Line<'_>) -> io::Result<bool> {
+        let mut buffer = [0; READ_BUFFER_BYTES];
+        match line.try_read(&mut buffer) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => Ok(true),
+            Ok(len) => {
+                self.unread.extend_from_slice(&buffer[..len]);
+                Ok(true)
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
         }
@@ -84,7 +86,7 @@ impl Peer for Tcp {
                 Ok(First::Part { .. }) => {
                     self.unread.drain(..used);
                     used = 0;
-                    if !self.read(line.socket)? {
+                    if !self.read(line)? {
                         break Received::All;
                     }
                 }

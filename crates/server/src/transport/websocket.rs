@@ -12,7 +12,6 @@ use hyper::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VER
 use hyper::http::request::Parts;
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::SUBPROTOCOL;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -111,7 +110,7 @@ impl WebSocket {
     fn close(&mut self, line: &mut Line<'_>, code: CloseCode, reason: &'static str) {
         let frame = CloseFrame { code, reason: reason.into() };
         // It fails only if the client has closed already, and then all is said.
-        let _ = self.context.close(&mut Socket::of(line), Some(frame));
+        let _ = self.context.close(&mut Socket(line), Some(frame));
     }
 }
 
@@ -121,7 +120,7 @@ impl Peer for WebSocket {
 
     fn receive(&mut self, line: &mut Line<'_>) -> io::Result<Received> {
         for _ in 0..MAX_MESSAGES {
-            let message = self.context.read(&mut Socket::of(line));
+            let message = self.context.read(&mut Socket(line));
             let (payload, binary) = match &message {
                 Ok(Message::Text(text)) => (text.as_bytes(), false),
                 Ok(Message::Binary(bytes)) => (&bytes[..], true),
@@ -171,29 +170,20 @@ impl Peer for WebSocket {
 
 /// What the library reads from and writes to: the socket, and the outbox, in which its control
 /// frames cannot end up inside an event's frame.
-struct Socket<'a> {
-    socket: &'a TcpStream,
-    outbox: &'a mut Outbox,
-}
+struct Socket<'a, 'b>(&'a mut Line<'b>);
 
-impl<'a> Socket<'a> {
-    fn of(line: &'a mut Line<'_>) -> Self {
-        Self { socket: line.socket, outbox: &mut line.outbox }
-    }
-}
-
-impl Read for Socket<'_> {
+impl Read for Socket<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.try_read(buffer)
+        self.0.try_read(buffer)
     }
 }
 
-impl Write for Socket<'_> {
+impl Write for Socket<'_, '_> {
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
-        if self.outbox.len() >= MAX_WAITING {
+        if self.0.outbox.len() >= MAX_WAITING {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        self.outbox.push(Bytes::copy_from_slice(frame));
+        self.0.outbox.push(Bytes::copy_from_slice(frame));
         Ok(frame.len())
     }
 
