@@ -1,4 +1,4 @@
-//! What operators ask: is it ready, and what has it done.
+//! What operators ask for: health and metrics.
 
 use crate::Server;
 use crate::http::reply::{self, Reply};

@@ -1,4 +1,4 @@
-//! Answers: JSON, empty, and the reason why a request was turned down.
+//! Responses: JSON, empty, and the reason why a request was rejected.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub(crate) type Reply = Response<Full<Bytes>>;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// 200 with a JSON body, which nobody may keep: the next answer differs.
+/// 200 with a JSON body that must not be cached, because the next response differs.
 pub(crate) fn json(body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Full::new(body.into()));
     reply.headers_mut().insert(CONTENT_TYPE, JSON);
@@ -23,7 +23,7 @@ pub(crate) fn json(body: impl Into<Bytes>) -> Reply {
     reply
 }
 
-/// 204: there is nothing new.
+/// 204: there are no new events.
 pub(crate) fn no_content() -> Reply {
     let mut reply = Response::new(Full::default());
     *reply.status_mut() = StatusCode::NO_CONTENT;
@@ -31,7 +31,7 @@ pub(crate) fn no_content() -> Reply {
     reply
 }
 
-/// 200 with plain text in the version that Prometheus asks for.
+/// 200 with text in Prometheus' exposition format.
 pub(crate) fn prometheus(text: String) -> Reply {
     let mut reply = Response::new(Full::new(text.into()));
     reply
@@ -40,18 +40,18 @@ pub(crate) fn prometheus(text: String) -> Reply {
     reply
 }
 
-/// A page of any origin may read what the server says: it has no cookies or other credentials that
+/// Lets a page of any origin read the response. The server has no cookies or other credentials that
 /// another site's page could misuse.
 pub(crate) fn allow_any_origin(reply: &mut Reply) {
     reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
 }
 
-/// Ends the connection after `reply`.
+/// Closes the connection after `reply`.
 pub(crate) fn close_after(reply: &mut Reply) {
     reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
-/// Why a request is turned down. The body is `{"error":"…"}`, which says how to do better.
+/// Why a request is rejected. The body is `{"error":"…"}`, which also says how to correct it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Rejection {
     pub(crate) status: StatusCode,
@@ -69,13 +69,13 @@ impl Rejection {
         Self::new(StatusCode::BAD_REQUEST, reason)
     }
 
-    /// 405 (RFC 9110 §15.5.6 demands `Allow`).
+    /// 405, with the `Allow` that RFC 9110 §15.5.6 requires.
     pub(crate) fn method_not_allowed(path: &str, method: &str, allow: &'static str) -> Self {
-        let reason = format!("{path} does not take {method}; it takes {allow}");
+        let reason = format!("{path} does not allow {method}; it allows {allow}");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, reason).with_header(ALLOW, allow)
     }
 
-    /// 426 (RFC 9110 §15.5.22 demands `Upgrade`, and §7.8 that `Connection` names it).
+    /// 426, with the `Upgrade` and `Connection` that RFC 9110 §15.5.22 and §7.8 require.
     pub(crate) fn upgrade_required(
         protocol: &'static str,
         reason: impl Into<Cow<'static, str>>,
@@ -103,7 +103,7 @@ impl Rejection {
         reply
     }
 
-    /// The whole response, for a connection that hyper does not serve; the connection ends with it.
+    /// The whole response, for a connection that hyper does not serve. The connection ends after it.
     pub(crate) fn to_bytes(&self) -> Bytes {
         let body = self.body();
         let mut response = format!(
