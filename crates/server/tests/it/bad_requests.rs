@@ -1,5 +1,7 @@
 //! Every kind of bad request that the server detects, with the exact response.
 
+use std::time::Duration;
+
 use pushbench_server::Config;
 
 use crate::support::{Response, Server};
@@ -9,12 +11,14 @@ struct Case {
     request: String,
     status: u16,
     reason: &'static str,
+    /// How long the server waits before it responds.
+    waits: Duration,
     /// A header that the response must have.
     header: Option<(&'static str, &'static str)>,
 }
 
 fn case(name: &'static str, request: impl Into<String>, status: u16, reason: &'static str) -> Case {
-    Case { name, request: request.into(), status, reason, header: None }
+    Case { name, request: request.into(), status, reason, waits: Duration::ZERO, header: None }
 }
 
 fn get(target: &str, headers: &str) -> String {
@@ -44,6 +48,9 @@ const NO_TCP: &str = "this path serves raw TCP; send an HTTP/1.1 request with Up
                       and Connection: Upgrade";
 const BAD_CHANNEL: &str =
     "is not a valid channel name; it must be 1 to 64 characters of A-Z a-z 0-9 . _ -";
+
+const HEADER_TIMEOUT: Duration = Duration::from_millis(200);
+const BODY_TIMEOUT: Duration = Duration::from_millis(300);
 
 fn cases() -> Vec<Case> {
     let leak = |text: String| -> &'static str { text.leak() };
@@ -253,18 +260,24 @@ fn cases() -> Vec<Case> {
             413,
             "the body has more than 1000 bytes; publish fewer events per request",
         ),
-        case(
-            "a body that never comes",
-            "POST /channels/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab",
-            408,
-            "the body did not arrive within 200ms; send it without delay",
-        ),
-        case(
-            "headers that never end",
-            "GET /healthz HTTP/1.1\r\nHost",
-            408,
-            "the headers did not arrive within 200ms; send them without delay",
-        ),
+        Case {
+            waits: BODY_TIMEOUT,
+            ..case(
+                "a body that never arrives",
+                "POST /channels/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab",
+                408,
+                "the body did not arrive within 300ms; send it without delay",
+            )
+        },
+        Case {
+            waits: HEADER_TIMEOUT,
+            ..case(
+                "headers that never end",
+                "GET /healthz HTTP/1.1\r\nHost",
+                408,
+                "the headers did not arrive within 200ms; send them without delay",
+            )
+        },
         case(
             "headers too large",
             get("/healthz", &format!("X: {}\r\n", "x".repeat(2_000))),
@@ -368,13 +381,13 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn every_bad_request_gets_its_status_and_reason() {
-    let server = Server::start(Config {
+    let server = Server::start_with_manual_clock(Config {
         max_event_bytes: 100,
         max_body_bytes: 1_000,
         max_header_bytes: 2_000,
         max_channels: 3,
-        header_timeout: std::time::Duration::from_millis(200),
-        body_timeout: std::time::Duration::from_millis(200),
+        header_timeout: HEADER_TIMEOUT,
+        body_timeout: BODY_TIMEOUT,
         ..Config::default()
     });
     for channel in ["a", "b", "c"] {
@@ -383,6 +396,10 @@ fn every_bad_request_gets_its_status_and_reason() {
     for case in cases() {
         let mut connection = server.connect();
         connection.send(&case.request);
+        if !case.waits.is_zero() {
+            server.settle();
+            server.advance(case.waits);
+        }
         let response = connection.response();
         assert_eq!(
             (response.status, response.reason().as_str()),
