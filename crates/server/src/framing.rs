@@ -34,6 +34,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// The event that `event` becomes as number `id` of its log.
     pub(crate) fn new(id: u64, event: NewEvent) -> Self {
         let NewEvent { name, payload, binary } = event;
         Self { id, name, payload, binary, frames: Default::default() }
@@ -53,6 +54,7 @@ impl Event {
         )
     }
 
+    /// Its position in its log.
     pub(crate) fn id(&self) -> u64 {
         self.id
     }

@@ -42,6 +42,7 @@ pub(crate) struct Totals {
 }
 
 impl Hub {
+    /// A hub without channels.
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             channels: RwLock::default(),
@@ -90,6 +91,7 @@ impl Hub {
         let _ = self.closed.subscribe().wait_for(|&closed| closed).await;
     }
 
+    /// What all logs hold now.
     pub(crate) fn totals(&self) -> Totals {
         let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
         channels.values().fold(

@@ -33,6 +33,7 @@ impl PerTransport {
 }
 
 impl Metrics {
+    /// Adds `count` to one of the counters.
     pub(crate) fn add(counter: &AtomicU64, count: usize) {
         counter.fetch_add(count as u64, Relaxed);
     }
@@ -159,10 +160,12 @@ pub(crate) struct ConnectionGauge {
 }
 
 impl ConnectionGauge {
+    /// A connection that has not used a transport yet.
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
         Self { metrics, transport: None }
     }
 
+    /// Counts the connection under `transport` from now on.
     pub(crate) fn set(&mut self, transport: Transport) {
         if self.transport != Some(transport) {
             self.decrement();

@@ -38,6 +38,7 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
+    /// A waiter that is not registered yet.
     pub(crate) fn new(waiters: Arc<Waiters>) -> Self {
         Self { waiters, slot: None }
     }

@@ -239,7 +239,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_client_publishes_reads_back(payload: Vec<u8>, binary: bool, behind: Vec<u8>) {
+        fn what_a_client_publishes_reads_back(payload: Vec<u8>, binary: bool, after: Vec<u8>) {
             let mut stream = Vec::new();
             encode_published(&payload, binary, &mut stream);
             let len = stream.len();
@@ -249,8 +249,8 @@ mod tests {
                 };
                 prop_assert!((1..=len - cut).contains(&missing));
             }
-            stream.extend_from_slice(&behind);
-            let whole = FirstFrame::Complete { payload: &payload, binary, rest: &behind };
+            stream.extend_from_slice(&after);
+            let whole = FirstFrame::Complete { payload: &payload, binary, rest: &after };
             prop_assert_eq!(split_first(&stream, payload.len()), Ok(whole));
             if let Some(limit) = payload.len().checked_sub(1) {
                 prop_assert!(split_first(&stream, limit).is_err());
@@ -260,10 +260,10 @@ mod tests {
         #[test]
         fn any_bytes_are_split_without_panic(stream in any_stream(), limit in 0..200_usize) {
             let mut rest = &stream[..];
-            while let Ok(FirstFrame::Complete { payload, rest: behind, .. }) = split_first(rest, limit) {
+            while let Ok(FirstFrame::Complete { payload, rest: after, .. }) = split_first(rest, limit) {
                 prop_assert!(payload.len() <= limit);
-                prop_assert_eq!(rest.len(), HEADER_BYTES + payload.len() + behind.len());
-                rest = behind;
+                prop_assert_eq!(rest.len(), HEADER_BYTES + payload.len() + after.len());
+                rest = after;
             }
         }
     }

@@ -14,8 +14,10 @@ use tokio::net::TcpStream;
 use crate::metrics::ConnectionGauge;
 use crate::transport::OpenedStream;
 
+/// The state of one connection, behind a lock that is never held for long.
 pub(super) struct ConnectionState(Mutex<Inner>);
 
+/// What [`ConnectionState`] holds.
 pub(super) struct Inner {
     phase: Phase,
     /// Requests so far.
@@ -24,10 +26,13 @@ pub(super) struct Inner {
     read_ahead: bool,
     /// Whether the client may still be sending when the connection ends.
     pub(super) linger: bool,
+    /// The stream that a request has opened.
     pub(super) opened_stream: Option<OpenedStream>,
+    /// Counts the connection under the transport that it uses.
     pub(super) gauge: ConnectionGauge,
 }
 
+/// How far a connection is with its current request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Between two requests.
@@ -41,6 +46,7 @@ pub(super) enum Phase {
 }
 
 impl ConnectionState {
+    /// The state of a connection on which nothing has arrived yet.
     pub(super) fn new(gauge: ConnectionGauge) -> Self {
         Self(Mutex::new(Inner {
             phase: Phase::Idle,
@@ -68,6 +74,7 @@ impl ConnectionState {
         (inner.phase, inner.requests)
     }
 
+    /// Records that the head of a request has arrived.
     pub(super) fn request_began(&self) {
         let mut inner = self.lock();
         inner.phase = Phase::Handling;
@@ -75,6 +82,7 @@ impl ConnectionState {
         inner.read_ahead = false;
     }
 
+    /// Records that a request is handled, so that its response will be sent.
     pub(super) fn request_handled(&self, had_body: bool) {
         let mut inner = self.lock();
         inner.phase = Phase::Sending;
@@ -99,6 +107,7 @@ impl ConnectionState {
         }
     }
 
+    /// Locks the state.
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,10 +120,12 @@ pub(super) struct TrackedSocket {
 }
 
 impl TrackedSocket {
+    /// Records what happens on `socket` in `state`.
     pub(super) fn new(socket: TcpStream, state: Arc<ConnectionState>) -> Self {
         Self { inner: TokioIo::new(socket), state }
     }
 
+    /// The socket itself.
     pub(super) fn into_socket(self) -> TcpStream {
         self.inner.into_inner()
     }

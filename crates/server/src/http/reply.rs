@@ -10,6 +10,7 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 
+/// A response whose body is complete.
 pub(crate) type Reply = Response<Full<Bytes>>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -60,6 +61,7 @@ pub(crate) struct Rejection {
 }
 
 impl Rejection {
+    /// Rejects with any status.
     pub(crate) fn new(status: StatusCode, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { status, reason: reason.into(), headers: Vec::new() }
     }
@@ -85,15 +87,17 @@ impl Rejection {
             .with_header(CONNECTION, "upgrade")
     }
 
+    /// Adds a header to the response.
     pub(crate) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    pub(crate) fn body(&self) -> Bytes {
+    fn body(&self) -> Bytes {
         serde_json::json!({ "error": self.reason }).to_string().into()
     }
 
+    /// The response that hyper sends.
     pub(crate) fn into_reply(self) -> Reply {
         let mut reply = json(self.body());
         *reply.status_mut() = self.status;

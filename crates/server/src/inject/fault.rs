@@ -49,9 +49,11 @@ pub(crate) enum FaultKind {
 }
 
 impl FaultKind {
+    /// Every kind.
     pub(crate) const ALL: [Self; 6] =
         [Self::Delay, Self::Stall, Self::Drop, Self::Duplicate, Self::Reorder, Self::Cpu];
 
+    /// The name before `=`.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Delay => "delay",
@@ -147,6 +149,7 @@ const DURATIONS: std::ops::RangeInclusive<Duration> =
     Duration::from_micros(1)..=Duration::from_secs(60);
 
 impl Fault {
+    /// Its kind.
     pub(crate) fn kind(self) -> FaultKind {
         match self {
             Self::Delay(_) => FaultKind::Delay,

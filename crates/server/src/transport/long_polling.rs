@@ -15,6 +15,7 @@ use crate::http::reply::{self, Rejection, Reply};
 use crate::http::request::{parse_number, position, query_value};
 use crate::hub::Channel;
 
+/// Answers a long poll.
 pub(super) async fn answer(
     server: &Server,
     channel: Arc<Channel>,

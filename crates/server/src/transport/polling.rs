@@ -12,6 +12,7 @@ use crate::http::reply::{self, Rejection, Reply};
 use crate::http::request;
 use crate::hub::Channel;
 
+/// Answers a poll.
 pub(super) fn answer(
     server: &Server,
     channel: Arc<Channel>,

@@ -26,6 +26,7 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\n\
     Access-Control-Allow-Origin: *\r\n\
     Connection: close\r\n\r\n";
 
+/// Opens an event stream.
 pub(super) fn open(
     server: &Server,
     channel: Arc<Channel>,

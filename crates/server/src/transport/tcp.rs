@@ -20,6 +20,7 @@ use crate::http::reply::Rejection;
 use crate::http::request::{asks_to_upgrade, position};
 use crate::hub::Channel;
 
+/// Checks the client's request to upgrade (RFC 9110 §7.8) and builds the server's response.
 pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<OpenedStream, Rejection> {
     if !asks_to_upgrade(request, TCP_UPGRADE) {
         return Err(Rejection::upgrade_required(

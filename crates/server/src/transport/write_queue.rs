@@ -29,14 +29,17 @@ pub(super) fn try_write(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Resul
 pub(super) struct WriteQueue(VecDeque<Bytes>);
 
 impl WriteQueue {
+    /// Adds a frame at the end.
     pub(super) fn push(&mut self, frame: Bytes) {
         self.0.push_back(frame);
     }
 
+    /// Whether everything is written.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The number of frames.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
