@@ -1,5 +1,5 @@
 //! `pushbench serve`: the server as a process. It owns the flags, the threads, the signals and the
-//! line that says it is ready; what is served is the server crate's.
+//! line that says that the server is ready. Everything else is in the server crate.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -19,11 +19,11 @@ use tokio::sync::oneshot;
 /// Serve polling, long polling, SSE, WebSocket and raw TCP from one event log
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Address and port to listen on; port 0 takes a free one
+    /// Address and port to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
 
-    /// Worker threads [default: the cores that this process may use]
+    /// Number of worker threads [default: the number of cores that this process may use]
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
 
@@ -31,12 +31,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LIST", value_parser = parse_cpus)]
     cpus: Option<CpuSet>,
 
-    /// Stop when standard input ends, and so at the latest with the process that holds it open
+    /// Stop when standard input ends, at the latest with the process that holds it open
     #[arg(long)]
     stop_on_stdin_eof: bool,
 
-    /// Misbehave by a known amount: delay=5ms, stall=200ms/2s, drop=1/1000, duplicate=1/1000,
-    /// reorder=1/1000 or cpu=20us; several flags, several faults
+    /// Inject a fault of known size: delay=5ms, stall=200ms/2s, drop=1/1000, duplicate=1/1000,
+    /// reorder=1/1000 or cpu=20us; repeat the flag to inject several
     #[arg(long, value_name = "FAULT")]
     inject: Vec<Fault>,
 
@@ -44,15 +44,15 @@ pub(crate) struct Args {
     limits: Limits,
 }
 
-/// A flag for every limit of the server, with the server's own default.
+/// A flag for each limit of the server, with the server's default.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 struct Limits {
-    /// Connections open at once; one more is answered 503
+    /// Connections that may be open at the same time; one more gets a 503
     #[arg(long, value_name = "N", default_value_t = Config::default().max_connections)]
     max_connections: usize,
 
-    /// Channels that may exist; one more is answered 503
+    /// Channels that may exist; one more gets a 503
     #[arg(long, value_name = "N", default_value_t = Config::default().max_channels)]
     max_channels: usize,
 
@@ -64,7 +64,7 @@ struct Limits {
     #[arg(long, value_name = "BYTES", default_value_t = Config::default().log_bytes)]
     log_bytes: usize,
 
-    /// Largest payload of one event, and largest WebSocket message
+    /// Largest payload of one event, and so largest WebSocket message or raw TCP frame
     #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_event_bytes)]
     max_event_bytes: usize,
 
@@ -76,7 +76,7 @@ struct Limits {
     #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_header_bytes)]
     max_header_bytes: usize,
 
-    /// Payload bytes after which a poll's answer ends
+    /// Most payload bytes in the response to a poll; one event is always sent
     #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_response_bytes)]
     max_response_bytes: usize,
 
@@ -92,23 +92,23 @@ struct Limits {
     #[arg(long, value_name = "TIME", default_value_t = Config::default().keep_alive.into())]
     keep_alive: Duration,
 
-    /// Longest that a long poll is held
+    /// How long a long poll is held at most
     #[arg(long, value_name = "TIME", default_value_t = Config::default().long_poll_timeout.into())]
     long_poll_timeout: Duration,
 
-    /// How often a stream is kept alive; a WebSocket peer silent for two of them is dropped
+    /// Interval of heartbeats on streams; a WebSocket client silent for two is disconnected
     #[arg(long, value_name = "TIME", default_value_t = Config::default().heartbeat.into())]
     heartbeat: Duration,
 
-    /// How long a stream's reader may take nothing before it is dropped
+    /// How long a stream's client may accept no data before it is disconnected
     #[arg(long, value_name = "TIME", default_value_t = Config::default().stall_timeout.into())]
     stall_timeout: Duration,
 
-    /// How long an EventSource waits before it connects again
+    /// How long an EventSource waits before it reconnects
     #[arg(long, value_name = "TIME", default_value_t = Config::default().reconnect_delay.into())]
     reconnect_delay: Duration,
 
-    /// How long a stopping server waits for its connections
+    /// How long a stopping server waits for its connections to end
     #[arg(long, value_name = "TIME", default_value_t = Config::default().grace.into())]
     grace: Duration,
 }
@@ -137,27 +137,27 @@ impl From<Limits> for Config {
     }
 }
 
-/// Serves until SIGTERM, SIGINT or, if asked, the end of standard input.
+/// Serves until SIGTERM, SIGINT or, with `--stop-on-stdin-eof`, the end of standard input.
 pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
-    let faults = Faults::new(args.inject.iter().copied()).context("--inject cannot be followed")?;
+    let faults = Faults::new(args.inject.iter().copied()).context("invalid --inject")?;
     if !faults.is_empty() {
         let faults: Vec<_> = args.inject.iter().map(ToString::to_string).collect();
-        eprintln!("pushbench: this server misbehaves on purpose: {}", faults.join(", "));
+        eprintln!("pushbench: this server injects faults: {}", faults.join(", "));
     }
     let config = Config { faults, ..Config::from(args.limits) };
     config.check().context("a limit is out of range")?;
-    // Threads inherit the affinity, so this comes before there are any.
+    // Threads inherit the affinity, so it is set before any are started.
     if let Some(cpus) = &args.cpus {
         sched_setaffinity(Pid::from_raw(0), cpus)
-            .context("cannot run on the cores of --cpus; name some that this process may use")?;
+            .context("cannot run on the cores of --cpus; choose cores that this process may use")?;
     }
     raise_open_file_limit().context("cannot raise the limit on open files")?;
     let threads = match args.threads {
         Some(threads) => threads,
         None => std::thread::available_parallelism()
-            .context("cannot count the cores; say how many with --threads")?,
+            .context("cannot determine the number of cores; set --threads")?,
     };
-    // One thread needs none of the scheduler that several share their tasks by.
+    // A single thread does not need the scheduler with which several threads share their tasks.
     let mut builder = match threads.get() {
         1 => tokio::runtime::Builder::new_current_thread(),
         threads => {
@@ -168,14 +168,15 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
     };
     let runtime =
         builder.enable_io().enable_time().build().context("cannot start the worker threads")?;
-    // As a task of its own: beside several workers the main thread would be one more that serves. It
-    // only waits then; with one thread it is the worker.
+    // Spawned, so that with several workers the main thread only waits and does not serve as one
+    // more. With one thread, the main thread is the worker.
     let served = runtime.spawn(listen(args.listen, args.stop_on_stdin_eof, config));
     runtime.block_on(served).context("the server panicked")?
 }
 
-/// Connections that may wait to be accepted; the kernel bounds it by net.core.somaxconn. With the
-/// usual 1,024, thousands that connect at once overflow it, and the rest try again a second later.
+/// Connections that may wait to be accepted, which the kernel limits to net.core.somaxconn. With the
+/// usual 1,024, thousands of clients that connect at once overflow the queue, and those that do not
+/// fit retry only after a second.
 const BACKLOG: u32 = 4_096;
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -183,7 +184,7 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // As `TcpListener::bind` does: a server may take the place of one that has just ended.
+    // As in `TcpListener::bind`, so that a server can replace one that has just ended.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -197,8 +198,8 @@ async fn listen(
     let listener = bind(address).with_context(|| {
         format!("cannot listen on {address}; choose another address with --listen")
     })?;
-    let bound = listener.local_addr().context("cannot tell the address")?;
-    // Before the line that says it is ready: whoever reads it may send a signal at once.
+    let bound = listener.local_addr().context("cannot get the address of the listening socket")?;
+    // Before the server says that it is ready: whoever reads that may send a signal at once.
     let mut terminated = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let stdin_end = stop_on_stdin_eof.then(stdin_end).transpose()?;
@@ -218,7 +219,7 @@ async fn listen(
     Ok(pushbench_server::run(listener, config, shutdown).await?)
 }
 
-/// Says that the server is ready, in a line that is out at once even into a pipe.
+/// Prints the line that says that the server is ready, and flushes it in case it goes to a pipe.
 fn announce(bound: SocketAddr) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{READY_PREFIX}http://{bound}")?;
@@ -227,7 +228,7 @@ fn announce(bound: SocketAddr) -> std::io::Result<()> {
 
 /// Completes at the end of standard input.
 ///
-/// A thread of our own reads it, since tokio's would hold up the end of the runtime.
+/// It is read by a separate thread, because a thread of tokio's would keep the runtime from ending.
 fn stdin_end() -> anyhow::Result<oneshot::Receiver<()>> {
     let (ended, end) = oneshot::channel();
     std::thread::Builder::new()
@@ -235,22 +236,22 @@ fn stdin_end() -> anyhow::Result<oneshot::Receiver<()>> {
         .spawn(move || {
             let mut input = std::io::stdin().lock();
             while !matches!(input.read(&mut [0; 64]), Ok(0) | Err(_)) {}
-            // Nobody waits any more if the server has stopped for another reason.
+            // There is no receiver if the server has stopped for another reason.
             let _ = ended.send(());
         })
         .context("cannot start the thread that reads standard input")?;
     Ok(end)
 }
 
-/// Lets this process open as many files, and so connections, as the system allows it.
+/// Raises the limit on open files, and so on connections, to the most that the system allows.
 fn raise_open_file_limit() -> nix::Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
 }
 
-/// Reads a list of cores as taskset(1) takes it: `0`, `0,2-3`.
+/// Parses a list of cores in the syntax of taskset(1), such as `0` or `0,2-3`.
 fn parse_cpus(list: &str) -> Result<CpuSet, String> {
-    let bad = || format!("{list:?} is no list of cores such as 0 or 0,2-3");
+    let bad = || format!("{list:?} is not a list of cores such as 0 or 0,2-3");
     let mut cpus = CpuSet::new();
     for range in list.split(',') {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
@@ -278,14 +279,14 @@ mod tests {
     }
 
     #[test]
-    fn the_flags_have_the_servers_defaults() {
+    fn the_flags_have_the_defaults_of_the_server() {
         let cli = Cli::parse_from(["serve"]);
         assert_eq!(Config::from(cli.args.limits), Config::default());
     }
 
     #[test]
     fn every_limit_has_a_flag_that_sets_it() {
-        // Each flag gets a value of its own, so that two that are mixed up would show.
+        // Each flag gets a different value, so that the test notices two that are mixed up.
         let flags = [
             "--max-connections=1",
             "--max-channels=2",
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_cores() {
+    fn lists_of_cores_are_parsed() {
         let cpus = parse_cpus("0,2-3").unwrap();
         let set: Vec<_> = (0..8).filter(|&cpu| cpus.is_set(cpu).unwrap()).collect();
         assert_eq!(set, [0, 2, 3]);

@@ -1,4 +1,4 @@
-//! `pushbench serve` as a process: how it says that it is ready, and how it stops.
+//! `pushbench serve` as a process: how it reports that it is ready, and how it stops.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml spares the tests, but not their helpers")]
 
@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pushbench_wire::endpoint::READY_PREFIX;
 
-/// A server process that does not outlive its test.
+/// A server process, which ends with its test at the latest.
 struct Server {
     child: Child,
     address: SocketAddr,
@@ -34,7 +34,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It fails only when the process has ended, which is what is wanted.
+        // It fails only if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -51,11 +51,11 @@ fn command(flags: &[&str]) -> Command {
     command
 }
 
-/// What a server that must not start says instead.
+/// The error message of a server that must not start.
 fn complaint(flags: &[&str]) -> String {
     let output = command(flags).output().unwrap();
     assert!(!output.status.success());
-    assert!(output.stdout.is_empty(), "it must not say that it is ready");
+    assert!(output.stdout.is_empty(), "it must not report that it is ready");
     String::from_utf8(output.stderr).unwrap()
 }
 
@@ -69,15 +69,15 @@ fn sigterm_and_sigint_stop_it_gracefully() {
 }
 
 #[test]
-fn the_end_of_standard_input_stops_it_if_asked() {
+fn the_end_of_standard_input_stops_it_on_request() {
     let mut server = Server::start(&["--stop-on-stdin-eof"]);
     drop(server.child.stdin.take());
     assert!(server.child.wait().unwrap().success());
 }
 
 #[test]
-fn it_runs_on_the_cores_and_threads_it_is_told() {
-    // The main thread is the one that serves, or waits for the several that do.
+fn it_runs_on_the_given_cores_and_threads() {
+    // The main thread serves alone, or waits for the workers.
     for (threads, in_all) in [("1", 1), ("2", 3)] {
         let mut server = Server::start(&["--cpus", "0", "--threads", threads]);
         let mut status = String::new();
@@ -90,7 +90,7 @@ fn it_runs_on_the_cores_and_threads_it_is_told() {
 }
 
 #[test]
-fn what_cannot_work_is_said() {
+fn errors_name_the_cause_and_the_fix() {
     let server = Server::start(&[]);
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushbench"));
     let output = command.args(["serve", "--listen", &server.address.to_string()]).output().unwrap();
@@ -104,21 +104,24 @@ fn what_cannot_work_is_said() {
     );
     assert!(complaint(&["--log-events", "0"]).contains("log_events is 0; it must be from 1"));
     assert!(
-        complaint(&["--cpus", "3-2"]).contains("\"3-2\" is no list of cores such as 0 or 0,2-3")
+        complaint(&["--cpus", "3-2"]).contains("\"3-2\" is not a list of cores such as 0 or 0,2-3")
     );
     assert!(complaint(&["--heartbeat", "soon"]).contains("--heartbeat"));
-    assert!(complaint(&["--inject", "drop=0"]).contains("`drop=0` cannot be; it must be 1/N"));
+    assert!(complaint(&["--inject", "drop=0"]).contains("`drop=0` is invalid; it must be 1/N"));
     let twice = complaint(&["--inject", "drop=1/2", "--inject", "drop=1/3"]);
-    assert!(twice.contains("the fault `drop` is there twice; leave one out"), "{twice}");
+    assert!(
+        twice.contains("the fault `drop` is given more than once; keep one of them"),
+        "{twice}"
+    );
 }
 
 #[test]
-fn a_server_that_misbehaves_says_how() {
+fn a_server_with_faults_reports_them() {
     for (flags, said) in [
         (&[][..], ""),
         (
             &["--inject", "cpu=20us", "--inject", "stall=200ms/2s"],
-            "pushbench: this server misbehaves on purpose: cpu=20us, stall=200ms/2s\n",
+            "pushbench: this server injects faults: cpu=20us, stall=200ms/2s\n",
         ),
     ] {
         let mut server = Server::start(flags);

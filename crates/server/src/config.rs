@@ -1,36 +1,35 @@
-//! Every limit of the server in one place. It owns the numbers and why they are what they are; it
-//! enforces none of them.
+//! The limits of the server, with their defaults and the reasons for them. It enforces none of them.
 
 use std::time::Duration;
 
 use crate::Faults;
 
-/// How much of anything a client may use, and how long it may take.
+/// How much of each resource clients may use, and how long they may take.
 ///
-/// Every field has a documented default, and [`run`](crate::run) refuses a value that cannot work.
+/// Every field has a documented default. [`run`](crate::run) refuses values that cannot work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Connections open at once; one more is answered 503. Default 20,000, which is what a
-    /// process may open on many systems; raise it together with the open-file limit.
+    /// Connections that may be open at the same time; one more gets a 503. Default 20,000, which is
+    /// the open-file limit of many systems. Raise both together.
     pub max_connections: usize,
-    /// Channels that may exist; one more is answered 503. Default 10,000. A channel appears on
-    /// first use and stays, so this bounds what clients can make the server remember.
+    /// Channels that may exist; one more gets a 503. Default 10,000. A channel is created on first
+    /// use and never removed, so this bounds the memory that clients can make the server use.
     pub max_channels: usize,
-    /// Events that a channel keeps for those who come late. Default 10,000.
+    /// Events that a channel keeps for subscribers that are behind. Default 10,000.
     pub log_events: usize,
-    /// Bytes of names and payloads that a channel keeps; the newest event always stays.
+    /// Bytes of names and payloads that a channel keeps. The newest event is kept in any case.
     /// Default 4 MiB.
     pub log_bytes: usize,
-    /// The largest payload of one event, and so the largest message of a WebSocket and the largest
-    /// frame of raw TCP that a client may send. Default 64 KiB.
+    /// The largest payload of one event, and so the largest WebSocket message and the largest raw TCP
+    /// frame that a client may send. Default 64 KiB.
     pub max_event_bytes: usize,
     /// The largest body of a publish request, which may hold many events. Default 1 MiB.
     pub max_body_bytes: usize,
-    /// The largest request line and headers together. Default 16 KiB, twice what browsers send
-    /// at most in practice.
+    /// The largest request line and headers together. Default 16 KiB, twice the most that browsers
+    /// send in practice.
     pub max_header_bytes: usize,
-    /// Payload bytes after which a poll's answer ends; the next poll brings the rest.
-    /// Default 1 MiB.
+    /// The most payload bytes in the response to a poll, except that one event is always sent. The
+    /// next poll gets the rest. Default 1 MiB.
     pub max_response_bytes: usize,
     /// Time for a request's line and headers to arrive. Default 10 s.
     pub header_timeout: Duration,
@@ -39,20 +38,21 @@ pub struct Config {
     /// How long a connection may be idle between two requests. Default 120 s, so that a client
     /// that polls every minute keeps its connection.
     pub keep_alive: Duration,
-    /// The longest that a long poll is held. Default 30 s, below the idle limit of common
+    /// How long a long poll is held at most. Default 30 s, less than the idle time-out of common
     /// proxies (60 s).
     pub long_poll_timeout: Duration,
-    /// How often a stream is kept alive: an SSE comment, a WebSocket ping, an empty frame of raw
-    /// TCP. Default 15 s, as WHATWG HTML §9.2.7 advises. The first comes within the interval, at
-    /// another moment of it for each stream. A WebSocket peer silent for two of them is dropped.
+    /// The interval of a stream's heartbeats: an SSE comment, a WebSocket ping or an empty raw TCP
+    /// frame. Default 15 s, as WHATWG HTML §9.2.7 advises. Each stream sends its first heartbeat at
+    /// a different time within the interval. A WebSocket client that is silent for two intervals is
+    /// disconnected.
     pub heartbeat: Duration,
-    /// How long a stream's reader may take nothing at all before it is dropped. Default 60 s.
+    /// How long a stream's client may accept no data before it is disconnected. Default 60 s.
     pub stall_timeout: Duration,
-    /// How long an `EventSource` waits before it connects again (`retry`). Default 1 s.
+    /// How long an `EventSource` waits before it reconnects (`retry`). Default 1 s.
     pub reconnect_delay: Duration,
     /// How long a stopping server waits for its connections to end. Default 5 s.
     pub grace: Duration,
-    /// How the server misbehaves on purpose. Default not at all.
+    /// The faults that the server injects. Default none.
     pub faults: Faults,
 }
 
@@ -80,13 +80,13 @@ impl Default for Config {
     }
 }
 
-/// The largest value of any size: far beyond use, and safe to add and double.
+/// The upper limit of every size: far more than is useful, and safe to add and double.
 const MAX_SIZE: usize = 1 << 30;
 
-/// The largest duration: far beyond use, and safe to add to any time.
+/// The upper limit of every duration: far more than is useful, and safe to add to any time.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A limit has a value with which no server can work.
+/// A limit is out of range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{limit} is {value}; it must be from {least} to {most}")]
 pub struct ConfigError {
@@ -97,7 +97,7 @@ pub struct ConfigError {
 }
 
 impl Config {
-    /// Whether a server can work with these limits.
+    /// Checks that a server can work with these limits.
     ///
     /// # Errors
     /// [`ConfigError`] names the first limit that is out of range.
@@ -152,12 +152,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_work() {
+    fn the_defaults_are_in_range() {
         assert_eq!(Config::default().check(), Ok(()));
     }
 
     #[test]
-    fn what_cannot_work_is_named() {
+    fn a_limit_out_of_range_is_named() {
         let error = Config { log_events: 0, ..Config::default() }.check().unwrap_err();
         assert_eq!(error.to_string(), "log_events is 0; it must be from 1 to 1073741824");
         let error = Config { heartbeat: Duration::ZERO, ..Config::default() }.check().unwrap_err();

@@ -1,12 +1,14 @@
-//! What operators ask: is it ready, and what has it done.
+//! What operators ask for: health and metrics.
 
 use crate::Server;
 use crate::http::reply::{self, Reply};
 
+/// The response of the readiness check.
 pub(crate) fn health() -> Reply {
     reply::json(&br#"{"status":"ok"}"#[..])
 }
 
+/// The metrics of `server`.
 pub(crate) fn metrics(server: &Server) -> Reply {
     reply::prometheus(server.metrics.render(&server.hub.totals()))
 }

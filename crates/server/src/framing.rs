@@ -1,5 +1,5 @@
-//! One published event and its form in each framing: built when the first subscriber needs it,
-//! then shared by all. It knows no connection.
+//! One published event and its frame in each framing, which is built when the first subscriber needs
+//! it and then shared by all. It knows no connection.
 
 use std::sync::OnceLock;
 
@@ -26,25 +26,27 @@ const FRAMINGS: usize = Framing::Tcp as usize + 1;
 #[derive(Debug)]
 pub(crate) struct Event {
     id: u64,
-    /// `None` for [`DEFAULT_NAME`], so that most events carry no name at all.
+    /// `None` for [`DEFAULT_NAME`], so that most events need no memory for a name.
     name: Option<Box<str>>,
     payload: Bytes,
     binary: bool,
-    framed: [OnceLock<Bytes>; FRAMINGS],
+    frames: [OnceLock<Bytes>; FRAMINGS],
 }
 
 impl Event {
-    pub(crate) fn new(id: u64, draft: Draft) -> Self {
-        let Draft { name, payload, binary } = draft;
-        Self { id, name, payload, binary, framed: Default::default() }
+    /// The event that `event` becomes as number `id` of its log.
+    pub(crate) fn new(id: u64, event: NewEvent) -> Self {
+        let NewEvent { name, payload, binary } = event;
+        Self { id, name, payload, binary, frames: Default::default() }
     }
 
-    /// The notice that a subscriber has missed the events up to `last_missed`.
+    /// The notice that a subscriber has missed the events up to `last_missed`, `missed` of them if the
+    /// number is known.
     pub(crate) fn lagged(last_missed: u64, missed: Option<u64>) -> Self {
         let missed = missed.map_or_else(|| "null".to_owned(), |missed| missed.to_string());
         Self::new(
             last_missed,
-            Draft {
+            NewEvent {
                 name: Some(LAGGED_NAME.into()),
                 payload: format!(r#"{{"missed":{missed}}}"#).into(),
                 binary: false,
@@ -52,23 +54,24 @@ impl Event {
         )
     }
 
+    /// Its position in its log.
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
 
-    /// Whether this is the server's own notice: no publisher can choose its name.
+    /// Whether this is the server's own notice. No publisher can use its name.
     pub(crate) fn is_lagged_notice(&self) -> bool {
         self.name.as_deref() == Some(LAGGED_NAME)
     }
 
-    /// What it counts against the limits of a log or a response.
+    /// Bytes that count towards the limits of a log or a response.
     pub(crate) fn size_bytes(&self) -> usize {
         self.payload.len() + self.name.as_ref().map_or(0, |name| name.len())
     }
 
-    /// The event as `framing` has it.
+    /// The event's frame in `framing`.
     pub(crate) fn frame(&self, framing: Framing) -> &Bytes {
-        self.framed[framing as usize].get_or_init(|| self.encode(framing))
+        self.frames[framing as usize].get_or_init(|| self.encode(framing))
     }
 
     fn encode(&self, framing: Framing) -> Bytes {
@@ -78,7 +81,7 @@ impl Event {
             payload: &self.payload,
             binary: self.binary,
         };
-        // Room for the id and the fields' names, so that the usual event is written without growing.
+        // With space for the id and the field names, so that most frames never grow.
         let mut frame = Vec::with_capacity(self.size_bytes() + 64);
         match framing {
             Framing::Json => poll::encode_event(&event, &mut frame),
@@ -91,7 +94,7 @@ impl Event {
             }
             Framing::Tcp => tcp::encode(&event, &mut frame),
         }
-        // `Bytes` shares a `Vec` only once its spare room is gone.
+        // `Bytes` takes over a `Vec` only without spare capacity.
         frame.shrink_to_fit();
         frame.into()
     }
@@ -116,17 +119,17 @@ fn push_frame_header(binary: bool, len: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// An event that has no place in a log yet.
+/// An event that is not in a log yet, and so has no id.
 #[derive(Clone, Debug)]
-pub(crate) struct Draft {
+pub(crate) struct NewEvent {
     name: Option<Box<str>>,
     payload: Bytes,
     binary: bool,
 }
 
-impl Draft {
-    /// Takes a copy of `payload`: what arrived is part of a larger read buffer, and a log that
-    /// shared it would hold far more memory than it counts.
+impl NewEvent {
+    /// Copies `payload`, which is part of a larger read buffer: a log that shared it would hold far
+    /// more memory than it counts.
     pub(crate) fn new(name: Option<&str>, payload: &[u8], binary: bool) -> Self {
         Self {
             name: name.filter(|&name| name != DEFAULT_NAME).map(Box::from),
@@ -144,18 +147,18 @@ mod tests {
     use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
 
     fn event(payload: &[u8], binary: bool) -> Event {
-        Event::new(7, Draft::new(Some("price"), payload, binary))
+        Event::new(7, NewEvent::new(Some("price"), payload, binary))
     }
 
     proptest! {
         #[test]
-        fn a_websocket_frame_is_read_by_another_implementation(payload: Vec<u8>) {
+        fn another_implementation_reads_a_websocket_frame(payload: Vec<u8>) {
             check_frame(&payload);
         }
     }
 
     #[test]
-    fn every_length_of_a_frame_header() {
+    fn a_frame_header_of_every_length() {
         for len in [0, 1, 100, 125 - 8, 126 - 8, 127, 65_535 - 8, 65_536 - 8, 70_000] {
             check_frame(&vec![b'x'; len]);
         }
@@ -180,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_notice_in_every_framing() {
+    fn the_lagged_notice_in_every_framing() {
         let known = Event::lagged(41, Some(3));
         assert!(known.is_lagged_notice());
         assert_eq!(

@@ -1,5 +1,5 @@
-//! The channels. Each is one bounded log of events with increasing ids, and wakes those who wait for
-//! more. It knows no transport: every subscriber reads the same log by its own cursor.
+//! The channels. Each is a bounded log of events with increasing ids, and wakes those who wait for
+//! more. It knows no transport: every subscriber reads the same log with its own cursor.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,21 +7,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
-use crate::framing::{Draft, Event};
-use crate::inject::Disorder;
+use crate::framing::{Event, NewEvent};
+use crate::inject::SequenceFaults;
 use crate::waiters::{Waiter, Waiters};
 
 /// Every channel of one server.
 #[derive(Debug)]
 pub(crate) struct Hub {
     channels: RwLock<HashMap<Box<str>, Arc<Channel>>>,
-    /// Beside `closed` because every delivery looks at it.
+    /// The same as `closed`, but cheap enough to check with every delivery.
     closing: AtomicBool,
     closed: watch::Sender<bool>,
     limits: Limits,
 }
 
-/// What bounds a hub; see [`crate::Config`].
+/// The limits of a hub; see [`crate::Config`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_channels: usize,
@@ -29,11 +29,11 @@ pub(crate) struct Limits {
     pub(crate) log_bytes: usize,
 }
 
-/// There is no room for one more channel.
+/// The hub has as many channels as it may have.
 #[derive(Debug)]
 pub(crate) struct TooManyChannels;
 
-/// What the logs hold together.
+/// What all logs hold together.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) channels: usize,
@@ -42,6 +42,7 @@ pub(crate) struct Totals {
 }
 
 impl Hub {
+    /// A hub without channels.
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             channels: RwLock::default(),
@@ -51,7 +52,7 @@ impl Hub {
         }
     }
 
-    /// The channel `name`, which appears on first use.
+    /// The channel `name`, which is created on first use.
     pub(crate) fn channel(&self, name: &str) -> Result<Arc<Channel>, TooManyChannels> {
         if let Some(channel) =
             self.channels.read().unwrap_or_else(PoisonError::into_inner).get(name)
@@ -70,7 +71,7 @@ impl Hub {
         Ok(channel)
     }
 
-    /// Tells every subscriber, through the wake-up that it waits for anyway, that the server stops.
+    /// Tells every subscriber that the server is stopping, by the wake-up that it waits for anyway.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Release);
         self.closed.send_replace(true);
@@ -79,17 +80,18 @@ impl Hub {
         }
     }
 
-    /// Whether the server stops.
+    /// Whether the server is stopping.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Waits until the server stops.
+    /// Waits until the server is stopping.
     pub(crate) async fn closed(&self) {
         // The sender cannot be dropped while `self` is borrowed.
         let _ = self.closed.subscribe().wait_for(|&closed| closed).await;
     }
 
+    /// What all logs hold now.
     pub(crate) fn totals(&self) -> Totals {
         let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
         channels.values().fold(
@@ -113,8 +115,8 @@ pub(crate) struct Channel {
     /// The id of the newest event, readable without the lock.
     last_id: AtomicU64,
     waiters: Arc<Waiters>,
-    /// The injector's; it stays empty without one.
-    pub(crate) disorder: Mutex<Disorder<Draft>>,
+    /// Belongs to the injector, and is never used without one.
+    pub(crate) sequence_faults: Mutex<SequenceFaults<NewEvent>>,
     limits: Limits,
 }
 
@@ -127,7 +129,7 @@ struct Log {
 }
 
 impl Log {
-    /// The id before that of the oldest event that is still here.
+    /// The id before that of the oldest event in the log.
     fn before_oldest(&self) -> u64 {
         self.last_id - self.events.len() as u64
     }
@@ -139,18 +141,18 @@ impl Channel {
             log: Mutex::default(),
             last_id: AtomicU64::new(0),
             waiters: Arc::default(),
-            disorder: Mutex::default(),
+            sequence_faults: Mutex::default(),
             limits,
         }
     }
 
-    /// Appends the events and wakes the subscribers once; returns the id of the last one.
-    pub(crate) fn publish(&self, drafts: impl IntoIterator<Item = Draft>) -> u64 {
+    /// Appends the events, wakes the subscribers once and returns the id of the last event.
+    pub(crate) fn publish(&self, events: impl IntoIterator<Item = NewEvent>) -> u64 {
         let last_id = {
             let mut log = self.log();
-            for draft in drafts {
+            for event in events {
                 log.last_id += 1;
-                let event = Arc::new(Event::new(log.last_id, draft));
+                let event = Arc::new(Event::new(log.last_id, event));
                 log.bytes += event.size_bytes();
                 log.events.push_back(event);
             }
@@ -168,26 +170,26 @@ impl Channel {
         last_id
     }
 
-    /// The id of the newest event, 0 before the first.
+    /// The id of the newest event, or 0 before the first.
     pub(crate) fn last_id(&self) -> u64 {
         self.last_id.load(Ordering::Acquire)
     }
 
-    /// The id before that of the oldest event that is still kept.
+    /// The id before that of the oldest event in the log.
     pub(crate) fn before_oldest(&self) -> u64 {
         self.log().before_oldest()
     }
 
-    /// One who is woken with every publish, and when the hub closes.
+    /// A waiter that is woken by every publish, and when the hub closes.
     pub(crate) fn waiter(&self) -> Waiter {
         Waiter::new(Arc::clone(&self.waiters))
     }
 
-    /// Hands what follows `cursor` to `visit`, oldest first, until it returns false.
+    /// Passes the events after `cursor` to `visit`, oldest first, until it returns false.
     ///
-    /// A cursor that is off the log's tail gets the notice of it first, whose id puts it at the
-    /// tail. So does a cursor beyond the newest event: it comes from an earlier life of the server,
-    /// and nobody knows how much it missed since.
+    /// A subscriber that has missed events which are no longer in the log first gets the notice that
+    /// it lagged, whose id is that of the last event missed. So does one whose cursor is ahead of the
+    /// log: its cursor is from before a restart of the server, and how much it missed is unknown.
     pub(crate) fn read(&self, cursor: u64, mut visit: impl FnMut(Arc<Event>) -> bool) {
         if cursor == self.last_id() {
             return;
@@ -211,8 +213,8 @@ impl Channel {
         }
     }
 
-    /// A thread that panicked while it held the lock leaves a log that is at worst longer than its
-    /// limits, which the next publish corrects.
+    /// A thread that panics while it holds the lock leaves at worst a log that exceeds its limits,
+    /// which the next publish corrects.
     fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -226,11 +228,11 @@ mod tests {
 
     const LIMITS: Limits = Limits { max_channels: 2, log_events: 3, log_bytes: 100 };
 
-    fn draft(payload: &str) -> Draft {
-        Draft::new(None, payload.as_bytes(), false)
+    fn event(payload: &str) -> NewEvent {
+        NewEvent::new(None, payload.as_bytes(), false)
     }
 
-    /// Ids of what follows `cursor`, and the notice's payload if there was one.
+    /// The notice as JSON, if there is one, and the ids of the events after `cursor`.
     fn read(channel: &Channel, cursor: u64) -> (Option<String>, Vec<u64>) {
         let (mut notice, mut ids) = (None, Vec::new());
         channel.read(cursor, |event| {
@@ -249,20 +251,20 @@ mod tests {
     }
 
     #[test]
-    fn ids_count_up_and_cursors_read_on() {
+    fn ids_count_up_and_a_cursor_reads_what_follows_it() {
         let channel = Channel::new(LIMITS);
         assert_eq!(read(&channel, 0), (None, vec![]));
-        assert_eq!(channel.publish([draft("a"), draft("b")]), 2);
+        assert_eq!(channel.publish([event("a"), event("b")]), 2);
         assert_eq!(read(&channel, 0), (None, vec![1, 2]));
         assert_eq!(read(&channel, 1), (None, vec![2]));
         assert_eq!(read(&channel, 2), (None, vec![]));
     }
 
     #[test]
-    fn off_the_tail_there_is_a_notice() {
+    fn a_cursor_that_fell_off_the_log_gets_a_notice() {
         let channel = Channel::new(LIMITS);
         for _ in 0..5 {
-            channel.publish([draft("a")]);
+            channel.publish([event("a")]);
         }
         assert_eq!(read(&channel, 0), (notice(2, "2"), vec![3, 4, 5]));
         assert_eq!(read(&channel, 1), (notice(2, "1"), vec![3, 4, 5]));
@@ -270,32 +272,32 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_of_the_future_starts_again_at_the_oldest() {
+    fn a_cursor_ahead_of_the_log_starts_again_at_the_oldest_event() {
         let channel = Channel::new(LIMITS);
         assert_eq!(read(&channel, 9), (notice(0, "null"), vec![]));
-        channel.publish([draft("a")]);
+        channel.publish([event("a")]);
         assert_eq!(read(&channel, u64::MAX), (notice(0, "null"), vec![1]));
     }
 
     #[test]
-    fn the_newest_event_stays_however_large() {
+    fn the_newest_event_is_kept_whatever_its_size() {
         let channel = Channel::new(LIMITS);
-        channel.publish([draft("a"), draft(&"x".repeat(1_000))]);
+        channel.publish([event("a"), event(&"x".repeat(1_000))]);
         assert_eq!(read(&channel, 1), (None, vec![2]));
     }
 
     #[test]
     fn channels_are_bounded_and_counted() {
         let hub = Hub::new(LIMITS);
-        hub.channel("a").unwrap().publish([draft("123")]);
-        hub.channel("b").unwrap().publish([draft("4567"), draft("")]);
+        hub.channel("a").unwrap().publish([event("123")]);
+        hub.channel("b").unwrap().publish([event("4567"), event("")]);
         assert!(hub.channel("c").is_err());
-        assert!(hub.channel("a").is_ok(), "those that exist are still there");
+        assert!(hub.channel("a").is_ok(), "existing channels can still be used");
         assert_eq!(hub.totals(), Totals { channels: 2, log_events: 3, log_bytes: 7 });
     }
 
     #[tokio::test]
-    async fn closing_wakes_those_who_wait() {
+    async fn closing_wakes_the_waiters() {
         let hub = Arc::new(Hub::new(LIMITS));
         let mut waiter = hub.channel("a").unwrap().waiter();
         let waiting = tokio::spawn({
@@ -309,7 +311,7 @@ mod tests {
 
     proptest! {
         /// Whatever is published and whenever a subscriber reads: each event arrives once and in
-        /// order, or is part of what a notice counts; and the log keeps its bounds.
+        /// order, or is counted by a notice, and the log stays within its limits.
         #[test]
         fn nothing_is_lost_silently(
             steps in proptest::collection::vec((0_usize..6, 0_usize..60, any::<bool>()), 1..40),
@@ -317,7 +319,7 @@ mod tests {
             let channel = Channel::new(LIMITS);
             let (mut cursor, mut accounted) = (0, 0);
             for (count, size, reads) in steps {
-                channel.publish((0..count).map(|_| draft(&"x".repeat(size))));
+                channel.publish((0..count).map(|_| event(&"x".repeat(size))));
                 {
                     let log = channel.log();
                     prop_assert!(log.events.len() <= LIMITS.log_events);

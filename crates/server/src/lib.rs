@@ -1,15 +1,15 @@
 //! One server for every transport: polling, long polling, Server-Sent Events, WebSocket and raw TCP
-//! read the same log of events, each by its own cursor. [`run`] is the only way in.
+//! subscribers all read the same log of events. [`run`] is the only entry point.
 //!
 //! | route | |
 //! |---|---|
 //! | `POST /channels/{channel}/events` | publishes the body |
-//! | `GET /channels/{channel}/poll` | what is new, at once |
-//! | `GET /channels/{channel}/long-poll` | what is new, as soon as there is something |
-//! | `GET /channels/{channel}/sse` | a stream of Server-Sent Events (WHATWG HTML §9.2) |
-//! | `GET /channels/{channel}/ws` | a WebSocket (RFC 6455); publishes what the client sends |
-//! | `GET /channels/{channel}/tcp` | frames on the bare socket ([`pushbench_wire::frame`]), both ways as well |
-//! | `GET /healthz`, `GET /metrics` | readiness, Prometheus text |
+//! | `GET /channels/{channel}/poll` | returns new events at once |
+//! | `GET /channels/{channel}/long-poll` | returns new events as soon as there are any |
+//! | `GET /channels/{channel}/sse` | streams Server-Sent Events (WHATWG HTML §9.2) |
+//! | `GET /channels/{channel}/ws` | opens a WebSocket (RFC 6455) and publishes what the client sends |
+//! | `GET /channels/{channel}/tcp` | streams raw TCP frames ([`pushbench_wire::frame`]) and publishes what the client sends |
+//! | `GET /healthz`, `GET /metrics` | readiness, Prometheus metrics |
 
 mod config;
 mod control;
@@ -31,18 +31,18 @@ use tokio::net::TcpListener;
 pub use config::{Config, ConfigError};
 use hub::{Hub, Limits};
 use inject::Injector;
-pub use inject::{BadFault, Fault, Faults, RepeatedFault, Stall};
+pub use inject::{Fault, Faults, ParseFaultError, RepeatedFault, Stall};
 use metrics::Metrics;
 
-/// What all connections of one server share.
+/// What all connections share.
 #[derive(Debug)]
 struct Server {
     config: Config,
     hub: Hub,
     metrics: Arc<Metrics>,
     injector: Option<Injector>,
-    /// Streams opened so far, which keeps their heartbeats apart.
-    streams: AtomicU64,
+    /// Streams opened so far, from which each stream gets its own time for heartbeats.
+    streams_opened: AtomicU64,
 }
 
 /// Why a server could not run.
@@ -51,36 +51,41 @@ pub enum Error {
     /// A limit is out of range.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The faults of [`Config::faults`] need a thread that the system has not.
+    /// [`Config::faults`] need a thread that could not be started.
     #[error(
-        "cannot start the thread that delays events; allow this process one more, or inject \
-         neither delay nor stall"
+        "cannot start the thread that delays events; raise the limit on threads, or inject neither \
+         `delay` nor `stall`"
     )]
     Inject(#[source] std::io::Error),
 }
 
-/// Serves `listener` until `shutdown` completes, then stops gracefully: no new connections, held
-/// polls are answered, streams are ended, and what is still open after [`Config::grace`] is cut.
+impl Server {
+    fn new(config: Config) -> Result<Self, Error> {
+        config.check()?;
+        let hub = Hub::new(Limits {
+            max_channels: config.max_channels,
+            log_events: config.log_events,
+            log_bytes: config.log_bytes,
+        });
+        let metrics = Arc::default();
+        let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
+        Ok(Self { config, hub, metrics, injector, streams_opened: AtomicU64::new(0) })
+    }
+}
+
+/// Serves `listener` until `shutdown` completes, then stops gracefully: it accepts no connections,
+/// answers held polls, ends streams, and closes what is still open after [`Config::grace`].
 ///
-/// It needs a tokio runtime with I/O and time enabled, and runs on as many threads as that has.
+/// It needs a tokio runtime with I/O and time enabled, and uses all of its threads.
 ///
 /// # Errors
-/// Before anything is served.
+/// [`Error`], always before anything is served.
 pub async fn run(
     listener: TcpListener,
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    config.check()?;
-    let hub = Hub::new(Limits {
-        max_channels: config.max_channels,
-        log_events: config.log_events,
-        log_bytes: config.log_bytes,
-    });
-    let metrics = Arc::default();
-    let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
-    let streams = AtomicU64::new(0);
-    let server = Arc::new(Server { config, hub, metrics, streams, injector });
+    let server = Arc::new(Server::new(config)?);
     http::serve(listener, server, shutdown).await;
     Ok(())
 }

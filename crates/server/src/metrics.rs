@@ -1,4 +1,4 @@
-//! What the server counts, and the Prometheus text of it. It knows no request.
+//! What the server counts, and its Prometheus text. It knows no request.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use pushbench_wire::Transport;
 
 use crate::hub::Totals;
-use crate::inject::Kind;
+use crate::inject::FaultKind;
 
-/// Counters of one server. Each is independent of the others, hence relaxed throughout.
+/// The counters of one server. They are independent of each other, so relaxed ordering is enough.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     pub(crate) accepted: AtomicU64,
@@ -20,43 +20,45 @@ pub(crate) struct Metrics {
     requests: PerTransport,
     lagged: PerTransport,
     rejected: PerTransport,
-    injected: [AtomicU64; Kind::ALL.len()],
+    injected: [AtomicU64; FaultKind::ALL.len()],
 }
 
 #[derive(Debug, Default)]
 struct PerTransport([AtomicU64; Transport::ALL.len()]);
 
 impl PerTransport {
-    fn of(&self, transport: Transport) -> &AtomicU64 {
+    fn get(&self, transport: Transport) -> &AtomicU64 {
         &self.0[transport as usize]
     }
 }
 
 impl Metrics {
+    /// Adds `count` to one of the counters.
     pub(crate) fn add(counter: &AtomicU64, count: usize) {
         counter.fetch_add(count as u64, Relaxed);
     }
 
-    /// `events` were handed to the socket of one subscriber, `notices` of them that it had lagged.
+    /// Counts `events` written to the socket of one subscriber, of which `notices` say that it lagged.
     pub(crate) fn delivered(&self, transport: Transport, events: usize, notices: usize) {
-        Self::add(self.deliveries.of(transport), events - notices);
+        Self::add(self.deliveries.get(transport), events - notices);
         if notices > 0 {
-            Self::add(self.lagged.of(transport), notices);
+            Self::add(self.lagged.get(transport), notices);
         }
     }
 
-    /// A fault was injected `count` times.
-    pub(crate) fn injected(&self, fault: Kind, count: usize) {
+    /// Counts a fault that was injected `count` times.
+    pub(crate) fn injected(&self, fault: FaultKind, count: usize) {
         Self::add(&self.injected[fault as usize], count);
     }
 
-    /// A stream ends because of what its client sent.
+    /// Counts a stream that ends because of what its client sent.
     pub(crate) fn rejected(&self, transport: Transport) {
-        Self::add(self.rejected.of(transport), 1);
+        Self::add(self.rejected.get(transport), 1);
     }
 
+    /// Counts a valid request for events.
     pub(crate) fn requested(&self, transport: Transport) {
-        Self::add(self.requests.of(transport), 1);
+        Self::add(self.requests.get(transport), 1);
     }
 
     /// The metrics in Prometheus' text exposition format 0.0.4.
@@ -72,38 +74,38 @@ impl Metrics {
             (
                 "pushbench_connections",
                 "gauge",
-                "Open connections by the transport that they last used.",
+                "Open connections, by the transport last used.",
                 &self.connections,
             ),
             (
                 "pushbench_deliveries_total",
                 "counter",
-                "Events handed to a subscriber's socket.",
+                "Events written to a subscriber's socket.",
                 &self.deliveries,
             ),
             (
                 "pushbench_requests_total",
                 "counter",
-                "Valid requests for events: polls, and streams opened.",
+                "Valid requests for events: polls and opened streams.",
                 &self.requests,
             ),
             (
                 "pushbench_lagged_total",
                 "counter",
-                "Notices to subscribers that had fallen off the log.",
+                "Notices to subscribers that missed events which the log no longer holds.",
                 &self.lagged,
             ),
             (
                 "pushbench_streams_rejected_total",
                 "counter",
-                "Streams ended because their client sent what cannot be published.",
+                "Streams ended because their client sent something that cannot be published.",
                 &self.rejected,
             ),
         ];
         for (name, kind, help, values) in per_transport {
             write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n")?;
             for &transport in Transport::ALL {
-                let value = values.of(transport).load(Relaxed);
+                let value = values.get(transport).load(Relaxed);
                 writeln!(text, "{name}{{transport=\"{transport}\"}} {value}")?;
             }
         }
@@ -111,7 +113,7 @@ impl Metrics {
             "# HELP pushbench_injected_total Faults injected on purpose.\n\
              # TYPE pushbench_injected_total counter\n",
         );
-        for fault in Kind::ALL {
+        for fault in FaultKind::ALL {
             let (name, value) = (fault.name(), self.injected[fault as usize].load(Relaxed));
             writeln!(text, "pushbench_injected_total{{fault=\"{name}\"}} {value}")?;
         }
@@ -125,7 +127,7 @@ impl Metrics {
             (
                 "pushbench_connections_refused_total",
                 "counter",
-                "Connections refused because too many were open.",
+                "Connections refused because the limit was reached.",
                 self.refused.load(Relaxed),
             ),
             (
@@ -135,16 +137,11 @@ impl Metrics {
                 self.published.load(Relaxed),
             ),
             ("pushbench_channels", "gauge", "Channels that exist.", totals.channels as u64),
-            (
-                "pushbench_log_events",
-                "gauge",
-                "Events that the logs hold.",
-                totals.log_events as u64,
-            ),
+            ("pushbench_log_events", "gauge", "Events in the logs.", totals.log_events as u64),
             (
                 "pushbench_log_bytes",
                 "gauge",
-                "Bytes of names and payloads that the logs hold.",
+                "Bytes of names and payloads in the logs.",
                 totals.log_bytes as u64,
             ),
         ];
@@ -155,7 +152,7 @@ impl Metrics {
     }
 }
 
-/// Counts one connection under the transport that it last used, until it is dropped.
+/// Counts one connection under the transport that it used last, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct ConnectionGauge {
     metrics: Arc<Metrics>,
@@ -163,28 +160,30 @@ pub(crate) struct ConnectionGauge {
 }
 
 impl ConnectionGauge {
+    /// A connection that has not used a transport yet.
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
         Self { metrics, transport: None }
     }
 
+    /// Counts the connection under `transport` from now on.
     pub(crate) fn set(&mut self, transport: Transport) {
         if self.transport != Some(transport) {
-            self.leave();
-            self.metrics.connections.of(transport).fetch_add(1, Relaxed);
+            self.decrement();
+            self.metrics.connections.get(transport).fetch_add(1, Relaxed);
             self.transport = Some(transport);
         }
     }
 
-    fn leave(&mut self) {
+    fn decrement(&mut self) {
         if let Some(transport) = self.transport.take() {
-            self.metrics.connections.of(transport).fetch_sub(1, Relaxed);
+            self.metrics.connections.get(transport).fetch_sub(1, Relaxed);
         }
     }
 }
 
 impl Drop for ConnectionGauge {
     fn drop(&mut self) {
-        self.leave();
+        self.decrement();
     }
 }
 
@@ -193,9 +192,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_counts_once_under_its_last_transport() {
+    fn a_connection_is_counted_under_its_last_transport() {
         let metrics = Arc::new(Metrics::default());
-        let count = |transport| metrics.connections.of(transport).load(Relaxed);
+        let count = |transport| metrics.connections.get(transport).load(Relaxed);
         let mut gauge = ConnectionGauge::new(Arc::clone(&metrics));
         gauge.set(Transport::Polling);
         gauge.set(Transport::Polling);
@@ -210,7 +209,7 @@ mod tests {
     fn every_metric_has_its_help_and_type() {
         let metrics = Metrics::default();
         metrics.delivered(Transport::Sse, 5, 1);
-        metrics.injected(Kind::Drop, 2);
+        metrics.injected(FaultKind::Drop, 2);
         let text = metrics.render(&Totals { channels: 2, log_events: 3, log_bytes: 4 });
         assert!(text.contains("pushbench_deliveries_total{transport=\"sse\"} 4\n"), "{text}");
         assert!(text.contains("pushbench_lagged_total{transport=\"sse\"} 1\n"), "{text}");

@@ -1,4 +1,4 @@
-//! `POST /channels/{channel}/events`: one body, one event, or several, by lines or by lengths.
+//! `POST /channels/{channel}/events`: the body is one event, or several, split by lines or lengths.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -13,76 +13,76 @@ use pushbench_wire::endpoint::{BINARY_TYPE, EVENT_NAME, SPLIT};
 use pushbench_wire::event::{LAGGED_NAME, MAX_NAME_LEN, is_event_name};
 
 use crate::Server;
-use crate::framing::Draft;
+use crate::framing::NewEvent;
 use crate::http::reply::{self, Rejection, Reply};
 use crate::http::request::query_value;
 use crate::hub::Channel;
 use crate::metrics::Metrics;
 
-/// What the query and the headers say about the body.
-struct Form<'a> {
+/// How to read the body, from the query and the headers.
+struct BodyFormat<'a> {
     name: Option<&'a str>,
     binary: bool,
     split: Split,
 }
 
-/// Where one event of the body ends and the next begins.
+/// How the body is split into events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Split {
-    /// The body is one event.
-    Not,
-    /// At the ends of lines.
+    /// Not at all: the body is one event.
+    Whole,
+    /// Each line is one event.
     Lines,
-    /// Behind as many bytes as the 4 before an event say, big-endian.
+    /// Each event is preceded by its length, 4 bytes, big-endian.
     Lengths,
 }
 
-/// Publishes the body of a request and answers `{"id":LAST,"count":N}`, with `null` for an id
-/// that is not known yet, because a fault was injected.
+/// Publishes the body of a request and replies `{"id":LAST,"count":N}`. The id is `null` when it is
+/// not known yet, because a fault was injected.
 pub(crate) async fn from_request(
     server: &Server,
     channel: &str,
     request: &Parts,
     body: Incoming,
 ) -> Result<Reply, Rejection> {
-    let form = read_form(request)?;
+    let format = parse_format(request)?;
     let channel = server.channel(channel)?;
     let body = read_body(server, body).await?;
-    let drafts = read_events(&form, &body, server.config.max_event_bytes)?;
-    let count = drafts.len();
-    Ok(reply::json(match server.publish(&channel, drafts) {
+    let events = split_body(&format, &body, server.config.max_event_bytes)?;
+    let count = events.len();
+    Ok(reply::json(match server.publish(&channel, events) {
         Some(id) => format!(r#"{{"id":{id},"count":{count}}}"#),
         None => format!(r#"{{"id":null,"count":{count}}}"#),
     }))
 }
 
 impl Server {
-    /// Appends `drafts` to the channel and returns the id of the last one; `None` if a fault keeps
-    /// them from being appended now.
-    pub(crate) fn publish(&self, channel: &Arc<Channel>, drafts: Vec<Draft>) -> Option<u64> {
-        Metrics::add(&self.metrics.published, drafts.len());
+    /// Appends `events` to the channel and returns the id of the last one, or `None` when a fault
+    /// keeps them from being appended now.
+    pub(crate) fn publish(&self, channel: &Arc<Channel>, events: Vec<NewEvent>) -> Option<u64> {
+        Metrics::add(&self.metrics.published, events.len());
         match &self.injector {
-            None => Some(channel.publish(drafts)),
-            Some(injector) => injector.publish(channel, drafts),
+            None => Some(channel.publish(events)),
+            Some(injector) => injector.publish(channel, events),
         }
     }
 }
 
-fn read_form(request: &Parts) -> Result<Form<'_>, Rejection> {
+fn parse_format(request: &Parts) -> Result<BodyFormat<'_>, Rejection> {
     let name = query_value(request, EVENT_NAME);
     if let Some(name) = name.filter(|name| !is_event_name(name)) {
         return Err(Rejection::bad_request(format!(
-            "{EVENT_NAME} is {name:?}; an event's name is 1 to {MAX_NAME_LEN} of A-Z a-z 0-9 . _ - \
-             and not {LAGGED_NAME:?}, which is the server's own"
+            "{EVENT_NAME} is {name:?}; an event name must be 1 to {MAX_NAME_LEN} characters of \
+             A-Z a-z 0-9 . _ - and not {LAGGED_NAME:?}, which is reserved for the server"
         )));
     }
     let split = match query_value(request, SPLIT) {
-        None => Split::Not,
+        None => Split::Whole,
         Some("lines") => Split::Lines,
         Some("lengths") => Split::Lengths,
         Some(other) => {
             return Err(Rejection::bad_request(format!(
-                "{SPLIT} is {other:?}; it can only be \"lines\" or \"lengths\""
+                "{SPLIT} is {other:?}; it must be \"lines\" or \"lengths\""
             )));
         }
     };
@@ -93,11 +93,11 @@ fn read_form(request: &Parts) -> Result<Form<'_>, Rejection> {
         .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(BINARY_TYPE));
     if binary && split == Split::Lines {
         return Err(Rejection::bad_request(format!(
-            "{SPLIT}=lines needs text; leave the content type {BINARY_TYPE} out, or publish with \
+            "{SPLIT}=lines needs text; leave out the content type {BINARY_TYPE}, or publish with \
              {SPLIT}=lengths"
         )));
     }
-    Ok(Form { name, binary, split })
+    Ok(BodyFormat { name, binary, split })
 }
 
 async fn read_body(server: &Server, body: Incoming) -> Result<Bytes, Rejection> {
@@ -105,7 +105,7 @@ async fn read_body(server: &Server, body: Incoming) -> Result<Bytes, Rejection> 
     let too_large = || {
         Rejection::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is larger than {limit} bytes; publish fewer events per request"),
+            format!("the body has more than {limit} bytes; publish fewer events per request"),
         )
     };
     if body.size_hint().lower() > limit as u64 {
@@ -121,68 +121,72 @@ async fn read_body(server: &Server, body: Incoming) -> Result<Bytes, Rejection> 
         }
         Err(_) => Err(Rejection::new(
             StatusCode::REQUEST_TIMEOUT,
-            format!("the body did not arrive within {timeout:?}; send it at once"),
+            format!("the body did not arrive within {timeout:?}; send it without delay"),
         )),
     }
 }
 
-fn read_events(form: &Form<'_>, body: &[u8], max_bytes: usize) -> Result<Vec<Draft>, Rejection> {
-    let draft = |payload: &[u8]| {
+fn split_body(
+    format: &BodyFormat<'_>,
+    body: &[u8],
+    max_bytes: usize,
+) -> Result<Vec<NewEvent>, Rejection> {
+    let event = |payload: &[u8]| {
         check_size(payload.len(), max_bytes)?;
-        Ok(Draft::new(form.name, payload, form.binary))
+        Ok(NewEvent::new(format.name, payload, format.binary))
     };
-    match form.split {
-        Split::Not => {
-            check_text(form, "the body", body)?;
-            Ok(vec![draft(body)?])
+    match format.split {
+        Split::Whole => {
+            check_text(format, "the body", body)?;
+            Ok(vec![event(body)?])
         }
         Split::Lines => {
-            check_text(form, "the body", body)?;
+            check_text(format, "the body", body)?;
             let body = body.strip_suffix(b"\n").unwrap_or(body);
             if body.is_empty() {
                 return Err(Rejection::bad_request(
-                    "the body holds no line; with split=lines every line is one event",
+                    "the body has no lines; with split=lines each line is one event",
                 ));
             }
             body.split(|&byte| byte == b'\n')
-                .map(|line| draft(line.strip_suffix(b"\r").unwrap_or(line)))
+                .map(|line| event(line.strip_suffix(b"\r").unwrap_or(line)))
                 .collect()
         }
         Split::Lengths => {
             if body.is_empty() {
                 return Err(Rejection::bad_request(format!(
-                    "the body holds no event; {BY_LENGTHS}"
+                    "the body has no events; {LENGTHS_HINT}"
                 )));
             }
-            let (mut drafts, mut rest) = (Vec::new(), body);
+            let (mut events, mut rest) = (Vec::new(), body);
             while !rest.is_empty() {
                 let at = body.len() - rest.len();
                 let payload = take_event(&mut rest, at, max_bytes)?;
-                check_text(form, format_args!("the event at byte {at} of the body"), payload)?;
-                drafts.push(draft(payload)?);
+                check_text(format, format_args!("the event at byte {at} of the body"), payload)?;
+                events.push(event(payload)?);
             }
-            Ok(drafts)
+            Ok(events)
         }
     }
 }
 
-/// How a body is to be written that is split by lengths.
-const BY_LENGTHS: &str =
-    "with split=lengths every event has its length before it, 4 bytes, big-endian";
+/// What a body must look like that is split by lengths.
+const LENGTHS_HINT: &str =
+    "with split=lengths each event is preceded by its length, 4 bytes, big-endian";
 
-/// Takes the event off the front of `rest`, which begins at byte `at` of the body.
+/// Removes the first event from `rest`, which starts at byte `at` of the body.
 fn take_event<'a>(rest: &mut &'a [u8], at: usize, max_bytes: usize) -> Result<&'a [u8], Rejection> {
     let Some((len, behind)) = rest.split_first_chunk() else {
         return Err(Rejection::bad_request(format!(
-            "the body ends within the length at byte {at}; {BY_LENGTHS}"
+            "the body ends inside the length at byte {at}; {LENGTHS_HINT}"
         )));
     };
     let len = u32::from_be_bytes(*len) as usize;
     check_size(len, max_bytes)?;
     let Some((payload, behind)) = behind.split_at_checked(len) else {
         return Err(Rejection::bad_request(format!(
-            "the event at byte {at} of the body has {len} bytes by its length, but only {} follow; \
-             {BY_LENGTHS}",
+            "the event at byte {at} of the body should have {len} bytes, but only {} follow its \
+             length; {LENGTHS_HINT}",
             behind.len()
         )));
     };
@@ -194,20 +198,20 @@ fn check_size(len: usize, max_bytes: usize) -> Result<(), Rejection> {
     if len > max_bytes {
         return Err(Rejection::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("an event of the body has {len} bytes; the most is {max_bytes}"),
+            format!("an event of the body has {len} bytes; the limit is {max_bytes}"),
         ));
     }
     Ok(())
 }
 
-/// Checks that `bytes` are UTF-8, unless they are meant to be binary.
-fn check_text(form: &Form<'_>, what: impl Display, bytes: &[u8]) -> Result<(), Rejection> {
-    if form.binary {
+/// Checks that `bytes` are UTF-8, unless they are binary.
+fn check_text(format: &BodyFormat<'_>, what: impl Display, bytes: &[u8]) -> Result<(), Rejection> {
+    if format.binary {
         return Ok(());
     }
     std::str::from_utf8(bytes).map(drop).map_err(|error| {
         Rejection::bad_request(format!(
-            "{what} is not UTF-8 from byte {} on; publish arbitrary bytes with Content-Type: \
+            "{what} is not UTF-8 at byte {}; publish binary events with Content-Type: \
              {BINARY_TYPE}",
             error.valid_up_to()
         ))
@@ -220,15 +224,15 @@ mod tests {
     use crate::framing::{Event, Framing};
     use proptest::prelude::*;
 
-    const LINES: Form<'_> = Form { name: None, binary: false, split: Split::Lines };
-    const LENGTHS: Form<'_> = Form { split: Split::Lengths, ..LINES };
+    const LINES: BodyFormat<'_> = BodyFormat { name: None, binary: false, split: Split::Lines };
+    const LENGTHS: BodyFormat<'_> = BodyFormat { split: Split::Lengths, ..LINES };
 
-    fn payloads(form: &Form<'_>, body: &[u8]) -> Vec<String> {
-        read_events(form, body, 8)
+    fn payloads(format: &BodyFormat<'_>, body: &[u8]) -> Vec<String> {
+        split_body(format, body, 8)
             .unwrap()
             .into_iter()
-            .map(|draft| {
-                let frame = Event::new(1, draft).frame(Framing::Json).clone();
+            .map(|event| {
+                let frame = Event::new(1, event).frame(Framing::Json).clone();
                 String::from_utf8(frame.to_vec()).unwrap()
             })
             .collect()
@@ -239,37 +243,37 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_events() {
+    fn each_line_is_an_event() {
         assert_eq!(payloads(&LINES, b"a\nb\r\n\nc"), texts(&["a", "b", "", "c"]));
         assert_eq!(payloads(&LINES, b"a\n"), texts(&["a"]));
-        assert!(read_events(&LINES, b"", 8).is_err());
-        assert!(read_events(&LINES, b"\n", 8).is_err());
+        assert!(split_body(&LINES, b"", 8).is_err());
+        assert!(split_body(&LINES, b"\n", 8).is_err());
     }
 
     #[test]
-    fn one_body_is_one_event() {
-        let text = Form { split: Split::Not, ..LINES };
+    fn a_body_that_is_not_split_is_one_event() {
+        let text = BodyFormat { split: Split::Whole, ..LINES };
         assert_eq!(payloads(&text, b"a\nb"), texts(&["a\\nb"]));
         assert_eq!(payloads(&text, b""), texts(&[""]));
-        let reason = read_events(&text, b"ab\xff", 8).unwrap_err().reason;
-        assert!(reason.starts_with("the body is not UTF-8 from byte 2 on;"), "{reason}");
-        let binary = Form { binary: true, ..text };
+        let reason = split_body(&text, b"ab\xff", 8).unwrap_err().reason;
+        assert!(reason.starts_with("the body is not UTF-8 at byte 2;"), "{reason}");
+        let binary = BodyFormat { binary: true, ..text };
         assert_eq!(payloads(&binary, b"\xff"), [r#"{"id":1,"data":"/w==","base64":true}"#]);
     }
 
     #[test]
-    fn lengths_are_events() {
+    fn each_length_precedes_an_event() {
         let body = b"\0\0\0\x03a\nb\0\0\0\0\0\0\0\x01c";
         assert_eq!(payloads(&LENGTHS, body), texts(&["a\\nb", "", "c"]));
-        let binary = Form { binary: true, ..LENGTHS };
+        let binary = BodyFormat { binary: true, ..LENGTHS };
         assert_eq!(
             payloads(&binary, b"\0\0\0\x02\xff\0"),
             [r#"{"id":1,"data":"/wA=","base64":true}"#]
         );
-        let reason = |body: &[u8]| read_events(&LENGTHS, body, 8).unwrap_err().reason;
+        let reason = |body: &[u8]| split_body(&LENGTHS, body, 8).unwrap_err().reason;
         let text = reason(b"\0\0\0\x01a\0\0\0\x02b\xff");
         assert!(
-            text.starts_with("the event at byte 5 of the body is not UTF-8 from byte 1 on;"),
+            text.starts_with("the event at byte 5 of the body is not UTF-8 at byte 1;"),
             "{text}"
         );
     }
@@ -283,25 +287,25 @@ mod tests {
                 .iter()
                 .flat_map(|event| [&(event.len() as u32).to_be_bytes()[..], event].concat())
                 .collect();
-            let form = Form { binary: true, ..LENGTHS };
-            let drafts = read_events(&form, &body, 8).unwrap();
-            prop_assert_eq!(drafts.len(), events.len());
-            for (draft, event) in drafts.into_iter().zip(&events) {
-                let frame = Event::new(1, draft).frame(Framing::Tcp).clone();
-                prop_assert_eq!(&frame[4..], [&b"1\n"[..], event].concat());
+            let format = BodyFormat { binary: true, ..LENGTHS };
+            let published = split_body(&format, &body, 8).unwrap();
+            prop_assert_eq!(published.len(), events.len());
+            for (event, payload) in published.into_iter().zip(&events) {
+                let frame = Event::new(1, event).frame(Framing::Tcp).clone();
+                prop_assert_eq!(&frame[4..], [&b"1\n"[..], payload].concat());
             }
-            prop_assert!(read_events(&form, &body[..body.len() - 1], 8).is_err());
+            prop_assert!(split_body(&format, &body[..body.len() - 1], 8).is_err());
         }
 
         #[test]
         fn any_body_is_read_without_panic(
             body: Vec<u8>,
-            split in prop_oneof![Just(Split::Not), Just(Split::Lines), Just(Split::Lengths)],
+            split in prop_oneof![Just(Split::Whole), Just(Split::Lines), Just(Split::Lengths)],
             binary: bool,
         ) {
-            let form = Form { name: None, binary: binary && split != Split::Lines, split };
-            if let Ok(drafts) = read_events(&form, &body, 8) {
-                prop_assert!(!drafts.is_empty());
+            let format = BodyFormat { name: None, binary: binary && split != Split::Lines, split };
+            if let Ok(events) = split_body(&format, &body, 8) {
+                prop_assert!(!events.is_empty());
             }
         }
     }

@@ -1,85 +1,86 @@
-//! Who is to be woken when a channel has news. It knows neither events nor transports.
+//! The tasks to wake when a channel has new events. It knows neither events nor transports.
 //!
-//! A waiter leaves its waker here once and is woken from then on, event after event. The lists of
-//! tokio's channels forget a waker when they have woken it, so that every subscriber would have to
-//! take its place in the list again after each event.
+//! A waiter registers its waker once and is woken by every event from then on. tokio's channels
+//! remove a waker from their list when they wake it, so every subscriber would have to register again
+//! after each event.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// The wakers of all who wait.
+/// The registered wakers.
 #[derive(Debug, Default)]
-pub(crate) struct Waiters(Mutex<Places>);
+pub(crate) struct Waiters(Mutex<Slots>);
 
 #[derive(Debug, Default)]
-struct Places {
+struct Slots {
     wakers: Vec<Option<Waker>>,
     free: Vec<usize>,
 }
 
 impl Waiters {
-    /// Wakes everyone. What they wait for must be visible before the call.
+    /// Wakes every waiter. What they wait for must be visible before the call.
     pub(crate) fn wake_all(&self) {
-        for waker in self.places().wakers.iter().flatten() {
+        for waker in self.slots().wakers.iter().flatten() {
             waker.wake_by_ref();
         }
     }
 
-    fn places(&self) -> MutexGuard<'_, Places> {
+    fn slots(&self) -> MutexGuard<'_, Slots> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A place among the waiters, given up when it is dropped.
+/// One waiter, which is registered until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Waiter {
     waiters: Arc<Waiters>,
-    place: Option<(usize, Waker)>,
+    slot: Option<(usize, Waker)>,
 }
 
 impl Waiter {
+    /// A waiter that is not registered yet.
     pub(crate) fn new(waiters: Arc<Waiters>) -> Self {
-        Self { waiters, place: None }
+        Self { waiters, slot: None }
     }
 
-    /// Completes as soon as `is_due`, which is looked at whenever everyone is woken.
+    /// Completes as soon as `is_due` returns true. It is called again whenever the waiters are woken.
     pub(crate) fn poll(&mut self, cx: &Context<'_>, is_due: impl Fn() -> bool) -> Poll<()> {
         if is_due() {
             return Poll::Ready(());
         }
-        if self.place.as_ref().is_some_and(|(_, waker)| waker.will_wake(cx.waker())) {
+        if self.slot.as_ref().is_some_and(|(_, waker)| waker.will_wake(cx.waker())) {
             return Poll::Pending;
         }
-        self.take_place(cx.waker());
-        // What came before the place was taken has woken somebody else.
+        self.register(cx.waker());
+        // What became due before the waker was registered has not woken it.
         if is_due() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    fn take_place(&mut self, waker: &Waker) {
-        let mut places = self.waiters.places();
-        let index = match &self.place {
+    fn register(&mut self, waker: &Waker) {
+        let mut slots = self.waiters.slots();
+        let index = match &self.slot {
             Some((index, _)) => *index,
-            None => places.free.pop().unwrap_or_else(|| {
-                places.wakers.push(None);
-                places.wakers.len() - 1
+            None => slots.free.pop().unwrap_or_else(|| {
+                slots.wakers.push(None);
+                slots.wakers.len() - 1
             }),
         };
-        let old = places.wakers[index].replace(waker.clone());
-        drop(places);
-        // The last waker of a task drops the task, and with it perhaps another waiter: not within
-        // the lock.
+        let old = slots.wakers[index].replace(waker.clone());
+        drop(slots);
+        // Dropped outside the lock: the last waker of a task drops the task, and that may drop
+        // another waiter.
         drop(old);
-        self.place = Some((index, waker.clone()));
+        self.slot = Some((index, waker.clone()));
     }
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        let Some((index, _)) = self.place else { return };
-        let mut places = self.waiters.places();
-        let old = places.wakers[index].take();
-        places.free.push(index);
-        drop(places);
+        let Some((index, _)) = self.slot else { return };
+        let mut slots = self.waiters.slots();
+        let old = slots.wakers[index].take();
+        slots.free.push(index);
+        drop(slots);
         drop(old);
     }
 }
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiter_that_moves_to_another_task_takes_its_place_along() {
+    fn a_waiter_that_moves_to_another_task_keeps_its_slot() {
         let waiters = Arc::<Waiters>::default();
         let mut waiter = Waiter::new(Arc::clone(&waiters));
         let ((old, old_waker), (new, new_waker)) = (waker(), waker());
@@ -129,27 +130,27 @@ mod tests {
         waiters.wake_all();
         assert_eq!(old.0.load(Ordering::Relaxed), 0);
         assert_eq!(new.0.load(Ordering::Relaxed), 1);
-        assert_eq!(waiters.places().wakers.len(), 1);
+        assert_eq!(waiters.slots().wakers.len(), 1);
     }
 
     #[test]
-    fn places_are_used_again() {
+    fn slots_are_reused() {
         let waiters = Arc::<Waiters>::default();
         let (_, waker) = waker();
         for _ in 0..3 {
             let mut waiter = Waiter::new(Arc::clone(&waiters));
             let _ = waiter.poll(&Context::from_waker(&waker), || false);
         }
-        assert_eq!(waiters.places().wakers.len(), 1);
+        assert_eq!(waiters.slots().wakers.len(), 1);
     }
 
     #[test]
-    fn news_that_comes_while_the_place_is_taken_is_not_missed() {
+    fn what_becomes_due_during_registration_is_not_missed() {
         let waiters = Arc::<Waiters>::default();
-        let looks = AtomicUsize::new(0);
+        let calls = AtomicUsize::new(0);
         let (_, waker) = waker();
-        let due_at_second_look = || looks.fetch_add(1, Ordering::Relaxed) == 1;
-        let polled = Waiter::new(waiters).poll(&Context::from_waker(&waker), due_at_second_look);
+        let due_at_second_call = || calls.fetch_add(1, Ordering::Relaxed) == 1;
+        let polled = Waiter::new(waiters).poll(&Context::from_waker(&waker), due_at_second_call);
         assert!(polled.is_ready());
     }
 }

@@ -1,57 +1,58 @@
-//! Where things are on the server: paths, headers, query keys, and the line that says it is ready.
+//! The server's interface: paths, headers, query keys, and the line that it prints when it is ready.
 
 use crate::event::is_token;
 
-/// Readiness.
+/// The path of the readiness check.
 pub const HEALTH_PATH: &str = "/healthz";
-/// Prometheus text.
+/// The path of the Prometheus metrics.
 pub const METRICS_PATH: &str = "/metrics";
 
-/// The header in which an `EventSource` resumes (WHATWG HTML §9.2.4).
+/// The header with which an `EventSource` resumes (WHATWG HTML §9.2.4).
 pub const LAST_EVENT_ID: &str = "last-event-id";
-/// The same for clients that may not set [`LAST_EVENT_ID`].
+/// The same for clients that cannot set [`LAST_EVENT_ID`].
 pub const X_LAST_EVENT_ID: &str = "x-last-event-id";
 
-/// Query key: the id after which to go on.
+/// Query key: the id of the event after which to continue.
 pub const AFTER: &str = "after";
-/// Query key: the longest that a long poll is held, in milliseconds.
+/// Query key: how long a long poll is held at most, in milliseconds.
 pub const TIMEOUT_MS: &str = "timeout_ms";
 /// Query key: the name of a published event.
 pub const EVENT_NAME: &str = "event";
-/// Query key: `split=lines` publishes every line of the body as one event; with `split=lengths` each
-/// event has its length before it, 4 bytes, big-endian, so that it may hold any bytes.
+/// Query key: how the body of a publish request is split into events. With `split=lines` each line is
+/// one event. With `split=lengths` each event is preceded by its length, 4 bytes, big-endian, so it may
+/// contain any bytes.
 pub const SPLIT: &str = "split";
 
-/// The content type of a body that holds binary events.
+/// The content type of a body with binary events.
 pub const BINARY_TYPE: &str = "application/octet-stream";
 
 /// The WebSocket subprotocol, see [`crate::message`].
 pub const SUBPROTOCOL: &str = "pushbench.v1";
 
-/// The protocol that a request for raw TCP names in `Upgrade` (RFC 9110 §7.8), see
+/// The protocol that a request for raw TCP names in its `Upgrade` header (RFC 9110 §7.8), see
 /// [`crate::frame`].
 pub const TCP_UPGRADE: &str = "pushbench-tcp";
 
-/// A server that is ready prints one line on its standard output: this, then its URL.
+/// When a server is ready, it prints one line to standard output: this prefix and its URL.
 pub const READY_PREFIX: &str = "pushbench serve: listening on ";
 
-/// The longest name of a channel, in bytes.
+/// The longest channel name, in bytes.
 pub const MAX_CHANNEL_LEN: usize = 64;
 
-/// What a channel offers.
+/// A resource of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
-    /// Takes events.
+    /// Publishes events.
     Events,
-    /// Answers at once.
+    /// Returns new events at once.
     Poll,
-    /// Answers when there is news.
+    /// Returns new events as soon as there are any.
     LongPoll,
     /// Streams events as Server-Sent Events.
     Sse,
-    /// Streams events as WebSocket messages, and takes them.
+    /// Streams events as WebSocket messages, and publishes those of the client.
     WebSocket,
-    /// Streams events as frames on the bare socket, and takes them.
+    /// Streams events as raw TCP frames, and publishes those of the client.
     Tcp,
 }
 
@@ -60,7 +61,7 @@ impl Resource {
     pub const ALL: [Self; 6] =
         [Self::Events, Self::Poll, Self::LongPoll, Self::Sse, Self::WebSocket, Self::Tcp];
 
-    /// Its last path segment.
+    /// The last segment of its path.
     #[must_use]
     pub const fn segment(self) -> &'static str {
         match self {
@@ -73,15 +74,15 @@ impl Resource {
         }
     }
 
-    /// Its path on `channel`.
+    /// Its path for `channel`.
     #[must_use]
     pub fn path(self, channel: &str) -> String {
         format!("/channels/{channel}/{}", self.segment())
     }
 }
 
-/// Reads `/channels/{channel}/{resource}`; `None` for any other path. The channel is not yet
-/// checked by [`is_channel_name`], so that a bad name can be answered as such.
+/// Parses `/channels/{channel}/{resource}`. Returns `None` for any other path. The channel is not
+/// checked with [`is_channel_name`] yet, so that an invalid name can be reported as such.
 #[must_use]
 pub fn parse_path(path: &str) -> Option<(&str, Resource)> {
     let (channel, segment) = path.strip_prefix("/channels/")?.split_once('/')?;
@@ -89,7 +90,7 @@ pub fn parse_path(path: &str) -> Option<(&str, Resource)> {
     Some((channel, resource))
 }
 
-/// Whether `name` names a channel: 1 to 64 of `A-Z a-z 0-9 . _ -`.
+/// Whether `name` is a valid channel name: 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
 #[must_use]
 pub fn is_channel_name(name: &str) -> bool {
     is_token(name, MAX_CHANNEL_LEN)

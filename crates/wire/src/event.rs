@@ -1,37 +1,37 @@
-//! An event as every framing carries it, and the rules that all framings share.
+//! An event as every framing carries it, and the rules for event names.
 
-/// The name of an event whose publisher gave none (WHATWG HTML §9.2.6 calls it `message`).
+/// The name of an event that was published without one (`message` in WHATWG HTML §9.2.6).
 pub const DEFAULT_NAME: &str = "message";
 
-/// The name of the notice that a subscriber has missed events, which the server alone may send.
-/// Its payload is the JSON object `{"missed":N}`, its id that of the last event missed.
+/// The name of the notice that a subscriber has missed events. Only the server may send it. Its
+/// payload is the JSON object `{"missed":N}`, and its id is that of the last event missed.
 pub const LAGGED_NAME: &str = "lagged";
 
-/// The longest name of an event, in bytes.
+/// The longest event name, in bytes.
 pub const MAX_NAME_LEN: usize = 64;
 
-/// One event, borrowed from wherever it was decoded.
+/// One event, borrowed from the buffer from which it was decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event<'a> {
-    /// Its place in the channel's log: 1 for the first event, then increasing by 1.
+    /// Its position in the channel's log: 1 for the first event, then increasing by 1.
     pub id: u64,
-    /// What kind of event it is; [`DEFAULT_NAME`] when the publisher did not say.
+    /// What kind of event it is. [`DEFAULT_NAME`] if the publisher did not say.
     pub name: &'a str,
     /// What was published.
     pub payload: &'a [u8],
-    /// Whether `payload` is arbitrary bytes. A text payload is valid UTF-8; text framings carry
-    /// a binary one in base64.
+    /// Whether `payload` is arbitrary bytes. A text payload is valid UTF-8. Text framings carry a
+    /// binary payload in base64.
     pub binary: bool,
 }
 
-/// Whether a publisher may use `name`: 1 to 64 of `A-Z a-z 0-9 . _ -`, and not the reserved
-/// [`LAGGED_NAME`].
+/// Whether a publisher may use `name`: 1 to 64 characters of `A-Z a-z 0-9 . _ -`, and not the
+/// reserved [`LAGGED_NAME`].
 #[must_use]
 pub fn is_event_name(name: &str) -> bool {
     is_token(name, MAX_NAME_LEN) && name != LAGGED_NAME
 }
 
-/// Whether `text` is 1 to `max` of the characters that need no escaping in any framing or path.
+/// Whether `text` is 1 to `max` characters that need no escaping in any framing or path.
 pub(crate) fn is_token(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
@@ -42,7 +42,7 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// An owned event, for tests that compare what went in with what came out.
+    /// An owned event, for tests that compare events before and after encoding.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub(crate) struct OwnedEvent {
         pub(crate) id: u64,
@@ -68,7 +68,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Any event a publisher can make, text and binary.
+    /// Any event that can be published, text or binary.
     pub(crate) fn any_event() -> impl Strategy<Value = OwnedEvent> {
         let payload = prop_oneof![
             any::<String>().prop_map(|text| (text.into_bytes(), false)),

@@ -1,22 +1,22 @@
-//! Frames of raw TCP, with nothing in them that is not needed: encoding one, and decoding a stream
-//! that arrives in pieces of any size.
+//! Raw TCP frames, the least framing possible: encoding one, and decoding a stream that arrives in
+//! pieces of any size.
 //!
-//! A frame is 4 bytes, big-endian, then a payload: the highest bit says whether the payload is
-//! binary, the others how long it is. From the server it is the message that WebSocket carries too
-//! ([`crate::message`]), and a length of 0 is a heartbeat. From a client it is published as it is,
-//! as what a client of WebSocket sends; a length of 0 is then an event without payload.
+//! A frame is a header of 4 bytes, big-endian, and a payload. The highest bit of the header says
+//! whether the payload is binary, the other bits how long it is. In a frame from the server the
+//! payload is a WebSocket message ([`crate::message`]), and a frame of length 0 is a heartbeat. In a
+//! frame from a client the payload is published as it is, so length 0 is an event without payload.
 
 use crate::event::Event;
 use crate::message::{self, BadMessage};
 
-/// A frame that keeps a connection alive and means nothing.
-pub const HEARTBEAT: [u8; LENGTH_BYTES] = [0; LENGTH_BYTES];
+/// A frame that only keeps a connection alive.
+pub const HEARTBEAT: [u8; HEADER_BYTES] = [0; HEADER_BYTES];
 
-const LENGTH_BYTES: usize = size_of::<u32>();
+const HEADER_BYTES: usize = size_of::<u32>();
 
 const BINARY: u32 = 1 << 31;
 
-/// Appends the frame in which a server sends `event` to `out`.
+/// Appends the frame with which a server sends `event` to `out`.
 ///
 /// # Panics
 /// When the event has 2 GiB or more, which no server accepts.
@@ -24,7 +24,7 @@ pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) {
     push_frame(event.binary, out, |out| message::encode(event, out));
 }
 
-/// Appends the frame in which a client publishes `payload` to `out`. Text must be UTF-8, or the
+/// Appends the frame with which a client publishes `payload` to `out`. Text must be UTF-8, or the
 /// server ends the connection.
 ///
 /// # Panics
@@ -35,50 +35,50 @@ pub fn encode_published(payload: &[u8], binary: bool, out: &mut Vec<u8>) {
 
 fn push_frame(binary: bool, out: &mut Vec<u8>, push_payload: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    out.extend_from_slice(&[0; LENGTH_BYTES]);
+    out.extend_from_slice(&[0; HEADER_BYTES]);
     push_payload(out);
-    let body = start + LENGTH_BYTES;
-    let len = i32::try_from(out.len() - body).expect("an event is far below 2 GiB");
+    let body = start + HEADER_BYTES;
+    let len = i32::try_from(out.len() - body).expect("an event has less than 2 GiB");
     let header = len.cast_unsigned() | if binary { BINARY } else { 0 };
     out[start..body].copy_from_slice(&header.to_be_bytes());
 }
 
-/// What a stream of frames begins with.
+/// What is at the start of a stream of frames.
 #[derive(Debug, PartialEq, Eq)]
-pub enum First<'a> {
-    /// A frame.
-    Whole {
-        /// What it carries.
+pub enum FirstFrame<'a> {
+    /// A complete frame.
+    Complete {
+        /// The content of the frame.
         payload: &'a [u8],
-        /// Whether that is binary. That text is UTF-8 is not checked.
+        /// Whether the payload is binary. Text is not checked to be UTF-8.
         binary: bool,
-        /// What follows the frame.
+        /// The stream after the frame.
         rest: &'a [u8],
     },
-    /// Part of a frame.
-    Part {
-        /// How many of its bytes have to come before more can be said. They are of no other frame.
+    /// The beginning of a frame.
+    Incomplete {
+        /// How many more bytes are needed to continue, all of them of this frame.
         missing: usize,
     },
 }
 
-/// A frame is larger than its reader accepts.
+/// A frame is larger than the reader accepts.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a frame has {len} bytes, and at most {limit} are accepted")]
+#[error("a frame has {len} bytes; the limit is {limit}")]
 pub struct TooLarge {
-    /// The length that the frame says it has.
+    /// The length in the frame's header.
     pub len: u32,
     /// The reader's limit.
     pub limit: usize,
 }
 
-/// Finds the first frame of `stream`, with up to `limit` bytes behind its length.
+/// Splits the first frame off `stream`, if its payload has at most `limit` bytes.
 ///
 /// # Errors
-/// [`TooLarge`], as soon as the frame says so; the stream cannot be read any further then.
-pub fn first(stream: &[u8], limit: usize) -> Result<First<'_>, TooLarge> {
-    let Some((header, behind)) = stream.split_first_chunk() else {
-        return Ok(First::Part { missing: LENGTH_BYTES - stream.len() });
+/// [`TooLarge`] as soon as the header has arrived; after that, the stream cannot be read any further.
+pub fn split_first(stream: &[u8], limit: usize) -> Result<FirstFrame<'_>, TooLarge> {
+    let Some((header, after)) = stream.split_first_chunk() else {
+        return Ok(FirstFrame::Incomplete { missing: HEADER_BYTES - stream.len() });
     };
     let header = u32::from_be_bytes(*header);
     let len = header & !BINARY;
@@ -86,16 +86,18 @@ pub fn first(stream: &[u8], limit: usize) -> Result<First<'_>, TooLarge> {
         Ok(body) if body <= limit => body,
         _ => return Err(TooLarge { len, limit }),
     };
-    Ok(match behind.split_at_checked(body) {
-        Some((payload, rest)) => First::Whole { payload, binary: header & BINARY != 0, rest },
-        None => First::Part { missing: body - behind.len() },
+    Ok(match after.split_at_checked(body) {
+        Some((payload, rest)) => {
+            FirstFrame::Complete { payload, binary: header & BINARY != 0, rest }
+        }
+        None => FirstFrame::Incomplete { missing: body - after.len() },
     })
 }
 
-/// Decodes a stream of frames from a server. Memory stays below a limit whatever the server sends.
+/// Decodes a stream of frames from a server. Its memory is limited, whatever the server sends.
 #[derive(Debug)]
 pub struct Decoder {
-    /// The beginning of a frame whose end has not come yet.
+    /// The beginning of a frame whose end has not arrived yet.
     partial: Vec<u8>,
     limit: usize,
 }
@@ -106,35 +108,35 @@ pub enum DecodeError {
     /// One frame is larger than the decoder accepts.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
-    /// The frame holds no message.
+    /// The frame contains no valid message.
     #[error(transparent)]
     Message(#[from] BadMessage),
 }
 
 impl Decoder {
-    /// Accepts frames of up to `limit` bytes behind the length.
+    /// Accepts frames with payloads of up to `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { partial: Vec::new(), limit }
     }
 
-    /// Reads the next piece of the stream and hands every event that it completes to `on_event`.
-    /// Only a frame that comes in several pieces is copied. That text is UTF-8 is not checked.
+    /// Decodes the next piece of the stream and passes every event that it completes to `on_event`.
+    /// Only a frame that arrives in several pieces is copied. Text is not checked to be UTF-8.
     ///
     /// # Errors
-    /// [`DecodeError`]; the stream cannot be read any further then.
+    /// [`DecodeError`]; after that, the stream cannot be read any further.
     pub fn feed(
         &mut self,
         mut piece: &[u8],
         mut on_event: impl FnMut(Event<'_>),
     ) -> Result<(), DecodeError> {
         while !self.partial.is_empty() {
-            match first(&self.partial, self.limit)? {
-                First::Whole { payload, binary, .. } => {
+            match split_first(&self.partial, self.limit)? {
+                FirstFrame::Complete { payload, binary, .. } => {
                     deliver(payload, binary, &mut on_event)?;
                     self.partial.clear();
                 }
-                First::Part { missing } => {
+                FirstFrame::Incomplete { missing } => {
                     let Some((head, rest)) = piece.split_at_checked(missing) else {
                         self.partial.extend_from_slice(piece);
                         return Ok(());
@@ -144,7 +146,7 @@ impl Decoder {
                 }
             }
         }
-        while let First::Whole { payload, binary, rest } = first(piece, self.limit)? {
+        while let FirstFrame::Complete { payload, binary, rest } = split_first(piece, self.limit)? {
             deliver(payload, binary, &mut on_event)?;
             piece = rest;
         }
@@ -153,7 +155,7 @@ impl Decoder {
     }
 }
 
-/// Hands over the event of a frame, if it holds one.
+/// Passes on the event of a frame, unless the frame is a heartbeat.
 fn deliver(
     message: &[u8],
     binary: bool,
@@ -173,14 +175,14 @@ mod tests {
 
     const LIMIT: usize = 1 << 20;
 
-    /// What is decoded from a stream in pieces, up to the error if there is one.
+    /// The events decoded from a stream in pieces, up to an error if there is one.
     fn decode(pieces: &[&[u8]], limit: usize) -> (Vec<OwnedEvent>, Result<(), DecodeError>) {
         let mut decoder = Decoder::new(limit);
         let mut events = Vec::new();
         let outcome = pieces
             .iter()
             .try_for_each(|piece| decoder.feed(piece, |event| events.push(event.into())));
-        assert!(decoder.partial.len() <= LENGTH_BYTES + limit, "memory stays below the limit");
+        assert!(decoder.partial.len() <= HEADER_BYTES + limit, "the memory is limited");
         (events, outcome)
     }
 
@@ -237,31 +239,31 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_client_publishes_reads_back(payload: Vec<u8>, binary: bool, behind: Vec<u8>) {
+        fn what_a_client_publishes_reads_back(payload: Vec<u8>, binary: bool, after: Vec<u8>) {
             let mut stream = Vec::new();
             encode_published(&payload, binary, &mut stream);
             let len = stream.len();
             for cut in 0..len {
-                let Ok(First::Part { missing }) = first(&stream[..cut], LIMIT) else {
-                    panic!("{cut} of {len} bytes are a part")
+                let Ok(FirstFrame::Incomplete { missing }) = split_first(&stream[..cut], LIMIT) else {
+                    panic!("{cut} of {len} bytes are incomplete")
                 };
                 prop_assert!((1..=len - cut).contains(&missing));
             }
-            stream.extend_from_slice(&behind);
-            let whole = First::Whole { payload: &payload, binary, rest: &behind };
-            prop_assert_eq!(first(&stream, payload.len()), Ok(whole));
+            stream.extend_from_slice(&after);
+            let whole = FirstFrame::Complete { payload: &payload, binary, rest: &after };
+            prop_assert_eq!(split_first(&stream, payload.len()), Ok(whole));
             if let Some(limit) = payload.len().checked_sub(1) {
-                prop_assert!(first(&stream, limit).is_err());
+                prop_assert!(split_first(&stream, limit).is_err());
             }
         }
 
         #[test]
         fn any_bytes_are_split_without_panic(stream in any_stream(), limit in 0..200_usize) {
             let mut rest = &stream[..];
-            while let Ok(First::Whole { payload, rest: behind, .. }) = first(rest, limit) {
+            while let Ok(FirstFrame::Complete { payload, rest: after, .. }) = split_first(rest, limit) {
                 prop_assert!(payload.len() <= limit);
-                prop_assert_eq!(rest.len(), LENGTH_BYTES + payload.len() + behind.len());
-                rest = behind;
+                prop_assert_eq!(rest.len(), HEADER_BYTES + payload.len() + after.len());
+                rest = after;
             }
         }
     }

@@ -1,5 +1,5 @@
-//! What two processes of pushbench must agree on: the transports, the shape of an event in each
-//! framing, the routes, and the clock. It knows no network, runtime or command line.
+//! What the server and the load generator must agree on: the transports, the encoding of an event in
+//! each framing, the routes and the clock. It knows no network, runtime or command line.
 
 pub mod clock;
 pub mod endpoint;

@@ -1,9 +1,9 @@
-//! The WebSocket subprotocol `pushbench.v1`: what is inside a message from the server. Raw TCP
-//! carries the same messages in frames of its own ([`crate::frame`]).
+//! The WebSocket subprotocol `pushbench.v1`: the content of a message from the server. Raw TCP
+//! carries the same messages in its own frames ([`crate::frame`]).
 //!
-//! A head line, a line feed, then the payload as it was published. The head is the id in decimal
-//! and, when the event has a name, a space and the name. A text event is a text message, a binary
-//! one a binary message. What a client sends is published as it is, without a head.
+//! A message is a head, a line feed and the payload as it was published. The head is the id in
+//! decimal and, if the event has a name, a space and the name. A text event is a text message, and a
+//! binary event a binary message. A message from a client has no head: all of it is the payload.
 
 use crate::event::{DEFAULT_NAME, Event};
 
@@ -18,10 +18,10 @@ pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(event.payload);
 }
 
-/// Reads one message; `binary` is the message's own kind.
+/// Decodes one message. `binary` says whether it is a binary message.
 ///
 /// # Errors
-/// [`BadMessage`] when there is no head line with an id.
+/// [`BadMessage`] when it has no head with an id.
 pub fn decode(message: &[u8], binary: bool) -> Result<Event<'_>, BadMessage> {
     let end = memchr::memchr(b'\n', message).ok_or(BadMessage)?;
     let head = std::str::from_utf8(&message[..end]).map_err(|_| BadMessage)?;
@@ -34,9 +34,9 @@ pub fn decode(message: &[u8], binary: bool) -> Result<Event<'_>, BadMessage> {
     })
 }
 
-/// The message is not one of `pushbench.v1`.
+/// The message is not valid in `pushbench.v1`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the message has no `id[ name]` line at its head: it is not one of pushbench.v1")]
+#[error("the message does not start with an `id[ name]` line, as pushbench.v1 requires")]
 pub struct BadMessage;
 
 /// Appends `value` in decimal.

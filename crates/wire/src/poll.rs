@@ -1,6 +1,6 @@
-//! The JSON body of a poll: `{"events":[{"id":7,"data":"…"},…],"last_event_id":7}`.
+//! The JSON body of a response to a poll: `{"events":[{"id":7,"data":"…"},…],"last_event_id":7}`.
 //!
-//! An event has `"event"` when it has a name, and `"base64":true` when its data is binary.
+//! An event also has `"event"` if it has a name, and `"base64":true` if its data is binary.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -36,16 +36,16 @@ pub fn encode_event(event: &Event<'_>, out: &mut Vec<u8>) {
     } else {
         match std::str::from_utf8(event.payload) {
             Ok(text) => Cow::Borrowed(text),
-            Err(error) => panic!("a text payload is UTF-8: {error}"),
+            Err(error) => panic!("a text payload must be UTF-8: {error}"),
         }
     };
     let name = (event.name != DEFAULT_NAME).then_some(Cow::Borrowed(event.name));
     let json = JsonEvent { id: event.id, event: name, data, base64: event.binary };
-    // Neither a `Vec` nor these types can fail to be written.
+    // Serialising these types to a `Vec` cannot fail.
     let _ = serde_json::to_writer(out, &json);
 }
 
-/// Appends the body that holds `events`, each as [`encode_event`] made it.
+/// Appends the body with `events`, each encoded by [`encode_event`].
 pub fn encode_body<'a>(
     events: impl IntoIterator<Item = &'a [u8]>,
     last_event_id: u64,
@@ -63,10 +63,10 @@ pub fn encode_body<'a>(
     out.push(b'}');
 }
 
-/// Reads a body, hands each event to `on_event` as it goes, and returns `last_event_id`.
+/// Decodes a body, passes each event to `on_event` and returns `last_event_id`.
 ///
 /// # Errors
-/// What is wrong with the JSON, and where. Events before that place have been handed over.
+/// What is wrong with the JSON, and where. The events before that place have been passed on.
 pub fn decode_body(body: &[u8], on_event: impl FnMut(Event<'_>)) -> Result<u64, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let last_event_id = Body { on_event }.deserialize(&mut json)?;
@@ -74,7 +74,7 @@ pub fn decode_body(body: &[u8], on_event: impl FnMut(Event<'_>)) -> Result<u64, 
     Ok(last_event_id)
 }
 
-/// Visits the body once, front to back, so that no list of events is built.
+/// Visits the body once from front to back, so that no list of events is built.
 struct Body<F> {
     on_event: F,
 }

@@ -1,8 +1,8 @@
 //! Server-Sent Events as WHATWG HTML §9.2 defines them: encoding one event, and decoding a stream
 //! that arrives in pieces of any size.
 //!
-//! The format is text. A binary event travels as base64, and its name then ends in `;base64`,
-//! which no publisher can choose.
+//! The format is text. A binary event is sent as base64, and its name then ends in `;base64`, which no
+//! published name can.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,13 +12,13 @@ use crate::message::push_decimal;
 
 const BASE64_SUFFIX: &str = ";base64";
 
-/// A comment that keeps a connection alive and means nothing (§9.2.7 advises one every 15 s).
+/// A comment that only keeps a connection alive (§9.2.7 advises one every 15 s).
 pub const HEARTBEAT: &str = ":\n\n";
 
-/// Appends `event` with its `id`, its `event` when it has a name, and a `data` line for every line
-/// of the payload.
+/// Appends `event` to `out`, with its `id`, its `event` if it has a name, and a `data` line for each
+/// line of the payload.
 ///
-/// The format ends a line at CR, LF or CRLF alike, so a receiver sees each of them as LF.
+/// In this format CR, LF and CRLF all end a line, so a receiver sees each of them as LF.
 pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"id: ");
     push_decimal(event.id, out);
@@ -48,7 +48,7 @@ pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// The first line of `text`, and what follows its end, if it has one.
+/// The first line of `text`, and what follows it if it has an end.
 fn split_line(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     let Some(end) = memchr::memchr2(b'\r', b'\n', text) else {
         return (text, None);
@@ -57,20 +57,20 @@ fn split_line(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     (&text[..end], Some(&text[end + skip..]))
 }
 
-/// Decodes a stream of events. Memory stays below a limit whatever the server sends.
+/// Decodes a stream of events. Its memory is limited, whatever the server sends.
 #[derive(Debug)]
 pub struct Decoder {
-    /// The beginning of a line whose end has not come yet.
+    /// The beginning of a line whose end has not arrived yet.
     partial: Vec<u8>,
-    /// Whether the last byte seen was a CR, so that an LF right behind it ends no further line.
+    /// Whether the last byte was a CR, so that an LF right after it does not end another line.
     after_cr: bool,
-    /// Whether no line has been seen yet: only the first may begin with a byte order mark.
+    /// Whether no line has ended yet: only the first may begin with a byte order mark.
     at_start: bool,
     limit: usize,
     fields: Fields,
 }
 
-/// The buffers of §9.2.6, and what they hold between two lines.
+/// The buffers of §9.2.6, which are kept from line to line.
 #[derive(Debug, Default)]
 struct Fields {
     last_event_id: String,
@@ -89,10 +89,10 @@ pub enum DecodeError {
         /// The decoder's limit.
         limit: usize,
     },
-    /// An event without an id cannot be placed.
-    #[error("an event of the stream has the id {0:?}, which is no number")]
+    /// An event has no id, or one that is not a number.
+    #[error("an event of the stream has the id {0:?}, which is not a number")]
     BadId(String),
-    /// An event named as base64 is not.
+    /// An event's name says that it is base64, but its data is not.
     #[error("a binary event of the stream is not valid base64")]
     BadBase64,
 }
@@ -116,11 +116,11 @@ impl Decoder {
         self.fields.retry_ms
     }
 
-    /// Reads the next piece of the stream and hands every event that it completes to `on_event`.
-    /// An event that the stream's end cuts off is never handed over, as §9.2.6 demands.
+    /// Decodes the next piece of the stream and passes every event that it completes to `on_event`.
+    /// An event that is incomplete at the end of the stream is never passed on, as §9.2.6 requires.
     ///
     /// # Errors
-    /// [`DecodeError`]; the stream cannot be read any further then.
+    /// [`DecodeError`]; after that, the stream cannot be read any further.
     pub fn feed(
         &mut self,
         mut piece: &[u8],
@@ -247,7 +247,7 @@ mod tests {
             .collect()
     }
 
-    /// What a receiver sees of a text payload: every line end as LF.
+    /// The event as a receiver sees it: every line of a text payload ends in LF.
     fn as_received(mut event: OwnedEvent) -> OwnedEvent {
         if !event.binary {
             let text = String::from_utf8(event.payload).unwrap();
@@ -285,7 +285,7 @@ mod tests {
         }
     }
 
-    // The examples of WHATWG HTML §9.2.6, with ids, which our events always have.
+    // The examples of WHATWG HTML §9.2.6, with ids, because our events always have one.
     #[test]
     fn the_standards_examples() {
         assert_eq!(texts("id: 1\ndata: YHOO\ndata: +2\ndata: 10\n\n"), ["YHOO\n+2\n10"]);
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_is_digits_only() {
+    fn retry_must_be_digits() {
         let mut decoder = Decoder::new(64);
         decoder.feed(b"retry: 1500\n\nretry: 2s\n\n", |_| panic!("no event")).unwrap();
         assert_eq!(decoder.retry_ms(), Some(1500));

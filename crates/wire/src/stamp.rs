@@ -1,21 +1,21 @@
-//! The stamp at the head of a benchmark payload: who published it, which one it is, when it was
-//! meant to be published and when it was. It is text, so that every framing carries it unchanged.
+//! The stamp at the start of a benchmark payload: who published the event, its sequence number, and
+//! its intended and actual publish times. It is text, so that every framing carries it unchanged.
 
-/// Bytes of an encoded stamp, and so the smallest payload that can be measured.
+/// The length of an encoded stamp in bytes, and so of the smallest payload that can be measured.
 pub const STAMP_LEN: usize = MAGIC.len() + 4 + 8 + 16 + 16;
 
 const MAGIC: &[u8; 2] = b"pb";
 
-/// What a payload says about itself. Times are nanoseconds of [`crate::clock`].
+/// What the stamp of a payload says. Times are nanoseconds of [`crate::clock`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Which publisher of the trial sent the event.
+    /// The publisher that sent the event, numbered within the trial.
     pub publisher: u16,
-    /// Counts up from 0 for each publisher and channel, without gaps.
+    /// Counts from 0 for each publisher and channel, without gaps.
     pub sequence: u32,
-    /// When the schedule wanted the event published: latency counts from here.
+    /// The publish time in the schedule. Delivery latency counts from here.
     pub intended_ns: u64,
-    /// When the publisher really sent it: the *uncorrected* latency counts from here.
+    /// The actual publish time. *Uncorrected* latency counts from here.
     pub published_ns: u64,
 }
 
@@ -36,7 +36,7 @@ impl Stamp {
         write_hex(published, self.published_ns);
     }
 
-    /// Reads the stamp at the head of `payload`; `None` when there is none.
+    /// Reads the stamp at the start of `payload`. Returns `None` if there is none.
     #[must_use]
     pub fn read_from(payload: &[u8]) -> Option<Self> {
         let digits = payload.get(..STAMP_LEN)?.strip_prefix(MAGIC)?;

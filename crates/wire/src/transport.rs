@@ -1,5 +1,5 @@
-//! The table of transports. A new transport starts as one row here; the compiler then names every
-//! `match` that has to serve it.
+//! The table of transports. A new transport starts with a row here; the compiler then lists every
+//! `match` that must handle it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ macro_rules! transports {
     ($($(#[doc = $doc:literal])+ $variant:ident {
         name: $name:literal, label: $label:literal, reference: $reference:literal
     })+) => {
-        /// A way in which a server gets updates to its clients.
+        /// A way to get events from a server to its clients.
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
             serde::Serialize, serde::Deserialize, schemars::JsonSchema,
@@ -21,21 +21,23 @@ macro_rules! transports {
             /// Every transport, in the order in which reports show them.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            const NAMES: &'static [&'static str] = &[$($name),+];
+
             /// The name used in files and on the command line.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
             }
 
-            /// The name that people read.
+            /// The name in reports.
             #[must_use]
             pub const fn label(self) -> &'static str {
                 match self { $(Self::$variant => $label),+ }
             }
 
-            /// Whether it is a reference unless a scenario says otherwise: browsers cannot use it.
-            /// What it costs is what events over TCP cost at least; what another costs more is the
-            /// price of its framing and of HTTP.
+            /// Whether it is a reference for the others rather than a choice, because it is not
+            /// available to browsers. Its cost is that of sending events over TCP at all; what
+            /// another transport costs more is the cost of its framing and of HTTP.
             #[must_use]
             pub const fn is_reference(self) -> bool {
                 match self { $(Self::$variant => $reference),+ }
@@ -45,16 +47,17 @@ macro_rules! transports {
 }
 
 transports! {
-    /// The client asks at every interval, and is answered at once.
+    /// The client sends a request every interval, and the server responds at once.
     Polling { name: "polling", label: "Polling", reference: false }
-    /// The client asks, and is answered when there is news or the timeout has passed.
+    /// The client sends a request, and the server responds when there are new events or after a
+    /// time-out.
     LongPolling { name: "long-polling", label: "Long polling", reference: false }
-    /// One HTTP response that never ends (WHATWG HTML §9.2).
+    /// Server-Sent Events: one HTTP response that does not end (WHATWG HTML §9.2).
     Sse { name: "sse", label: "SSE", reference: false }
-    /// Frames both ways over one upgraded connection (RFC 6455).
+    /// Frames in both directions on one upgraded connection (RFC 6455).
     WebSocket { name: "websocket", label: "WebSocket", reference: false }
-    /// Length-prefixed frames on the bare socket that an HTTP upgrade leaves (RFC 9110 §7.8). Not
-    /// available to browsers: a reference.
+    /// Length-prefixed frames on the socket that is left after an HTTP upgrade (RFC 9110 §7.8). This
+    /// is the reference; it is not available to browsers.
     Tcp { name: "tcp", label: "Raw TCP", reference: true }
 }
 
@@ -64,9 +67,9 @@ impl fmt::Display for Transport {
     }
 }
 
-/// The name of no transport.
+/// No transport has this name.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown transport `{0}`; expected one of {names}", names = Transport::ALL.iter().map(|known| known.name()).collect::<Vec<_>>().join(", "))]
+#[error("unknown transport `{0}`; expected one of {names}", names = Transport::NAMES.join(", "))]
 pub struct UnknownTransport(String);
 
 impl FromStr for Transport {
@@ -92,7 +95,10 @@ mod tests {
         }
         let error = "carrier-pigeon".parse::<Transport>().unwrap_err().to_string();
         for transport in Transport::ALL {
-            assert!(error.contains(transport.name()), "the message names every transport: {error}");
+            assert!(
+                error.contains(transport.name()),
+                "the message must name every transport: {error}"
+            );
         }
     }
 

@@ -119,7 +119,7 @@ fn wrong_usage_exits_with_2_and_leaves_nothing() {
         ("", &[][..], "[objectives]\n\"latency\" = [\"p(99)<100ms\"]"),
         (NEVER_LOST, &["--transport", "websocket"], "websocket has no objective"),
         (NEVER_LOST, &["--transport", "polling"], "`compare` leaves out \"polling\""),
-        (NEVER_LOST, &["--transport", "pigeon"], "`pigeon` is no transport"),
+        (NEVER_LOST, &["--transport", "pigeon"], "unknown transport `pigeon`"),
         (NEVER_LOST, &["--max", "0"], "above 0"),
         ("\"sse.latency\" = [\"p(99)<1s\"]", &["--max", "1"], "take 5000 deliveries"),
         ("\"sse.latancy\" = [\"p(99)<1s\"]", &[], "did you mean `latency`?"),

@@ -1,7 +1,8 @@
-//! HTTP/1.1: accepts connections, serves requests on them, and finds the route of each. It knows
-//! neither how events are kept nor how they are framed.
+//! HTTP/1.1: accepts connections, serves the requests on them and routes each request. It knows
+//! neither how events are stored nor how they are framed.
 
 mod connection;
+mod connection_state;
 pub(crate) mod reply;
 pub(crate) mod request;
 mod route;
@@ -18,22 +19,23 @@ use tokio::task::JoinSet;
 
 use crate::Server;
 use crate::metrics::Metrics;
-pub(crate) use connection::discard;
 use reply::Rejection;
 
-/// Connections beyond the limit that may be told so at the same time; the rest is cut unheard.
+/// Connections beyond the limit that are told so at the same time. Any more are closed without a
+/// response.
 const MAX_REFUSALS: usize = 64;
 
-/// How long to wait for a file descriptor to become free when there is none.
+/// How long to wait for a free file descriptor when there is none.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// Accepts until `shutdown`, then waits for the connections to end, at most the server's grace.
+/// Accepts connections until `shutdown`, then waits for them to end, for [`crate::Config::grace`] at
+/// most.
 pub(crate) async fn serve(
     listener: TcpListener,
     server: Arc<Server>,
     shutdown: impl Future<Output = ()>,
 ) {
-    // Dropping the set ends the connections, whatever ends this future.
+    // Dropping the set ends the connections, however this future ends.
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -43,7 +45,7 @@ pub(crate) async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => admit(stream, &server, &mut connections),
-                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) if affects_one_connection(&error) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
             }
         }
@@ -51,12 +53,13 @@ pub(crate) async fn serve(
     drop(listener);
     server.hub.close();
     let ended = async { while connections.join_next().await.is_some() {} };
-    // Too late is not an error: the caller asked to stop, and what is left is cut.
+    // A time-out is no error: the caller asked to stop, and what is left is closed.
     let _ = tokio::time::timeout(server.config.grace, ended).await;
 }
 
-/// Whether accepting failed for the one connection only (accept(2) passes its errors on).
-fn is_of_one_connection(error: &io::Error) -> bool {
+/// Whether accepting failed for one connection only: accept(2) also returns the pending errors of the
+/// new connection.
+fn affects_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
@@ -65,15 +68,15 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// An event must leave at once, not when the last one is acknowledged.
-fn without_delay(stream: TcpStream) -> io::Result<TcpStream> {
+/// Disables Nagle's algorithm: an event must be sent at once, not when the last one is acknowledged.
+fn with_nodelay(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
 fn admit(stream: TcpStream, server: &Arc<Server>, connections: &mut JoinSet<()>) {
     let limit = server.config.max_connections;
-    let Ok(stream) = without_delay(stream) else { return };
+    let Ok(stream) = with_nodelay(stream) else { return };
     if connections.len() < limit {
         Metrics::add(&server.metrics.accepted, 1);
         connections.spawn(connection::serve(stream, Arc::clone(server)));
@@ -81,9 +84,12 @@ fn admit(stream: TcpStream, server: &Arc<Server>, connections: &mut JoinSet<()>)
     }
     Metrics::add(&server.metrics.refused, 1);
     if connections.len() < limit + MAX_REFUSALS {
-        let reason = format!("{limit} connections are open, the most that this server takes");
+        let reason = format!(
+            "all {limit} connections of this server are in use; try again later or raise \
+             max_connections"
+        );
         let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason);
-        connections.spawn(async move { connection::refuse(stream, &rejection).await });
+        connections.spawn(async move { connection::reject(stream, &rejection).await });
     }
 }
 
@@ -92,11 +98,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_accepted_socket_does_not_wait_for_acknowledgements() {
+    async fn an_accepted_socket_has_no_delay() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         assert!(!stream.nodelay().unwrap());
-        assert!(without_delay(stream).unwrap().nodelay().unwrap());
+        assert!(with_nodelay(stream).unwrap().nodelay().unwrap());
     }
 }

@@ -1,4 +1,4 @@
-//! Answers: JSON, empty, and the reason why a request was turned down.
+//! Responses: JSON, empty, and the reason why a request was rejected.
 
 use std::borrow::Cow;
 
@@ -10,12 +10,13 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 
+/// A response whose body is complete.
 pub(crate) type Reply = Response<Full<Bytes>>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// 200 with a JSON body, which nobody may keep: the next answer differs.
+/// 200 with a JSON body that must not be cached, because the next response differs.
 pub(crate) fn json(body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Full::new(body.into()));
     reply.headers_mut().insert(CONTENT_TYPE, JSON);
@@ -23,7 +24,7 @@ pub(crate) fn json(body: impl Into<Bytes>) -> Reply {
     reply
 }
 
-/// 204: there is nothing new.
+/// 204: there are no new events.
 pub(crate) fn no_content() -> Reply {
     let mut reply = Response::new(Full::default());
     *reply.status_mut() = StatusCode::NO_CONTENT;
@@ -31,7 +32,7 @@ pub(crate) fn no_content() -> Reply {
     reply
 }
 
-/// 200 with plain text in the version that Prometheus asks for.
+/// 200 with text in Prometheus' exposition format.
 pub(crate) fn prometheus(text: String) -> Reply {
     let mut reply = Response::new(Full::new(text.into()));
     reply
@@ -40,18 +41,18 @@ pub(crate) fn prometheus(text: String) -> Reply {
     reply
 }
 
-/// A page of any origin may read what the server says: it has no cookies or other credentials that
+/// Lets a page of any origin read the response. The server has no cookies or other credentials that
 /// another site's page could misuse.
 pub(crate) fn allow_any_origin(reply: &mut Reply) {
     reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
 }
 
-/// Ends the connection after `reply`.
+/// Closes the connection after `reply`.
 pub(crate) fn close_after(reply: &mut Reply) {
     reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
-/// Why a request is turned down. The body is `{"error":"…"}`, which says how to do better.
+/// Why a request is rejected. The body is `{"error":"…"}`, which also says how to correct it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Rejection {
     pub(crate) status: StatusCode,
@@ -60,6 +61,7 @@ pub(crate) struct Rejection {
 }
 
 impl Rejection {
+    /// Rejects with any status.
     pub(crate) fn new(status: StatusCode, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { status, reason: reason.into(), headers: Vec::new() }
     }
@@ -69,13 +71,13 @@ impl Rejection {
         Self::new(StatusCode::BAD_REQUEST, reason)
     }
 
-    /// 405 (RFC 9110 §15.5.6 demands `Allow`).
+    /// 405, with the `Allow` that RFC 9110 §15.5.6 requires.
     pub(crate) fn method_not_allowed(path: &str, method: &str, allow: &'static str) -> Self {
-        let reason = format!("{path} does not take {method}; it takes {allow}");
+        let reason = format!("{path} does not allow {method}; it allows {allow}");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, reason).with_header(ALLOW, allow)
     }
 
-    /// 426 (RFC 9110 §15.5.22 demands `Upgrade`, and §7.8 that `Connection` names it).
+    /// 426, with the `Upgrade` and `Connection` that RFC 9110 §15.5.22 and §7.8 require.
     pub(crate) fn upgrade_required(
         protocol: &'static str,
         reason: impl Into<Cow<'static, str>>,
@@ -85,15 +87,17 @@ impl Rejection {
             .with_header(CONNECTION, "upgrade")
     }
 
+    /// Adds a header to the response.
     pub(crate) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    pub(crate) fn body(&self) -> Bytes {
+    fn body(&self) -> Bytes {
         serde_json::json!({ "error": self.reason }).to_string().into()
     }
 
+    /// The response that hyper sends.
     pub(crate) fn into_reply(self) -> Reply {
         let mut reply = json(self.body());
         *reply.status_mut() = self.status;
@@ -103,7 +107,7 @@ impl Rejection {
         reply
     }
 
-    /// The whole response, for a connection that hyper does not serve; the connection ends with it.
+    /// The whole response, for a connection that hyper does not serve. The connection ends after it.
     pub(crate) fn to_bytes(&self) -> Bytes {
         let body = self.body();
         let mut response = format!(

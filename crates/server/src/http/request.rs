@@ -1,4 +1,4 @@
-//! What a request says beside its path: query, position, upgrade, header sizes.
+//! What a request says besides its path: query, position, upgrade and header sizes.
 
 use hyper::Version;
 use hyper::header::{CONNECTION, HOST, HeaderName, UPGRADE};
@@ -7,7 +7,7 @@ use pushbench_wire::endpoint::{AFTER, LAST_EVENT_ID, X_LAST_EVENT_ID};
 
 use super::reply::Rejection;
 
-/// Checks that a request has the one `Host` that HTTP/1.1 demands (RFC 9112 §3.2).
+/// Checks that a request has exactly one `Host`, as HTTP/1.1 requires (RFC 9112 §3.2).
 ///
 /// # Errors
 /// [`Rejection`] when it has none or several.
@@ -15,14 +15,14 @@ pub(crate) fn check_host(request: &Parts) -> Result<(), Rejection> {
     match request.headers.get_all(HOST).iter().count() {
         1 => Ok(()),
         0 if request.version < Version::HTTP_11 => Ok(()),
-        0 => Err(Rejection::bad_request("there is no Host; an HTTP/1.1 request must have it")),
-        count => {
-            Err(Rejection::bad_request(format!("there are {count} Host headers; send only one")))
-        }
+        0 => Err(Rejection::bad_request("the request has no Host header; HTTP/1.1 requires one")),
+        count => Err(Rejection::bad_request(format!(
+            "the request has {count} Host headers; send exactly one"
+        ))),
     }
 }
 
-/// Whether a request asks for `protocol` in place of HTTP (RFC 9110 §7.8), which HTTP/1.0 cannot.
+/// Whether a request asks to switch to `protocol` (RFC 9110 §7.8), which HTTP/1.0 cannot.
 pub(crate) fn asks_to_upgrade(request: &Parts, protocol: &str) -> bool {
     let has = |name, token: &str| list(request, name).any(|item| item.eq_ignore_ascii_case(token));
     request.version >= Version::HTTP_11 && has(UPGRADE, protocol) && has(CONNECTION, "upgrade")
@@ -39,8 +39,8 @@ pub(crate) fn list(request: &Parts, name: HeaderName) -> impl Iterator<Item = &s
         .map(str::trim)
 }
 
-/// The value of the query key `key`. The values that the server knows are numbers and names that
-/// need no escaping, so an escaped one is turned down where it is read.
+/// The value of the query key `key`, as it is written. The values that the server knows are numbers
+/// and names that need no escaping, so an escaped one is rejected by whoever parses it.
 pub(crate) fn query_value<'a>(request: &'a Parts, key: &str) -> Option<&'a str> {
     let query = request.uri.query()?;
     query.split('&').find_map(|pair| {
@@ -49,39 +49,39 @@ pub(crate) fn query_value<'a>(request: &'a Parts, key: &str) -> Option<&'a str> 
     })
 }
 
-/// The id of the last event that the client has, if it says so.
+/// The id of the last event that the client has received, if the request says so.
 ///
-/// `Last-Event-ID` goes before `?after=`: an `EventSource` that connects again sends the header with
-/// what it has by now, but still the query that it began with.
+/// `Last-Event-ID` takes precedence over `?after=`: an `EventSource` that reconnects sends the header
+/// with its current position, but the query with which it started.
 ///
 /// # Errors
-/// [`Rejection`] when it is no number.
+/// [`Rejection`] when the id is not a number.
 pub(crate) fn position(request: &Parts) -> Result<Option<u64>, Rejection> {
     for name in [LAST_EVENT_ID, X_LAST_EVENT_ID] {
         // An empty id means none (WHATWG HTML §9.2.3).
         if let Some(value) =
             request.headers.get(HeaderName::from_static(name)).filter(|value| !value.is_empty())
         {
-            return read_id(name, &String::from_utf8_lossy(value.as_bytes())).map(Some);
+            return parse_id(name, &String::from_utf8_lossy(value.as_bytes())).map(Some);
         }
     }
-    query_value(request, AFTER).map(|value| read_id(AFTER, value)).transpose()
+    query_value(request, AFTER).map(|value| parse_id(AFTER, value)).transpose()
 }
 
-fn read_id(place: &str, value: &str) -> Result<u64, Rejection> {
-    read_number(value).ok_or_else(|| {
+fn parse_id(place: &str, value: &str) -> Result<u64, Rejection> {
+    parse_number(value).ok_or_else(|| {
         Rejection::bad_request(format!(
-            "{place} is {value:?}; it must be the id of an event, a number such as 42"
+            "{place} is {value:?}; it must be an event id, which is a number such as 42"
         ))
     })
 }
 
-/// A number in decimal digits only: `u64::from_str` alone would take a sign.
-pub(crate) fn read_number(value: &str) -> Option<u64> {
+/// Parses a number of decimal digits only: `u64::from_str` alone accepts a sign.
+pub(crate) fn parse_number(value: &str) -> Option<u64> {
     value.bytes().all(|b| b.is_ascii_digit()).then(|| value.parse().ok())?
 }
 
-/// Bytes of the request line and the headers as HTTP/1.1 writes them.
+/// Bytes of the request line and the headers, as HTTP/1.1 writes them.
 pub(crate) fn header_bytes(request: &Parts) -> usize {
     let path_and_query = request.uri.path_and_query().map_or(0, |target| target.as_str().len());
     let line = request.method.as_str().len() + path_and_query + " HTTP/1.1\r\n".len() + 1;
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_position_comes_from() {
+    fn the_position_comes_from_a_header_or_the_query() {
         let at = |uri: &str, headers: &[(&str, &str)]| position(&request(uri, headers));
         assert_eq!(at("/?x=1", &[]), Ok(None));
         assert_eq!(at("/?x=1&after=7", &[]), Ok(Some(7)));
@@ -124,7 +124,7 @@ mod tests {
         let reason = at("/", &[("Last-Event-ID", "x")]).unwrap_err().reason;
         assert_eq!(
             reason,
-            "last-event-id is \"x\"; it must be the id of an event, a number such as 42"
+            "last-event-id is \"x\"; it must be an event id, which is a number such as 42"
         );
     }
 

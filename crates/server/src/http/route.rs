@@ -1,4 +1,4 @@
-//! From a request to its answer: checks what holds for every route, then calls the one.
+//! Routes a request: checks what every route requires, then calls the handler.
 
 use std::sync::Arc;
 
@@ -15,39 +15,39 @@ use pushbench_wire::endpoint::{
     HEALTH_PATH, MAX_CHANNEL_LEN, METRICS_PATH, Resource, is_channel_name, parse_path,
 };
 
-use super::connection::Exchange;
+use super::connection_state::ConnectionState;
 use super::reply::{self, Rejection, Reply};
 use super::request::{check_host, header_bytes};
 use crate::hub::Channel;
 use crate::transport::{self, Answer};
 use crate::{Server, control, publish};
 
-const FOR_READING: &str = "GET, OPTIONS";
-const FOR_CONTROL: &str = "GET, HEAD, OPTIONS";
-const FOR_PUBLISHING: &str = "POST, OPTIONS";
+const READ_METHODS: &str = "GET, OPTIONS";
+const CONTROL_METHODS: &str = "GET, HEAD, OPTIONS";
+const PUBLISH_METHODS: &str = "POST, OPTIONS";
 
-/// Answers one request, or says that its connection is to be taken over.
+/// Answers one request with a response or a stream.
 ///
-/// hyper reads the next request once the answer is sent whole, unless the rest of a request's body
-/// comes after its answer; so a request that is turned down with its body unread ends the connection.
-/// Then no answer is ever unsent when the next request begins, on which taking over a connection
-/// relies.
+/// A stream takes the connection from hyper, so no response may be unsent when its request begins.
+/// hyper reads the next request only after it has sent the whole response, except when the rest of a
+/// request's body arrives after the response. Hence a request that is rejected before its body was
+/// read ends the connection.
 pub(super) async fn answer(
     server: &Server,
-    exchange: &Exchange,
+    state: &ConnectionState,
     request: Request<Incoming>,
 ) -> Answer {
     let (request, body) = request.into_parts();
     let has_body = !body.is_end_stream();
     let has_origin = request.headers.contains_key(ORIGIN);
-    let mut reply = match dispatch(server, exchange, &request, body).await {
+    let mut reply = match dispatch(server, state, &request, body).await {
         Ok(Answer::Reply(reply)) => reply,
-        Ok(takeover @ Answer::TakeOver(_)) => return takeover,
+        Ok(stream @ Answer::Stream(_)) => return stream,
         Err(rejection) => {
             let mut reply = rejection.into_reply();
             if has_body {
                 reply::close_after(&mut reply);
-                exchange.linger();
+                state.set_linger();
             }
             reply
         }
@@ -60,7 +60,7 @@ pub(super) async fn answer(
 
 async fn dispatch(
     server: &Server,
-    exchange: &Exchange,
+    state: &ConnectionState,
     request: &Parts,
     body: Incoming,
 ) -> Result<Answer, Rejection> {
@@ -69,14 +69,14 @@ async fn dispatch(
     if size > limit {
         return Err(Rejection::new(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            format!("the request line and headers have {size} bytes; the most is {limit}"),
+            format!("the request line and headers have {size} bytes; the limit is {limit}"),
         ));
     }
     check_host(request)?;
     let has_body = !body.is_end_stream();
     let path = request.uri.path();
     if path == HEALTH_PATH || path == METRICS_PATH {
-        return match accept(request, path, has_body, FOR_CONTROL)? {
+        return match check_method(request, path, has_body, CONTROL_METHODS)? {
             Some(options) => Ok(Answer::Reply(options)),
             None if path == HEALTH_PATH => Ok(Answer::Reply(control::health())),
             None => Ok(Answer::Reply(control::metrics(server))),
@@ -86,27 +86,27 @@ async fn dispatch(
         return Err(Rejection::new(
             StatusCode::NOT_FOUND,
             format!(
-                "there is nothing at {path}; there are /channels/{{channel}}/ with events, poll, \
-                 long-poll, sse, ws and tcp, {HEALTH_PATH} and {METRICS_PATH}"
+                "nothing is served at {path}; the paths are /channels/{{channel}}/ followed by \
+                 events, poll, long-poll, sse, ws or tcp, and {HEALTH_PATH} and {METRICS_PATH}"
             ),
         ));
     };
     let Some(transport) = transport_of(resource) else {
-        return match accept(request, path, has_body, FOR_PUBLISHING)? {
+        return match check_method(request, path, has_body, PUBLISH_METHODS)? {
             Some(options) => Ok(Answer::Reply(options)),
             None => publish::from_request(server, channel, request, body).await.map(Answer::Reply),
         };
     };
-    if let Some(options) = accept(request, path, has_body, FOR_READING)? {
+    if let Some(options) = check_method(request, path, has_body, READ_METHODS)? {
         return Ok(Answer::Reply(options));
     }
     let channel = server.channel(channel)?;
     let answer = transport::answer(transport, server, channel, request);
-    exchange.use_transport(transport);
+    state.use_transport(transport);
     answer.await
 }
 
-/// Which transport serves `resource`; `None` for the one that takes events.
+/// The transport that serves `resource`; `None` for publishing.
 fn transport_of(resource: Resource) -> Option<Transport> {
     match resource {
         Resource::Events => None,
@@ -118,9 +118,9 @@ fn transport_of(resource: Resource) -> Option<Transport> {
     }
 }
 
-/// Whether a route that takes the methods of `allow` takes this request. An `OPTIONS` request, and
-/// so a browser's preflight, is answered here.
-fn accept(
+/// Checks that a route that allows the methods of `allow` allows this request. Returns the reply to
+/// an `OPTIONS` request, which includes a browser's preflight.
+fn check_method(
     request: &Parts,
     path: &str,
     has_body: bool,
@@ -132,7 +132,7 @@ fn accept(
     }
     if has_body && request.method != Method::POST {
         return Err(Rejection::bad_request(format!(
-            "{method} takes no body here; leave it out, or publish with POST to \
+            "a {method} request must have no body here; leave it out, or publish with POST to \
              /channels/{{channel}}/events"
         )));
     }
@@ -153,19 +153,20 @@ fn options(allow: &'static str) -> Reply {
 }
 
 impl Server {
-    /// The channel of a request.
+    /// The channel that a request names.
     pub(crate) fn channel(&self, name: &str) -> Result<Arc<Channel>, Rejection> {
         if !is_channel_name(name) {
             return Err(Rejection::bad_request(format!(
-                "{name:?} cannot name a channel; a name is 1 to {MAX_CHANNEL_LEN} of A-Z a-z 0-9 . \
-                 _ -"
+                "{name:?} is not a valid channel name; it must be 1 to {MAX_CHANNEL_LEN} characters \
+                 of A-Z a-z 0-9 . _ -"
             )));
         }
         self.hub.channel(name).map_err(|_| {
             Rejection::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!(
-                    "{} channels exist, the most that this server keeps; use one of them",
+                    "all {} channels of this server exist already; use one of them or raise \
+                     max_channels",
                     self.config.max_channels
                 ),
             )

@@ -1,45 +1,45 @@
-//! The faults that a server can be told to have, and how each is written. It owns the words and
-//! the limits; it injects nothing.
+//! The faults that a server can be given, and how each is written. It owns their syntax and limits,
+//! and injects nothing.
 
 use std::fmt;
 use std::num::NonZero;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// One way in which a server misbehaves, by a known amount.
+/// One way in which a server misbehaves, and by how much.
 ///
-/// It is read from and written as `NAME=AMOUNT`, such as `delay=5ms` or `drop=1/1000`. Durations
-/// are from 1 µs to 60 s.
+/// It is written as `NAME=AMOUNT`, such as `delay=5ms` or `drop=1/1000`. Durations are from 1 µs to
+/// 60 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Every event becomes visible this long after it was published.
+    /// Every event becomes visible this long after it is published.
     Delay(Duration),
-    /// The logs stand still now and then.
+    /// The logs stall periodically.
     Stall(Stall),
     /// Of each channel's published events, every Nth is never appended.
     Drop(NonZero<u32>),
     /// Of each channel's published events, every Nth is appended twice in a row.
     Duplicate(NonZero<u32>),
-    /// Of each channel's published events, every Nth changes places with the next one. At least 2.
+    /// Of each channel's published events, every Nth is swapped with the next one. At least 2.
     Reorder(NonZero<u32>),
     /// Every delivery burns this much CPU time.
     Cpu(Duration),
 }
 
-/// Each `period` ends with a standstill of `length`: what is published in that time becomes visible
-/// at its end.
+/// Each `period` ends with a stall of `length`. Events published during a stall become visible at its
+/// end.
 ///
-/// Periods count from the zero of `CLOCK_MONOTONIC`, so that whoever shares the clock knows which
-/// events were held back. It is written `LENGTH/PERIOD`, such as `200ms/2s`.
+/// Periods are counted from the zero of `CLOCK_MONOTONIC`, so a process that shares the clock knows
+/// which events were held back. It is written as `LENGTH/PERIOD`, such as `200ms/2s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stall {
     length: Duration,
     period: Duration,
 }
 
-/// What a server can be told to do wrong, without the amount.
+/// The kind of a fault, without its amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum FaultKind {
     Delay,
     Stall,
     Drop,
@@ -48,10 +48,12 @@ pub(crate) enum Kind {
     Cpu,
 }
 
-impl Kind {
+impl FaultKind {
+    /// Every kind.
     pub(crate) const ALL: [Self; 6] =
         [Self::Delay, Self::Stall, Self::Drop, Self::Duplicate, Self::Reorder, Self::Cpu];
 
+    /// The name before `=`.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Delay => "delay",
@@ -62,9 +64,21 @@ impl Kind {
             Self::Cpu => "cpu",
         }
     }
+
+    /// How a fault of this kind is written.
+    const fn example(self) -> &'static str {
+        match self {
+            Self::Delay => "delay=5ms",
+            Self::Stall => "stall=200ms/2s",
+            Self::Drop => "drop=1/1000",
+            Self::Duplicate => "duplicate=1/1000",
+            Self::Reorder => "reorder=1/1000",
+            Self::Cpu => "cpu=20us",
+        }
+    }
 }
 
-/// All the faults of one server: none by default, and at most one of each kind.
+/// The faults of one server: none by default, and at most one of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     pub(super) delay: Option<Duration>,
@@ -98,62 +112,63 @@ impl Faults {
         Ok(all)
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// A fault was asked for twice.
+/// A kind of fault is given more than once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the fault `{0}` is there twice; leave one out")]
+#[error("the fault `{0}` is given more than once; keep one of them")]
 pub struct RepeatedFault(&'static str);
 
-/// The text is no fault.
+/// A text cannot be parsed as a fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadFault {
-    /// The name before `=` is that of no fault, or there is no `=`.
+pub enum ParseFaultError {
+    /// The name before `=` is unknown, or there is no `=`.
     #[error(
-        "`{0}` is no fault; there are delay=5ms, stall=200ms/2s, drop=1/1000, duplicate=1/1000, \
-         reorder=1/1000 and cpu=20us, with the amounts of your choice"
+        "unknown fault `{0}`; expected one of {list}, with any amount",
+        list = FaultKind::ALL.map(FaultKind::example).join(", ")
     )]
     Unknown(String),
-    /// The amount behind `=` cannot be read or is out of range.
-    #[error("the amount of `{text}` cannot be; {expected}")]
+    /// The amount after `=` cannot be parsed or is out of range.
+    #[error("the amount of `{text}` is invalid; {expected}")]
     Amount {
         /// The whole text.
         text: String,
-        /// What the amount must be.
+        /// What is expected instead.
         expected: &'static str,
     },
 }
 
-/// Shorter than any wake-up is precise, and longer than any trial needs. It bounds how many events
-/// wait to become visible.
+/// From less than the precision of a wake-up to more than any trial needs. The upper limit bounds how
+/// many events wait to become visible.
 const DURATIONS: std::ops::RangeInclusive<Duration> =
     Duration::from_micros(1)..=Duration::from_secs(60);
 
 impl Fault {
-    pub(crate) fn kind(self) -> Kind {
+    /// Its kind.
+    pub(crate) fn kind(self) -> FaultKind {
         match self {
-            Self::Delay(_) => Kind::Delay,
-            Self::Stall(_) => Kind::Stall,
-            Self::Drop(_) => Kind::Drop,
-            Self::Duplicate(_) => Kind::Duplicate,
-            Self::Reorder(_) => Kind::Reorder,
-            Self::Cpu(_) => Kind::Cpu,
+            Self::Delay(_) => FaultKind::Delay,
+            Self::Stall(_) => FaultKind::Stall,
+            Self::Drop(_) => FaultKind::Drop,
+            Self::Duplicate(_) => FaultKind::Duplicate,
+            Self::Reorder(_) => FaultKind::Reorder,
+            Self::Cpu(_) => FaultKind::Cpu,
         }
     }
 
-    fn parse(kind: Kind, amount: &str) -> Result<Self, &'static str> {
+    fn parse(kind: FaultKind, amount: &str) -> Result<Self, &'static str> {
         match kind {
-            Kind::Delay => parse_duration(amount).map(Self::Delay),
-            Kind::Cpu => parse_duration(amount).map(Self::Cpu),
-            Kind::Stall => Stall::parse(amount).map(Self::Stall),
-            Kind::Drop => parse_every(amount, 1).map(Self::Drop),
-            Kind::Duplicate => parse_every(amount, 1).map(Self::Duplicate),
-            Kind::Reorder => parse_every(amount, 2)
+            FaultKind::Delay => parse_duration(amount).map(Self::Delay),
+            FaultKind::Cpu => parse_duration(amount).map(Self::Cpu),
+            FaultKind::Stall => Stall::parse(amount).map(Self::Stall),
+            FaultKind::Drop => parse_every(amount, 1).map(Self::Drop),
+            FaultKind::Duplicate => parse_every(amount, 1).map(Self::Duplicate),
+            FaultKind::Reorder => parse_every(amount, 2)
                 .map(Self::Reorder)
                 .map_err(|_| "it must be 1/N with N from 2 to 4294967295, such as 1/1000"),
         }
@@ -161,14 +176,15 @@ impl Fault {
 }
 
 impl FromStr for Fault {
-    type Err = BadFault;
+    type Err = ParseFaultError;
 
-    fn from_str(text: &str) -> Result<Self, BadFault> {
-        let unknown = || BadFault::Unknown(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, ParseFaultError> {
+        let unknown = || ParseFaultError::Unknown(text.to_owned());
         let (name, amount) = text.split_once('=').ok_or_else(unknown)?;
-        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(unknown)?;
+        let kind =
+            FaultKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(unknown)?;
         Self::parse(kind, amount)
-            .map_err(|expected| BadFault::Amount { text: text.to_owned(), expected })
+            .map_err(|expected| ParseFaultError::Amount { text: text.to_owned(), expected })
     }
 }
 
@@ -202,11 +218,11 @@ impl Stall {
             .map(|(length, period)| Self { length, period })
             .ok_or(
                 "it must be LENGTH/PERIOD, such as 200ms/2s, both from 1us to 60s and the length \
-                 below the period",
+                 shorter than the period",
             )
     }
 
-    /// The end of the standstill that `time_ns` of `CLOCK_MONOTONIC` lies in, if it does.
+    /// The end of the stall in which `time_ns` of `CLOCK_MONOTONIC` lies, if it lies in one.
     pub(super) fn end_ns(self, time_ns: u64) -> Option<u64> {
         let (length_ns, period_ns) = (as_ns(self.length), as_ns(self.period));
         let left_ns = period_ns - time_ns % period_ns;
@@ -214,7 +230,7 @@ impl Stall {
     }
 }
 
-/// Nanoseconds, of which a `u64` holds 584 years.
+/// The nanoseconds of `duration`. A `u64` holds 584 years of them.
 pub(super) fn as_ns(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -228,7 +244,7 @@ fn parse_duration(text: &str) -> Result<Duration, &'static str> {
 
 fn parse_every(text: &str, least: u32) -> Result<NonZero<u32>, &'static str> {
     text.strip_prefix("1/")
-        // `parse` alone would take a plus sign.
+        // `parse` alone accepts a plus sign.
         .filter(|every| every.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|every| every.parse::<NonZero<u32>>().ok())
         .filter(|every| every.get() >= least)
@@ -243,9 +259,10 @@ mod tests {
     fn any_fault() -> impl Strategy<Value = Fault> {
         let time = || (1_000_u64..=60_000_000_000).prop_map(Duration::from_nanos);
         let every = |least| (least..=u32::MAX).prop_map(|n| NonZero::new(n).unwrap());
-        let stall = (time(), time()).prop_filter_map("no time is left", |(length, period)| {
-            (length < period).then_some(Stall { length, period })
-        });
+        let stall = (time(), time())
+            .prop_filter_map("the stall fills the period", |(length, period)| {
+                (length < period).then_some(Stall { length, period })
+            });
         prop_oneof![
             time().prop_map(Fault::Delay),
             stall.prop_map(Fault::Stall),
@@ -273,7 +290,7 @@ mod tests {
         }
 
         #[test]
-        fn a_standstill_ends_with_its_period(
+        fn a_stall_ends_with_its_period(
             length in 1_000_u64..50_000, rest in 1_u64..50_000, time_ns in 0_u64..1_000_000,
         ) {
             let stall = Stall {
@@ -284,7 +301,7 @@ mod tests {
                 Some(end_ns) => {
                     prop_assert_eq!(end_ns % (length + rest), 0);
                     prop_assert!((time_ns + 1..=time_ns + length).contains(&end_ns));
-                    prop_assert_eq!(stall.end_ns(end_ns), None, "it has ended then");
+                    prop_assert_eq!(stall.end_ns(end_ns), None, "the stall has ended by then");
                 }
                 None => prop_assert!(time_ns % (length + rest) < rest),
             }
@@ -292,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_people_write() {
+    fn faults_are_parsed() {
         let every = |n| NonZero::new(n).unwrap();
         let ms = Duration::from_millis;
         let cases = [
@@ -310,14 +327,15 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn invalid_faults_are_explained() {
         let reason = |text: &str| text.parse::<Fault>().unwrap_err().to_string();
         for text in ["", "delay", "=5ms", "Drop=1/2", "slow=5ms", " delay=5ms"] {
             assert!(
-                reason(text).starts_with(&format!("`{text}` is no fault; there are delay=5ms"))
+                reason(text)
+                    .starts_with(&format!("unknown fault `{text}`; expected one of delay=5ms,"))
             );
         }
-        for kind in Kind::ALL {
+        for kind in FaultKind::ALL {
             let name = format!("{}=", kind.name());
             assert!(reason("x").contains(&name), "the message names every fault: {name}");
         }
@@ -325,7 +343,7 @@ mod tests {
             assert_eq!(
                 reason(text),
                 format!(
-                    "the amount of `{text}` cannot be; it must be a duration from 1us to 60s, \
+                    "the amount of `{text}` is invalid; it must be a duration from 1us to 60s, \
                      such as 5ms"
                 )
             );
@@ -343,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_there_at_most_once() {
+    fn each_kind_of_fault_is_accepted_once() {
         let faults = |texts: &[&str]| Faults::new(texts.iter().map(|text| text.parse().unwrap()));
         assert!(faults(&[]).unwrap().is_empty());
         let all =
@@ -354,7 +372,7 @@ mod tests {
             let error = faults(&[&all[..], &[text]].concat()).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                format!("the fault `{name}` is there twice; leave one out")
+                format!("the fault `{name}` is given more than once; keep one of them")
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Long polling: what is new, as soon as there is something; nothing after a while.
+//! Long polling: returns new events as soon as there are any, or nothing after a time-out.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,20 +12,21 @@ use pushbench_wire::endpoint::TIMEOUT_MS;
 use super::{Subscriber, polling};
 use crate::Server;
 use crate::http::reply::{self, Rejection, Reply};
-use crate::http::request::{position, query_value, read_number};
+use crate::http::request::{parse_number, position, query_value};
 use crate::hub::Channel;
 
+/// Answers a long poll.
 pub(super) async fn answer(
     server: &Server,
     channel: Arc<Channel>,
     request: &Parts,
 ) -> Result<Reply, Rejection> {
     let timeout = timeout(request, server.config.long_poll_timeout)?;
-    let subscriber = Subscriber::from_oldest_unless(channel, position(request)?);
+    let subscriber = Subscriber::at_or_earliest(channel, position(request)?);
     let mut waiter = subscriber.channel.waiter();
     let mut timeout = pin!(tokio::time::sleep(timeout));
     loop {
-        if let Some(reply) = polling::news(server, &subscriber, Transport::LongPolling) {
+        if let Some(reply) = polling::new_events(server, &subscriber, Transport::LongPolling) {
             return Ok(reply);
         }
         if server.hub.is_closing() {
@@ -34,7 +35,7 @@ pub(super) async fn answer(
         tokio::select! {
             biased;
             () = poll_fn(|cx| {
-                let is_due = || subscriber.has_news() || server.hub.is_closing();
+                let is_due = || subscriber.has_new_events() || server.hub.is_closing();
                 waiter.poll(cx, is_due)
             }) => {}
             () = &mut timeout => return Ok(reply::no_content()),
@@ -42,10 +43,10 @@ pub(super) async fn answer(
     }
 }
 
-/// What the client asks for, but at most `limit`.
+/// The time-out that the client asks for, but at most `limit`.
 fn timeout(request: &Parts, limit: Duration) -> Result<Duration, Rejection> {
     let Some(value) = query_value(request, TIMEOUT_MS) else { return Ok(limit) };
-    let millis = read_number(value).ok_or_else(|| {
+    let millis = parse_number(value).ok_or_else(|| {
         Rejection::bad_request(format!(
             "{TIMEOUT_MS} is {value:?}; it must be a number of milliseconds such as 30000"
         ))

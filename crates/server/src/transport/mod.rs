@@ -1,12 +1,13 @@
-//! The server side of each transport. A new one is a file here and an arm in [`answer`].
+//! The server side of each transport. A new transport is a file here and an arm in [`answer`].
 
 mod long_polling;
-mod outbox;
 mod polling;
-mod push;
 mod sse;
+mod stream;
+mod stream_state;
 mod tcp;
 mod websocket;
+mod write_queue;
 
 use std::io;
 use std::sync::Arc;
@@ -20,25 +21,25 @@ use crate::Server;
 use crate::http::reply::{Rejection, Reply};
 use crate::hub::Channel;
 
-/// What a valid request leads to.
+/// The result of a valid request.
 pub(crate) enum Answer {
     /// A response.
     Reply(Reply),
     /// A stream on the bare socket.
-    TakeOver(Takeover),
+    Stream(OpenedStream),
 }
 
 /// A stream that a request has opened.
-pub(crate) struct Takeover {
-    stream: Stream,
-    /// The head of the response, and what else goes before the first event.
+pub(crate) struct OpenedStream {
+    transport: StreamTransport,
+    /// The head of the response, and whatever else comes before the first event.
     head: Bytes,
     subscriber: Subscriber,
 }
 
-/// The transports that push.
+/// The streaming transports.
 #[derive(Clone, Copy)]
-enum Stream {
+enum StreamTransport {
     Sse,
     WebSocket,
     Tcp,
@@ -47,32 +48,34 @@ enum Stream {
 /// A reader of a channel.
 struct Subscriber {
     channel: Arc<Channel>,
-    /// The id of the last event that it has.
+    /// The id of the last event that it has received.
     cursor: u64,
 }
 
 impl Subscriber {
-    /// One that wants to be told what happens, and so begins with the next event.
-    fn live_unless(channel: Arc<Channel>, position: Option<u64>) -> Self {
+    /// Starts after `position`; without one, with the next event. Streams start like this, because
+    /// their clients ask to be told what happens.
+    fn at_or_latest(channel: Arc<Channel>, position: Option<u64>) -> Self {
         let cursor = position.unwrap_or_else(|| channel.last_id());
         Self { channel, cursor }
     }
 
-    /// One that asks what there is, and so begins with the oldest event.
-    fn from_oldest_unless(channel: Arc<Channel>, position: Option<u64>) -> Self {
+    /// Starts after `position`; without one, with the oldest event. Polls start like this, because
+    /// their clients ask what there is.
+    fn at_or_earliest(channel: Arc<Channel>, position: Option<u64>) -> Self {
         let cursor = position.unwrap_or_else(|| channel.before_oldest());
         Self { channel, cursor }
     }
 
-    /// Whether there is anything that it does not have.
-    fn has_news(&self) -> bool {
+    /// Whether the channel has anything that this subscriber has not received.
+    fn has_new_events(&self) -> bool {
         self.cursor != self.channel.last_id()
     }
 }
 
 impl Server {
-    /// Accounts for `events` that go to the socket of one subscriber, `notices` of them that it has
-    /// lagged.
+    /// Counts `events` written to the socket of one subscriber, of which `notices` say that it
+    /// lagged, and injects what a delivery costs.
     fn deliver(&self, transport: Transport, events: usize, notices: usize) {
         self.metrics.delivered(transport, events, notices);
         if let Some(injector) = &self.injector {
@@ -93,41 +96,43 @@ pub(crate) async fn answer(
         Transport::LongPolling => {
             long_polling::answer(server, channel, request).await.map(Answer::Reply)
         }
-        Transport::Sse => sse::open(server, channel, request).map(Answer::TakeOver),
-        Transport::WebSocket => websocket::open(channel, request).map(Answer::TakeOver),
-        Transport::Tcp => tcp::open(channel, request).map(Answer::TakeOver),
+        Transport::Sse => sse::open(server, channel, request).map(Answer::Stream),
+        Transport::WebSocket => websocket::open(channel, request).map(Answer::Stream),
+        Transport::Tcp => tcp::open(channel, request).map(Answer::Stream),
     }?;
     server.metrics.requested(transport);
     Ok(answer)
 }
 
-/// Runs a stream to its end on the socket that its request came by; `read_ahead` is what hyper had
-/// read behind the request.
+/// Runs a stream to its end, on the socket of the request that opened it. `read_ahead` is what hyper
+/// has already read after the request.
 ///
 /// # Errors
-/// When the peer is gone, so that nothing is left to be said to it.
-pub(crate) async fn push(
+/// When the client has disconnected or does not respond, so that there is no point in closing the
+/// connection gracefully.
+pub(crate) async fn run_stream(
     socket: &TcpStream,
     read_ahead: Bytes,
-    takeover: Takeover,
+    opened: OpenedStream,
     server: &Server,
 ) -> io::Result<()> {
-    let Takeover { stream, head, subscriber } = takeover;
-    match stream {
-        Stream::Sse => {
-            // Even empty it holds hyper's whole read buffer. Whatever is in it is ignored.
+    let OpenedStream { transport, head, subscriber } = opened;
+    // `read_ahead` holds hyper's whole read buffer even when it is empty, hence the drops.
+    match transport {
+        StreamTransport::Sse => {
+            // A client has nothing to say on this stream.
             drop(read_ahead);
-            push::drive(socket, head, subscriber, sse::Sse, server).await
+            stream::run(socket, head, subscriber, sse::Sse, server).await
         }
-        Stream::WebSocket => {
-            let peer = websocket::WebSocket::new(&read_ahead, server);
+        StreamTransport::WebSocket => {
+            let protocol = websocket::WebSocket::new(&read_ahead, server);
             drop(read_ahead);
-            push::drive(socket, head, subscriber, peer, server).await
+            stream::run(socket, head, subscriber, protocol, server).await
         }
-        Stream::Tcp => {
-            let peer = tcp::Tcp::new(&read_ahead, server);
+        StreamTransport::Tcp => {
+            let protocol = tcp::Tcp::new(&read_ahead, server);
             drop(read_ahead);
-            push::drive(socket, head, subscriber, peer, server).await
+            stream::run(socket, head, subscriber, protocol, server).await
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Polling: what is new, at once.
+//! Polling: returns new events at once, or nothing if there are none.
 
 use std::sync::Arc;
 
@@ -12,18 +12,19 @@ use crate::http::reply::{self, Rejection, Reply};
 use crate::http::request;
 use crate::hub::Channel;
 
+/// Answers a poll.
 pub(super) fn answer(
     server: &Server,
     channel: Arc<Channel>,
     request: &Parts,
 ) -> Result<Reply, Rejection> {
-    let subscriber = Subscriber::from_oldest_unless(channel, request::position(request)?);
-    Ok(news(server, &subscriber, Transport::Polling).unwrap_or_else(reply::no_content))
+    let subscriber = Subscriber::at_or_earliest(channel, request::position(request)?);
+    Ok(new_events(server, &subscriber, Transport::Polling).unwrap_or_else(reply::no_content))
 }
 
-/// The answer that holds what is new for `subscriber`, if anything is. What does not fit into one
-/// answer comes with the next.
-pub(super) fn news(
+/// A response with the new events for `subscriber`, if there are any. Events that exceed the size
+/// limit of one response are left for the next.
+pub(super) fn new_events(
     server: &Server,
     subscriber: &Subscriber,
     transport: Transport,
@@ -32,7 +33,7 @@ pub(super) fn news(
     let (mut events, mut size, mut notices) = (Vec::new(), 0, 0);
     subscriber.channel.read(subscriber.cursor, |event| {
         size += event.size_bytes();
-        // The first goes however large, or the client would never get past it.
+        // The first event is sent whatever its size, or the client would never get past it.
         let fits = events.is_empty() || size <= limit;
         if fits {
             notices += usize::from(event.is_lagged_notice());

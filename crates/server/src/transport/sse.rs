@@ -7,18 +7,18 @@ use bytes::Bytes;
 use hyper::http::request::Parts;
 use pushbench_wire::{Transport, sse};
 
-use super::outbox::Outbox;
-use super::push::{Line, Peer, Received};
-use super::{Stream, Subscriber, Takeover};
+use super::stream::{Received, StreamProtocol};
+use super::stream_state::StreamState;
+use super::write_queue::WriteQueue;
+use super::{OpenedStream, StreamTransport, Subscriber};
 use crate::Server;
 use crate::framing::Framing;
-use crate::http::discard;
 use crate::http::reply::Rejection;
 use crate::http::request::position;
 use crate::hub::Channel;
 
-/// The head of every stream. The body has no length and no chunks, but ends with the connection:
-/// §9.2.7 warns that chunking can hold events back, and HTTP/1.0 clients can read it too.
+/// The head of every stream. The body has neither a length nor chunks and ends with the connection:
+/// §9.2.7 warns that chunking can delay events, and HTTP/1.0 clients can read it too.
 const HEAD: &str = "HTTP/1.1 200 OK\r\n\
     Content-Type: text/event-stream\r\n\
     Cache-Control: no-cache\r\n\
@@ -26,32 +26,33 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\n\
     Access-Control-Allow-Origin: *\r\n\
     Connection: close\r\n\r\n";
 
+/// Opens an event stream.
 pub(super) fn open(
     server: &Server,
     channel: Arc<Channel>,
     request: &Parts,
-) -> Result<Takeover, Rejection> {
-    let subscriber = Subscriber::live_unless(channel, position(request)?);
+) -> Result<OpenedStream, Rejection> {
+    let subscriber = Subscriber::at_or_latest(channel, position(request)?);
     let retry_ms = server.config.reconnect_delay.as_millis();
     let head = format!("{HEAD}retry: {retry_ms}\n\n").into();
-    Ok(Takeover { stream: Stream::Sse, head, subscriber })
+    Ok(OpenedStream { transport: StreamTransport::Sse, head, subscriber })
 }
 
-/// The reader of a stream, which has nothing to say.
+/// A client of an event stream. It only reads; whatever it sends is discarded.
 pub(super) struct Sse;
 
-impl Peer for Sse {
+impl StreamProtocol for Sse {
     const TRANSPORT: Transport = Transport::Sse;
     const FRAMING: Framing = Framing::Sse;
 
-    fn receive(&mut self, line: &mut Line<'_>) -> io::Result<Received> {
-        discard(line.socket).map(|()| Received::All)
+    fn receive(&mut self, stream: &mut StreamState<'_>) -> io::Result<Received> {
+        stream.discard_input().map(|()| Received::Drained)
     }
 
-    fn heartbeat(&mut self, outbox: &mut Outbox) -> io::Result<()> {
-        outbox.push(Bytes::from_static(sse::HEARTBEAT.as_bytes()));
+    fn heartbeat(&mut self, queue: &mut WriteQueue) -> io::Result<()> {
+        queue.push(Bytes::from_static(sse::HEARTBEAT.as_bytes()));
         Ok(())
     }
 
-    fn go_away(&mut self, _: &mut Line<'_>) {}
+    fn go_away(&mut self, _: &mut StreamState<'_>) {}
 }

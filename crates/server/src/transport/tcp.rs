@@ -1,109 +1,113 @@
-//! Raw TCP, the yardstick: frames with a length before them ([`pushbench_wire::frame`]), both ways
-//! on a socket on which, after the 101, nothing of HTTP is left (RFC 9110 §7.8).
+//! Raw TCP, the reference: length-prefixed frames ([`pushbench_wire::frame`]) in both directions, on
+//! the socket that is left after an HTTP upgrade (RFC 9110 §7.8).
 
 use std::io;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use hyper::http::request::Parts;
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::TCP_UPGRADE;
-use pushbench_wire::frame::{self, First, HEARTBEAT};
-use tokio::net::TcpStream;
+use pushbench_wire::frame::{self, FirstFrame, HEARTBEAT};
 
-use super::outbox::Outbox;
-use super::push::{Line, MAX_MESSAGES, Peer, READ_BUFFER_BYTES, Received};
-use super::{Stream, Subscriber, Takeover};
+use super::stream::{MAX_MESSAGES_PER_TURN, Received, StreamProtocol};
+use super::stream_state::{READ_BUFFER_BYTES, StreamState};
+use super::write_queue::WriteQueue;
+use super::{OpenedStream, StreamTransport, Subscriber};
 use crate::Server;
 use crate::framing::Framing;
 use crate::http::reply::Rejection;
 use crate::http::request::{asks_to_upgrade, position};
 use crate::hub::Channel;
 
-pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<Takeover, Rejection> {
+/// Checks the client's request to upgrade (RFC 9110 §7.8) and builds the server's response.
+pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<OpenedStream, Rejection> {
     if !asks_to_upgrade(request, TCP_UPGRADE) {
         return Err(Rejection::upgrade_required(
             TCP_UPGRADE,
             format!(
-                "this is raw TCP: send an HTTP/1.1 request with Upgrade: {TCP_UPGRADE} and \
-                 Connection: Upgrade"
+                "this path serves raw TCP; send an HTTP/1.1 request with Upgrade: {TCP_UPGRADE} \
+                 and Connection: Upgrade"
             ),
         ));
     }
-    let subscriber = Subscriber::live_unless(channel, position(request)?);
+    let subscriber = Subscriber::at_or_latest(channel, position(request)?);
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: {TCP_UPGRADE}\r\nConnection: Upgrade\r\n\r\n"
     );
-    Ok(Takeover { stream: Stream::Tcp, head: head.into(), subscriber })
+    Ok(OpenedStream { transport: StreamTransport::Tcp, head: head.into(), subscriber })
 }
 
-/// The client at the other end. Each frame that it sends is published.
+/// A client of raw TCP. Each frame that it sends is published.
 pub(super) struct Tcp {
-    /// What has arrived and is not published yet: little more than one frame.
+    /// What has arrived and is not published yet, which is little more than one frame.
     unread: Vec<u8>,
     max_event_bytes: usize,
 }
 
 impl Tcp {
-    /// `read_ahead` is what arrived behind the request.
+    /// `read_ahead` is what arrived after the request.
     pub(super) fn new(read_ahead: &[u8], server: &Server) -> Self {
         Self { unread: read_ahead.to_vec(), max_event_bytes: server.config.max_event_bytes }
     }
 
-    /// Reads once; returns whether anything had arrived.
-    fn read(&mut self, socket: &TcpStream) -> io::Result<bool> {
-        self.unread.reserve(READ_BUFFER_BYTES);
-        match socket.try_read_buf(&mut (&mut self.unread).limit(READ_BUFFER_BYTES)) {
+    /// Reads once. Returns whether anything had arrived.
+    fn read(&mut self, stream: &mut StreamState<'_>) -> io::Result<bool> {
+        let mut buffer = [0; READ_BUFFER_BYTES];
+        match stream.try_read(&mut buffer) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => Ok(true),
+            Ok(len) => {
+                self.unread.extend_from_slice(&buffer[..len]);
+                Ok(true)
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
         }
     }
 }
 
-impl Peer for Tcp {
+impl StreamProtocol for Tcp {
     const TRANSPORT: Transport = Transport::Tcp;
     const FRAMING: Framing = Framing::Tcp;
 
-    fn receive(&mut self, line: &mut Line<'_>) -> io::Result<Received> {
+    fn receive(&mut self, stream: &mut StreamState<'_>) -> io::Result<Received> {
         let (mut published, mut used) = (0, 0);
         let received = loop {
-            match frame::first(&self.unread[used..], self.max_event_bytes) {
-                Ok(First::Whole { payload, binary, rest }) => {
+            match frame::split_first(&self.unread[used..], self.max_event_bytes) {
+                Ok(FirstFrame::Complete { payload, binary, rest }) => {
                     if !binary && std::str::from_utf8(payload).is_err() {
-                        break Received::Rejected;
+                        break Received::Invalid;
                     }
-                    line.publish(payload, binary);
+                    stream.publish(payload, binary);
                     used = self.unread.len() - rest.len();
                     published += 1;
-                    if published == MAX_MESSAGES {
-                        break Received::Some;
+                    if published == MAX_MESSAGES_PER_TURN {
+                        break Received::More;
                     }
                 }
-                Ok(First::Part { .. }) => {
+                Ok(FirstFrame::Incomplete { .. }) => {
                     self.unread.drain(..used);
                     used = 0;
-                    if !self.read(line.socket)? {
-                        break Received::All;
+                    if !self.read(stream)? {
+                        break Received::Drained;
                     }
                 }
-                // There is no frame to say so in: that the stream ends is all that the client hears.
-                Err(frame::TooLarge { .. }) => break Received::Rejected,
+                // The protocol has no frame for an error: all that the client sees is the end.
+                Err(frame::TooLarge { .. }) => break Received::Invalid,
             }
         };
         self.unread.drain(..used);
         if self.unread.is_empty() {
-            // An idle stream holds no memory for what it once read.
+            // An idle stream keeps no memory for what it once read.
             self.unread = Vec::new();
         }
         Ok(received)
     }
 
-    fn heartbeat(&mut self, outbox: &mut Outbox) -> io::Result<()> {
-        outbox.push(Bytes::from_static(&HEARTBEAT));
+    fn heartbeat(&mut self, queue: &mut WriteQueue) -> io::Result<()> {
+        queue.push(Bytes::from_static(&HEARTBEAT));
         Ok(())
     }
 
-    fn go_away(&mut self, _: &mut Line<'_>) {}
+    fn go_away(&mut self, _: &mut StreamState<'_>) {}
 }

@@ -1,5 +1,5 @@
-//! WebSocket (RFC 6455): the opening handshake, and what a client sends. What it receives are frames
-//! that all subscribers share, which the push loop writes.
+//! WebSocket (RFC 6455): the opening handshake, and what a client sends. The frames that it receives
+//! are shared by all subscribers and written by the stream loop.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use hyper::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VER
 use hyper::http::request::Parts;
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::SUBPROTOCOL;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -21,38 +20,39 @@ use tokio_tungstenite::tungstenite::protocol::{
 };
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::outbox::Outbox;
-use super::push::{Line, MAX_MESSAGES, Peer, READ_BUFFER_BYTES, Received};
-use super::{Stream, Subscriber, Takeover};
+use super::stream::{MAX_MESSAGES_PER_TURN, Received, StreamProtocol};
+use super::stream_state::{READ_BUFFER_BYTES, StreamState};
+use super::write_queue::WriteQueue;
+use super::{OpenedStream, StreamTransport, Subscriber};
 use crate::Server;
 use crate::framing::Framing;
 use crate::http::reply::Rejection;
 use crate::http::request::{asks_to_upgrade, list, position};
 use crate::hub::Channel;
 
-/// What the client asks to upgrade to (RFC 6455 §4.1).
+/// The protocol that the client upgrades to (RFC 6455 §4.1).
 const PROTOCOL: &str = "websocket";
 
-/// Control frames are at most 125 bytes and leave at once; more is never buffered.
+/// Control frames have at most 125 bytes and are queued at once, so more is never buffered.
 const WRITE_BUFFER_BYTES: usize = 1 << 10;
 
-/// Frames that may wait for a client. Only answers to its pings can be so many: it sends without
-/// reading.
-const MAX_WAITING: usize = 1_024;
+/// Control frames that may be queued for one client. Only a client that sends pings and does not
+/// read the pongs can have so many.
+const MAX_QUEUED_FRAMES: usize = 1_024;
 
-/// Checks the client's handshake (RFC 6455 §4.2.1) and writes the server's (§4.2.2).
-pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<Takeover, Rejection> {
+/// Checks the client's handshake (RFC 6455 §4.2.1) and builds the server's (§4.2.2).
+pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<OpenedStream, Rejection> {
     if !asks_to_upgrade(request, PROTOCOL) {
         return Err(Rejection::upgrade_required(
             PROTOCOL,
-            "this is a WebSocket: send an HTTP/1.1 request with Upgrade: websocket and Connection: \
-             Upgrade",
+            "this path serves WebSocket; send an HTTP/1.1 request with Upgrade: websocket and \
+             Connection: Upgrade",
         ));
     }
     if request.headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(Rejection::upgrade_required(
             PROTOCOL,
-            "the WebSocket version must be 13: send Sec-WebSocket-Version: 13",
+            "this server speaks WebSocket version 13; send Sec-WebSocket-Version: 13",
         )
         .with_header(SEC_WEBSOCKET_VERSION, "13"));
     }
@@ -63,41 +63,41 @@ pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<Takeover, R
         .ok_or_else(|| {
             Rejection::bad_request("Sec-WebSocket-Key must be 16 random bytes in base64")
         })?;
-    // A client that names none gets the events all the same: then it is no protocol it expects.
+    // A client that offers no subprotocol is served too, and expects none in the response.
     let mut protocol = "";
     if request.headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
-        // Unlike the tokens above it must be answered as it is written (RFC 6455 §4.1).
+        // Unlike the tokens above, its case matters (RFC 6455 §4.1).
         if !list(request, SEC_WEBSOCKET_PROTOCOL).any(|offered| offered == SUBPROTOCOL) {
             return Err(Rejection::bad_request(format!(
-                "the only subprotocol here is {SUBPROTOCOL}: offer it in Sec-WebSocket-Protocol, \
-                 or offer none"
+                "the only subprotocol is {SUBPROTOCOL}; offer it in Sec-WebSocket-Protocol or \
+                 offer none"
             )));
         }
         protocol = "Sec-WebSocket-Protocol: pushbench.v1\r\n";
     }
-    let subscriber = Subscriber::live_unless(channel, position(request)?);
+    let subscriber = Subscriber::at_or_latest(channel, position(request)?);
     let accept = derive_accept_key(key.as_bytes());
     let head = format!(
         "HTTP/1.1 {}\r\nUpgrade: {PROTOCOL}\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \
          {accept}\r\n{protocol}\r\n",
         StatusCode::SWITCHING_PROTOCOLS,
     );
-    Ok(Takeover { stream: Stream::WebSocket, head: head.into(), subscriber })
+    Ok(OpenedStream { transport: StreamTransport::WebSocket, head: head.into(), subscriber })
 }
 
-/// The client of an open WebSocket.
+/// A client of an open WebSocket. Each message that it sends is published.
 pub(super) struct WebSocket {
     context: WebSocketContext,
-    /// Whether a ping has gone out since the client last sent anything.
+    /// Whether a ping was sent and the client has sent nothing since.
     awaits_pong: bool,
 }
 
 impl WebSocket {
-    /// `read_ahead` is what arrived behind the handshake.
+    /// `read_ahead` is what arrived after the handshake.
     pub(super) fn new(read_ahead: &[u8], server: &Server) -> Self {
         let limit = Some(server.config.max_event_bytes);
         let config = WebSocketConfig::default()
-            // Every connection holds it: the library's default is 128 KiB.
+            // Every connection has one, and the library's default is 128 KiB.
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_BUFFER_BYTES)
@@ -108,20 +108,20 @@ impl WebSocket {
         Self { context, awaits_pong: false }
     }
 
-    fn close(&mut self, line: &mut Line<'_>, code: CloseCode, reason: &'static str) {
+    fn close(&mut self, stream: &mut StreamState<'_>, code: CloseCode, reason: &'static str) {
         let frame = CloseFrame { code, reason: reason.into() };
-        // It fails only if the client has closed already, and then all is said.
-        let _ = self.context.close(&mut Socket::of(line), Some(frame));
+        // It fails only if the client has closed already, and then there is nothing left to say.
+        let _ = self.context.close(&mut Socket(stream), Some(frame));
     }
 }
 
-impl Peer for WebSocket {
+impl StreamProtocol for WebSocket {
     const TRANSPORT: Transport = Transport::WebSocket;
     const FRAMING: Framing = Framing::WebSocket;
 
-    fn receive(&mut self, line: &mut Line<'_>) -> io::Result<Received> {
-        for _ in 0..MAX_MESSAGES {
-            let message = self.context.read(&mut Socket::of(line));
+    fn receive(&mut self, stream: &mut StreamState<'_>) -> io::Result<Received> {
+        for _ in 0..MAX_MESSAGES_PER_TURN {
+            let message = self.context.read(&mut Socket(stream));
             let (payload, binary) = match &message {
                 Ok(Message::Text(text)) => (text.as_bytes(), false),
                 Ok(Message::Binary(bytes)) => (&bytes[..], true),
@@ -132,68 +132,61 @@ impl Peer for WebSocket {
                 Err(error) => {
                     let (code, reason) = match error {
                         Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            return Ok(Received::All);
+                            return Ok(Received::Drained);
                         }
-                        Error::ConnectionClosed | Error::AlreadyClosed => return Ok(Received::End),
+                        Error::ConnectionClosed | Error::AlreadyClosed => {
+                            return Ok(Received::Closing);
+                        }
                         Error::Capacity(_) => (CloseCode::Size, "the message is too large"),
                         Error::Utf8(_) => (CloseCode::Invalid, "the text is not UTF-8"),
                         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
                             return Err(io::ErrorKind::UnexpectedEof.into());
                         }
-                        Error::Protocol(_) => (CloseCode::Protocol, "not as RFC 6455 has it"),
+                        Error::Protocol(_) => (CloseCode::Protocol, "the frame violates RFC 6455"),
                         _ => return Err(io::ErrorKind::BrokenPipe.into()),
                     };
-                    self.close(line, code, reason);
-                    return Ok(Received::Rejected);
+                    self.close(stream, code, reason);
+                    return Ok(Received::Invalid);
                 }
             };
             self.awaits_pong = false;
-            line.publish(payload, binary);
+            stream.publish(payload, binary);
         }
-        Ok(Received::Some)
+        Ok(Received::More)
     }
 
-    fn heartbeat(&mut self, outbox: &mut Outbox) -> io::Result<()> {
+    fn heartbeat(&mut self, queue: &mut WriteQueue) -> io::Result<()> {
         /// FIN and the opcode of a ping, no payload (RFC 6455 §5.5.2).
         const PING: &[u8] = &[0x89, 0];
         if self.awaits_pong {
             return Err(io::ErrorKind::TimedOut.into());
         }
         self.awaits_pong = true;
-        outbox.push(Bytes::from_static(PING));
+        queue.push(Bytes::from_static(PING));
         Ok(())
     }
 
-    fn go_away(&mut self, line: &mut Line<'_>) {
-        self.close(line, CloseCode::Away, "the server stops");
+    fn go_away(&mut self, stream: &mut StreamState<'_>) {
+        self.close(stream, CloseCode::Away, "the server is shutting down");
     }
 }
 
-/// What the library reads from and writes to: the socket, and the outbox, in which its control
-/// frames cannot end up inside an event's frame.
-struct Socket<'a> {
-    socket: &'a TcpStream,
-    outbox: &'a mut Outbox,
-}
+/// What the library reads from and writes to: the socket, and the queue, which keeps its control
+/// frames from being written inside an event's frame.
+struct Socket<'a, 'b>(&'a mut StreamState<'b>);
 
-impl<'a> Socket<'a> {
-    fn of(line: &'a mut Line<'_>) -> Self {
-        Self { socket: line.socket, outbox: &mut line.outbox }
-    }
-}
-
-impl Read for Socket<'_> {
+impl Read for Socket<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.try_read(buffer)
+        self.0.try_read(buffer)
     }
 }
 
-impl Write for Socket<'_> {
+impl Write for Socket<'_, '_> {
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
-        if self.outbox.len() >= MAX_WAITING {
+        if self.0.queue.len() >= MAX_QUEUED_FRAMES {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        self.outbox.push(Bytes::copy_from_slice(frame));
+        self.0.queue.push(Bytes::copy_from_slice(frame));
         Ok(frame.len())
     }
 

@@ -1,4 +1,4 @@
-//! Whatever arrives, the server goes on.
+//! Whatever arrives, the server keeps working.
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -20,10 +20,10 @@ fn server() -> Server {
     })
 }
 
-/// Sends `bytes`, says that no more will come, and reads what comes back.
+/// Sends `bytes`, shuts down the sending side and returns what the server sends.
 fn exchange(server: &Server, bytes: &[u8]) -> Vec<u8> {
     let mut connection = server.connect();
-    // The server may turn it down before it has read all.
+    // The server may reject the request before it has read all of it.
     let _ = connection.stream.write_all(bytes);
     let _ = connection.stream.shutdown(Shutdown::Write);
     connection.rest()
@@ -47,7 +47,7 @@ fn any_request() -> impl Strategy<Value = Vec<u8>> {
         Just("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n".to_owned()),
         "[ -~]{0,20}\r\n",
     ];
-    // Most requests have one, since there is no other way past the check for it.
+    // Most requests have one, or none would get past the check for it.
     let host = prop_oneof![4 => Just("Host: x\r\n"), 1 => Just("")];
     let headers = proptest::collection::vec(header, 0..8);
     let body = proptest::collection::vec(any::<u8>(), 0..40);
@@ -71,19 +71,19 @@ const TCP: &[u8] = b"GET /channels/a/tcp HTTP/1.1\r\nHost: x\r\nUpgrade: pushben
     Connection: Upgrade\r\n\r\n";
 
 #[test]
-fn any_requests_leave_the_server_well() {
+fn the_server_survives_any_requests() {
     let server = server();
     let requests = proptest::collection::vec(any_request(), 1..3);
     proptest!(|(requests in requests)| {
-        let answer = exchange(&server, &requests.concat());
-        prop_assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."));
-        prop_assert!(!answer.starts_with(b"HTTP/1.1 500"));
+        let response = exchange(&server, &requests.concat());
+        prop_assert!(response.is_empty() || response.starts_with(b"HTTP/1."));
+        prop_assert!(!response.starts_with(b"HTTP/1.1 500"));
     });
     assert_eq!(server.get("/healthz").status, 200);
 }
 
 #[test]
-fn any_bytes_leave_the_server_well() {
+fn the_server_survives_any_bytes() {
     let server = server();
     proptest!(|(bytes: Vec<u8>)| {
         exchange(&server, &bytes);
@@ -92,13 +92,13 @@ fn any_bytes_leave_the_server_well() {
 }
 
 #[test]
-fn any_bytes_after_the_handshake_leave_the_server_well() {
+fn the_server_survives_any_bytes_after_the_handshake() {
     let server = server();
     let request = prop_oneof![Just(WEBSOCKET), Just(TCP)];
     proptest!(|(request in request, bytes in proptest::collection::vec(any::<u8>(), 0..200))| {
-        let answer = exchange(&server, &[request, &bytes].concat());
-        // hyper takes a client that has shut its side before it is answered for gone.
-        prop_assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 101 "));
+        let response = exchange(&server, &[request, &bytes].concat());
+        // hyper drops a client that shuts down its sending side before the response.
+        prop_assert!(response.is_empty() || response.starts_with(b"HTTP/1.1 101 "));
     });
     assert_eq!(server.get("/healthz").status, 200);
 }

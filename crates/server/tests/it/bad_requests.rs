@@ -1,4 +1,6 @@
-//! Every way to ask wrongly that the server knows, with the exact answer.
+//! Every kind of bad request that the server detects, with the exact response.
+
+use std::time::Duration;
 
 use pushbench_server::Config;
 
@@ -9,12 +11,14 @@ struct Case {
     request: String,
     status: u16,
     reason: &'static str,
-    /// A header that the answer must have.
+    /// How long the server waits before it responds.
+    waits: Duration,
+    /// A header that the response must have.
     header: Option<(&'static str, &'static str)>,
 }
 
 fn case(name: &'static str, request: impl Into<String>, status: u16, reason: &'static str) -> Case {
-    Case { name, request: request.into(), status, reason, header: None }
+    Case { name, request: request.into(), status, reason, waits: Duration::ZERO, header: None }
 }
 
 fn get(target: &str, headers: &str) -> String {
@@ -31,17 +35,22 @@ const UPGRADE_TCP: &str = "Upgrade: pushbench-tcp\r\nConnection: Upgrade\r\n";
 const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-const BAD_ID: &str = "it must be the id of an event, a number such as 42";
-const BAD_NAME: &str = "an event's name is 1 to 64 of A-Z a-z 0-9 . _ - and not \"lagged\", which is \
-                        the server's own";
+const BAD_ID: &str = "it must be an event id, which is a number such as 42";
+const BAD_NAME: &str = "an event name must be 1 to 64 characters of A-Z a-z 0-9 . _ - and not \
+                        \"lagged\", which is reserved for the server";
 const LENGTHS: &str =
-    "with split=lengths every event has its length before it, 4 bytes, big-endian";
-const NOTHING: &str = "there are /channels/{channel}/ with events, poll, long-poll, sse, ws \
-                       and tcp, /healthz and /metrics";
-const NO_UPGRADE: &str = "this is a WebSocket: send an HTTP/1.1 request with Upgrade: websocket and \
-                          Connection: Upgrade";
-const NO_TCP: &str = "this is raw TCP: send an HTTP/1.1 request with Upgrade: pushbench-tcp and \
-                      Connection: Upgrade";
+    "with split=lengths each event is preceded by its length, 4 bytes, big-endian";
+const PATHS: &str = "the paths are /channels/{channel}/ followed by events, poll, long-poll, sse, ws \
+                     or tcp, and /healthz and /metrics";
+const NO_UPGRADE: &str = "this path serves WebSocket; send an HTTP/1.1 request with Upgrade: websocket \
+                          and Connection: Upgrade";
+const NO_TCP: &str = "this path serves raw TCP; send an HTTP/1.1 request with Upgrade: pushbench-tcp \
+                      and Connection: Upgrade";
+const BAD_CHANNEL: &str =
+    "is not a valid channel name; it must be 1 to 64 characters of A-Z a-z 0-9 . _ -";
+
+const HEADER_TIMEOUT: Duration = Duration::from_millis(200);
+const BODY_TIMEOUT: Duration = Duration::from_millis(300);
 
 fn cases() -> Vec<Case> {
     let leak = |text: String| -> &'static str { text.leak() };
@@ -50,51 +59,46 @@ fn cases() -> Vec<Case> {
             "no host",
             "GET /healthz HTTP/1.1\r\n\r\n",
             400,
-            "there is no Host; an HTTP/1.1 request must have it",
+            "the request has no Host header; HTTP/1.1 requires one",
         ),
         case(
             "two hosts",
             get("/healthz", "host: y\r\n"),
             400,
-            "there are 2 Host headers; send only one",
+            "the request has 2 Host headers; send exactly one",
         ),
         case(
             "no such path",
             get("/nope", ""),
             404,
-            leak(format!("there is nothing at /nope; {NOTHING}")),
+            leak(format!("nothing is served at /nope; {PATHS}")),
         ),
         case(
             "no such resource",
             get("/channels/a/push", ""),
             404,
-            leak(format!("there is nothing at /channels/a/push; {NOTHING}")),
+            leak(format!("nothing is served at /channels/a/push; {PATHS}")),
         ),
         case(
             "a slash too many",
             get("/channels/a/poll/", ""),
             404,
-            leak(format!("there is nothing at /channels/a/poll/; {NOTHING}")),
+            leak(format!("nothing is served at /channels/a/poll/; {PATHS}")),
         ),
         case(
             "an escaped channel",
             get("/channels/a%20b/poll", ""),
             400,
-            "\"a%20b\" cannot name a channel; a name is 1 to 64 of A-Z a-z 0-9 . _ -",
+            leak(format!("\"a%20b\" {BAD_CHANNEL}")),
         ),
-        case(
-            "no channel",
-            get("/channels//poll", ""),
-            400,
-            "\"\" cannot name a channel; a name is 1 to 64 of A-Z a-z 0-9 . _ -",
-        ),
+        case("no channel", get("/channels//poll", ""), 400, leak(format!("\"\" {BAD_CHANNEL}"))),
         Case {
             header: Some(("allow", "POST, OPTIONS")),
             ..case(
                 "reads where events are published",
                 get("/channels/a/events", ""),
                 405,
-                "/channels/a/events does not take GET; it takes POST, OPTIONS",
+                "/channels/a/events does not allow GET; it allows POST, OPTIONS",
             )
         },
         Case {
@@ -103,7 +107,7 @@ fn cases() -> Vec<Case> {
                 "publishes to a poll",
                 post("/channels/a/poll", "", "x"),
                 405,
-                "/channels/a/poll does not take POST; it takes GET, OPTIONS",
+                "/channels/a/poll does not allow POST; it allows GET, OPTIONS",
             )
         },
         Case {
@@ -112,20 +116,20 @@ fn cases() -> Vec<Case> {
                 "deletes health",
                 "DELETE /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
                 405,
-                "/healthz does not take DELETE; it takes GET, HEAD, OPTIONS",
+                "/healthz does not allow DELETE; it allows GET, HEAD, OPTIONS",
             )
         },
         case(
             "a poll with a body",
             "GET /channels/a/poll HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
             400,
-            "GET takes no body here; leave it out, or publish with POST to /channels/{channel}/events",
+            "a GET request must have no body here; leave it out, or publish with POST to /channels/{channel}/events",
         ),
         case(
             "a stream with a body",
             "GET /channels/a/sse HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
             400,
-            "GET takes no body here; leave it out, or publish with POST to /channels/{channel}/events",
+            "a GET request must have no body here; leave it out, or publish with POST to /channels/{channel}/events",
         ),
         case(
             "after is no number",
@@ -185,7 +189,7 @@ fn cases() -> Vec<Case> {
             "splits at words",
             post("/channels/a/events?split=words", "", "x"),
             400,
-            "split is \"words\"; it can only be \"lines\" or \"lengths\"",
+            "split is \"words\"; it must be \"lines\" or \"lengths\"",
         ),
         case(
             "splits bytes",
@@ -195,57 +199,57 @@ fn cases() -> Vec<Case> {
                 "x",
             ),
             400,
-            "split=lines needs text; leave the content type application/octet-stream out, or publish with split=lengths",
+            "split=lines needs text; leave out the content type application/octet-stream, or publish with split=lengths",
         ),
         case(
             "splits nothing",
             post("/channels/a/events?split=lines", "", "\n"),
             400,
-            "the body holds no line; with split=lines every line is one event",
+            "the body has no lines; with split=lines each line is one event",
         ),
         case(
             "no lengths",
             post("/channels/a/events?split=lengths", "", ""),
             400,
-            leak(format!("the body holds no event; {LENGTHS}")),
+            leak(format!("the body has no events; {LENGTHS}")),
         ),
         case(
             "half a length",
             post("/channels/a/events?split=lengths", "", "\0\0\0\x01a\0\0"),
             400,
-            leak(format!("the body ends within the length at byte 5; {LENGTHS}")),
+            leak(format!("the body ends inside the length at byte 5; {LENGTHS}")),
         ),
         case(
             "half an event",
             post("/channels/a/events?split=lengths", "", "\0\0\0\x01a\0\0\0\x03bc"),
             400,
             leak(format!(
-                "the event at byte 5 of the body has 3 bytes by its length, but only 2 follow; {LENGTHS}"
+                "the event at byte 5 of the body should have 3 bytes, but only 2 follow its length; {LENGTHS}"
             )),
         ),
         case(
             "a length too large",
             post("/channels/a/events?split=lengths", "", "\0\0\0\x01a\0\0\0\x65"),
             413,
-            "an event of the body has 101 bytes; the most is 100",
+            "an event of the body has 101 bytes; the limit is 100",
         ),
         case(
             "an event too large",
             post("/channels/a/events", "", &"x".repeat(101)),
             413,
-            "an event of the body has 101 bytes; the most is 100",
+            "an event of the body has 101 bytes; the limit is 100",
         ),
         case(
             "a line too large",
             post("/channels/a/events?split=lines", "", &format!("a\n{}", "x".repeat(101))),
             413,
-            "an event of the body has 101 bytes; the most is 100",
+            "an event of the body has 101 bytes; the limit is 100",
         ),
         case(
             "a body too large",
             post("/channels/a/events", "", &"x".repeat(1_001)),
             413,
-            "the body is larger than 1000 bytes; publish fewer events per request",
+            "the body has more than 1000 bytes; publish fewer events per request",
         ),
         case(
             "a chunked body too large",
@@ -254,31 +258,37 @@ fn cases() -> Vec<Case> {
                 "x".repeat(1_001)
             ),
             413,
-            "the body is larger than 1000 bytes; publish fewer events per request",
+            "the body has more than 1000 bytes; publish fewer events per request",
         ),
-        case(
-            "a body that never comes",
-            "POST /channels/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab",
-            408,
-            "the body did not arrive within 200ms; send it at once",
-        ),
-        case(
-            "headers that never end",
-            "GET /healthz HTTP/1.1\r\nHost",
-            408,
-            "the headers did not arrive within 200ms; send them at once",
-        ),
+        Case {
+            waits: BODY_TIMEOUT,
+            ..case(
+                "a body that never arrives",
+                "POST /channels/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab",
+                408,
+                "the body did not arrive within 300ms; send it without delay",
+            )
+        },
+        Case {
+            waits: HEADER_TIMEOUT,
+            ..case(
+                "headers that never end",
+                "GET /healthz HTTP/1.1\r\nHost",
+                408,
+                "the headers did not arrive within 200ms; send them without delay",
+            )
+        },
         case(
             "headers too large",
             get("/healthz", &format!("X: {}\r\n", "x".repeat(2_000))),
             431,
-            "the request line and headers have 2037 bytes; the most is 2000",
+            "the request line and headers have 2037 bytes; the limit is 2000",
         ),
         case(
             "a channel too many",
             get("/channels/d/poll", ""),
             503,
-            "3 channels exist, the most that this server keeps; use one of them",
+            "all 3 channels of this server exist already; use one of them or raise max_channels",
         ),
         Case {
             header: Some(("upgrade", "websocket")),
@@ -302,7 +312,7 @@ fn cases() -> Vec<Case> {
                 "an old WebSocket",
                 get("/channels/a/ws", &format!("{UPGRADE}{KEY}Sec-WebSocket-Version: 8\r\n")),
                 426,
-                "the WebSocket version must be 13: send Sec-WebSocket-Version: 13",
+                "this server speaks WebSocket version 13; send Sec-WebSocket-Version: 13",
             )
         },
         case(
@@ -324,7 +334,7 @@ fn cases() -> Vec<Case> {
                 &format!("{UPGRADE}{VERSION}{KEY}Sec-WebSocket-Protocol: mqtt, graphql-ws\r\n"),
             ),
             400,
-            "the only subprotocol here is pushbench.v1: offer it in Sec-WebSocket-Protocol, or offer none",
+            "the only subprotocol is pushbench.v1; offer it in Sec-WebSocket-Protocol or offer none",
         ),
         case(
             "the subprotocol in another case",
@@ -333,7 +343,7 @@ fn cases() -> Vec<Case> {
                 &format!("{UPGRADE}{VERSION}{KEY}Sec-WebSocket-Protocol: PUSHBENCH.V1\r\n"),
             ),
             400,
-            "the only subprotocol here is pushbench.v1: offer it in Sec-WebSocket-Protocol, or offer none",
+            "the only subprotocol is pushbench.v1; offer it in Sec-WebSocket-Protocol or offer none",
         ),
         case(
             "a WebSocket after no number",
@@ -371,13 +381,13 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn every_bad_request_gets_its_status_and_reason() {
-    let server = Server::start(Config {
+    let server = Server::start_with_manual_clock(Config {
         max_event_bytes: 100,
         max_body_bytes: 1_000,
         max_header_bytes: 2_000,
         max_channels: 3,
-        header_timeout: std::time::Duration::from_millis(200),
-        body_timeout: std::time::Duration::from_millis(200),
+        header_timeout: HEADER_TIMEOUT,
+        body_timeout: BODY_TIMEOUT,
         ..Config::default()
     });
     for channel in ["a", "b", "c"] {
@@ -386,6 +396,10 @@ fn every_bad_request_gets_its_status_and_reason() {
     for case in cases() {
         let mut connection = server.connect();
         connection.send(&case.request);
+        if !case.waits.is_zero() {
+            server.settle();
+            server.advance(case.waits);
+        }
         let response = connection.response();
         assert_eq!(
             (response.status, response.reason().as_str()),
@@ -400,7 +414,7 @@ fn every_bad_request_gets_its_status_and_reason() {
     assert_eq!(server.get("/channels/a/poll").status, 204, "nothing was published");
 }
 
-/// A body that is not UTF-8 does not fit into the table.
+/// Separate, because the table holds only text.
 #[test]
 fn text_must_be_utf8() {
     let server = Server::start(Config::default());
@@ -408,14 +422,14 @@ fn text_must_be_utf8() {
     assert_eq!(response.status, 400);
     assert_eq!(
         response.reason(),
-        "the body is not UTF-8 from byte 2 on; publish arbitrary bytes with Content-Type: \
+        "the body is not UTF-8 at byte 2; publish binary events with Content-Type: \
          application/octet-stream"
     );
 }
 
-/// What is no HTTP at all, hyper answers by itself and without a body.
+/// hyper itself responds to these, without a body.
 #[test]
-fn what_is_no_http_is_turned_down() {
+fn a_request_that_is_not_http_is_rejected() {
     let server = Server::start(Config::default());
     for request in ["GARBAGE\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /\u{1} HTTP/1.1\r\n\r\n"] {
         let mut connection = server.connect();
@@ -428,20 +442,23 @@ fn what_is_no_http_is_turned_down() {
 }
 
 #[test]
-fn beyond_the_connections_there_is_a_reason_too() {
+fn a_connection_beyond_the_limit_gets_a_reason() {
     let server = Server::start(Config { max_connections: 1, ..Config::default() });
     let mut first = server.connect();
     assert_eq!(first.get("/healthz", "").status, 200);
     let refused: Response = server.get("/healthz");
     assert_eq!(refused.status, 503);
-    assert_eq!(refused.reason(), "1 connections are open, the most that this server takes");
-    assert_eq!(first.get("/healthz", "").status, 200, "the one that is open goes on");
+    assert_eq!(
+        refused.reason(),
+        "all 1 connections of this server are in use; try again later or raise max_connections"
+    );
+    assert_eq!(first.get("/healthz", "").status, 200, "the open connection is still served");
 }
 
 #[test]
-fn a_client_that_sends_on_can_still_read_the_answer() {
+fn a_client_that_keeps_sending_can_still_read_the_response() {
     let server = Server::start(Config { max_body_bytes: 1_000, ..Config::default() });
-    // More than the socket buffers hold, so that the server has to read on while the client writes.
+    // More than the socket buffers hold, so that the server must read while the client writes.
     let response = server.publish("/channels/a/events", &vec![b'x'; 8 << 20]);
     assert_eq!(response.status, 413);
     assert_eq!(response.header("connection"), Some("close"));

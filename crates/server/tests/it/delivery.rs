@@ -1,12 +1,13 @@
-//! What is published arrives, over every transport alike.
+//! What is published arrives, on every transport alike.
+
+use std::time::Duration;
 
 use proptest::prelude::*;
 use pushbench_server::Config;
 use pushbench_wire::{Transport, message, poll, sse};
-use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Server, frame, next_message, pause};
+use crate::support::{Server, frame, next_message};
 
 /// Id, name, payload and whether it is binary.
 pub(crate) type Event = (u64, String, Vec<u8>, bool);
@@ -23,8 +24,8 @@ fn lagged(id: u64, payload: &str) -> Event {
     (id, "lagged".to_owned(), payload.as_bytes().to_owned(), false)
 }
 
-/// What a new client of the channel `a` that has the events up to `after` receives, until it has
-/// `count`.
+/// The `count` events that a new client of the channel `a` receives, if it already has the events up
+/// to `after`.
 pub(crate) fn receive(
     server: &Server,
     transport: Transport,
@@ -84,8 +85,8 @@ fn every_transport_delivers_and_resumes_without_loss() {
 #[test]
 fn names_lines_and_bytes_survive_every_framing() {
     let server = Server::start(Config::default());
-    let answer = server.publish("/channels/a/events?event=tick&split=lines", b"a\nb\n");
-    assert_eq!(answer.text(), r#"{"id":2,"count":2}"#);
+    let response = server.publish("/channels/a/events?event=tick&split=lines", b"a\nb\n");
+    assert_eq!(response.text(), r#"{"id":2,"count":2}"#);
     let mut connection = server.connect();
     connection.send("POST /channels/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n");
     connection.send(b"Content-Type: application/octet-stream\r\n\r\n\x00\xff\n");
@@ -101,14 +102,14 @@ fn names_lines_and_bytes_survive_every_framing() {
 }
 
 #[test]
-fn who_fell_off_the_log_is_told_and_counted() {
+fn a_subscriber_that_fell_off_the_log_is_told_and_counted() {
     let server = Server::start(Config { log_events: 2, ..Config::default() });
     server.publish_texts(&["1", "2", "3", "4", "5"]);
     for &transport in Transport::ALL {
         let missed_two = [lagged(3, r#"{"missed":2}"#), text(4, "4"), text(5, "5")];
         assert_eq!(receive(&server, transport, 1, 3), missed_two, "{transport}");
-        let from_the_future = [lagged(3, r#"{"missed":null}"#), text(4, "4"), text(5, "5")];
-        assert_eq!(receive(&server, transport, 99, 3), from_the_future, "{transport}");
+        let ahead_of_the_log = [lagged(3, r#"{"missed":null}"#), text(4, "4"), text(5, "5")];
+        assert_eq!(receive(&server, transport, 99, 3), ahead_of_the_log, "{transport}");
         let name = |what| format!("pushbench_{what}_total{{transport=\"{transport}\"}}");
         assert_eq!(server.metric(&name("lagged")), 2);
         assert_eq!(server.metric(&name("deliveries")), 4);
@@ -117,7 +118,7 @@ fn who_fell_off_the_log_is_told_and_counted() {
 }
 
 #[test]
-fn without_a_position_pull_starts_at_the_oldest_and_push_with_the_next() {
+fn without_a_position_polls_start_at_the_oldest_event_and_streams_with_the_next() {
     let server = Server::start(Config { log_events: 2, ..Config::default() });
     server.publish_texts(&["1", "2", "3"]);
     for resource in ["poll", "long-poll"] {
@@ -135,7 +136,7 @@ fn without_a_position_pull_starts_at_the_oldest_and_push_with_the_next() {
 }
 
 #[test]
-fn an_event_source_that_reconnects_goes_on_where_it_was() {
+fn an_event_source_that_reconnects_resumes() {
     let server = Server::start(Config::default());
     server.publish_texts(&["1", "2"]);
     let mut connection = server.connect();
@@ -153,7 +154,7 @@ fn an_event_source_that_reconnects_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_poll_without_news_is_answered_204() {
+fn a_poll_without_new_events_gets_204() {
     let server = Server::start(Config::default());
     for target in ["/channels/a/poll", "/channels/a/long-poll?timeout_ms=1"] {
         let response = server.get(target);
@@ -163,7 +164,7 @@ fn a_poll_without_news_is_answered_204() {
 }
 
 #[test]
-fn a_long_poll_waits_for_news() {
+fn a_long_poll_waits_for_new_events() {
     let server = Server::start(Config::default());
     let mut connection = server.connect();
     connection.send("GET /channels/a/long-poll HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -173,7 +174,7 @@ fn a_long_poll_waits_for_news() {
         connection.response().text(),
         r#"{"events":[{"id":1,"data":"1"}],"last_event_id":1}"#
     );
-    // The same connection goes on with another transport, and then becomes a stream.
+    // The same connection continues with another transport, and then becomes a stream.
     assert_eq!(connection.get("/channels/a/poll?after=1", "").status, 204);
     assert_eq!(server.metric("pushbench_connections{transport=\"polling\"}"), 1);
     connection.send("GET /channels/a/sse?after=0 HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -195,7 +196,7 @@ fn a_long_poll_whose_client_leaves_ends_at_once() {
 }
 
 #[test]
-fn a_large_answer_comes_in_parts() {
+fn a_large_response_is_split() {
     let server = Server::start(Config { max_response_bytes: 10, ..Config::default() });
     server.publish_texts(&["12345", "12345", "1", "123456789012345"]);
     let ids: Vec<_> = receive(&server, Transport::Polling, 0, 4).iter().map(|e| e.0).collect();
@@ -222,7 +223,7 @@ fn many_events_reach_a_stream_in_order() {
 }
 
 #[test]
-fn pages_of_any_origin_may_ask() {
+fn pages_of_any_origin_may_send_requests() {
     let server = Server::start(Config::default());
     let mut connection = server.connect();
     let allowed = "access-control-allow-origin";
@@ -237,7 +238,7 @@ fn pages_of_any_origin_may_ask() {
 }
 
 #[test]
-fn requests_in_one_packet_are_all_answered() {
+fn pipelined_requests_are_all_answered() {
     let server = Server::start(Config::default());
     let mut connection = server.connect();
     let post = "POST /channels/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx";
@@ -249,12 +250,12 @@ fn requests_in_one_packet_are_all_answered() {
 }
 
 #[test]
-fn what_is_sent_in_band_reaches_everyone_on_every_transport() {
+fn events_sent_in_band_reach_every_transport() {
     let server = Server::start(Config::default());
     let mut websocket = server.websocket("/channels/a/ws");
     let mut tcp = server.tcp("/channels/a/tcp");
     websocket.send(Message::text("hello")).unwrap();
-    // The next one waits for its turn, so that both senders see one order.
+    // Waits until the first event is published, so that the order is known.
     assert_eq!(tcp.next(), (false, b"1\nhello".to_vec()));
     tcp.send(b"\x00\xff\n", true);
     tcp.send("\u{20ac} ".as_bytes(), false);
@@ -268,7 +269,7 @@ fn what_is_sent_in_band_reaches_everyone_on_every_transport() {
     for &transport in Transport::ALL {
         assert_eq!(receive(&server, transport, 0, 4), expected, "{transport}");
     }
-    // The senders are among them.
+    // The senders receive their own events too.
     for (id, name, payload, binary) in expected {
         assert_eq!(name, "message");
         let message = [format!("{id}\n").as_bytes(), &payload].concat();
@@ -295,8 +296,8 @@ fn any_bytes_of_a_batch_survive_every_framing() {
         ));
         let (after, count) = (server.metric("pushbench_published_total"), events.len());
         connection.send(&body);
-        let answer = format!(r#"{{"id":{},"count":{count}}}"#, after + count as u64);
-        prop_assert_eq!(connection.response().text(), answer);
+        let expected = format!(r#"{{"id":{},"count":{count}}}"#, after + count as u64);
+        prop_assert_eq!(connection.response().text(), expected);
         let expected: Vec<Event> = (after + 1..)
             .zip(events)
             .map(|(id, payload)| (id, "message".to_owned(), payload, true))
@@ -323,70 +324,75 @@ fn text_framings_carry_bytes_in_base64() {
 }
 
 #[test]
-fn http_1_0_is_served_too() {
+fn http_1_0_is_served() {
     let server = Server::start(Config::default());
     server.publish_texts(&["1"]);
     let mut connection = server.connect();
     connection.send("GET /channels/a/poll HTTP/1.0\r\n\r\n");
     assert_eq!(connection.response().status, 200);
-    assert!(connection.rest().is_empty(), "and closed then");
+    assert!(connection.rest().is_empty(), "the connection is closed");
     let mut stream = server.connect();
     stream.send("GET /channels/a/sse?after=0 HTTP/1.0\r\n\r\n");
     stream.until("id: 1\ndata: 1\n\n");
 }
 
 #[test]
-fn a_silent_server_is_not_asked_for_long() {
-    let limit = Duration::from_millis(50);
-    let server = Server::start(Config { long_poll_timeout: limit, ..Config::default() });
-    assert_eq!(server.get("/channels/a/long-poll?timeout_ms=3600000").status, 204);
+fn a_long_poll_is_held_no_longer_than_the_servers_limit() {
+    let limit = Duration::from_secs(5);
+    let config = Config { long_poll_timeout: limit, ..Config::default() };
+    let server = Server::start_with_manual_clock(config);
+    let mut connection = server.connect();
+    connection.send("GET /channels/a/long-poll?timeout_ms=3600000 HTTP/1.1\r\nHost: x\r\n\r\n");
+    server.await_metric("pushbench_connections{transport=\"long-polling\"}", 1);
+    server.advance(limit);
+    assert_eq!(connection.response().status, 204);
 }
 
-/// A server whose answer to a poll of the channel `a`, which is returned too, is far more than the
-/// socket buffers of both sides take.
-fn with_a_large_answer(header_timeout: Duration) -> (Server, Vec<u8>) {
-    let most = 64 << 20;
-    let server = Server::start(Config {
-        log_bytes: most,
-        max_response_bytes: most,
-        header_timeout,
+/// A server, and the body of its response to a poll of the channel `a`, which is far more than the
+/// socket buffers of both sides hold.
+fn with_a_large_response() -> (Server, Vec<u8>) {
+    let limit = 64 << 20;
+    let server = Server::start_with_manual_clock(Config {
+        log_bytes: limit,
+        max_response_bytes: limit,
         ..Config::default()
     });
-    let body = format!("{}\n", "x".repeat(10_000)).repeat(100);
     for _ in 0..12 {
-        assert_eq!(server.publish("/channels/a/events?split=lines", body.as_bytes()).status, 200);
+        server.publish_a_megabyte();
     }
-    let answer = server.get("/channels/a/poll").body;
-    assert!(answer.len() > 12 * 1_000_000);
-    (server, answer)
+    let body = server.get("/channels/a/poll").body;
+    assert!(body.len() > 12 * 1_000_000);
+    (server, body)
 }
 
 #[test]
-fn a_stream_begins_behind_the_answer_before_it() {
-    let (server, answer) = with_a_large_answer(Config::default().header_timeout);
+fn a_stream_begins_after_the_previous_response() {
+    let (server, body) = with_a_large_response();
     let mut connection = server.connect();
     connection.send(
         "GET /channels/a/poll HTTP/1.1\r\nHost: x\r\n\r\n\
          GET /channels/a/sse HTTP/1.1\r\nHost: x\r\n\r\n",
     );
-    // Meanwhile the answer fills the buffers, and the stream must not begin in the middle of it.
-    pause(Duration::from_millis(100));
-    assert!(connection.response().body == answer, "the answer is not whole");
+    // The response fills the buffers, and the stream must not begin in the middle of it.
+    server.settle();
+    assert!(connection.response().body == body, "the response is incomplete");
     let head = connection.until("retry: 1000\n\n");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     server.publish_texts(&["news"]);
-    assert_eq!(connection.until("\n\n"), "id: 1201\ndata: news\n\n");
+    assert_eq!(connection.until("\n\n"), "id: 241\ndata: news\n\n");
 }
 
 #[test]
-fn a_request_that_waits_behind_a_slow_answer_is_not_late() {
-    let header_timeout = Duration::from_millis(300);
-    let (server, answer) = with_a_large_answer(header_timeout);
+fn a_request_that_waits_for_the_previous_response_does_not_time_out() {
+    let header_timeout = Config::default().header_timeout;
+    let (server, body) = with_a_large_response();
     let mut connection = server.connect();
     connection.send("GET /channels/a/poll HTTP/1.1\r\nHost: x\r\n\r\n");
-    pause(header_timeout);
+    server.settle();
+    server.advance(header_timeout);
     connection.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
-    pause(2 * header_timeout);
-    assert!(connection.response().body == answer, "the answer is not whole");
+    server.settle();
+    server.advance(2 * header_timeout);
+    assert!(connection.response().body == body, "the response is incomplete");
     assert_eq!(connection.response().status, 200);
 }

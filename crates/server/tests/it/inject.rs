@@ -1,4 +1,6 @@
-//! A server that misbehaves does so by exactly what it was told, over every transport.
+//! A server injects exactly the faults that it was given, on every transport.
+
+use std::time::Duration;
 
 use nix::time::ClockId;
 use pushbench_server::{Config, Faults};
@@ -20,22 +22,22 @@ fn publish(server: &Server, text: &str) -> String {
     server.publish("/channels/a/events", text.as_bytes()).text()
 }
 
-/// The answer to one event that is not in the log yet, and perhaps never will be.
+/// The response to publishing one event that is not in the log yet, and perhaps never will be.
 const UNKNOWN_ID: &str = r#"{"id":null,"count":1}"#;
 
-/// Publishes `1` to `7`, one by one; returns the answers' ids.
+/// Publishes `1` to `7`, one by one, and returns the ids in the responses.
 fn publish_seven(server: &Server) -> Vec<Option<u64>> {
     (1..=7)
         .map(|number| {
-            let answer: serde_json::Value =
+            let response: serde_json::Value =
                 serde_json::from_str(&publish(server, &number.to_string())).unwrap();
-            assert_eq!(answer["count"], 1);
-            answer["id"].as_u64()
+            assert_eq!(response["count"], 1);
+            response["id"].as_u64()
         })
         .collect()
 }
 
-/// Every transport receives `payloads`, with ids that count up from 1.
+/// Checks that every transport receives `payloads`, with ids that count from 1.
 #[track_caller]
 fn assert_received(server: &Server, payloads: &[&str]) {
     for &transport in Transport::ALL {
@@ -50,7 +52,7 @@ fn assert_received(server: &Server, payloads: &[&str]) {
 }
 
 #[test]
-fn without_a_fault_none_is_counted() {
+fn without_faults_none_are_counted() {
     let server = start(&[]);
     assert_eq!(publish_seven(&server), (1..=7).map(Some).collect::<Vec<_>>());
     assert_received(&server, &["1", "2", "3", "4", "5", "6", "7"]);
@@ -78,7 +80,7 @@ fn every_nth_event_is_appended_twice() {
 }
 
 #[test]
-fn every_nth_event_changes_places_with_the_next() {
+fn every_nth_event_is_swapped_with_the_next() {
     let server = start(&["reorder=1/3"]);
     let ids = [Some(1), Some(2), None, Some(4), Some(5), None, Some(7)];
     assert_eq!(publish_seven(&server), ids);
@@ -87,7 +89,7 @@ fn every_nth_event_changes_places_with_the_next() {
 }
 
 #[test]
-fn the_lines_of_a_request_and_each_channel_are_counted() {
+fn every_line_of_a_request_counts_for_its_channel() {
     let server = start(&["drop=1/3"]);
     let publish = |channel, body| {
         server.publish(&format!("/channels/{channel}/events?split=lines"), body).text()
@@ -121,15 +123,16 @@ fn a_delayed_event_is_not_visible_before_its_time() {
 }
 
 #[test]
-fn a_server_that_stops_does_not_wait_for_its_delayed_events() {
+fn a_stopping_server_does_not_wait_for_delayed_events() {
     let mut server = start(&["delay=1m"]);
     assert_eq!(publish(&server, "1"), UNKNOWN_ID);
     assert_eq!(server.get("/channels/a/poll").status, 204);
-    server.stop()();
+    server.stop();
+    server.stopped(Duration::ZERO);
 }
 
 #[test]
-fn what_is_published_in_a_standstill_is_visible_at_its_end() {
+fn an_event_published_during_a_stall_is_visible_at_its_end() {
     const PERIOD_NS: u64 = 400_000_000;
     let server = start(&["stall=360ms/400ms"]);
     let mut held = 0;
@@ -139,7 +142,7 @@ fn what_is_published_in_a_standstill_is_visible_at_its_end() {
         assert_eq!(publish(&server, "1"), UNKNOWN_ID);
         let after_ns = clock::now_ns();
         receive(&server, Transport::LongPolling, after, 1);
-        // Only if the whole request lay in a standstill is it sure that the event did.
+        // Only if the whole request lay within one stall is it certain that the event did.
         let end_ns = before_ns.next_multiple_of(PERIOD_NS);
         if end_ns - before_ns <= 360_000_000 && after_ns < end_ns {
             assert!(clock::now_ns() >= end_ns);
@@ -154,10 +157,10 @@ fn every_delivery_burns_cpu_time() {
     let cpu_ns = || clock::read_ns(ClockId::CLOCK_PROCESS_CPUTIME_ID).unwrap();
     let server = start(&["cpu=2ms"]);
     server.publish_texts(&["1", "2", "3"]);
-    assert_eq!(injected(&server, "cpu"), 0, "publishing is no delivery");
+    assert_eq!(injected(&server, "cpu"), 0, "publishing is not a delivery");
     for (transports, &transport) in (1..).zip(Transport::ALL) {
         let start_ns = cpu_ns();
-        // In all framings three events at once, then the last of them alone.
+        // Three events at once, and then the last of them alone.
         assert_eq!(receive(&server, transport, 0, 3).len(), 3);
         assert_eq!(receive(&server, transport, 2, 1).len(), 1);
         assert!(cpu_ns() - start_ns >= 4 * 2_000_000, "{transport}");
@@ -166,7 +169,7 @@ fn every_delivery_burns_cpu_time() {
 }
 
 #[test]
-fn the_notice_of_having_lagged_is_no_delivery() {
+fn a_lagged_notice_is_not_a_delivery() {
     let faults = Faults::new(["cpu=1us".parse().unwrap()]).unwrap();
     let server = Server::start(Config { faults, log_events: 1, ..Config::default() });
     server.publish_texts(&["1", "2"]);

@@ -1,5 +1,5 @@
-//! The server as its clients see it, over real sockets. The clients here are blocking and know
-//! nothing of the server's code.
+//! The server as its clients see it, over real sockets. The clients here are blocking and do not
+//! share any code with the server.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml spares the tests, but not their helpers")]
 

@@ -2,46 +2,106 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use pushbench_server::Config;
-use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
+use tokio::runtime;
+use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
-/// Far beyond what anything here takes: a test that would hang fails instead.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Far longer than anything here takes: a test that would hang fails instead.
+const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The number of events of [`Server::publish_a_megabyte`].
+pub(crate) const LARGE_EVENTS: usize = 20;
+
+/// A server on a thread of its own.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
-    runtime: Runtime,
-    served: Option<tokio::task::JoinHandle<Result<(), pushbench_server::Error>>>,
+    clock: mpsc::UnboundedSender<Advance>,
+    result: Receiver<Result<(), pushbench_server::Error>>,
+    /// Ends the thread when it is dropped.
+    _alive: oneshot::Sender<()>,
 }
+
+/// Advances the server's clock, and confirms it.
+struct Advance(Duration, SyncSender<()>);
 
 impl Server {
     pub(crate) fn start(config: Config) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
+        Self::start_on(runtime::Builder::new_multi_thread().worker_threads(2), config)
+    }
+
+    /// Starts a server whose clock only moves with [`Self::advance`]. Its time-outs then depend on
+    /// no speed, and no test has to wait for them.
+    pub(crate) fn start_with_manual_clock(config: Config) -> Self {
+        Self::start_on(runtime::Builder::new_current_thread().start_paused(true), config)
+    }
+
+    fn start_on(runtime: &mut runtime::Builder, config: Config) -> Self {
+        let runtime = runtime.enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let served = runtime.spawn(pushbench_server::run(listener, config, async {
-            let _ = stopped.await;
-        }));
-        Self { address, stop: Some(stop), runtime, served: Some(served) }
+        let (alive, dropped) = oneshot::channel();
+        let (clock, advances) = mpsc::unbounded_channel();
+        let (served, result) = sync_channel(1);
+        std::thread::spawn(move || {
+            // A paused clock moves by itself while the runtime is idle, but not while a blocking
+            // task runs.
+            let (running, ended) = sync_channel::<()>(0);
+            runtime.spawn_blocking(move || ended.recv());
+            let serve = runtime.spawn(pushbench_server::run(listener, config, async {
+                let _ = stopped.await;
+            }));
+            runtime.block_on(async {
+                tokio::select! {
+                    result = serve => {
+                        // Nobody may be interested.
+                        let _ = served.send(result.unwrap());
+                    }
+                    () = advance_clock(advances) => {}
+                    _ = dropped => {}
+                }
+            });
+            drop(running);
+        });
+        Self { address, stop: Some(stop), clock, result, _alive: alive }
     }
 
-    /// Asks it to stop; the returned function waits until it has.
-    pub(crate) fn stop(&mut self) -> impl FnOnce() + '_ {
+    /// Advances the manual clock. Whatever is due then has happened when this returns.
+    pub(crate) fn advance(&self, duration: Duration) {
+        let (done, confirmed) = sync_channel(1);
+        // It fails only if the server has ended, which the test notices otherwise.
+        if self.clock.send(Advance(duration, done)).is_ok() {
+            let _ = confirmed.recv_timeout(PATIENCE);
+        }
+    }
+
+    /// Waits until the server has handled what has been sent to it so far.
+    pub(crate) fn settle(&self) {
+        assert_eq!(self.get("/healthz").status, 200);
+    }
+
+    /// Asks the server to stop.
+    pub(crate) fn stop(&mut self) {
         let _ = self.stop.take().unwrap().send(());
-        let served = self.served.take().unwrap();
-        let runtime = &self.runtime;
-        move || runtime.block_on(within_patience(served)).unwrap().unwrap()
+    }
+
+    /// Waits until the server has stopped. A manual clock is advanced by `step` meanwhile.
+    pub(crate) fn stopped(self, step: Duration) {
+        for _ in 0..PATIENCE.as_millis() {
+            if let Ok(result) = self.result.recv_timeout(Duration::from_millis(1)) {
+                return result.unwrap();
+            }
+            if !step.is_zero() {
+                self.advance(step);
+            }
+        }
+        panic!("the server does not stop");
     }
 
     pub(crate) fn connect(&self) -> Connection {
@@ -70,6 +130,13 @@ impl Server {
         for text in texts {
             assert_eq!(self.publish("/channels/a/events", text.as_bytes()).status, 200);
         }
+    }
+
+    /// Publishes [`LARGE_EVENTS`] events of 50,000 bytes each to the channel `a`. A dozen of these
+    /// are far more than the socket buffers of both sides hold.
+    pub(crate) fn publish_a_megabyte(&self) {
+        let body = frame(&[b'x'; 50_000], false).repeat(LARGE_EVENTS);
+        assert_eq!(self.publish("/channels/a/events?split=lengths", &body).status, 200);
     }
 
     pub(crate) fn sse(&self, target: &str) -> Connection {
@@ -106,24 +173,29 @@ impl Server {
     /// Waits until a metric has a value.
     pub(crate) fn await_metric(&self, name: &str, value: u64) {
         let mut last = 0;
-        for _ in 0..500 {
+        for _ in 0..PATIENCE.as_millis() {
             last = self.metric(name);
             if last == value {
                 return;
             }
-            pause(Duration::from_millis(10));
+            pause(Duration::from_millis(1));
         }
         panic!("{name} is {last}, not {value}");
     }
 }
 
-async fn within_patience<T>(
-    task: tokio::task::JoinHandle<T>,
-) -> Result<T, tokio::time::error::Elapsed> {
-    tokio::time::timeout(PATIENCE, async { task.await.unwrap() }).await
+async fn advance_clock(mut advances: mpsc::UnboundedReceiver<Advance>) {
+    while let Some(Advance(duration, done)) = advances.recv().await {
+        tokio::time::advance(duration).await;
+        // The timers have woken their tasks, which run while this yields.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        let _ = done.send(());
+    }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a client that waits, not a measurement")]
+#[allow(clippy::disallowed_methods, reason = "a client that waits; it measures nothing")]
 pub(crate) fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
@@ -144,14 +216,24 @@ impl Connection {
         self.response()
     }
 
-    /// Reads up to and with `end`; what is not UTF-8 becomes U+FFFD.
+    /// Whether nothing has arrived that is not read yet.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).unwrap();
+        self.read.is_empty() && peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
+    /// Reads up to and including `end`. What is not UTF-8 becomes U+FFFD.
     pub(crate) fn until(&mut self, end: &str) -> String {
+        let mut searched = 0;
         loop {
-            let found = self.read.windows(end.len()).position(|window| window == end.as_bytes());
+            let rest = &self.read[searched..];
+            let found = rest.windows(end.len()).position(|window| window == end.as_bytes());
             if let Some(at) = found {
-                let bytes: Vec<u8> = self.read.drain(..at + end.len()).collect();
-                return text(&bytes);
+                return text(&self.take(searched + at + end.len()));
             }
+            searched = (self.read.len() + 1).saturating_sub(end.len());
             assert!(self.read_some() > 0, "closed before {end:?}: {:?}", text(&self.read));
         }
     }
@@ -170,7 +252,7 @@ impl Connection {
         response
     }
 
-    /// Reads to the end of the connection; a reset is one too.
+    /// Reads to the end of the connection. A reset is an end too.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.read_some() > 0 {}
         std::mem::take(&mut self.read)
@@ -180,7 +262,12 @@ impl Connection {
         while self.read.len() < length {
             assert!(self.read_some() > 0, "closed before {length} bytes: {:?}", text(&self.read));
         }
-        self.read.drain(..length).collect()
+        self.take(length)
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        let rest = self.read.split_off(length);
+        std::mem::replace(&mut self.read, rest)
     }
 
     fn read_some(&mut self) -> usize {
@@ -202,7 +289,7 @@ pub(crate) fn frame(payload: &[u8], binary: bool) -> Vec<u8> {
     [&header.to_be_bytes()[..], payload].concat()
 }
 
-/// A connection that raw TCP has taken over.
+/// A connection of raw TCP.
 pub(crate) struct FrameReader(pub(crate) Connection);
 
 impl FrameReader {
@@ -211,7 +298,7 @@ impl FrameReader {
         self.0.send(frame(payload, binary));
     }
 
-    /// Whether the next frame is binary, and its message: empty in a heartbeat.
+    /// Whether the next frame is binary, and its message, which is empty in a heartbeat.
     pub(crate) fn next(&mut self) -> (bool, Vec<u8>) {
         let header = u32::from_be_bytes(self.0.exactly(4).try_into().unwrap());
         (header >> 31 == 1, self.0.exactly((header & 0x7fff_ffff) as usize))
@@ -247,7 +334,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The next message with events, past pings.
+/// The next message with an event, after any pings.
 pub(crate) fn next_message(socket: &mut WebSocket<TcpStream>) -> Message {
     loop {
         match socket.read().unwrap() {

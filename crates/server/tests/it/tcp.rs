@@ -1,4 +1,4 @@
-//! What a client of raw TCP may send, and what ends its stream.
+//! What a raw TCP client may send, and what ends its stream.
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -41,7 +41,7 @@ fn frames_in_pieces_of_any_size_are_published() {
 }
 
 #[test]
-fn more_frames_than_one_turn_takes_are_all_published() {
+fn more_frames_than_fit_in_one_turn_are_all_published() {
     let server = Server::start(Config::default());
     let mut sender = server.tcp("/channels/a/tcp");
     sender.0.send(frame(b"x", false).repeat(1_000));
@@ -51,12 +51,12 @@ fn more_frames_than_one_turn_takes_are_all_published() {
 }
 
 #[test]
-fn frames_in_the_packet_of_the_request_are_read() {
+fn frames_sent_together_with_the_request_are_read() {
     let server = Server::start(Config::default());
     let mut connection = server.connect();
     let request: &[u8] = b"GET /channels/a/tcp HTTP/1.1\r\nHost: x\r\nUpgrade: pushbench-tcp\r\n\
         Connection: Upgrade\r\n\r\n";
-    // The last of them is not whole.
+    // The last frame is incomplete.
     connection.send([request, &frame(b"x", false).repeat(50)[..], b"\0\0\0\x02y"].concat());
     let head = connection.until("\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
@@ -66,10 +66,10 @@ fn frames_in_the_packet_of_the_request_are_read() {
 }
 
 #[test]
-fn what_cannot_be_published_ends_the_stream() {
+fn a_frame_that_cannot_be_published_ends_the_stream() {
     let server = Server::start(Config { max_event_bytes: 10, ..Config::default() });
     let cases: [(&str, &[u8]); 4] = [
-        ("too large, before any of it has come", b"\0\0\0\x0b"),
+        ("too large, before any of it has arrived", b"\0\0\0\x0b"),
         ("bytes too large", b"\x80\0\0\x0bxxxxxxxxxxx"),
         ("the largest length", b"\xff\xff\xff\xff"),
         ("text that is not UTF-8", b"\0\0\0\x01\xff"),
@@ -83,18 +83,22 @@ fn what_cannot_be_published_ends_the_stream() {
     assert_eq!(server.metric(PUBLISHED), 0);
     let mut sender = server.tcp("/channels/a/tcp");
     sender.0.send([frame(&[b'x'; 10], false), frame(&[0xff; 10], true)].concat());
-    assert_eq!(sender.next(), (false, b"1\nxxxxxxxxxx".to_vec()), "the largest that is allowed");
+    assert_eq!(
+        sender.next(),
+        (false, b"1\nxxxxxxxxxx".to_vec()),
+        "the largest payload that is allowed"
+    );
     sender.next();
     sender
         .0
         .send([frame(b"before", false), frame(b"\xff", false), frame(b"behind", false)].concat());
     sender.0.rest();
-    assert_eq!(server.metric(PUBLISHED), 3, "what was whole and right before it counts");
+    assert_eq!(server.metric(PUBLISHED), 3, "the valid frames before it are published");
     assert_eq!(server.get("/channels/a/poll").status, 200);
 }
 
 #[test]
-fn half_a_frame_at_the_end_is_not_published() {
+fn an_incomplete_frame_at_the_end_is_not_published() {
     let server = Server::start(Config::default());
     let mut sender = server.tcp("/channels/a/tcp");
     sender.0.send([frame(b"whole", false), b"\0\0\0\x05hal".to_vec()].concat());
@@ -104,12 +108,12 @@ fn half_a_frame_at_the_end_is_not_published() {
     assert_eq!(server.metric(REJECTED), 0);
 }
 
-/// The server reads on, whatever the sender itself takes; and keeps no more than the log.
+/// The server keeps reading even if the client does not, and stores no more than the log.
 #[test]
-fn who_sends_without_reading_costs_bounded_memory_and_is_told() {
+fn a_client_that_sends_without_reading_costs_bounded_memory_and_is_told() {
     let server = Server::start(Config { log_events: 100, ..Config::default() });
     let mut sender = server.tcp("/channels/a/tcp");
-    // Far more than the socket buffers of both sides take.
+    // Far more than the socket buffers of both sides hold.
     let frames = frame(&[b'x'; 10_000], false).repeat(100);
     for _ in 0..20 {
         sender.0.stream.write_all(&frames).unwrap();

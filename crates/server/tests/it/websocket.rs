@@ -7,11 +7,11 @@ use std::time::Duration;
 use pushbench_server::Config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocket;
-use tokio_tungstenite::tungstenite::{Message, client};
+use tokio_tungstenite::tungstenite::{Error, Message, client};
 
 use crate::support::{Server, next_message};
 
-/// Reads up to the close frame and returns its code.
+/// Reads until the close frame and returns its code.
 fn close_code(socket: &mut WebSocket<TcpStream>) -> u16 {
     loop {
         if let Message::Close(frame) = socket.read().unwrap() {
@@ -21,7 +21,7 @@ fn close_code(socket: &mut WebSocket<TcpStream>) -> u16 {
 }
 
 #[test]
-fn what_a_client_sends_is_published() {
+fn messages_of_a_client_are_published() {
     let server = Server::start(Config::default());
     let mut sender = server.websocket("/channels/a/ws");
     let mut other = server.websocket("/channels/a/ws");
@@ -35,7 +35,7 @@ fn what_a_client_sends_is_published() {
 }
 
 #[test]
-fn more_messages_than_one_turn_takes_are_all_published() {
+fn more_messages_than_fit_in_one_turn_are_all_published() {
     let server = Server::start(Config::default());
     let mut sender = server.websocket("/channels/a/ws");
     for _ in 0..1_000 {
@@ -48,7 +48,7 @@ fn more_messages_than_one_turn_takes_are_all_published() {
 }
 
 #[test]
-fn a_frame_in_the_packet_of_the_handshake_is_read() {
+fn a_frame_sent_together_with_the_handshake_is_read() {
     let server = Server::start(Config::default());
     let mut connection = server.connect();
     connection.send(
@@ -58,7 +58,7 @@ fn a_frame_in_the_packet_of_the_handshake_is_read() {
     );
     let head = connection.until("\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
-    // RFC 6455 §1.3 has this key and its answer.
+    // The example of RFC 6455 §1.3.
     assert!(head.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
     assert_eq!(connection.until("1\nx"), "\u{fffd}\u{3}1\nx");
 }
@@ -79,12 +79,12 @@ fn the_subprotocol_is_negotiated() {
 }
 
 #[test]
-fn each_mistake_has_its_close_code() {
+fn each_error_has_its_close_code() {
     let server = Server::start(Config { max_event_bytes: 10, ..Config::default() });
     let cases: [(&str, &[u8], u16); 6] = [
         ("too large", b"\x81\x8b\0\0\0\0xxxxxxxxxxx", 1009),
         ("too large in fragments", b"\x01\x88\0\0\0\0xxxxxxxx\x80\x88\0\0\0\0xxxxxxxx", 1009),
-        ("no UTF-8", b"\x81\x81\0\0\0\0\xff", 1007),
+        ("not UTF-8", b"\x81\x81\0\0\0\0\xff", 1007),
         ("not masked", b"\x81\x01x", 1002),
         ("a reserved opcode", b"\x83\x80\0\0\0\0", 1002),
         ("a reserved bit", b"\xc1\x81\0\0\0\0x", 1002),
@@ -99,24 +99,30 @@ fn each_mistake_has_its_close_code() {
 }
 
 #[test]
-fn a_client_that_closes_gets_its_code_back() {
+fn a_client_that_closes_gets_a_close_frame_back() {
     let server = Server::start(Config::default());
     let mut socket = server.websocket("/channels/a/ws");
     socket.close(None).unwrap();
-    while socket.read().is_ok() {}
+    let ended = loop {
+        if let Err(error) = socket.read() {
+            break error;
+        }
+    };
+    assert!(matches!(ended, Error::ConnectionClosed), "{ended}");
+    drop(socket);
     server.await_metric("pushbench_connections{transport=\"websocket\"}", 0);
 }
 
 #[test]
-fn who_pings_without_reading_is_cut() {
+fn a_client_that_pings_without_reading_is_disconnected() {
     let server = Server::start(Config::default());
     let mut socket = server.websocket("/channels/a/ws");
     let pings =
         b"\x89\xfd\0\0\0\0".iter().copied().chain([b'x'; 125]).collect::<Vec<_>>().repeat(512);
     let stream = socket.get_mut();
     stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
-    // The pongs fill the socket buffers, and then what the server lets wait.
-    let cut = (0..2_000).any(|_| stream.write_all(&pings).is_err());
-    assert!(cut);
+    // The pongs fill the socket buffers, and then the server's queue.
+    let disconnected = (0..2_000).any(|_| stream.write_all(&pings).is_err());
+    assert!(disconnected);
     server.await_metric("pushbench_connections{transport=\"websocket\"}", 0);
 }

@@ -1,5 +1,5 @@
-//! A thread that appends events later than they were published. tokio's timers tick once in 1 ms;
-//! this thread sleeps as precisely as the kernel allows, some 50 µs.
+//! A thread that appends events some time after they were published. tokio's timers have a resolution
+//! of 1 ms; this thread sleeps as precisely as the kernel allows, which is to about 50 µs.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use pushbench_wire::clock;
 
-use crate::framing::Draft;
+use crate::framing::NewEvent;
 use crate::hub::Channel;
 
-/// The thread, which ends with this. Events that are not due by then are never appended.
+/// A handle to the thread, which ends when this is dropped. Events that are not due by then are never
+/// appended.
 #[derive(Debug)]
-pub(super) struct Late {
+pub(super) struct DelayQueue {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -27,7 +28,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// In the order in which they are due.
+    /// Ordered by the time at which they are due.
     events: VecDeque<Pending>,
     closed: bool,
 }
@@ -36,50 +37,52 @@ struct Queue {
 struct Pending {
     due_ns: u64,
     channel: Arc<Channel>,
-    drafts: Vec<Draft>,
+    events: Vec<NewEvent>,
 }
 
-impl Late {
+impl DelayQueue {
+    /// Starts the thread.
+    ///
     /// # Errors
-    /// When the system has no thread left.
+    /// When the system cannot start another thread.
     pub(super) fn start() -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
-        let thread = std::thread::Builder::new().name("late".to_owned()).spawn({
+        let thread = std::thread::Builder::new().name("delay-queue".to_owned()).spawn({
             let shared = Arc::clone(&shared);
             move || shared.append_when_due()
         })?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Appends `drafts` at the time that `due_ns` makes of now. An event that was handed over
-    /// before is appended before, if `due_ns` never makes less of more.
-    pub(super) fn append(
+    /// Appends `events` to the channel at the time that `due_ns` returns for the current time. Events
+    /// are appended in the order of these calls, provided that `due_ns` is monotonic.
+    pub(super) fn push(
         &self,
         channel: &Arc<Channel>,
-        drafts: Vec<Draft>,
+        events: Vec<NewEvent>,
         due_ns: impl FnOnce(u64) -> u64,
     ) {
         let was_empty = {
             let mut queue = self.shared.queue();
             let was_empty = queue.events.is_empty();
-            // The clock is read within the lock, so that the queue is in order.
+            // The clock is read while the lock is held, so that the queue stays ordered.
             let due_ns = due_ns(clock::now_ns());
-            queue.events.push_back(Pending { due_ns, channel: Arc::clone(channel), drafts });
+            queue.events.push_back(Pending { due_ns, channel: Arc::clone(channel), events });
             was_empty
         };
-        // Otherwise the thread waits for the event in front, which is due no later.
+        // Otherwise the thread already waits for an event that is due no later.
         if was_empty {
             self.shared.changed.notify_one();
         }
     }
 }
 
-impl Drop for Late {
+impl Drop for DelayQueue {
     fn drop(&mut self) {
         self.shared.queue().closed = true;
         self.shared.changed.notify_one();
         if let Some(thread) = self.thread.take() {
-            // It fails only if the thread panicked, which has been reported by then.
+            // It fails only if the thread panicked, which has already been reported.
             let _ = thread.join();
         }
     }
@@ -87,14 +90,14 @@ impl Drop for Late {
 
 impl Shared {
     fn append_when_due(&self) {
-        // A kernel that refuses only makes the events later by its usual slack of 50 µs.
+        // If the kernel refuses, events are late by its default slack of 50 µs.
         let _ = nix::sys::prctl::set_timerslack(1);
-        while let Some(Pending { channel, drafts, .. }) = self.next_due() {
-            channel.publish(drafts);
+        while let Some(Pending { channel, events, .. }) = self.next_due() {
+            channel.publish(events);
         }
     }
 
-    /// Waits until an event is due; `None` once the queue is closed.
+    /// Waits until an event is due. Returns `None` once the queue is closed.
     fn next_due(&self) -> Option<Pending> {
         let mut queue = self.queue();
         while !queue.closed {
@@ -112,7 +115,7 @@ impl Shared {
         None
     }
 
-    /// Nothing panics while it holds the lock.
+    /// Nothing panics while the lock is held.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

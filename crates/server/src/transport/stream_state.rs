@@ -1,0 +1,160 @@
+//! One stream: its socket, what is queued for it and the channel it reads. It reads and writes within
+//! limits, and does not decide when.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pushbench_wire::Transport;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::Subscriber;
+use super::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue, try_write};
+use crate::Server;
+use crate::framing::{Event, Framing, NewEvent};
+
+/// The size of one read. It is enough for most messages, and the same for every stream, so that no
+/// transport needs fewer reads than another. The body of a `POST` is read in hyper's own, larger
+/// pieces.
+pub(super) const READ_BUFFER_BYTES: usize = 1 << 10;
+
+/// Reads from one client's socket before other tasks get a turn. Without a limit, a client that
+/// sends as fast as it is read would keep the thread to itself.
+pub(super) const MAX_READS_PER_TURN: u32 = 16;
+
+/// Payload bytes in one write after which no further event is added. It bounds what a slow reader
+/// holds in memory beside the log: this much, or one event.
+const MAX_BATCH_BYTES: usize = 64 << 10;
+
+/// What a stream reads from, writes to and publishes to.
+pub(super) struct StreamState<'a> {
+    pub(super) queue: WriteQueue,
+    pub(super) subscriber: Subscriber,
+    socket: &'a TcpStream,
+    server: &'a Server,
+    reads_left: u32,
+    /// When the socket last accepted something, while something is queued.
+    stalled_since: Option<Instant>,
+}
+
+impl<'a> StreamState<'a> {
+    /// A stream whose first output is `head`.
+    pub(super) fn new(
+        socket: &'a TcpStream,
+        head: Bytes,
+        subscriber: Subscriber,
+        server: &'a Server,
+    ) -> Self {
+        let mut queue = WriteQueue::default();
+        queue.push(head);
+        Self { queue, subscriber, socket, server, reads_left: 0, stalled_since: None }
+    }
+
+    /// Allows [`MAX_READS_PER_TURN`] reads again.
+    pub(super) fn start_reading(&mut self) {
+        self.reads_left = MAX_READS_PER_TURN;
+    }
+
+    /// Whether this turn may read no more, although more may have arrived.
+    pub(super) fn read_limit_reached(&self) -> bool {
+        self.reads_left == 0
+    }
+
+    /// Reads what has arrived into `buffer` and returns its length. A length of 0 means that the
+    /// client has closed its side.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when nothing has arrived or this turn may read no more;
+    /// otherwise what the socket reports.
+    pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reads_left = self.reads_left.checked_sub(1).ok_or(io::ErrorKind::WouldBlock)?;
+        self.socket.try_read(buffer)
+    }
+
+    /// Reads what has arrived and discards it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`] when the client has closed its side; otherwise what the
+    /// socket reports.
+    pub(super) fn discard_input(&mut self) -> io::Result<()> {
+        let mut discarded = [0; READ_BUFFER_BYTES];
+        loop {
+            match self.try_read(&mut discarded) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Publishes what the client has sent. Text must be UTF-8.
+    pub(super) fn publish(&self, payload: &[u8], binary: bool) {
+        let event = NewEvent::new(None, payload, binary);
+        self.server.publish(&self.subscriber.channel, vec![event]);
+    }
+
+    /// Writes what is queued, then one batch of new events. What the socket does not accept is
+    /// queued, and the cursor moves past it.
+    pub(super) fn write_new_events(
+        &mut self,
+        transport: Transport,
+        framing: Framing,
+    ) -> io::Result<()> {
+        self.flush()?;
+        if !self.queue.is_empty() {
+            return Ok(());
+        }
+        let mut batch: [Option<Arc<Event>>; MAX_FRAMES_PER_WRITE] = Default::default();
+        let (mut count, mut size, mut notices) = (0, 0, 0);
+        let Subscriber { channel, cursor } = &mut self.subscriber;
+        channel.read(*cursor, |event| {
+            size += event.size_bytes();
+            *cursor = event.id();
+            notices += usize::from(event.is_lagged_notice());
+            batch[count] = Some(event);
+            count += 1;
+            count < MAX_FRAMES_PER_WRITE && size < MAX_BATCH_BYTES
+        });
+        if count == 0 {
+            return Ok(());
+        }
+        self.server.deliver(transport, count, notices);
+        let frames = || batch.iter().flatten().map(|event| event.frame(framing));
+        let mut slices = [IoSlice::new(&[]); MAX_FRAMES_PER_WRITE];
+        for (slice, frame) in slices.iter_mut().zip(frames()) {
+            *slice = IoSlice::new(frame);
+        }
+        let mut written = try_write(self.socket, &slices[..count])?;
+        for frame in frames() {
+            if written < frame.len() {
+                self.queue.push(frame.slice(written..));
+            }
+            written = written.saturating_sub(frame.len());
+        }
+        if !self.queue.is_empty() {
+            self.stalled_since = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Writes as much of the queue as the socket accepts now.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        if self.queue.is_empty() {
+            return Ok(());
+        }
+        let progress = self.queue.flush(self.socket)?;
+        if self.queue.is_empty() {
+            self.stalled_since = None;
+        } else if progress || self.stalled_since.is_none() {
+            self.stalled_since = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// When a client that accepts nothing is to be disconnected, if anything is queued for it.
+    pub(super) fn stall_deadline(&self) -> Option<Instant> {
+        self.stalled_since.map(|since| since + self.server.config.stall_timeout)
+    }
+}
