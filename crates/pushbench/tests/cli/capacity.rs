@@ -34,6 +34,19 @@ fn search(bench: &Bench, objectives: &str, more: &[&str]) -> Output {
     bench.output(&[&SEARCH, more].concat())
 }
 
+/// Whether the search gave up, as it must when others keep the machine busy: exit code 3. Then there
+/// are trials that say nothing of the server, each with a warning that says why.
+fn was_disturbed(output: &Output, capacity: &Capacity) -> bool {
+    let gave_up = output.status.code() == Some(3);
+    if gave_up {
+        let attempts = capacity.searches[0].attempts.iter();
+        let spoiled = attempts.filter(|of| matches!(of.answer, Answer::Unknown { .. }));
+        let spoiled: Vec<_> = spoiled.map(|of| &of.trial.warnings).collect();
+        assert!(!spoiled.is_empty() && spoiled.iter().all(|warnings| !warnings.is_empty()));
+    }
+    gave_up
+}
+
 fn kept(bench: &Bench) -> Capacity {
     serde_json::from_slice(&fs::read(bench.path("out/capacity.json")).unwrap()).unwrap()
 }
@@ -46,14 +59,11 @@ fn what_the_user_allows_is_found_and_rendered_again() {
     let capacity = kept(&bench);
     let [sse] = &capacity.searches[..] else { panic!("websocket has no objective") };
     assert_eq!((sse.start, sse.most.load), (4.0, 6.0));
-    // On a busy machine nobody can tell, which is another honest answer.
-    match output.status.code() {
-        Some(0) => {
-            assert!(said.contains("at least 6 subscribers"), "{said}");
-            let confirmed = sse.attempts.iter().filter(|of| of.purpose == Purpose::Confirm);
-            assert!(confirmed.filter(|of| of.answer == Answer::Met).count() >= 2, "{said}");
-        }
-        code => assert_eq!(code, Some(3), "{said}"),
+    if !was_disturbed(&output, &capacity) {
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert!(said.contains("at least 6 subscribers"), "{said}");
+        let confirmed = sse.attempts.iter().filter(|of| of.purpose == Purpose::Confirm);
+        assert!(confirmed.filter(|of| of.answer == Answer::Met).count() >= 2, "{said}");
     }
     let files = ["capacity.csv", "capacity.html", "capacity.md", "charts/capacity-latency.png"];
     let read = || files.map(|file| fs::read(bench.path("out").join(file)).unwrap());
@@ -75,19 +85,23 @@ fn what_cannot_be_met_is_said_to_be_missed_at_the_least_load() {
     let bench = Bench::alone();
     let output = search(&bench, IMPOSSIBLE, &[]);
     let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
-    if output.status.code() == Some(3) {
-        return eprintln!("skipped: the machine is too busy to tell");
+    let capacity = kept(&bench);
+    let attempts = &capacity.searches[0].attempts;
+    assert!(
+        attempts.iter().all(|of| of.answer != Answer::Met),
+        "whatever the machine does: {said}"
+    );
+    if !was_disturbed(&output, &capacity) {
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert!(said.contains("less than 1 subscriber"), "{said}");
+        assert!(said.contains("latency max<1ns"), "{said}");
+        assert_eq!(attempts.last().unwrap().load, 1.0);
     }
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("less than 1 subscriber"), "{said}");
-    assert!(said.contains("latency max<1ns"), "{said}");
-    let last = kept(&bench).searches[0].attempts.last().unwrap().load;
-    assert_eq!(last, 1.0);
 }
 
 #[test]
 fn a_server_that_never_runs_is_a_failure() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     let server = "sh -c 'echo no room >&2; exit 7'";
     let output = search(&bench, NEVER_LOST, &["--server", server]);
     let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
@@ -98,7 +112,7 @@ fn a_server_that_never_runs_is_a_failure() {
 
 #[test]
 fn ctrl_c_keeps_what_is_finished_and_leaves_no_server() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     bench.scenario(&format!("{SCENARIO}{NEVER_LOST}\n"));
     let mut search = Bench::start(bench.command(&SEARCH));
     search.wait_for("SSE, 4 subscribers: ");

@@ -2,22 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Bench, assert_ran, text};
-
-const SCENARIO: &str = r#"
-name = "daily"
-description = "As short as it gets."
-compare = ["sse"]
-blocks = 1
-
-[workload]
-subscribers = 5
-events_per_second = 20
-payload_bytes = 64
-duration = "300ms"
-warm_up = "100ms"
-idle = "0s"
-"#;
+use crate::support::{Bench, sample, text};
 
 /// A history of so many days: from half of them on, a delivery takes a fifth more CPU.
 fn history(days: usize) -> String {
@@ -36,36 +21,24 @@ fn history(days: usize) -> String {
 
 #[test]
 fn a_run_is_added_once_and_shown() {
-    let bench = Bench::alone();
-    bench.scenario(SCENARIO);
-    assert_ran(&bench.output(&["run", "scenario.toml", "--out", "out"]));
-    // On a busy machine the one trial may not be trusted; then there is nothing to add.
-    let is_valid = bench.trials()["sse"].valid;
-
-    let added = bench.output(&["history", "add", "out", "--revision", "v1.2"]);
-    if !is_valid {
-        assert_eq!(added.status.code(), Some(1));
-        assert!(
-            text(&added.stderr).contains("out has no figure to add"),
-            "{}",
-            text(&added.stderr)
-        );
-        return;
-    }
+    let bench = Bench::new();
+    let sample = sample();
+    let out = sample.to_str().unwrap();
+    let added = bench.output(&["history", "add", out, "--revision", "v1.2"]);
     assert_eq!(added.status.code(), Some(0), "{}", text(&added.stderr));
     assert!(text(&added.stdout).ends_with("history.csv holds 1 runs\n"), "{}", text(&added.stdout));
     let before = fs::read_to_string(bench.path("history.csv")).unwrap();
     assert!(before.contains(",v1.2,"), "{before}");
     assert!(before.contains(",sse,bytes_per_delivery,bytes,"), "{before}");
 
-    let again = bench.output(&["history", "add", "out"]);
+    let again = bench.output(&["history", "add", out]);
     assert!(text(&again.stdout).contains("is there already"), "{}", text(&again.stdout));
     assert_eq!(fs::read_to_string(bench.path("history.csv")).unwrap(), before);
 
-    // Unless it is said, what was measured is this very program, wherever that knows its revision.
-    assert!(bench.output(&["history", "add", "out", "--file", "own.csv"]).status.success());
+    // Unless it is said, what was measured is the program that measured, if it knew its revision.
+    assert!(bench.output(&["history", "add", out, "--file", "own.csv"]).status.success());
     let own = fs::read_to_string(bench.path("own.csv")).unwrap();
-    let run = fs::read_to_string(bench.path("out/run.json")).unwrap();
+    let run = fs::read_to_string(sample.join("run.json")).unwrap();
     let revision = own.lines().nth(1).unwrap().split(',').nth(1).unwrap();
     let expected = match revision {
         "" => "\"revision\": null".to_owned(),
@@ -97,12 +70,11 @@ fn a_change_is_named_with_its_revision() {
 
 #[test]
 fn a_damaged_history_is_refused_and_stays_as_it_is() {
-    let bench = Bench::alone();
-    bench.scenario(SCENARIO);
-    assert_ran(&bench.output(&["run", "scenario.toml", "--out", "out"]));
+    let bench = Bench::new();
+    let sample = sample();
     let damaged = format!("{}daily-3,rev3,2025-01-0", history(2));
     fs::write(bench.path("history.csv"), &damaged).unwrap();
-    for command in [&["history", "add", "out"][..], &["history", "show"]] {
+    for command in [&["history", "add", sample.to_str().unwrap()][..], &["history", "show"]] {
         let output = bench.output(command);
         assert_eq!(output.status.code(), Some(1));
         let said = text(&output.stderr);

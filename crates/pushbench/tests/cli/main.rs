@@ -17,7 +17,7 @@ mod witness;
 use std::fs;
 
 use nix::sys::signal::{Signal, kill};
-use support::{Bench, assert_holds_files, assert_ran, text, wait_gone};
+use support::{Bench, assert_holds_files, assert_ran, run_in, shortages, text, wait_gone};
 
 const SHORT: &str = r#"
 name = "short"
@@ -57,7 +57,7 @@ fn a_run_accounts_for_every_event_and_leaves_its_folder() {
     let bench = Bench::alone();
     bench.scenario(SHORT);
     let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
-    assert_ran(&output);
+    assert_ran(&output, &[run_in(&bench.path("out"))]);
     assert_holds_files(&bench.path("out"));
     let trials = bench.trials();
     assert_eq!(trials.len(), 5);
@@ -75,7 +75,9 @@ fn a_run_accounts_for_every_event_and_leaves_its_folder() {
         // Nothing but polls goes over an idle connection: one every 50 ms from each subscriber.
         let requests = value("idle_requests").unwrap();
         match transport.as_str() {
-            "polling" => assert!((requests / 1_200.0 - 1.0).abs() < 0.1, "{requests} a minute"),
+            // A busy machine may keep polls waiting, but none comes early: each subscriber has at
+            // most eleven in half a second.
+            "polling" => assert!(requests > 0.0 && requests <= 1_320.0, "{requests} a minute"),
             _ => assert_eq!(requests, 0.0, "{transport}"),
         }
     }
@@ -86,13 +88,8 @@ fn a_run_accounts_for_every_event_and_leaves_its_folder() {
     let again = bench.output(&["run", "scenario.toml", "--out", "out"]);
     assert_eq!(again.status.code(), Some(1));
     assert!(text(&again.stderr).contains("out already holds a run"), "{}", text(&again.stderr));
-}
 
-#[test]
-fn a_folder_renders_again_from_two_files() {
-    let bench = Bench::alone();
-    bench.scenario(SHORT);
-    assert_ran(&bench.output(&["run", "scenario.toml", "--out", "out"]));
+    // All of it can be made again from two files.
     let page = fs::read(bench.path("out/report.html")).unwrap();
     for name in ["trials.csv", "report.html", "summary.md"] {
         fs::remove_file(bench.path("out").join(name)).unwrap();
@@ -102,7 +99,11 @@ fn a_folder_renders_again_from_two_files() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_holds_files(&bench.path("out"));
     assert!(fs::read(bench.path("out/report.html")).unwrap() == page, "the page is the same");
+}
 
+#[test]
+fn a_report_of_nothing_is_refused() {
+    let bench = Bench::new();
     let nothing = bench.output(&["report", "nowhere"]);
     assert_eq!(nothing.status.code(), Some(1));
     assert!(text(&nothing.stderr).contains("nowhere"), "{}", text(&nothing.stderr));
@@ -110,7 +111,7 @@ fn a_folder_renders_again_from_two_files() {
 
 #[test]
 fn a_killed_server_is_a_failed_row_and_the_others_go_on() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     bench.scenario(LONG);
     let mut run = bench.start_run();
     let first = run.wait_for("[1/2]").split(']').nth(1).unwrap().to_owned();
@@ -130,7 +131,7 @@ fn a_killed_server_is_a_failed_row_and_the_others_go_on() {
 
 #[test]
 fn ctrl_c_keeps_what_is_finished_and_leaves_no_server() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     bench.scenario(LONG);
     let mut run = bench.start_run();
     run.wait_for("[2/2]");
@@ -146,7 +147,7 @@ fn ctrl_c_keeps_what_is_finished_and_leaves_no_server() {
 
 #[test]
 fn a_killed_run_leaves_no_server() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     bench.scenario(LONG);
     let mut run = bench.start_run();
     run.wait_for("measuring");
@@ -216,9 +217,18 @@ fn polling_agrees_with_theory() {
         interval = "400ms"
         "#,
     );
-    assert_ran(&bench.output(&["run", "scenario.toml", "--out", "out"]));
+    let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
+    let run = run_in(&bench.path("out"));
+    assert_ran(&output, std::slice::from_ref(&run));
     let values = &bench.trials()["polling"].values;
-    let (p50, p99) = (values["latency_p50"] / 1e6, values["latency_p99"] / 1e6);
-    assert!((p50 - 200.0).abs() < 0.05 * 200.0, "p50 is {p50} ms, T/2 is 200 ms");
-    assert!((p99 - 396.0).abs() < 0.03 * 396.0, "p99 is {p99} ms, 0.99 T is 396 ms");
+    for (metric, predicted_ms, share) in
+        [("latency_p50", 200.0, 0.05), ("latency_p99", 396.0, 0.03)]
+    {
+        let measured_ms = values[metric] / 1e6;
+        let off = measured_ms / predicted_ms - 1.0;
+        assert!(off > -share, "{metric} is {measured_ms} ms: no poll is early ({predicted_ms} ms)");
+        // A busy machine adds to every delay, and the run has said that it was one.
+        let is_disturbed = !shortages(&run).is_empty();
+        assert!(is_disturbed || off < share, "{metric} is {measured_ms} ms, not {predicted_ms} ms");
+    }
 }

@@ -8,7 +8,7 @@ use super::support::{Bench, text, wait_gone};
 /// What is counted is exact, however busy the machine that runs this test.
 #[test]
 fn every_event_that_the_server_leaves_out_is_found() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     let output = bench.output(&["selftest", "--only", "faithful", "drop"]);
     let (summary, progress) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{progress}{summary}");
@@ -24,7 +24,7 @@ fn every_event_that_the_server_leaves_out_is_found() {
 
 #[test]
 fn ctrl_c_leaves_no_server() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     let mut selftest = Bench::start(bench.command(&["selftest", "--only", "stall"]));
     selftest.wait_for("stall:");
     let server = loop {

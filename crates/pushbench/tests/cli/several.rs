@@ -5,7 +5,7 @@ use std::process::Output;
 
 use nix::sys::signal::Signal;
 
-use super::support::{Bench, assert_holds_files, assert_ran, text};
+use super::support::{Bench, assert_holds_files, assert_ran, run_in, text};
 
 /// What SSE costs, as short as it gets.
 fn tiny(name: &str) -> String {
@@ -47,10 +47,9 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn a_folder_runs_whole_and_leaves_an_index() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     folder(&bench, &tiny("one"), &tiny("two"));
     let output = bench.output(&["run", "mine"]);
-    assert_ran(&output);
     let results: Vec<_> =
         fs::read_dir(bench.path("results")).unwrap().map(|entry| entry.unwrap().path()).collect();
     let [top] = &results[..] else { panic!("{results:?}") };
@@ -61,6 +60,7 @@ fn a_folder_runs_whole_and_leaves_an_index() {
         .collect();
     names.sort();
     assert_eq!(names, ["one", "summary.md", "two"]);
+    assert_ran(&output, &[run_in(&top.join("one")), run_in(&top.join("two"))]);
     let index = fs::read_to_string(top.join("summary.md")).unwrap();
     let [one, two] = ["one", "two"].map(|name| {
         assert_holds_files(&top.join(name));
@@ -76,7 +76,7 @@ fn a_folder_runs_whole_and_leaves_an_index() {
 
 #[test]
 fn the_worst_of_several_is_the_exit_code_and_the_last_word() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     let crossed = tiny("two") + "[thresholds]\n\"sse.delivered\" = [\"count<1\"]\n";
     folder(&bench, &tiny("one"), &crossed);
     let output = bench.output(&["run", "mine/one.toml", "mine/two.toml", "--out", "out"]);
@@ -108,7 +108,7 @@ fn all_scenarios_are_checked_before_the_first_trial() {
 
 #[test]
 fn ctrl_c_keeps_what_is_there_and_says_what_is_not() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     folder(&bench, &tiny("one"), &tiny("two").replace("300ms", "20s"));
     let mut run = Bench::start(bench.command(&["run", "mine", "--out", "out"]));
     run.wait_for("[1/2]");
@@ -126,10 +126,10 @@ fn ctrl_c_keeps_what_is_there_and_says_what_is_not() {
 
 #[test]
 fn a_run_with_little_time_is_shortened_and_says_so() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     bench.scenario(&tiny("short").replace("blocks = 1", "blocks = 4").replace("300ms", "60s"));
     let output = bench.output(&["run", "scenario.toml", "--out", "out", "--max-time", "3s"]);
-    assert_ran(&output);
+    assert_ran(&output, &[run_in(&bench.path("out"))]);
     let said = said(&output);
     assert!(said.contains("short: 1 instead of 4 blocks, "), "{said}");
     assert!(said.contains(" instead of 1m of measured time"), "{said}");
@@ -148,12 +148,12 @@ fn a_run_with_little_time_is_shortened_and_says_so() {
 
 #[test]
 fn published_figures_stand_beside_the_measured_ones() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     let figure = "[[published]]\ntransport = \"sse\"\nmetric = \"bytes_per_delivery\"\nvalue = \"871B\"\n\
                   source = \"Somebody\"\nnote = \"calculated\"\n";
     bench.scenario(&(tiny("published") + figure));
     let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
-    assert_ran(&output);
+    assert_ran(&output, &[run_in(&bench.path("out"))]);
     let summary = read(&bench, "out/summary.md");
     assert!(summary.contains("## Published and measured\n"), "{summary}");
     assert!(summary.contains("| SSE | Bytes per delivery | 871 B | "), "{summary}");

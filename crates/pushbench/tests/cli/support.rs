@@ -5,15 +5,16 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use pushbench_loadgen::results::{Run, Trial, Warning, folder};
 use tempfile::TempDir;
 
-/// Held by the test that measures: each run pins its server and its generator to cores, and two at
-/// once would measure each other.
-static MACHINE: Mutex<()> = Mutex::new(());
+/// Who uses the machine. Each run pins its server and its generator to cores, so two at once measure
+/// each other. That does not matter to a test of what is counted, written or said.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 /// What a watched run is asked to do.
 const RUN: [&str; 4] = ["run", "scenario.toml", "--out", "out"];
@@ -21,7 +22,14 @@ const RUN: [&str; 4] = ["run", "scenario.toml", "--out", "out"];
 /// A folder of its own for one test.
 pub(crate) struct Bench {
     dir: TempDir,
-    _machine: Option<MutexGuard<'static, ()>>,
+    _machine: Machine,
+}
+
+/// Kept until the test ends.
+#[expect(dead_code, reason = "what counts is that it is held")]
+enum Machine {
+    Shared(RwLockReadGuard<'static, ()>),
+    Own(RwLockWriteGuard<'static, ()>),
 }
 
 /// One trial, as `trials.csv` has it.
@@ -31,16 +39,20 @@ pub(crate) struct Row {
 }
 
 impl Bench {
-    /// For what takes no measurement.
+    /// For a test that holds whatever else runs meanwhile. A test has one at a time: a second one
+    /// would wait for ever behind a test that wants to be alone.
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), _machine: None }
+        // A test that failed leaves nothing that the next one minds.
+        Self::on(Machine::Shared(MACHINE.read().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// For what does: no other test measures meanwhile.
+    /// For a test about times or CPU: no other test of this program runs meanwhile.
     pub(crate) fn alone() -> Self {
-        // A test that failed leaves nothing that the next one minds.
-        let machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
-        Self { _machine: Some(machine), ..Self::new() }
+        Self::on(Machine::Own(MACHINE.write().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn on(machine: Machine) -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), _machine: machine }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -187,10 +199,65 @@ pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// Every trial ran to its end. On a busy machine some are not trusted (exit code 3), but what they
-/// count is exact all the same.
-pub(crate) fn assert_ran(output: &Output) {
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", text(&output.stderr));
+/// The run in a results folder.
+pub(crate) fn run_in(dir: &Path) -> Run {
+    folder::load(dir).unwrap().0
+}
+
+/// The run that is committed as an example.
+pub(crate) fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/sample")
+}
+
+/// The first reason why a trial is invalid.
+pub(crate) fn disturbance(trial: &Trial) -> Option<&Warning> {
+    trial.warnings.iter().find(|warning| warning.invalidates())
+}
+
+/// Why a run is not trusted: a reason for each transport, in each cell, of which fewer than half of
+/// the trials are valid. None on a quiet machine.
+pub(crate) fn shortages(run: &Run) -> Vec<String> {
+    let mut groups = BTreeMap::<_, Vec<&Trial>>::new();
+    for trial in &run.trials {
+        groups.entry((&trial.cell, trial.transport)).or_default().push(trial);
+    }
+    let shortage = |trials: Vec<&Trial>| {
+        let invalid: Vec<_> = trials.iter().filter(|trial| !trial.is_valid()).collect();
+        (trials.len() - invalid.len() < trials.len().div_ceil(2)).then(|| {
+            let mut reasons = invalid.iter().filter_map(|trial| disturbance(trial));
+            reasons.next().expect("an invalid trial has a reason").to_string()
+        })
+    };
+    groups.into_values().filter_map(shortage).collect()
+}
+
+/// Whether these runs ran to their end, and the exit code says what their trials say: 0 when they can
+/// be trusted; else, on a busy machine, 3, and the last lines say why. What is counted is exact either
+/// way.
+pub(crate) fn assert_ran(output: &Output, runs: &[Run]) {
+    let said = text(&output.stderr);
+    for run in runs {
+        assert_eq!(run.trials.len(), run.manifest.planned_trials as usize, "{said}");
+        assert!(!run.trials.iter().any(Trial::has_failed), "{said}");
+    }
+    let shortages: Vec<_> = runs.iter().flat_map(shortages).collect();
+    let code = if shortages.is_empty() { 0 } else { 3 };
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    let last: Vec<_> = said.lines().rev().take(shortages.len()).collect();
+    for reason in shortages {
+        assert!(last.iter().any(|line| line.contains(&reason)), "{reason}: {last:?}");
+    }
+}
+
+/// Ends a test that needs what this machine lacks. That is a failure, unless whoever runs the tests
+/// says that it is not.
+pub(crate) fn cannot_run(reason: &str) {
+    const ALLOWED: &str = "PUSHBENCH_ALLOW_SKIPS";
+    assert!(
+        std::env::var_os(ALLOWED).is_some(),
+        "this test cannot run here: {reason}; set {ALLOWED}=1 to leave such tests out"
+    );
+    println!("skipped: {reason}");
 }
 
 pub(crate) fn assert_holds_files(dir: &Path) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use super::support::{Bench, assert_ran, text};
+use super::support::{Bench, assert_ran, run_in, text};
 
 const SWEEP: &str = r#"
 name = "tiny"
@@ -49,10 +49,10 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn every_cell_is_measured_as_its_values_say_and_renders_again() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     bench.scenario(SWEEP);
     let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
-    assert_ran(&output);
+    assert_ran(&output, &[run_in(&bench.path("out"))]);
     let (said, progress) = (text(&output.stdout), text(&output.stderr));
     assert!(progress.contains("[8/8] "), "{progress}");
     assert!(progress.contains("] SSE, subscribers=10: "), "{progress}");

@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::support::{Bench, assert_ran, text};
+use super::support::{Bench, assert_ran, run_in, text};
 
 /// The head of each scenario; what is in [workload] follows.
 const HEAD: &str = r#"
@@ -29,11 +29,11 @@ fn run(workload: &str, expected: f64) -> (String, Bench) {
 }
 
 fn run_with(workload: &str, expected: f64, prepare: impl Fn(&Bench)) -> (String, Bench) {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     bench.scenario(&format!("{HEAD}{workload}"));
     prepare(&bench);
     let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
-    assert_ran(&output);
+    assert_ran(&output, &[run_in(&bench.path("out"))]);
     let trials = bench.trials();
     assert_eq!(trials.len(), 5, "{}", text(&output.stderr));
     for (transport, row) in &trials {

@@ -6,7 +6,7 @@ use std::thread;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
-use super::support::{Bench, Watched, wait_gone};
+use super::support::{Bench, Watched, cannot_run, wait_gone};
 
 /// The cores that a process or, with 0, the calling thread may use.
 fn cores_of(process: Pid) -> Vec<usize> {
@@ -52,13 +52,13 @@ fn a_busy_neighbour_of_the_generator_makes_the_run_untrusted() {
         "#,
     );
     let Some(mut run) = start_on_two_cores(&bench) else {
-        return eprintln!("skipped: it takes two cores");
+        return cannot_run("it takes two cores");
     };
     run.wait_for("[1/1]");
     let generator = cores_of(run.pid());
     if generator.len() > 1 {
         run.finish();
-        return eprintln!("skipped: both cores are one, so the generator has none of its own");
+        return cannot_run("both cores are threads of one, so the generator has none of its own");
     }
     let is_over = AtomicBool::new(false);
     let (code, said) = thread::scope(|scope| {
@@ -96,7 +96,7 @@ fn a_rate_that_nobody_can_sustain_is_told_and_ends() {
         "#,
     );
     let Some(mut run) = start_on_two_cores(&bench) else {
-        return eprintln!("skipped: it takes two cores");
+        return cannot_run("it takes two cores");
     };
     run.wait_for("measuring");
     let server = run.server();

@@ -1,9 +1,8 @@
 //! Imports between the layers of this crate run downwards only: this reads every source file.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::fs;
-use std::path::Path;
+
+use crate::files::{rust_files, src};
 
 /// Each layer, and the layers that it may use.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -22,27 +21,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
 ];
 
-fn visit(path: &Path, check: &mut impl FnMut(&Path, &str)) {
-    if path.is_dir() {
-        for entry in fs::read_dir(path).unwrap() {
-            visit(&entry.unwrap().path(), check);
-        }
-    } else if path.extension().is_some_and(|extension| extension == "rs") {
-        check(path, &fs::read_to_string(path).unwrap());
-    }
-}
-
 /// Ways to another layer that the check below does not see. None is needed, so none may be used.
 const HIDDEN: &[&str] = &["crate::{", "crate::*", "crate as ", "super::super", "{super::"];
 
 #[test]
 fn imports_run_downwards() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = src();
     let mut uses = 0;
     for (layer, allowed) in LAYERS {
         let root = src.join(layer).join("mod.rs");
         assert!(root.is_file(), "layer {layer} has gone: mend LAYERS");
-        visit(&src.join(layer), &mut |path, text| {
+        for path in rust_files(&src.join(layer)) {
+            let text = fs::read_to_string(&path).unwrap();
             let file = path.strip_prefix(&src).unwrap().display();
             for hidden in HIDDEN {
                 assert!(!text.contains(hidden), "{file}: write `crate::LAYER::…`, not `{hidden}`");
@@ -56,7 +46,16 @@ fn imports_run_downwards() {
                     assert!(allowed.contains(other), "{file} uses {other}: {layer} must not");
                 }
             }
-        });
+        }
     }
     assert!(uses > 10, "the check sees imports");
+}
+
+#[test]
+fn every_module_is_in_a_layer() {
+    for entry in fs::read_dir(src()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_known = name == "lib.rs" || LAYERS.iter().any(|(layer, _)| *layer == name);
+        assert!(is_known, "src/{name} is in no layer: add it to LAYERS, or move it into one");
+    }
 }
