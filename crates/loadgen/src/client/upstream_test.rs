@@ -202,7 +202,7 @@ async fn an_event_that_is_refused_is_an_error() {
         let error = poster.post(&[b'x'; 11], true).await.unwrap_err();
         assert!(!error.is_broken_connection());
         let reason = "the server answered 413 Payload Too Large: {\"error\":\"an event of the body \
-                      has 11 bytes; the most is 10\"}";
+                      has 11 bytes; the limit is 10\"}";
         assert_eq!(error.to_string(), reason);
 
         let mut websocket = WebSocket::connect(&subscription, &meter, 1).await.unwrap();

@@ -4,7 +4,7 @@ mod long_polling;
 mod polling;
 mod sse;
 mod stream;
-mod stream_state;
+mod stream_protocol;
 mod tcp;
 mod websocket;
 mod write_queue;

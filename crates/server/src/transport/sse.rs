@@ -7,8 +7,7 @@ use bytes::Bytes;
 use hyper::http::request::Parts;
 use pushbench_wire::{Transport, sse};
 
-use super::stream::{Received, StreamProtocol};
-use super::stream_state::StreamState;
+use super::stream_protocol::{Received, StreamProtocol, StreamState};
 use super::write_queue::WriteQueue;
 use super::{OpenedStream, StreamTransport, Subscriber};
 use crate::Server;

@@ -10,58 +10,18 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pushbench_wire::Transport;
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::Subscriber;
-use super::stream_state::StreamState;
-use super::write_queue::WriteQueue;
+use super::stream_protocol::{Received, StreamProtocol, StreamState};
 use crate::Server;
-use crate::framing::Framing;
-
-/// Messages handled for one client before other tasks get a turn.
-pub(super) const MAX_MESSAGES_PER_TURN: usize = 32;
 
 /// Turns that a stream may take in a row without waiting for anything, before other tasks get one.
 /// Writing a batch of events takes about 10 µs, so a stream on a busy channel keeps its thread for
 /// less than 1 ms.
 const MAX_TURNS_IN_A_ROW: u32 = 32;
-
-/// What differs between the streaming transports.
-pub(super) trait StreamProtocol {
-    const TRANSPORT: Transport;
-    const FRAMING: Framing;
-
-    /// Handles what the client has sent, up to [`MAX_MESSAGES_PER_TURN`] messages. `stream` is used
-    /// to read, to reply and to publish.
-    ///
-    /// # Errors
-    /// When the client has disconnected or the socket fails.
-    fn receive(&mut self, stream: &mut StreamState<'_>) -> io::Result<Received>;
-
-    /// Queues a heartbeat.
-    ///
-    /// # Errors
-    /// When the client has not answered the previous one.
-    fn heartbeat(&mut self, queue: &mut WriteQueue) -> io::Result<()>;
-
-    /// Tells the client that the server is shutting down, if the protocol can.
-    fn go_away(&mut self, stream: &mut StreamState<'_>);
-}
-
-/// The result of reading from a client.
-pub(super) enum Received {
-    /// Everything that was read has been handled.
-    Drained,
-    /// There are more messages to handle.
-    More,
-    /// The client closes the stream, which ends once everything queued is written.
-    Closing,
-    /// The client sent something that cannot be published. The stream ends likewise.
-    Invalid,
-}
 
 /// Why a stream takes its next turn.
 enum Wake {
@@ -141,7 +101,7 @@ pub(super) async fn run<P: StreamProtocol>(
                 return Ok(());
             }
         } else {
-            stream.write_new_events(P::TRANSPORT, P::FRAMING)?;
+            stream.write_new_events::<P>()?;
         }
         if let Some(deadline) = stream.stall_deadline()
             && deadline < timer.deadline()
@@ -201,10 +161,11 @@ mod tests {
 
     use super::*;
     use crate::Config;
-    use crate::framing::NewEvent;
-    use crate::transport::stream_state::{MAX_READS_PER_TURN, READ_BUFFER_BYTES};
-    use crate::transport::write_queue::MAX_FRAMES_PER_WRITE;
+    use crate::framing::{Framing, NewEvent};
+    use crate::transport::stream_protocol::{MAX_READS_PER_TURN, READ_BUFFER_BYTES};
+    use crate::transport::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue};
     use crate::transport::{sse::Sse, tcp::Tcp, websocket::WebSocket};
+    use pushbench_wire::Transport;
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpSocket;
 

@@ -10,8 +10,9 @@ use pushbench_wire::Transport;
 use pushbench_wire::endpoint::TCP_UPGRADE;
 use pushbench_wire::frame::{self, FirstFrame, HEARTBEAT};
 
-use super::stream::{MAX_MESSAGES_PER_TURN, Received, StreamProtocol};
-use super::stream_state::{READ_BUFFER_BYTES, StreamState};
+use super::stream_protocol::{
+    MAX_MESSAGES_PER_TURN, READ_BUFFER_BYTES, Received, StreamProtocol, StreamState,
+};
 use super::write_queue::WriteQueue;
 use super::{OpenedStream, StreamTransport, Subscriber};
 use crate::Server;

@@ -20,8 +20,9 @@ use tokio_tungstenite::tungstenite::protocol::{
 };
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::stream::{MAX_MESSAGES_PER_TURN, Received, StreamProtocol};
-use super::stream_state::{READ_BUFFER_BYTES, StreamState};
+use super::stream_protocol::{
+    MAX_MESSAGES_PER_TURN, READ_BUFFER_BYTES, Received, StreamProtocol, StreamState,
+};
 use super::write_queue::WriteQueue;
 use super::{OpenedStream, StreamTransport, Subscriber};
 use crate::Server;

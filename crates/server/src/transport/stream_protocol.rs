@@ -1,5 +1,6 @@
-//! One stream: its socket, what is queued for it and the channel it reads. It reads and writes within
-//! limits, and does not decide when.
+//! What a streaming transport implements, and the stream on which it does so: a socket, the frames
+//! queued for it and the channel it reads. Reads and writes are limited in size; when to do them is
+//! decided by the stream loop.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -14,6 +15,9 @@ use super::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue, try_write};
 use crate::Server;
 use crate::framing::{Event, Framing, NewEvent};
 
+/// Messages handled for one client before other tasks get a turn.
+pub(super) const MAX_MESSAGES_PER_TURN: usize = 32;
+
 /// The size of one read. It is enough for most messages, and the same for every stream, so that no
 /// transport needs fewer reads than another. The body of a `POST` is read in hyper's own, larger
 /// pieces.
@@ -26,6 +30,40 @@ pub(super) const MAX_READS_PER_TURN: u32 = 16;
 /// Payload bytes in one write after which no further event is added. It bounds what a slow reader
 /// holds in memory beside the log: this much, or one event.
 const MAX_BATCH_BYTES: usize = 64 << 10;
+
+/// What differs between the streaming transports.
+pub(super) trait StreamProtocol {
+    const TRANSPORT: Transport;
+    const FRAMING: Framing;
+
+    /// Handles what the client has sent, up to [`MAX_MESSAGES_PER_TURN`] messages. `stream` is used
+    /// to read, to reply and to publish.
+    ///
+    /// # Errors
+    /// When the client has disconnected or the socket fails.
+    fn receive(&mut self, stream: &mut StreamState<'_>) -> io::Result<Received>;
+
+    /// Queues a heartbeat.
+    ///
+    /// # Errors
+    /// When the client has not answered the previous one.
+    fn heartbeat(&mut self, queue: &mut WriteQueue) -> io::Result<()>;
+
+    /// Tells the client that the server is shutting down, if the protocol can.
+    fn go_away(&mut self, stream: &mut StreamState<'_>);
+}
+
+/// The result of reading from a client.
+pub(super) enum Received {
+    /// Everything that was read has been handled.
+    Drained,
+    /// There are more messages to handle.
+    More,
+    /// The client closes the stream, which ends once everything queued is written.
+    Closing,
+    /// The client sent something that cannot be published. The stream ends likewise.
+    Invalid,
+}
 
 /// What a stream reads from, writes to and publishes to.
 pub(super) struct StreamState<'a> {
@@ -97,11 +135,7 @@ impl<'a> StreamState<'a> {
 
     /// Writes what is queued, then one batch of new events. What the socket does not accept is
     /// queued, and the cursor moves past it.
-    pub(super) fn write_new_events(
-        &mut self,
-        transport: Transport,
-        framing: Framing,
-    ) -> io::Result<()> {
+    pub(super) fn write_new_events<P: StreamProtocol>(&mut self) -> io::Result<()> {
         self.flush()?;
         if !self.queue.is_empty() {
             return Ok(());
@@ -120,8 +154,8 @@ impl<'a> StreamState<'a> {
         if count == 0 {
             return Ok(());
         }
-        self.server.deliver(transport, count, notices);
-        let frames = || batch.iter().flatten().map(|event| event.frame(framing));
+        self.server.deliver(P::TRANSPORT, count, notices);
+        let frames = || batch.iter().flatten().map(|event| event.frame(P::FRAMING));
         let mut slices = [IoSlice::new(&[]); MAX_FRAMES_PER_WRITE];
         for (slice, frame) in slices.iter_mut().zip(frames()) {
             *slice = IoSlice::new(frame);
