@@ -15,7 +15,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &["metric", "scenario", "client", "deployment", "results"]),
     ("analysis", &["metric", "scenario", "results"]),
     ("report", &["metric", "results", "analysis"]),
-    ("command", &["metric", "scenario", "client", "results", "engine", "analysis", "report"]),
+    ("campaign", &["metric", "scenario", "results", "engine", "analysis"]),
+    (
+        "command",
+        &["metric", "scenario", "client", "results", "engine", "analysis", "report", "campaign"],
+    ),
 ];
 
 fn visit(path: &Path, check: &mut impl FnMut(&Path, &str)) {

@@ -1,68 +1,81 @@
 //! `pushbench report DIR`: renders a run, a comparison or a search for capacity again from its source
 //! files.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
+use std::io::{IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
 
+use super::{ExitStatus, told};
 use crate::analysis::analyse;
 use crate::report::{capacity, comparison, render_all, run_text};
-use crate::results::{Capacity, Comparison, LatencyLog, Run, folder};
+use crate::results::store::{load, load_run};
+use crate::results::{Capacity, Comparison, LatencyLog, Run, Stored};
 
 /// Renders the run, the comparison or the search in `dir` again, and prints what it says and the
 /// files that were written.
 ///
 /// # Errors
 /// Source files that are missing or damaged, or a file that cannot be written.
-pub fn report(dir: &Path) -> anyhow::Result<()> {
-    if dir.join(folder::COMPARISON_FILE).exists() {
-        let comparison = folder::load_comparison(dir)?;
-        return print(dir, &comparison);
+pub fn report(dir: &Path) -> anyhow::Result<ExitStatus> {
+    let out = &mut std::io::stdout().lock();
+    if dir.join(Comparison::FILE).exists() {
+        show_comparison(dir, &told(load(dir)?), out)?;
+    } else if dir.join(Capacity::FILE).exists() {
+        show_capacity(dir, &told(load(dir)?), out)?;
+    } else {
+        let (run, log) = told(load_run(dir)?);
+        let files = render_all(dir, &run, &log)?;
+        show_run(dir, &run, &log, &files, out)?;
     }
-    if dir.join(folder::CAPACITY_FILE).exists() {
-        let capacity = folder::load_capacity(dir)?;
-        return print_capacity(dir, &capacity);
-    }
-    let (run, log) = folder::load(dir)?;
-    show(dir, &run, &log)
+    Ok(ExitStatus::Complete)
 }
 
 /// Renders a comparison into `dir` and prints it and the files that were written.
-pub(super) fn print(dir: &Path, comparison: &Comparison) -> anyhow::Result<()> {
+pub(super) fn show_comparison(
+    dir: &Path,
+    comparison: &Comparison,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let files = comparison::render_all(dir, comparison)?;
-    let mut out = std::io::stdout().lock();
     writeln!(out, "{}", comparison::text(comparison, colour_on_stdout()))?;
-    for file in files {
-        writeln!(out, "{}", file.display())?;
-    }
-    Ok(())
+    list(out, &files)
 }
 
 /// Renders a search for capacity into `dir` and prints what was found and the files that were written.
-pub(super) fn print_capacity(dir: &Path, of: &Capacity) -> anyhow::Result<()> {
-    let files = capacity::render_all(dir, of)?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", capacity::text(of, colour_on_stdout()))?;
-    for file in files {
-        writeln!(out, "{}", file.display())?;
-    }
+pub(super) fn show_capacity(
+    dir: &Path,
+    search: &Capacity,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let files = capacity::render_all(dir, search)?;
+    writeln!(out, "{}", capacity::text(search, colour_on_stdout()))?;
+    list(out, &files)
+}
+
+/// Prints what the run in `dir` says, and the files into which it was rendered.
+pub(super) fn show_run(
+    dir: &Path,
+    run: &Run,
+    log: &LatencyLog,
+    files: &[PathBuf],
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    writeln!(out, "{}", run_text(run, &analyse(run, log), colour_on_stdout()))?;
+    list(out, files)?;
+    writeln!(out, "\nOpen {}", dir.join("report.html").display())?;
     Ok(())
 }
 
-/// Renders a run into `dir` and prints its comparison and the files that were written.
-pub(super) fn show(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<()> {
-    let files = render_all(dir, run, log)?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", run_text(run, &analyse(run, log), colour_on_stdout()))?;
+/// Lists the files that were written.
+pub(super) fn list(out: &mut impl Write, files: &[PathBuf]) -> anyhow::Result<()> {
     for file in files {
         writeln!(out, "{}", file.display())?;
     }
-    writeln!(out, "\nOpen {}", dir.join("report.html").display())?;
     Ok(())
 }
 
 /// Whether output may be coloured: on a terminal, unless `NO_COLOR` says otherwise
 /// (<https://no-color.org>).
-pub(super) fn colour_on_stdout() -> bool {
+fn colour_on_stdout() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     std::io::stdout().is_terminal() && !refused
 }
@@ -76,7 +89,7 @@ mod tests {
     fn a_saved_run_is_rendered() {
         let dir = tempfile::tempdir().unwrap();
         let (run, log) = fixture::run();
-        folder::save(dir.path(), &run, &log).unwrap();
+        fixture::save_run(dir.path(), &run, &log);
         report(dir.path()).unwrap();
         assert!(dir.path().join("report.html").is_file());
     }
@@ -84,8 +97,7 @@ mod tests {
     #[test]
     fn a_saved_comparison_is_rendered() {
         let dir = tempfile::tempdir().unwrap();
-        folder::save_comparison(dir.path(), &fixture::comparison()).unwrap();
-        assert_eq!(folder::load_comparison(dir.path()).unwrap(), fixture::comparison());
+        fixture::save_comparison(dir.path(), &fixture::comparison());
         report(dir.path()).unwrap();
         assert!(dir.path().join("comparison.md").is_file());
     }
@@ -93,8 +105,7 @@ mod tests {
     #[test]
     fn a_saved_search_is_rendered() {
         let dir = tempfile::tempdir().unwrap();
-        folder::save_capacity(dir.path(), &fixture::capacity()).unwrap();
-        assert_eq!(folder::load_capacity(dir.path()).unwrap(), fixture::capacity());
+        fixture::save_capacity(dir.path(), &fixture::capacity());
         report(dir.path()).unwrap();
         assert!(dir.path().join("capacity.md").is_file());
     }

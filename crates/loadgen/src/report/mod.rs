@@ -73,20 +73,21 @@ pub fn render_all(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{fixture, folder};
+    use crate::results::fixture::{self, save_run};
+    use crate::results::store::load_run;
 
     #[test]
     fn rendering_again_from_the_files_gives_the_same_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let (run, log) = fixture::run();
-        folder::save(dir.path(), &run, &log).unwrap();
+        save_run(dir.path(), &run, &log);
         let first = render_all(dir.path(), &run, &log).unwrap();
         let read = |paths: &[PathBuf]| -> Vec<Vec<u8>> {
             paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
         };
         let before = read(&first);
 
-        let (run, log) = folder::load(dir.path()).unwrap();
+        let (run, log) = load_run(dir.path()).unwrap().content;
         assert_eq!(render_all(dir.path(), &run, &log).unwrap(), first);
         for ((before, after), path) in before.iter().zip(read(&first)).zip(&first) {
             assert!(*before == after, "{} differs", path.display());
@@ -142,10 +143,10 @@ mod tests {
     fn sample() {
         let dir = PathBuf::from(std::env::var_os("PUSHBENCH_SAMPLE").expect("a folder"));
         let (run, log) = fixture::run();
-        folder::save(&dir, &run, &log).unwrap();
+        save_run(&dir, &run, &log);
         render_all(&dir, &run, &log).unwrap();
         let run = sweep::tests::swept_run();
-        folder::save(&dir.join("sweep"), &run, &LatencyLog::default()).unwrap();
+        save_run(&dir.join("sweep"), &run, &LatencyLog::default());
         render_all(&dir.join("sweep"), &run, &LatencyLog::default()).unwrap();
     }
 }

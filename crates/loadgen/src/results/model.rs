@@ -1,21 +1,19 @@
-//! The schema of `run.json`.
+//! The schema of a run: `run.json` is its head, and each line of `trials.jsonl` one of its trials.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Metric;
 use super::shortening::Shortening;
+use super::{Metric, Record, Stored};
 use crate::scenario::{ContenderId, Identity};
 
 pub use crate::scenario::SweptValue;
 
-/// The version that this program writes. A change that an older reader would misread raises it.
+/// The version that this program writes. A change that an older reader would misread raises it. In 2
+/// the trials were in `run.json`.
 pub const SCHEMA_VERSION: u32 = 3;
-
-/// The oldest version that this program reads: results were keyed by transport then.
-pub const OLDEST_SCHEMA_VERSION: u32 = 2;
 
 /// One invocation: how it came about, and its trials in the order in which they ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +23,44 @@ pub struct Run {
     /// How the figures came about.
     pub manifest: Manifest,
     /// Every trial that ended, valid or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trials: Vec<Trial>,
+}
+
+impl Record for Run {
+    type Row = Trial;
+
+    fn enter(&mut self, trial: Trial) {
+        self.trials.push(trial);
+    }
+
+    fn interrupted(&mut self) -> &mut bool {
+        &mut self.manifest.interrupted
+    }
+}
+
+impl Stored for Run {
+    const NAME: &'static str = "a run";
+    const FILE: &'static str = "run.json";
+    const VERSION_KEY: &'static str = "schema_version";
+    const VERSION: u32 = SCHEMA_VERSION;
+
+    fn clear(&mut self) {
+        self.trials.clear();
+    }
+
+    fn trial(row: &Trial) -> &Trial {
+        row
+    }
+
+    fn resolve(&mut self) {
+        let Self { manifest, trials, .. } = self;
+        trials.iter_mut().for_each(|trial| trial.contender = manifest.listed(&trial.contender));
+    }
+
+    fn latencies_since(&self) -> Option<f64> {
+        Some(self.manifest.started_unix_s)
+    }
 }
 
 /// How the figures came about: enough to run it again and to know what it may be compared with.

@@ -2,22 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Bench, assert_ran, text};
-
-const SCENARIO: &str = r#"
-name = "daily"
-description = "As short as it gets."
-compare = ["sse"]
-blocks = 1
-
-[workload]
-subscribers = 5
-events_per_second = 20
-payload_bytes = 64
-duration = "300ms"
-warm_up = "100ms"
-idle = "0s"
-"#;
+use crate::support::{Bench, SAMPLE, text};
 
 /// A history of so many days: from half of them on, a delivery takes a fifth more CPU.
 fn history(days: usize) -> String {
@@ -36,36 +21,22 @@ fn history(days: usize) -> String {
 
 #[test]
 fn a_run_is_added_once_and_shown() {
-    let bench = Bench::alone();
-    bench.scenario(SCENARIO);
-    assert_ran(&bench.output(&["run", "scenario.toml", "--out", "out"]));
-    // On a busy machine the one trial may not be trusted; then there is nothing to add.
-    let is_valid = bench.trials()["sse"].valid;
-
-    let added = bench.output(&["history", "add", "out", "--revision", "v1.2"]);
-    if !is_valid {
-        assert_eq!(added.status.code(), Some(1));
-        assert!(
-            text(&added.stderr).contains("out has no figure to add"),
-            "{}",
-            text(&added.stderr)
-        );
-        return;
-    }
+    let bench = Bench::new();
+    let added = bench.output(&["history", "add", SAMPLE, "--revision", "v1.2"]);
     assert_eq!(added.status.code(), Some(0), "{}", text(&added.stderr));
     assert!(text(&added.stdout).ends_with("history.csv holds 1 runs\n"), "{}", text(&added.stdout));
     let before = fs::read_to_string(bench.path("history.csv")).unwrap();
     assert!(before.contains(",v1.2,"), "{before}");
     assert!(before.contains(",sse,bytes_per_delivery,bytes,"), "{before}");
 
-    let again = bench.output(&["history", "add", "out"]);
-    assert!(text(&again.stdout).contains("is there already"), "{}", text(&again.stdout));
+    let again = bench.output(&["history", "add", SAMPLE]);
+    assert!(text(&again.stdout).contains("is already in it"), "{}", text(&again.stdout));
     assert_eq!(fs::read_to_string(bench.path("history.csv")).unwrap(), before);
 
     // Unless it is said, what was measured is this very program, wherever that knows its revision.
-    assert!(bench.output(&["history", "add", "out", "--file", "own.csv"]).status.success());
+    assert!(bench.output(&["history", "add", SAMPLE, "--file", "own.csv"]).status.success());
     let own = fs::read_to_string(bench.path("own.csv")).unwrap();
-    let run = fs::read_to_string(bench.path("out/run.json")).unwrap();
+    let run = fs::read_to_string(format!("{SAMPLE}/run.json")).unwrap();
     let revision = own.lines().nth(1).unwrap().split(',').nth(1).unwrap();
     let expected = match revision {
         "" => "\"revision\": null".to_owned(),
@@ -75,7 +46,7 @@ fn a_run_is_added_once_and_shown() {
 
     let shown = bench.output(&["history", "show", "--out", "page"]);
     assert_eq!(shown.status.code(), Some(0), "{}", text(&shown.stderr));
-    assert!(text(&shown.stdout).contains("no change was found"), "{}", text(&shown.stdout));
+    assert!(text(&shown.stdout).contains("no change found"), "{}", text(&shown.stdout));
     for file in ["page/history.md", "page/charts/server_cpu_per_delivery.png"] {
         assert!(bench.path(file).is_file(), "{file}");
     }
@@ -94,16 +65,14 @@ fn a_change_is_named_with_its_revision() {
 
 #[test]
 fn a_damaged_history_is_refused_and_stays_as_it_is() {
-    let bench = Bench::alone();
-    bench.scenario(SCENARIO);
-    assert_ran(&bench.output(&["run", "scenario.toml", "--out", "out"]));
+    let bench = Bench::new();
     let damaged = format!("{}daily-3,rev3,2025-01-0", history(2));
     fs::write(bench.path("history.csv"), &damaged).unwrap();
-    for command in [&["history", "add", "out"][..], &["history", "show"]] {
+    for command in [&["history", "add", SAMPLE][..], &["history", "show"]] {
         let output = bench.output(command);
         assert_eq!(output.status.code(), Some(1));
         let said = text(&output.stderr);
-        assert!(said.contains("history.csv is damaged: mend it, restore a copy"), "{said}");
+        assert!(said.contains("history.csv is damaged: repair it, restore a copy"), "{said}");
     }
     assert_eq!(fs::read_to_string(bench.path("history.csv")).unwrap(), damaged);
     assert!(!bench.path("history").exists());
@@ -114,7 +83,8 @@ fn what_is_missing_is_named() {
     let bench = Bench::new();
     let output = bench.output(&["history", "show"]);
     assert_eq!(output.status.code(), Some(1));
-    let way_out = "history.csv is missing: pushbench history add DIR --file history.csv makes it";
+    let way_out =
+        "history.csv is missing: `pushbench history add DIR --file history.csv` creates it";
     assert!(text(&output.stderr).contains(way_out), "{}", text(&output.stderr));
     let output = bench.output(&["history", "add", "nowhere"]);
     assert_eq!(output.status.code(), Some(1));

@@ -15,6 +15,9 @@ use tempfile::TempDir;
 /// once would measure each other.
 static MACHINE: Mutex<()> = Mutex::new(());
 
+/// A run that is kept in the repository.
+pub(crate) const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results/sample");
+
 /// What a watched run is asked to do.
 const RUN: [&str; 4] = ["run", "scenario.toml", "--out", "out"];
 
@@ -80,6 +83,11 @@ impl Bench {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap());
         Watched { child, lines }
+    }
+
+    /// The trials in the folder `out`, as they are kept.
+    pub(crate) fn rows(&self) -> String {
+        fs::read_to_string(self.path("out/trials.jsonl")).unwrap()
     }
 
     /// The transports in the folder `out`, in the order in which they were measured.
@@ -196,6 +204,7 @@ pub(crate) fn assert_ran(output: &Output) {
 pub(crate) fn assert_holds_files(dir: &Path) {
     for file in [
         "run.json",
+        "trials.jsonl",
         "latency.hlog",
         "trials.csv",
         "summary.md",

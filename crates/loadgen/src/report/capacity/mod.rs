@@ -67,17 +67,17 @@ pub fn render_all(dir: &Path, capacity: &Capacity) -> anyhow::Result<Vec<PathBuf
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{fixture, folder};
+    use crate::results::{fixture, store};
 
     #[test]
     fn rendering_again_from_the_file_gives_the_same_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let capacity = fixture::capacity();
-        folder::save_capacity(dir.path(), &capacity).unwrap();
+        fixture::save_capacity(dir.path(), &capacity);
         let files = render_all(dir.path(), &capacity).unwrap();
         let read = || files.iter().map(|path| std::fs::read(path).unwrap()).collect::<Vec<_>>();
         let before = read();
-        let capacity = folder::load_capacity(dir.path()).unwrap();
+        let capacity = store::load(dir.path()).unwrap().content;
         assert_eq!(render_all(dir.path(), &capacity).unwrap(), files);
         assert!(read() == before);
     }
@@ -88,7 +88,7 @@ mod tests {
     fn capacity_sample() {
         let dir = PathBuf::from(std::env::var_os("PUSHBENCH_SAMPLE").expect("a folder"));
         let capacity = fixture::capacity();
-        folder::save_capacity(&dir, &capacity).unwrap();
+        fixture::save_capacity(&dir, &capacity);
         render_all(&dir, &capacity).unwrap();
         println!("{}", text(&capacity, false));
     }
