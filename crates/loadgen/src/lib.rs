@@ -1,11 +1,13 @@
 //! Replays a scenario over every transport against a real server, records what each one costs and
 //! loses, and renders the comparison.
 //!
-//! Modules import downwards only, in this order: [`command`] → [`render`] → [`document`] → [`analysis`] →
-//! `engine` → [`results`], `client`, `deployment` → [`scenario`] → [`metric`] (`render`, `document` and `analysis`
-//! never see `engine`: they work from files alone).
+//! Modules import downwards only, in this order: [`command`] → `campaign`, [`render`] → [`document`] →
+//! [`analysis`] → `engine` → [`results`], `client`, `deployment` → [`scenario`] → [`metric`]. `analysis`,
+//! `document` and `render` never see `engine`: they work from files alone. `campaign` never sees
+//! `document`: it measures.
 
 pub mod analysis;
+mod campaign;
 mod client;
 pub mod command;
 mod deployment;

@@ -1,8 +1,7 @@
 //! `pushbench`: one program that serves, measures and reports.
 //!
-//! Exit codes: 0 all is well; 1 the tool, a trial or a check failed, or deliveries were lost; 2 the command line or the
-//! scenario is wrong; 3 the measurement cannot be trusted; 99 a threshold is crossed or a
-//! regression confirmed; 130 interrupted.
+//! It only reads the command line: what commands do, and which exit code that gives
+//! ([`ExitStatus`]), is the load generator's and the server's.
 
 mod serve;
 
@@ -13,37 +12,40 @@ use std::str::FromStr;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand};
 use pushbench_loadgen::command::{
-    self, AlreadyExists, Build, CapacityOptions, Check, CompareOptions, Compared, Ending,
-    RunOptions, SelftestOptions, SelftestResult, Unusable,
+    self, CapacityOptions, Check, CompareOptions, ExitStatus, Invocation, RunOptions,
+    SelftestOptions, Unusable,
 };
-use pushbench_loadgen::scenario::{LoadAxis, ScenarioError};
+use pushbench_loadgen::scenario::LoadAxis;
 
 /// Measures polling, long polling, Server-Sent Events and WebSocket on your workload, with raw TCP
-/// as a reference.
+/// as the reference.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(version, after_help = exit_codes())]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 all is well · 1 the tool, a trial or a check failed, or deliveries were lost · 2 wrong usage or \
-                          scenario · 3 the measurement cannot be trusted · 99 a threshold is crossed or a regression confirmed · 130 interrupted";
+/// What every exit code means, for the help.
+fn exit_codes() -> String {
+    let lines = ExitStatus::CODES.map(|(code, meaning)| format!("\n  {code:>3}  {meaning}"));
+    format!("Exit codes:{}", lines.concat())
+}
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Replay scenarios over every transport and compare them.
+    /// Run scenarios and compare their contenders.
     Run(RunArguments),
-    /// Measure two builds of a server against each other and say whether the second is worse.
+    /// Compare two builds of a server and report whether the second is worse.
     Compare(CompareArguments),
     /// Find the largest load at which each transport still meets the scenario's objectives.
     Capacity(CapacityArguments),
-    /// Render the table, charts and page of a results folder again.
+    /// Render the tables, charts and page of a results folder again.
     Report {
-        /// A folder that `run`, `compare` or `capacity` has left.
+        /// A folder written by `run`, `compare` or `capacity`.
         dir: PathBuf,
     },
-    /// Follow figures over revisions.
+    /// Track results over revisions.
     #[command(subcommand)]
     History(History),
     /// Check scenarios without running them.
@@ -57,14 +59,14 @@ enum Command {
         /// The file to write.
         #[arg(default_value = "scenario.toml")]
         path: PathBuf,
-        /// Replace the file when it exists.
+        /// Overwrite the file if it exists.
         #[arg(long)]
         force: bool,
     },
-    /// Print the JSON Schema of scenarios, for editors.
+    /// Print the JSON Schema of scenario files, for editors.
     Schema,
-    /// Hold the whole instrument against known truth: the server misbehaves by known amounts, and
-    /// pushbench has to find them.
+    /// Test pushbench itself: its server misbehaves by known amounts, which the measurement has to
+    /// find.
     Selftest(SelftestArguments),
     /// Serve all transports from one event log.
     Serve(Box<serve::Args>),
@@ -72,24 +74,24 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum History {
-    /// Add the estimates of runs to a history. A run that is there already stays as it is.
+    /// Add the estimates of runs to a history file. Runs that it already has stay as they are.
     Add {
-        /// Folders that `run` has left.
+        /// Results folders written by `run`.
         #[arg(required = true)]
         dirs: Vec<PathBuf>,
-        /// The history; made if it does not exist.
+        /// The history file; created if it does not exist.
         #[arg(long, default_value = HISTORY)]
         file: PathBuf,
-        /// What was measured [default: the revision of pushbench, if it measured its own server].
+        /// The revision that was measured [default: that of pushbench, if it measured its own server].
         #[arg(long)]
         revision: Option<String>,
     },
-    /// Draw each metric over revisions, and mark where it changed.
+    /// Chart each metric over revisions and mark where it changed.
     Show {
-        /// The history.
+        /// The history file.
         #[arg(long, default_value = HISTORY)]
         file: PathBuf,
-        /// Where the charts and history.md go [default: FILE without its extension].
+        /// Where to write the charts and history.md [default: FILE without its extension].
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
@@ -102,70 +104,70 @@ struct RunArguments {
     /// Scenario files, or folders of them.
     #[arg(required = true, value_name = "SCENARIO")]
     scenarios: Vec<PathBuf>,
-    /// Where the results go, of several scenarios each in a folder within it [default:
+    /// Where to write the results; several scenarios get a folder each in it [default:
     /// results/<scenario>-<time>, or results/<folder>-<time>].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// How long all of it may take: blocks and trials that would take longer are shortened, as far
-    /// as their figures allow [default: as long as the scenarios ask].
+    /// Time limit for the whole run: if needed, it measures fewer blocks and shorter trials, but none
+    /// too short for its figures [default: no limit].
     #[arg(long, value_name = "TIME")]
     max_time: Option<humantime::Duration>,
-    /// Measure another server: a command that takes the flags of `pushbench serve` and prints its
-    /// ready line [default: this program's `serve`].
+    /// Measure another server: a command that accepts the flags of `pushbench serve` and prints the
+    /// same ready line [default: `serve` of this program].
     #[arg(long, value_name = "COMMAND")]
     server: Option<Words>,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A BUILD is a pushbench program, a server command as `run --server` takes it, or a \
-                        git revision, which is built: in this order. Two results folders of `run` in the \
-                        place of scenarios, without builds, are compared as they are: advice on bytes, \
-                        losses and instructions alone."
+    after_help = "A BUILD is a pushbench program, a server command as for `run --server`, or a git \
+                        revision, which is built; they are tried in this order. Instead of scenarios and \
+                        builds, two results folders of `run` can be given: they are compared as they are, \
+                        which gives advice on bytes, losses and instructions only."
 )]
 struct CompareArguments {
     /// Scenario files, or folders of them; or two results folders.
     #[arg(required = true, value_name = "SCENARIO")]
     inputs: Vec<PathBuf>,
-    /// What the candidate is held against.
+    /// The build to compare with.
     #[arg(long, value_name = "BUILD", requires = "candidate")]
     baseline: Option<String>,
-    /// What may have become worse.
+    /// The build that may be worse.
     #[arg(long, value_name = "BUILD", requires = "baseline")]
     candidate: Option<String>,
-    /// Where the results go [default: results/compare-<scenario>-<time>].
+    /// Where to write the results [default: results/compare-<scenario>-<time>].
     #[arg(long, value_name = "DIR", requires = "baseline")]
     out: Option<PathBuf>,
-    /// Blocks of the first stage, from 5 to 10.
+    /// Blocks in the first stage, from 5 to 10.
     #[arg(long, value_name = "N", default_value_t = 8, requires = "baseline",
           value_parser = clap::value_parser!(u32).range(5..=10))]
     blocks: u32,
-    /// Decides the order of everything: the same seed repeats it [default: a new one each time].
+    /// Determines the order of trials: the same seed gives the same order [default: random].
     #[arg(long, value_name = "N", requires = "baseline")]
     seed: Option<u64>,
-    /// How long the first stage of each scenario may take: trials that would take longer are
-    /// shortened, as far as their figures allow.
+    /// Time limit for the first stage of each scenario: if needed, trials are shortened, but not so
+    /// far that their figures suffer.
     #[arg(long, value_name = "TIME", default_value = "6m", requires = "baseline")]
     max_time: humantime::Duration,
 }
 
 #[derive(Debug, clap::Args)]
 struct CapacityArguments {
-    /// The scenario, with [objectives].
+    /// The scenario file; it must have [objectives].
     scenario: PathBuf,
-    /// What to vary: the number of subscribers, or the events per second of each channel.
+    /// What to vary: the number of subscribers, or the events per second on each channel.
     #[arg(long, value_name = "WHAT", value_parser = varied())]
     vary: LoadAxis,
-    /// Try no more than this.
+    /// The largest load to try.
     #[arg(long, value_name = "N", value_parser = positive)]
     max: Option<f64>,
-    /// Search these contenders alone [default: all that have objectives].
+    /// Search only these contenders [default: all that have objectives].
     #[arg(long, alias = "transport", value_name = "NAME", num_args = 1.., value_delimiter = ',')]
     contender: Vec<String>,
-    /// Where the results go [default: results/capacity-<scenario>-<time>].
+    /// Where to write the results [default: results/capacity-<scenario>-<time>].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Measure another server, as `run --server` does [default: this program's `serve`].
+    /// Measure another server, as with `run --server` [default: `serve` of this program].
     #[arg(long, value_name = "COMMAND")]
     server: Option<Words>,
 }
@@ -178,19 +180,19 @@ fn varied() -> impl TypedValueParser<Value = LoadAxis> {
 
 fn positive(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| *number > 0.0 && number.is_finite());
-    number.ok_or_else(|| "it must be a number above 0".to_owned())
+    number.ok_or_else(|| "must be a number above 0".to_owned())
 }
 
 #[derive(Debug, clap::Args)]
 struct SelftestArguments {
-    /// Run these checks alone [default: all].
+    /// Run only these checks [default: all].
     #[arg(long, value_name = "NAME", num_args = 1.., value_parser = check_names())]
     only: Vec<Check>,
-    /// How often a server is compared with itself; 100 take a quarter of an hour.
+    /// How often to compare the server with itself; 100 comparisons take about 15 minutes.
     #[arg(long, value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     comparisons: u32,
-    /// Decides which of two sides is measured first: the same seed repeats it.
+    /// Determines which of two sides is measured first: the same seed gives the same order.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }
@@ -200,110 +202,68 @@ fn check_names() -> impl TypedValueParser<Value = Check> {
     let names = Check::ALL
         .iter()
         .map(|check| clap::builder::PossibleValue::new(check.name()).help(check.description()));
-    clap::builder::PossibleValuesParser::new(names).try_map(|name| name.parse::<Check>())
+    clap::builder::PossibleValuesParser::new(names)
+        .try_map(|name| Check::named(&name).ok_or("unknown check"))
 }
 
 fn main() -> ExitCode {
-    match dispatch(Arguments::parse().command) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("{error:#}");
-            let is_users = error.is::<ScenarioError>()
-                || error.is::<AlreadyExists>()
-                || error.is::<Unusable>();
-            ExitCode::from(if is_users { 2 } else { 1 })
-        }
-    }
+    let status = dispatch(Arguments::parse().command).unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        ExitStatus::of_error(&error)
+    });
+    ExitCode::from(status.code())
 }
 
-fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
     match command {
-        Command::Run(arguments) => command::run(&run_options(arguments)).map(ended),
-        Command::Capacity(arguments) => command::capacity(&capacity_options(arguments)).map(ended),
-        Command::Compare(arguments) => Ok(match compare(arguments)? {
-            Compared::Passed => ExitCode::SUCCESS,
-            Compared::Invalid => ExitCode::from(3),
-            Compared::Regressed => ExitCode::from(99),
-            Compared::Interrupted => ExitCode::from(130),
-        }),
-        Command::Report { dir } => command::report(&dir).map(|()| ExitCode::SUCCESS),
+        Command::Run(arguments) => command::run(&run_options(arguments)),
+        Command::Capacity(arguments) => command::capacity(&capacity_options(arguments)),
+        Command::Compare(arguments) => compare(arguments),
+        Command::Report { dir } => command::report(&dir),
         Command::History(History::Add { dirs, file, revision }) => {
-            command::history_add(&dirs, &file, revision.as_deref()).map(|()| ExitCode::SUCCESS)
+            command::history_add(&dirs, &file, revision.as_deref())
         }
         Command::History(History::Show { file, out }) => {
-            command::history_show(&file, out.as_deref()).map(|()| ExitCode::SUCCESS)
+            command::history_show(&file, out.as_deref())
         }
-        Command::Check { scenarios } => Ok(match command::check(&scenarios)? {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::from(2),
-        }),
-        Command::Init { path, force } => {
-            command::init(&path, force)?;
-            println!("wrote {0}; next: pushbench check {0}", path.display());
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Schema => command::schema().map(|()| ExitCode::SUCCESS),
-        Command::Selftest(arguments) => {
-            Ok(match command::selftest(&selftest_options(arguments))? {
-                SelftestResult::Passed => ExitCode::SUCCESS,
-                SelftestResult::Failed => ExitCode::FAILURE,
-                SelftestResult::Untrusted => ExitCode::from(3),
-                SelftestResult::Interrupted => ExitCode::from(130),
-            })
-        }
-        Command::Serve(arguments) => serve::serve(*arguments).map(|()| ExitCode::SUCCESS),
-    }
-}
-
-fn ended(ending: Ending) -> ExitCode {
-    match ending {
-        Ending::Complete => ExitCode::SUCCESS,
-        Ending::SomeFailed | Ending::Unfaithful => ExitCode::FAILURE,
-        Ending::Untrusted => ExitCode::from(3),
-        // As k6 has it.
-        Ending::Crossed => ExitCode::from(99),
-        Ending::Interrupted => ExitCode::from(130),
+        Command::Check { scenarios } => command::check(&scenarios),
+        Command::Init { path, force } => command::init(&path, force),
+        Command::Schema => command::schema(),
+        Command::Selftest(arguments) => command::selftest(&selftest_options(arguments)),
+        Command::Serve(arguments) => serve::serve(*arguments).map(|()| ExitStatus::Complete),
     }
 }
 
 fn capacity_options(arguments: CapacityArguments) -> CapacityOptions {
-    let CapacityArguments { scenario, vary, max, contender, out, server } = arguments;
-    CapacityOptions {
-        scenario,
-        varied: vary,
-        max,
-        contenders: contender,
-        out,
-        server: server.map(|Words(words)| words),
-        command_line: command_line(),
-        build: BUILD,
-    }
+    let CapacityArguments { scenario, vary: varied, max, contender: contenders, out, server } =
+        arguments;
+    let invocation = invocation(out, server);
+    CapacityOptions { scenario, varied, max, contenders, invocation }
 }
 
 fn run_options(arguments: RunArguments) -> RunOptions {
-    RunOptions {
-        scenarios: arguments.scenarios,
-        out: arguments.out,
-        max_time: arguments.max_time.map(Into::into),
-        server: arguments.server.map(|Words(words)| words),
-        command_line: command_line(),
-        build: BUILD,
+    let RunArguments { scenarios, out, max_time, server } = arguments;
+    let invocation = invocation(out, server);
+    RunOptions { scenarios, max_time: max_time.map(Into::into), invocation }
+}
+
+/// How this process was called.
+fn invocation(out: Option<PathBuf>, server: Option<Words>) -> Invocation {
+    let arguments = std::env::args_os();
+    Invocation {
+        out,
+        server: server.map(|Words(words)| words),
+        command_line: arguments.map(|word| word.to_string_lossy().into_owned()).collect(),
+        version: env!("CARGO_PKG_VERSION"),
+        revision: option_env!("PUSHBENCH_REVISION"),
     }
 }
 
-/// What is running.
-const BUILD: Build =
-    Build { version: env!("CARGO_PKG_VERSION"), revision: option_env!("PUSHBENCH_REVISION") };
-
-fn command_line() -> Vec<String> {
-    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
-}
-
-fn compare(arguments: CompareArguments) -> anyhow::Result<Compared> {
+fn compare(arguments: CompareArguments) -> anyhow::Result<ExitStatus> {
     let CompareArguments { inputs, baseline, candidate, out, blocks, seed, max_time } = arguments;
     let Some((baseline, candidate)) = baseline.zip(candidate) else {
         let [baseline, candidate] = &inputs[..] else {
-            let message = "name two builds with --baseline and --candidate, or two results folders";
+            let message = "give two builds with --baseline and --candidate, or two results folders";
             return Err(Unusable(message.to_owned()).into());
         };
         return command::compare_stored(baseline, candidate);
@@ -312,12 +272,10 @@ fn compare(arguments: CompareArguments) -> anyhow::Result<Compared> {
         baseline,
         candidate,
         scenarios: inputs,
-        out,
         blocks,
         seed,
         max_time: max_time.into(),
-        command_line: command_line(),
-        build: BUILD,
+        invocation: invocation(out, None),
     })
 }
 

@@ -123,7 +123,6 @@ fn check(runs: [&Run; 2]) -> Result<(), Incomparable> {
         let parts: Vec<_> = run.manifest.shortenings.iter().map(ToString::to_string).collect();
         if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
     })?;
-    same("the schema", &|run| run.schema_version.to_string())?;
     same("the machine's CPU", &|run| machine(&|of| known(&of.cpu_model), run))?;
     same("the machine's cores", &|run| machine(&|of| of.cores.to_string(), run))?;
     same("the cores of the server", &|run| machine(&|of| format!("{:?}", of.server_cores), run))?;
@@ -219,6 +218,5 @@ mod tests {
         assert!(differing(|run| run.manifest.machine.cores = 4).contains("cores (2 and 4)"));
         assert!(differing(|run| run.manifest.machine.kernel = "Linux 7".into()).contains("kernel"));
         assert!(differing(|run| run.manifest.machine.cpu_model = None).contains("unknown"));
-        assert!(differing(|run| run.schema_version = 1).contains("schema (3 and 1)"));
     }
 }

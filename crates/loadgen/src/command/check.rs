@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::sys::resource::{Resource, getrlimit};
 
+use super::ExitStatus;
+use crate::campaign::{samples_of, scenarios_at};
 use crate::engine::machine::OTHER_FILES;
 use crate::engine::{planned_length, samples_for};
-use crate::results::Metric;
 use crate::scenario::schedule::{Planned, Schedule, trials};
 use crate::scenario::{Gate, Scenario};
 
@@ -17,8 +18,11 @@ use crate::scenario::{Gate, Scenario};
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn check(paths: &[PathBuf]) -> anyhow::Result<bool> {
-    Ok(check_to(paths, &mut io::stdout().lock())?)
+pub fn check(paths: &[PathBuf]) -> anyhow::Result<ExitStatus> {
+    Ok(match check_to(paths, &mut io::stdout().lock())? {
+        true => ExitStatus::Complete,
+        false => ExitStatus::WrongUsage,
+    })
 }
 
 fn check_to(paths: &[PathBuf], out: &mut impl Write) -> io::Result<bool> {
@@ -48,25 +52,6 @@ fn check_to(paths: &[PathBuf], out: &mut impl Write) -> io::Result<bool> {
         }
     }
     Ok(all_right)
-}
-
-/// The file, or all `*.toml` directly in the folder, sorted.
-pub(super) fn scenarios_at(path: &Path) -> io::Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    for entry in path.read_dir()? {
-        let file = entry?.path();
-        if file.extension().is_some_and(|extension| extension == "toml") && file.is_file() {
-            files.push(file);
-        }
-    }
-    if files.is_empty() {
-        return Err(io::Error::other("the folder holds no scenario (*.toml)"));
-    }
-    files.sort_unstable();
-    Ok(files)
 }
 
 /// What a run will do, in a line, and in one more for each cell of a sweep.
@@ -103,8 +88,7 @@ fn load(scenario: &Scenario) -> String {
     if let Some(limit) = open_file_limit().filter(|&limit| sockets + OTHER_FILES > limit) {
         let _ = write!(
             line,
-            "; a run here needs more open files than the {limit} that `ulimit -Hn` allows each \
-             process"
+            "; a run needs more open files than the {limit} that `ulimit -Hn` allows each process"
         );
     }
     line
@@ -121,7 +105,7 @@ fn limits(scenario: &Scenario) -> Vec<String> {
         .chain(objectives)
         .map(|(what, limit)| match samples_of(limit.metric) {
             needed if deliveries < needed => format!(
-                "{what} {limit}: cannot be judged, as it takes {needed} deliveries; lengthen \
+                "{what} {limit}: cannot be judged, because it needs {needed} deliveries; lengthen \
                  `duration`"
             ),
             _ => format!("{what} {limit}"),
@@ -135,16 +119,6 @@ fn limits(scenario: &Scenario) -> Vec<String> {
     lines
 }
 
-/// How many deliveries a trial needs to have a value of `metric`.
-pub(super) fn samples_of(metric: Metric) -> u64 {
-    match metric {
-        Metric::LatencyP90 => samples_for(0.9),
-        Metric::LatencyP99 | Metric::UncorrectedLatencyP99 => samples_for(0.99),
-        Metric::LatencyP999 => samples_for(0.999),
-        _ => 0,
-    }
-}
-
 /// The hard limit: a run raises the soft one by itself.
 fn open_file_limit() -> Option<u64> {
     getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(_soft, hard)| hard)
@@ -153,6 +127,7 @@ fn open_file_limit() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
     use crate::scenario::template::TEMPLATE;
@@ -213,7 +188,7 @@ mod tests {
             limits(&scenario),
             [
                 "threshold sse.latency: p(99)<2s",
-                "threshold sse.latency: p(99.9)<2s: cannot be judged, as it takes 50000 deliveries; \
+                "threshold sse.latency: p(99.9)<2s: cannot be judged, because it needs 50000 deliveries; \
                  lengthen `duration`",
                 "objective sse.lost: count==0",
                 "gates: server_cpu_per_delivery 5 %, bytes_per_delivery 0.5 %, latency_p50 10 %, \
@@ -245,7 +220,7 @@ mod tests {
         let (all_right, out) = checked(&[folder.path(), Path::new("/nowhere.toml")]);
         assert!(!all_right);
         let (first, second) = out.split_once('\n').unwrap();
-        assert!(first.ends_with(": the folder holds no scenario (*.toml)"), "{out}");
+        assert!(first.ends_with(": the folder contains no scenario (*.toml)"), "{out}");
         assert!(second.starts_with("/nowhere.toml: No such file or directory"), "{out}");
     }
 }

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 
+use super::report::terminal_on_stdout;
+use super::{ExitStatus, told};
 use crate::analysis::{analyse, history};
-use crate::command::report::terminal_on_stdout;
 use crate::document;
 use crate::render::{terminal, write_history, written};
+use crate::results::Manifest;
 use crate::results::history::{load, save};
-use crate::results::{Manifest, folder};
+use crate::results::store::load_run;
 
 /// Adds the runs in `dirs` to the history in `file`, which is made if it does not exist: all of them
 /// or none. A run that is there already is left as it is. `revision` names what was measured; without
@@ -20,18 +22,22 @@ use crate::results::{Manifest, folder};
 /// # Errors
 /// A folder that holds no run, or none with a valid trial; a history that is damaged or cannot be
 /// written.
-pub fn history_add(dirs: &[PathBuf], file: &Path, revision: Option<&str>) -> anyhow::Result<()> {
+pub fn history_add(
+    dirs: &[PathBuf],
+    file: &Path,
+    revision: Option<&str>,
+) -> anyhow::Result<ExitStatus> {
     let mut rows = load(file)?.unwrap_or_default();
     let mut lines = Vec::new();
     for dir in dirs {
-        let (run, log) = folder::load(dir)?;
+        let (run, log) = told(load_run(dir)?);
         let revision = revision.or_else(|| own_revision(&run.manifest));
         let added = history::rows(&run, &analyse(&run, &log), revision);
         let first = added.first().with_context(|| {
-            format!("{} has no figure to add: none of its trials is valid", dir.display())
+            format!("{} has nothing to add: none of its trials is valid", dir.display())
         })?;
         if rows.iter().any(|row| row.run_id() == first.run_id()) {
-            lines.push(format!("{} is there already", first.run));
+            lines.push(format!("{} is already in it", first.run));
         } else {
             lines.push(format!("added {}: {} estimates", first.run, added.len()));
             rows.extend(added);
@@ -41,7 +47,7 @@ pub fn history_add(dirs: &[PathBuf], file: &Path, revision: Option<&str>) -> any
     let runs: HashSet<_> = rows.iter().map(|row| row.run_id()).collect();
     lines.push(format!("{} holds {} runs", file.display(), runs.len()));
     writeln!(std::io::stdout(), "{}", lines.join("\n"))?;
-    Ok(())
+    Ok(ExitStatus::Complete)
 }
 
 /// What pushbench was built from says nothing about another server.
@@ -55,17 +61,17 @@ fn own_revision(manifest: &Manifest) -> Option<&str> {
 ///
 /// # Errors
 /// A history that is missing or damaged, or a file that cannot be written.
-pub fn history_show(file: &Path, out: Option<&Path>) -> anyhow::Result<()> {
+pub fn history_show(file: &Path, out: Option<&Path>) -> anyhow::Result<ExitStatus> {
     let rows = load(file)?.with_context(|| {
-        format!("{0} is missing: pushbench history add DIR --file {0} makes it", file.display())
+        format!("{0} is missing: `pushbench history add DIR --file {0}` creates it", file.display())
     })?;
     let dir = out.map_or_else(|| file.with_extension(""), Path::to_owned);
-    ensure!(dir != file, "{} has no extension, so name a folder with --out", file.display());
+    ensure!(dir != file, "{} has no extension: name a folder with --out", file.display());
     let histories = history::histories(&rows);
     let files = write_history(&dir, &histories)?;
     let shown = terminal(&document::history(&histories), terminal_on_stdout());
     writeln!(std::io::stdout(), "{shown}{}", written(&files, &dir.join("history.md")))?;
-    Ok(())
+    Ok(ExitStatus::Complete)
 }
 
 #[cfg(test)]
@@ -78,10 +84,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (run, log) = fixture::run();
         let (one, other) = (dir.path().join("one"), dir.path().join("other"));
-        folder::save(&one, &run, &log).unwrap();
+        fixture::save_run(&one, &run, &log);
         let mut later = run.clone();
         later.manifest.run = "stock-ticker-20250103T030405Z".to_owned();
-        folder::save(&other, &later, &log).unwrap();
+        fixture::save_run(&other, &later, &log);
 
         let file = dir.path().join("history.csv");
         history_add(std::slice::from_ref(&one), &file, None).unwrap();
@@ -109,15 +115,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mut run, log) = fixture::run();
         let (good, bad) = (dir.path().join("good"), dir.path().join("bad"));
-        folder::save(&good, &run, &log).unwrap();
+        fixture::save_run(&good, &run, &log);
         run.trials.clear();
-        folder::save(&bad, &run, &log).unwrap();
+        fixture::save_run(&bad, &run, &log);
         let file = dir.path().join("history.csv");
         let error = history_add(&[good, bad], &file, None).unwrap_err().to_string();
-        assert!(
-            error.ends_with("bad has no figure to add: none of its trials is valid"),
-            "{error}"
-        );
+        assert!(error.ends_with("bad has nothing to add: none of its trials is valid"), "{error}");
         assert!(!file.exists());
     }
 }

@@ -1,13 +1,15 @@
 //! `pushbench init`: a commented scenario to start from.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::ExitStatus;
 use crate::results::folder::{write_new, write_whole};
 use crate::scenario::template::TEMPLATE;
 
 /// There is a file already, and nobody said that it may go.
 #[derive(Debug, thiserror::Error)]
-#[error("{} exists already: name another file, or overwrite it with --force", .0.display())]
+#[error("{} already exists: name another file, or overwrite it with --force", .0.display())]
 pub struct AlreadyExists(pub PathBuf);
 
 /// Writes the commented scenario to `path`, whole or not at all; an existing file only gives way
@@ -15,14 +17,14 @@ pub struct AlreadyExists(pub PathBuf);
 ///
 /// # Errors
 /// [`AlreadyExists`], or when the file cannot be written.
-pub fn init(path: &Path, force: bool) -> anyhow::Result<()> {
+pub fn init(path: &Path, force: bool) -> anyhow::Result<ExitStatus> {
     if force {
-        write_whole(path, TEMPLATE.as_bytes())
-    } else if write_new(path, TEMPLATE.as_bytes())? {
-        Ok(())
-    } else {
-        Err(AlreadyExists(path.to_owned()).into())
+        write_whole(path, TEMPLATE.as_bytes())?;
+    } else if !write_new(path, TEMPLATE.as_bytes())? {
+        return Err(AlreadyExists(path.to_owned()).into());
     }
+    writeln!(std::io::stdout(), "wrote {0}; next: pushbench check {0}", path.display())?;
+    Ok(ExitStatus::Complete)
 }
 
 #[cfg(test)]

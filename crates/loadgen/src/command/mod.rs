@@ -1,32 +1,33 @@
 //! What the user can ask for, one function each, all of them free of any command line.
 
-mod bench;
 mod capacity;
 mod check;
 mod compare;
-mod ending;
 mod history;
 mod init;
-mod manifest;
-mod progress;
 mod report;
 mod run;
 mod schema;
 mod selftest;
-mod shorten;
+mod status;
 
+pub use crate::campaign::selftest::Check;
+pub use crate::campaign::{Invocation, Unusable};
 pub use capacity::{CapacityOptions, capacity};
 pub use check::check;
-pub use compare::{CompareOptions, Compared, compare, compare_stored};
-pub use ending::Ending;
+pub use compare::{CompareOptions, compare, compare_stored};
 pub use history::{history_add, history_show};
 pub use init::{AlreadyExists, init};
 pub use report::report;
-pub use run::{Build, RunOptions, run};
+pub use run::{RunOptions, run};
 pub use schema::schema;
-pub use selftest::{Check, SelftestOptions, SelftestResult, UnknownCheck, selftest};
+pub use selftest::{SelftestOptions, selftest};
+pub use status::ExitStatus;
 
-/// Something that a command cannot work with, and what to name instead.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unusable(pub String);
+use crate::results::store::Loaded;
+
+/// What was read, having said what of it is missing.
+fn told<T>(loaded: Loaded<T>) -> T {
+    loaded.warnings().for_each(|warning| eprintln!("{warning}"));
+    loaded.content
+}

@@ -1,53 +1,74 @@
 //! `pushbench report DIR`: renders a run, a comparison or a search for capacity again from its source
 //! files.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
+use super::{ExitStatus, told};
 use crate::analysis::analyse;
 use crate::document::{self, Document};
 use crate::render::{Terminal, terminal, write_capacity, write_comparison, write_run, written};
-use crate::results::{Capacity, Comparison, LatencyLog, Run, folder};
+use crate::results::store::{load, load_run};
+use crate::results::{Capacity, Comparison, LatencyLog, Run, Stored};
 
 /// Renders the run, the comparison or the search in `dir` again, and prints what it says and the
 /// files that were written.
 ///
 /// # Errors
 /// Source files that are missing or damaged, or a file that cannot be written.
-pub fn report(dir: &Path) -> anyhow::Result<()> {
-    if dir.join(folder::COMPARISON_FILE).exists() {
-        let comparison = folder::load_comparison(dir)?;
-        return print(dir, &comparison);
+pub fn report(dir: &Path) -> anyhow::Result<ExitStatus> {
+    let out = &mut std::io::stdout().lock();
+    if dir.join(Comparison::FILE).exists() {
+        show_comparison(dir, &told(load(dir)?), out)?;
+    } else if dir.join(Capacity::FILE).exists() {
+        show_capacity(dir, &told(load(dir)?), out)?;
+    } else {
+        let (run, log) = told(load_run(dir)?);
+        let files = write_run(dir, &run, &log)?;
+        show_run(dir, &run, &log, &files, out)?;
     }
-    if dir.join(folder::CAPACITY_FILE).exists() {
-        let capacity = folder::load_capacity(dir)?;
-        return print_capacity(dir, &capacity);
-    }
-    let (run, log) = folder::load(dir)?;
-    show(dir, &run, &log)
+    Ok(ExitStatus::Complete)
 }
 
 /// Renders a comparison into `dir`, and prints what it says and what was written.
-pub(super) fn print(dir: &Path, comparison: &Comparison) -> anyhow::Result<()> {
+pub(super) fn show_comparison(
+    dir: &Path,
+    comparison: &Comparison,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let files = write_comparison(dir, comparison)?;
-    say(&document::comparison(comparison), &files, &dir.join("comparison.html"))
+    show(&document::comparison(comparison), &files, &dir.join("comparison.html"), out)
 }
 
 /// Renders a search for capacity into `dir`, and prints what was found and what was written.
-pub(super) fn print_capacity(dir: &Path, capacity: &Capacity) -> anyhow::Result<()> {
-    let files = write_capacity(dir, capacity)?;
-    say(&document::capacity(capacity), &files, &dir.join("capacity.html"))
+pub(super) fn show_capacity(
+    dir: &Path,
+    search: &Capacity,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let files = write_capacity(dir, search)?;
+    show(&document::capacity(search), &files, &dir.join("capacity.html"), out)
 }
 
-/// Renders a run into `dir`, and prints what it says and what was written.
-pub(super) fn show(dir: &Path, run: &Run, log: &LatencyLog) -> anyhow::Result<()> {
-    let files = write_run(dir, run, log)?;
-    say(&document::run(run, &analyse(run, log)), &files, &dir.join("report.html"))
+/// Prints what the run in `dir` says, and the files into which it was rendered.
+pub(super) fn show_run(
+    dir: &Path,
+    run: &Run,
+    log: &LatencyLog,
+    files: &[PathBuf],
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    show(&document::run(run, &analyse(run, log)), files, &dir.join("report.html"), out)
 }
 
-fn say(document: &Document, files: &[PathBuf], open: &Path) -> anyhow::Result<()> {
+fn show(
+    document: &Document,
+    files: &[PathBuf],
+    open: &Path,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let shown = terminal(document, terminal_on_stdout());
-    writeln!(std::io::stdout().lock(), "{shown}{}", written(files, open))?;
+    writeln!(out, "{shown}{}", written(files, open))?;
     Ok(())
 }
 
@@ -74,7 +95,7 @@ mod tests {
     fn a_saved_run_is_rendered() {
         let dir = tempfile::tempdir().unwrap();
         let (run, log) = fixture::run();
-        folder::save(dir.path(), &run, &log).unwrap();
+        fixture::save_run(dir.path(), &run, &log);
         report(dir.path()).unwrap();
         assert!(dir.path().join("report.html").is_file());
     }
@@ -82,8 +103,7 @@ mod tests {
     #[test]
     fn a_saved_comparison_is_rendered() {
         let dir = tempfile::tempdir().unwrap();
-        folder::save_comparison(dir.path(), &fixture::comparison()).unwrap();
-        assert_eq!(folder::load_comparison(dir.path()).unwrap(), fixture::comparison());
+        fixture::save_comparison(dir.path(), &fixture::comparison());
         report(dir.path()).unwrap();
         assert!(dir.path().join("comparison.md").is_file());
     }
@@ -91,8 +111,7 @@ mod tests {
     #[test]
     fn a_saved_search_is_rendered() {
         let dir = tempfile::tempdir().unwrap();
-        folder::save_capacity(dir.path(), &fixture::capacity()).unwrap();
-        assert_eq!(folder::load_capacity(dir.path()).unwrap(), fixture::capacity());
+        fixture::save_capacity(dir.path(), &fixture::capacity());
         report(dir.path()).unwrap();
         assert!(dir.path().join("capacity.md").is_file());
     }

@@ -9,7 +9,7 @@ use super::snapshot::{Snapshot, Usage};
 use crate::deployment::Cores;
 use crate::results::latency_log::Interval;
 use crate::results::{Metric, Outcome, PartUse, Trial, Warning};
-use crate::scenario::{BASE_CELL, ContenderId};
+use crate::scenario::ContenderId;
 use hdrhistogram::Histogram;
 
 /// How many deliveries must lie beyond a percentile for it to be a figure: fewer make it the luck
@@ -51,6 +51,7 @@ impl Measurement {
     /// when the run began.
     pub(crate) fn into_trial(
         self,
+        cell: &str,
         contender: ContenderId,
         block: u32,
         warm_up: Duration,
@@ -64,7 +65,7 @@ impl Measurement {
         };
         let from_s = (self.before.at_ns - run_start_ns) as f64 / 1e9;
         let trial = Trial {
-            cell: BASE_CELL.into(),
+            cell: cell.to_owned(),
             contender,
             block,
             outcome,
@@ -308,7 +309,7 @@ mod tests {
     fn what_is_not_recorded_has_costs_alone() {
         let trial = Measurement { expected: None, recorder: Recorder::new(window()), ..flawless() };
         let (trial, intervals) =
-            trial.into_trial(pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
+            trial.into_trial("base", pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
         assert_eq!((trial.outcome, &trial.warnings[..]), (Outcome::Valid, &[][..]));
         assert_eq!(intervals.len(), 0);
         for metric in [
@@ -337,7 +338,7 @@ mod tests {
             part.observation = Observation::default();
         }
         let (trial, _) =
-            trial.into_trial(pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
+            trial.into_trial("base", pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
         assert_eq!((trial.outcome, &trial.warnings[..]), (Outcome::Valid, &[][..]));
         for metric in [
             Metric::ServerCpu,
@@ -361,8 +362,13 @@ mod tests {
 
     #[test]
     fn each_part_has_a_row() {
-        let (trial, _) =
-            flawless().into_trial(pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
+        let (trial, _) = flawless().into_trial(
+            "base",
+            pushbench_wire::Transport::Sse.into(),
+            1,
+            Duration::ZERO,
+            0,
+        );
         let cpu: Vec<_> = trial.parts.iter().map(|part| (&part.name[..], part.cpu_ns)).collect();
         let all = [("server", Some(2_000_000_000)), ("generator", Some(3_000_000_000))];
         assert_eq!(cpu, all, "of the generator all, its publisher too");

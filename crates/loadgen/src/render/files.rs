@@ -106,7 +106,7 @@ pub(super) mod tests {
     use super::*;
     use crate::document::comparison::judged::tests::with_thresholds;
     use crate::results::model::{SweptCell, SweptValue};
-    use crate::results::{Outcome, fixture, folder};
+    use crate::results::{Outcome, fixture, store};
 
     /// The fixture, in which whatever may come from outside is this.
     pub(in crate::render) fn hostile(text: &str) -> Comparison {
@@ -185,9 +185,9 @@ pub(super) mod tests {
     fn rendering_again_from_the_files_gives_the_same_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let (run, log) = fixture::run();
-        folder::save(dir.path(), &run, &log).unwrap();
+        fixture::save_run(dir.path(), &run, &log);
         let first = written(|dir| write_run(dir, &run, &log));
-        let (run, log) = folder::load(dir.path()).unwrap();
+        let (run, log) = store::load_run(dir.path()).unwrap().content;
         assert!(written(|dir| write_run(dir, &run, &log)) == first);
         assert_eq!(
             names(&first),
@@ -205,10 +205,11 @@ pub(super) mod tests {
             ]
         );
 
-        let json = serde_json::to_vec(&fixture::comparison()).unwrap();
-        let again = || -> Comparison { serde_json::from_slice(&json).unwrap() };
-        let compared = written(|dir| write_comparison(dir, &again()));
-        assert!(written(|dir| write_comparison(dir, &again())) == compared);
+        let comparison = fixture::comparison();
+        fixture::save_comparison(dir.path(), &comparison);
+        let compared = written(|dir| write_comparison(dir, &comparison));
+        let comparison = store::load(dir.path()).unwrap().content;
+        assert!(written(|dir| write_comparison(dir, &comparison)) == compared);
         assert_eq!(
             names(&compared),
             [
@@ -222,9 +223,9 @@ pub(super) mod tests {
         );
 
         let capacity = fixture::capacity();
-        folder::save_capacity(dir.path(), &capacity).unwrap();
+        fixture::save_capacity(dir.path(), &capacity);
         let searched = written(|dir| write_capacity(dir, &capacity));
-        let capacity = folder::load_capacity(dir.path()).unwrap();
+        let capacity = store::load(dir.path()).unwrap().content;
         assert!(written(|dir| write_capacity(dir, &capacity)) == searched);
         assert_eq!(
             names(&searched),

@@ -1,12 +1,15 @@
-//! The schema of `capacity.json`: how the largest load was searched for that meets the objectives.
+//! The schema of a search for capacity, the largest load that meets the objectives: `capacity.json` is
+//! its head, and each line of `trials.jsonl` one of its attempts.
 
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-use super::{Manifest, Trial};
+use super::{Manifest, Record, Stored, Trial};
 use crate::scenario::ContenderId;
 pub use crate::scenario::LoadAxis;
 
-/// The version that this program writes. A change that an older reader would misread raises it.
+/// The version that this program writes. A change that an older reader would misread raises it. In 1
+/// the attempts were in `capacity.json`.
 pub const CAPACITY_VERSION: u32 = 2;
 
 /// A search for every contender, one after the other. What was found follows from it alone.
@@ -36,7 +39,56 @@ pub struct Search {
     /// The greatest load that may be tried.
     pub most: Bound,
     /// Every trial that ended, in the order in which they ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
+}
+
+impl Record for Capacity {
+    type Row = Attempt;
+
+    /// An attempt belongs to the search of what it measured.
+    fn enter(&mut self, attempt: Attempt) {
+        let mut searches = self.searches.iter_mut();
+        if let Some(search) = searches.find(|search| search.contender == attempt.trial.contender) {
+            search.attempts.push(attempt);
+        }
+        let ended = self.searches.iter().map(|search| search.attempts.len()).sum::<usize>();
+        self.manifest.planned_trials = ended as u32;
+    }
+
+    fn interrupted(&mut self) -> &mut bool {
+        &mut self.manifest.interrupted
+    }
+}
+
+impl Stored for Capacity {
+    const NAME: &'static str = "a search";
+    const FILE: &'static str = "capacity.json";
+    const VERSION_KEY: &'static str = "schema_version";
+    const VERSION: u32 = CAPACITY_VERSION;
+
+    fn clear(&mut self) {
+        self.searches.iter_mut().for_each(|search| search.attempts.clear());
+    }
+
+    fn trial(row: &Attempt) -> &Trial {
+        &row.trial
+    }
+
+    fn resolve(&mut self) {
+        let Self { manifest, searches, .. } = self;
+        for Search { contender, attempts, .. } in searches {
+            *contender = manifest.listed(contender);
+            attempts.iter_mut().for_each(|attempt| attempt.trial.contender = contender.clone());
+        }
+    }
+
+    fn check(&self, row: &Attempt) -> anyhow::Result<()> {
+        let measured = &row.trial.contender;
+        let is_searched = self.searches.iter().any(|search| search.contender == *measured);
+        ensure!(is_searched, "the head names no search of {measured}");
+        Ok(())
+    }
 }
 
 /// An end of what may be tried.

@@ -1,11 +1,14 @@
-//! The schema of `comparison.json`: two builds of a server, measured against each other in one run.
+//! The schema of a comparison, of two builds of a server that were measured against each other in one
+//! run: `comparison.json` is its head, and each line of `trials.jsonl` one of its trials.
 
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-use super::{Manifest, Trial};
+use super::{Manifest, Record, Stored, Trial};
 use crate::scenario::{ContenderId, Gate};
 
-/// The version that this program writes. A change that an older reader would misread raises it.
+/// The version that this program writes. A change that an older reader would misread raises it. In 1
+/// the trials were in `comparison.json`.
 pub const COMPARISON_VERSION: u32 = 2;
 
 /// One comparison: how it came about, and its trials in the order in which they ran. The verdict
@@ -25,6 +28,7 @@ pub struct Comparison {
     /// Blocks of the first stage, and of the second.
     pub blocks: [u32; 2],
     /// Every trial that ended, valid or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trials: Vec<ComparedTrial>,
     /// Whether it was stopped before its end.
     pub interrupted: bool,
@@ -48,7 +52,9 @@ pub struct ComparedTrial {
     pub stage: Stage,
     /// Which of the two.
     pub role: Role,
-    /// Whether its block was measured again, so that it counts no more.
+    /// Whether its block was measured again, so that it counts no more. Lines do not say so: the
+    /// trials of the same block that follow do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub redone: bool,
     /// What was found. Its block counts within the stage, from 1.
     pub trial: Trial,
@@ -72,6 +78,59 @@ pub enum Stage {
     First,
     /// Suspected contenders, on fresh blocks; it can confirm one.
     Confirm,
+}
+
+impl Record for Comparison {
+    type Row = ComparedTrial;
+
+    /// A second trial of the same build in a block begins the block again: those before it count no
+    /// more.
+    fn enter(&mut self, row: ComparedTrial) {
+        let is_same = |of: &&mut ComparedTrial| {
+            let (one, other) = (&of.trial, &row.trial);
+            (of.scenario, of.stage, one.block) == (row.scenario, row.stage, other.block)
+                && one.contender == other.contender
+                && !of.redone
+        };
+        let mut same: Vec<_> = self.trials.iter_mut().filter(is_same).collect();
+        if same.iter().any(|of| of.role == row.role) {
+            same.iter_mut().for_each(|of| of.redone = true);
+        }
+        self.trials.push(row);
+    }
+
+    fn interrupted(&mut self) -> &mut bool {
+        &mut self.interrupted
+    }
+}
+
+impl Stored for Comparison {
+    const NAME: &'static str = "a comparison";
+    const FILE: &'static str = "comparison.json";
+    const VERSION_KEY: &'static str = "comparison_version";
+    const VERSION: u32 = COMPARISON_VERSION;
+
+    fn clear(&mut self) {
+        self.trials.clear();
+    }
+
+    fn trial(row: &ComparedTrial) -> &Trial {
+        &row.trial
+    }
+
+    fn resolve(&mut self) {
+        for ComparedTrial { scenario, trial, .. } in &mut self.trials {
+            if let Some(manifest) = self.manifests.get(*scenario) {
+                trial.contender = manifest.listed(&trial.contender);
+            }
+        }
+    }
+
+    fn check(&self, row: &ComparedTrial) -> anyhow::Result<()> {
+        let (scenario, scenarios) = (row.scenario, self.manifests.len());
+        ensure!(scenario < scenarios, "there is no scenario {scenario}: the head has {scenarios}");
+        Ok(())
+    }
 }
 
 impl Comparison {

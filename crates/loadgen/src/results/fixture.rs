@@ -2,6 +2,7 @@
 //! failed. The yardstick is not among them, as in runs from before it. And a comparison of two builds.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use crate::scenario::ContenderId;
@@ -11,13 +12,47 @@ use super::capacity::{
     Answer, Attempt, Bound, CAPACITY_VERSION, Capacity, LoadAxis, Miss, Obstacle, Purpose, Search,
 };
 use super::comparison::{Build, COMPARISON_VERSION, ComparedTrial, Role, Stage};
+use super::folder::write_whole;
 use super::latency_log::{Entry, Interval, LatencyLog, histogram};
 use super::model::{Machine, SCHEMA_VERSION, ScenarioText, Setting};
+use super::store::{LATENCY_FILE, Store, Stored};
 use super::{Comparison, Manifest, Metric, Outcome, Run, Trial, Warning};
 use crate::scenario::Gate;
 
 const MEASURED_S: u32 = 12;
 const PER_SECOND: u64 = 2_000;
+
+/// A record without its rows.
+pub(crate) fn head<R: Stored>(record: &R) -> R {
+    let mut head = record.clone();
+    head.clear();
+    head
+}
+
+/// Leaves a record in `dir` as measuring it would.
+pub(crate) fn save<R: Stored>(dir: &Path, record: &R, rows: impl IntoIterator<Item = R::Row>) {
+    let mut store = Store::begin(dir, record).unwrap();
+    rows.into_iter().for_each(|row| store.append(&row, &[]).unwrap());
+    store.end(record).unwrap();
+}
+
+/// The same of a run with its latencies.
+pub(crate) fn save_run(dir: &Path, run: &Run, log: &LatencyLog) {
+    save(dir, run, run.trials.clone());
+    let latencies = log.encode(run.manifest.started_unix_s).unwrap();
+    write_whole(&dir.join(LATENCY_FILE), &latencies).unwrap();
+}
+
+/// The same of a comparison.
+pub(crate) fn save_comparison(dir: &Path, comparison: &Comparison) {
+    save(dir, comparison, comparison.trials.clone());
+}
+
+/// The same of a search.
+pub(crate) fn save_capacity(dir: &Path, capacity: &Capacity) {
+    let attempts = capacity.searches.iter().flat_map(|search| search.attempts.clone());
+    save(dir, capacity, attempts);
+}
 
 /// A run and its latencies, the same every time.
 pub(crate) fn run() -> (Run, LatencyLog) {
@@ -234,6 +269,7 @@ pub(crate) fn capacity() -> Capacity {
     let mut manifest = manifest();
     manifest.command = "pushbench capacity stock-ticker.toml --vary subscribers".to_owned();
     manifest.interrupted = true;
+    manifest.planned_trials = 25;
     manifest.scenario.text =
         "name = \"stock-ticker\"\ndescription = \"Prices to many browsers.\"\n\
                               [workload]\nsubscribers = 100\nevents_per_second = 20.0\n\

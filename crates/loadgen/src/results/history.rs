@@ -30,7 +30,8 @@ pub struct Row {
     pub scenario_sha256: String,
     /// The cell of the scenario.
     pub cell: String,
-    /// The contender's name.
+    /// The contender's name; in files from before there were contenders it is that of the transport.
+    #[serde(default)]
     pub contender: String,
     /// The mechanism of its client.
     pub transport: Transport,
@@ -79,10 +80,10 @@ impl Row {
         );
         ensure!(
             self.time.ends_with('Z') && self.time.parse::<Timestamp>().is_ok(),
-            "`time` is `{}`, which is no time such as 2025-01-02T03:04:05Z",
+            "`time` is `{}`, not a time such as 2025-01-02T03:04:05Z",
             self.time
         );
-        ensure!(self.blocks > 0, "`blocks` is 0, so there can be no estimate");
+        ensure!(self.blocks > 0, "`blocks` is 0, but an estimate needs at least one");
         let figures = [Some(self.estimate), self.low, self.high, self.level];
         ensure!(
             figures.iter().flatten().all(|figure| figure.is_finite()),
@@ -98,7 +99,7 @@ impl Row {
                 );
                 Ok(())
             }
-            _ => bail!("`low`, `high` and `level` are there together or not at all"),
+            _ => bail!("`low`, `high` and `level` must be given together or not at all"),
         }
     }
 }
@@ -116,7 +117,7 @@ pub fn load(path: &Path) -> anyhow::Result<Option<Vec<Row>>> {
         }
     };
     let rows = parse(&bytes).with_context(|| {
-        format!("{} is damaged: mend it, restore a copy, or begin another file", path.display())
+        format!("{} is damaged: repair it, restore a copy, or start a new file", path.display())
     })?;
     Ok(Some(rows))
 }
@@ -144,15 +145,18 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Vec<Row>> {
     for record in reader.records() {
         let record = record?;
         let line = record.position().map_or(0, csv::Position::line);
-        let row: Row =
+        let mut row: Row =
             record.deserialize(Some(&columns)).with_context(|| format!("line {line}"))?;
+        if row.contender.is_empty() {
+            row.transport.name().clone_into(&mut row.contender);
+        }
         row.check().with_context(|| format!("line {line}"))?;
         rows.push((line, row));
     }
     for (line, row) in &rows {
         ensure!(
             seen.insert((row.run_id(), &row.cell, &row.contender, row.metric)),
-            "line {line}: {} of {} in {} is there twice",
+            "line {line}: {} of {} in {} appears twice",
             row.metric.name(),
             row.contender,
             row.run
@@ -225,6 +229,19 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_file_from_before_there_were_contenders_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.csv");
+        save(&path, &two()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let old = text.replace(",contender,", ",").replace(",sse,sse,", ",sse,");
+        let old = old.replace(",websocket,websocket,", ",websocket,");
+        assert_ne!(old, text);
+        std::fs::write(&path, old).unwrap();
+        assert_eq!(load(&path).unwrap(), Some(two()));
+    }
+
+    #[test]
     fn a_row_that_says_nothing_sound_is_not_saved() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("history.csv");
@@ -252,7 +269,7 @@ pub(crate) mod tests {
             (sound.replacen("410000.0", "NaN", 1), "line 2: a figure is not finite"),
             (
                 sound.replacen("0.9375", "", 1),
-                "line 2: `low`, `high` and `level` are there together",
+                "line 2: `low`, `high` and `level` must be given together",
             ),
             (sound.replacen("T03:04", " at ", 1), "line 2: `time` is `2025-01-02 at :05Z`"),
             (sound.replacen(",,1\n", ",,0\n", 1), "line 3: `blocks` is 0"),
@@ -261,7 +278,7 @@ pub(crate) mod tests {
         ] {
             std::fs::write(&path, &damaged).unwrap();
             let error = format!("{:#}", load(&path).unwrap_err());
-            assert!(error.contains("history.csv is damaged: mend it"), "{error}");
+            assert!(error.contains("history.csv is damaged: repair it"), "{error}");
             assert!(error.contains(place), "{place:?} is not in: {error}");
         }
     }

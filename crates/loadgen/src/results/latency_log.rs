@@ -174,6 +174,12 @@ impl Entry {
         Self::read(line)?.ok_or(Problem::Syntax)
     }
 
+    /// Its line in the file.
+    #[must_use]
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
     /// From a line of the file; none from a comment.
     fn read(line: &[u8]) -> Result<Option<Self>, Problem> {
         let mut read = None;

@@ -1,6 +1,6 @@
-//! What a run leaves on disk: `run.json` and `latency.hlog`, from which everything else can be
-//! rendered again. It owns the schema and the writing of files, whole or not at all; it must not
-//! know how figures come about or how they look.
+//! What a run, a comparison and a search leave on disk, from which everything else can be rendered
+//! again. It owns the schema and the writing of files, which are whole or appended to by whole lines;
+//! it must not know how figures come about or how they look.
 
 pub mod capacity;
 pub mod comparison;
@@ -11,6 +11,7 @@ pub mod history;
 pub mod latency_log;
 pub mod model;
 pub mod shortening;
+pub mod store;
 
 pub use crate::metric::{Metric, Unit};
 pub use crate::scenario::ContenderId;
@@ -18,3 +19,4 @@ pub use capacity::Capacity;
 pub use comparison::Comparison;
 pub use latency_log::{Entry, Interval, LatencyLog};
 pub use model::{Manifest, Outcome, PartUse, Run, Trial, Warning};
+pub use store::{Record, Store, Stored};

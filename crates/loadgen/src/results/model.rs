@@ -1,21 +1,19 @@
-//! The schema of `run.json`.
+//! The schema of a run: `run.json` is its head, and each line of `trials.jsonl` one of its trials.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Metric;
 use super::shortening::Shortening;
+use super::{Metric, Record, Stored};
 use crate::scenario::{ContenderId, Identity};
 
 pub use crate::scenario::SweptValue;
 
-/// The version that this program writes. A change that an older reader would misread raises it.
+/// The version that this program writes. A change that an older reader would misread raises it. In 2
+/// the trials were in `run.json`.
 pub const SCHEMA_VERSION: u32 = 3;
-
-/// The oldest version that this program reads: results were keyed by transport then.
-pub const OLDEST_SCHEMA_VERSION: u32 = 2;
 
 /// One invocation: how it came about, and its trials in the order in which they ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +23,44 @@ pub struct Run {
     /// How the figures came about.
     pub manifest: Manifest,
     /// Every trial that ended, valid or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trials: Vec<Trial>,
+}
+
+impl Record for Run {
+    type Row = Trial;
+
+    fn enter(&mut self, trial: Trial) {
+        self.trials.push(trial);
+    }
+
+    fn interrupted(&mut self) -> &mut bool {
+        &mut self.manifest.interrupted
+    }
+}
+
+impl Stored for Run {
+    const NAME: &'static str = "a run";
+    const FILE: &'static str = "run.json";
+    const VERSION_KEY: &'static str = "schema_version";
+    const VERSION: u32 = SCHEMA_VERSION;
+
+    fn clear(&mut self) {
+        self.trials.clear();
+    }
+
+    fn trial(row: &Trial) -> &Trial {
+        row
+    }
+
+    fn resolve(&mut self) {
+        let Self { manifest, trials, .. } = self;
+        trials.iter_mut().for_each(|trial| trial.contender = manifest.listed(&trial.contender));
+    }
+
+    fn latencies_since(&self) -> Option<f64> {
+        Some(self.manifest.started_unix_s)
+    }
 }
 
 /// How the figures came about: enough to run it again and to know what it may be compared with.
@@ -275,7 +310,7 @@ impl fmt::Display for Side {
 pub enum Warning {
     /// Events were published later than the schedule wanted.
     #[error(
-        "the publisher was {p99_ms:.1} ms late at its 99th percentile (10 ms are too many): latencies include that; leave the machine alone or lower the event rate"
+        "the publisher was {p99_ms:.1} ms late at its 99th percentile (limit 10 ms): latencies include that; leave the machine alone or lower the event rate"
     )]
     PublisherLate {
         /// 99th percentile of the lateness.
@@ -283,7 +318,7 @@ pub enum Warning {
     },
     /// Not all events that were planned for the window had been published at its end.
     #[error(
-        "only {published} of {planned} events of the window were published by its end (1 % fewer are too many): the load was not the one that was asked for; lower `events_per_second`"
+        "only {published} of the {planned} events of the window were published by its end (at least 99 % are needed): the load was lower than requested; lower `events_per_second`"
     )]
     FewerEventsThanPlanned {
         /// Published by the end of the window.
@@ -302,7 +337,7 @@ pub enum Warning {
     },
     /// The generator used its cores nearly whole.
     #[error(
-        "the generator was {}saturated: it used {busy_percent:.0} % of its CPU (95 % are too many), so latencies may be its own; give it more cores, or lower `subscribers` or `events_per_second`",
+        "the generator was {}saturated: it used {busy_percent:.0} % of its CPU (limit 95 %), so latencies may be its own; give it more cores, or lower `subscribers` or `events_per_second`",
         if self.invalidates() { "" } else { "nearly " }
     )]
     GeneratorSaturated {
@@ -319,7 +354,7 @@ pub enum Warning {
     },
     /// The hypervisor gave CPU time to others.
     #[error(
-        "{percent:.1} % of the CPU time was stolen by other machines on this host (10 % are too many): repeat at a quieter time"
+        "{percent:.1} % of the CPU time was stolen by other machines on this host (limit 10 %): repeat at a quieter time"
     )]
     CpuStolen {
         /// Stolen time over the time of all cores.
@@ -327,7 +362,7 @@ pub enum Warning {
     },
     /// Too few deliveries for a percentile that the report would show.
     #[error(
-        "{delivered} deliveries are too few for a 99th percentile, which takes {needed}: lengthen `duration`"
+        "{delivered} deliveries are too few for a 99th percentile, which needs {needed}: lengthen `duration`"
     )]
     TooFewSamples {
         /// Deliveries measured.
@@ -336,7 +371,7 @@ pub enum Warning {
         needed: u64,
     },
     /// A latency outside the histogram's range.
-    #[error("{count} latencies were beyond the histogram's {limit_s} s and count as that")]
+    #[error("{count} latencies exceeded the histogram's range of {limit_s} s and count as that")]
     BeyondRange {
         /// How many.
         count: u64,
@@ -345,12 +380,12 @@ pub enum Warning {
     },
     /// Both sides ran on the same core.
     #[error(
-        "server and generator shared a core, so each waited for the other: use a machine with two, or compare nothing but bytes and losses"
+        "server and generator shared a core, so each waited for the other: use a machine with at least two cores, or compare only bytes and losses"
     )]
     SharedCore,
     /// Something else ran on the machine.
     #[error(
-        "other processes used {percent:.0} % of the {side}'s cores (25 % are too many): costs and latencies may be theirs; stop them and repeat"
+        "other processes used {percent:.0} % of the {side}'s cores (limit 25 %): costs and latencies may be theirs; stop them and repeat"
     )]
     OtherLoad {
         /// Whose cores.
@@ -360,16 +395,14 @@ pub enum Warning {
     },
     /// Deliveries that seem to precede their publication.
     #[error(
-        "{count} deliveries came before they were published: a broken clock or server, so latencies mean nothing"
+        "{count} deliveries arrived before they were published: a clock or the server is broken, so latencies mean nothing"
     )]
     NegativeLatency {
         /// How many.
         count: u64,
     },
     /// Server and subscribers disagree.
-    #[error(
-        "the server says that it delivered {server} events, but subscribers received {received}"
-    )]
+    #[error("the server reports {server} deliveries, but subscribers received {received}")]
     CountsDisagree {
         /// By the server's own account.
         server: u64,
@@ -378,7 +411,7 @@ pub enum Warning {
     },
     /// The generator's sockets and the kernel's TCP disagree.
     #[error(
-        "the sockets carried {sockets} bytes by the generator's own count, but {tcp} by the kernel's (0.1 % apart are too many): do not use this trial's bytes; if it happens again, report it as a bug"
+        "the sockets carried {sockets} bytes by the generator's count, but {tcp} by the kernel's (limit 0.1 % apart): do not use this trial's bytes; if it happens again, report it as a bug"
     )]
     BytesDisagree {
         /// Read from sockets and written to them.
@@ -388,7 +421,7 @@ pub enum Warning {
     },
     /// Events did not come although they were expected, so percentiles lack the worst.
     #[error(
-        "{lost} deliveries had not come when the drain ended: percentiles leave them out, and would be worse with them"
+        "{lost} deliveries had not arrived when the drain ended: percentiles do not include them, and would be worse with them"
     )]
     DeliveriesLost {
         /// How many.
@@ -431,12 +464,9 @@ impl Warning {
 
 fn drift(first_ms: f64, last_ms: f64) -> String {
     let (verb, meaning) = if last_ms > first_ms {
-        (
-            "grew",
-            "the load is not sustained, and a longer window would give other figures; lower it",
-        )
+        ("grew", "the load is not sustained, so a longer window would give other figures; lower it")
     } else {
-        ("fell", "it had not warmed up; lengthen `warm_up`")
+        ("fell", "the trial was not warmed up; lengthen `warm_up`")
     };
     format!(
         "median latency {verb} from {first_ms:.1} ms in the first third of the window to \

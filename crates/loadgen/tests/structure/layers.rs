@@ -15,9 +15,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("analysis", &["metric", "scenario", "results"]),
     ("document", &["metric", "results", "analysis"]),
     ("render", &["metric", "results", "analysis", "document"]),
+    ("campaign", &["metric", "scenario", "results", "engine", "analysis"]),
     (
         "command",
-        &["metric", "scenario", "client", "results", "engine", "analysis", "document", "render"],
+        &[
+            "metric", "scenario", "client", "results", "engine", "analysis", "document", "render",
+            "campaign",
+        ],
     ),
 ];
 

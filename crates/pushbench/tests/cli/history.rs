@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Bench, sample, text};
+use crate::support::{Bench, SAMPLE, text};
 
 /// A history of so many days: from half of them on, a delivery takes a fifth more CPU.
 fn history(days: usize) -> String {
@@ -22,23 +22,21 @@ fn history(days: usize) -> String {
 #[test]
 fn a_run_is_added_once_and_shown() {
     let bench = Bench::new();
-    let sample = sample();
-    let out = sample.to_str().unwrap();
-    let added = bench.output(&["history", "add", out, "--revision", "v1.2"]);
+    let added = bench.output(&["history", "add", SAMPLE, "--revision", "v1.2"]);
     assert_eq!(added.status.code(), Some(0), "{}", text(&added.stderr));
     assert!(text(&added.stdout).ends_with("history.csv holds 1 runs\n"), "{}", text(&added.stdout));
     let before = fs::read_to_string(bench.path("history.csv")).unwrap();
     assert!(before.contains(",v1.2,"), "{before}");
     assert!(before.contains(",sse,bytes_per_delivery,bytes,"), "{before}");
 
-    let again = bench.output(&["history", "add", out]);
-    assert!(text(&again.stdout).contains("is there already"), "{}", text(&again.stdout));
+    let again = bench.output(&["history", "add", SAMPLE]);
+    assert!(text(&again.stdout).contains("is already in it"), "{}", text(&again.stdout));
     assert_eq!(fs::read_to_string(bench.path("history.csv")).unwrap(), before);
 
-    // Unless it is said, what was measured is the program that measured, if it knew its revision.
-    assert!(bench.output(&["history", "add", out, "--file", "own.csv"]).status.success());
+    // Unless it is said, what was measured is this very program, wherever that knows its revision.
+    assert!(bench.output(&["history", "add", SAMPLE, "--file", "own.csv"]).status.success());
     let own = fs::read_to_string(bench.path("own.csv")).unwrap();
-    let run = fs::read_to_string(sample.join("run.json")).unwrap();
+    let run = fs::read_to_string(format!("{SAMPLE}/run.json")).unwrap();
     let revision = own.lines().nth(1).unwrap().split(',').nth(1).unwrap();
     let expected = match revision {
         "" => "\"revision\": null".to_owned(),
@@ -61,7 +59,8 @@ fn a_change_is_named_with_its_revision() {
     let shown = bench.output(&["history", "show", "--file", "mine.csv"]);
     assert_eq!(shown.status.code(), Some(0), "{}", text(&shown.stderr));
     let said = text(&shown.stdout);
-    let row = said.lines().find(|line| line.starts_with("Server CPU per delivery of SSE ")).unwrap();
+    let row =
+        said.lines().find(|line| line.starts_with("Server CPU per delivery of SSE ")).unwrap();
     for value in [" +20 %", " 5.02 µs", " 6.02 µs", " rev11", " 2025-01-11T00:00:00Z"] {
         assert!(row.contains(value), "{value} is missing: {said}");
     }
@@ -71,14 +70,13 @@ fn a_change_is_named_with_its_revision() {
 #[test]
 fn a_damaged_history_is_refused_and_stays_as_it_is() {
     let bench = Bench::new();
-    let sample = sample();
     let damaged = format!("{}daily-3,rev3,2025-01-0", history(2));
     fs::write(bench.path("history.csv"), &damaged).unwrap();
-    for command in [&["history", "add", sample.to_str().unwrap()][..], &["history", "show"]] {
+    for command in [&["history", "add", SAMPLE][..], &["history", "show"]] {
         let output = bench.output(command);
         assert_eq!(output.status.code(), Some(1));
         let said = text(&output.stderr);
-        assert!(said.contains("history.csv is damaged: mend it, restore a copy"), "{said}");
+        assert!(said.contains("history.csv is damaged: repair it, restore a copy"), "{said}");
     }
     assert_eq!(fs::read_to_string(bench.path("history.csv")).unwrap(), damaged);
     assert!(!bench.path("history").exists());
@@ -89,7 +87,8 @@ fn what_is_missing_is_named() {
     let bench = Bench::new();
     let output = bench.output(&["history", "show"]);
     assert_eq!(output.status.code(), Some(1));
-    let way_out = "history.csv is missing: pushbench history add DIR --file history.csv makes it";
+    let way_out =
+        "history.csv is missing: `pushbench history add DIR --file history.csv` creates it";
     assert!(text(&output.stderr).contains(way_out), "{}", text(&output.stderr));
     let output = bench.output(&["history", "add", "nowhere"]);
     assert_eq!(output.status.code(), Some(1));

@@ -88,8 +88,11 @@ fn a_run_accounts_for_every_event_and_leaves_its_folder() {
     let again = bench.output(&["run", "scenario.toml", "--out", "out"]);
     assert_eq!(again.status.code(), Some(1));
     assert!(text(&again.stderr).contains("out already holds a run"), "{}", text(&again.stderr));
+    renders_again(&bench);
+}
 
-    // All of it can be made again from two files.
+/// From what was kept of the trials alone.
+fn renders_again(bench: &Bench) {
     let page = fs::read(bench.path("out/report.html")).unwrap();
     for name in ["trials.csv", "report.html", "summary.md"] {
         fs::remove_file(bench.path("out").join(name)).unwrap();
@@ -106,7 +109,7 @@ fn a_report_of_nothing_is_refused() {
     let bench = Bench::new();
     let nothing = bench.output(&["report", "nowhere"]);
     assert_eq!(nothing.status.code(), Some(1));
-    assert!(text(&nothing.stderr).contains("nowhere"), "{}", text(&nothing.stderr));
+    assert!(text(&nothing.stderr).contains("nowhere/run.json is missing"));
 }
 
 #[test]
@@ -119,8 +122,8 @@ fn a_killed_server_is_a_failed_row_and_the_others_go_on() {
     kill(run.server(), Signal::SIGKILL).unwrap();
     let (code, _) = run.finish();
     assert_eq!(code, Some(1));
-    let json = fs::read_to_string(bench.path("out/run.json")).unwrap();
-    assert!(json.contains("the server was ended by SIGKILL"), "{json}");
+    let rows = bench.rows();
+    assert!(rows.contains("the server was ended by SIGKILL"), "{rows}");
     assert_holds_files(&bench.path("out"));
     let trials = bench.trials();
     let (failed, other) =
@@ -146,15 +149,32 @@ fn ctrl_c_keeps_what_is_finished_and_leaves_no_server() {
 }
 
 #[test]
-fn a_killed_run_leaves_no_server() {
-    let bench = Bench::new();
+fn a_killed_run_leaves_no_server_and_the_trials_that_had_ended() {
+    let bench = Bench::alone();
     bench.scenario(LONG);
     let mut run = bench.start_run();
+    run.wait_for("[2/2]");
     run.wait_for("measuring");
     let server = run.server();
     run.signal(Signal::SIGKILL);
     run.finish();
     wait_gone(server);
+    let output = bench.output(&["report", "out"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_holds_files(&bench.path("out"));
+    assert_eq!(bench.trials().len(), 1);
+
+    // As if it had been killed while it wrote the row.
+    let rows = bench.rows();
+    fs::write(bench.path("out/trials.jsonl"), format!("{rows}{{\"cell\":\"ba")).unwrap();
+    let output = bench.output(&["report", "out"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    assert!(said.contains("trials.jsonl: the last line is cut off and left out"), "{said}");
+    fs::write(bench.path("out/trials.jsonl"), format!("{{\n{rows}")).unwrap();
+    let output = bench.output(&["report", "out"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("trials.jsonl: line 1: "), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -163,8 +183,8 @@ fn a_server_that_is_none_fails_every_trial() {
     bench.scenario(SHORT);
     let output = bench.output(&["run", "scenario.toml", "--out", "out", "--server", "false"]);
     assert_eq!(output.status.code(), Some(1));
-    let json = fs::read_to_string(bench.path("out/run.json")).unwrap();
-    assert_eq!(json.matches("the server ended with exit code 1").count(), 5, "{json}");
+    let rows = bench.rows();
+    assert_eq!(rows.matches("the server ended with exit code 1").count(), 5, "{rows}");
 }
 
 #[test]

@@ -1,9 +1,7 @@
-//! Several scenarios in one run, and a run that has only so much time.
+//! Several scenarios in one run.
 
 use std::fs;
 use std::process::Output;
-
-use nix::sys::signal::Signal;
 
 use super::support::{Bench, assert_holds_files, assert_ran, run_in, text};
 
@@ -35,10 +33,6 @@ fn folder(bench: &Bench, one: &str, two: &str) {
     fs::write(bench.path("mine/below/three.toml"), tiny("three")).unwrap();
     fs::create_dir(bench.path("mine/four.toml")).unwrap();
     fs::write(bench.path("mine/scenario.schema.json"), "{}").unwrap();
-}
-
-fn read(bench: &Bench, name: &str) -> String {
-    fs::read_to_string(bench.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn said(output: &Output) -> String {
@@ -75,22 +69,6 @@ fn a_folder_runs_whole_and_leaves_an_index() {
 }
 
 #[test]
-fn the_worst_of_several_is_the_exit_code_and_the_last_word() {
-    let bench = Bench::new();
-    let crossed = tiny("two") + "[thresholds]\n\"sse.delivered\" = [\"count<1\"]\n";
-    folder(&bench, &tiny("one"), &crossed);
-    let output = bench.output(&["run", "mine/one.toml", "mine/two.toml", "--out", "out"]);
-    assert_eq!(output.status.code(), Some(99), "{}", said(&output));
-    let last = text(&output.stderr).lines().last().unwrap();
-    assert_eq!(last, "two: sse.delivered: count<1 is crossed (30)");
-    assert!(read(&bench, "out/summary.md").contains("; thresholds crossed: 1 |"));
-
-    let again = bench.output(&["run", "mine", "--out", "out"]);
-    assert_eq!(again.status.code(), Some(1));
-    assert!(said(&again).contains("out/one already holds a run"), "{}", said(&again));
-}
-
-#[test]
 fn all_scenarios_are_checked_before_the_first_trial() {
     let bench = Bench::new();
     folder(&bench, &tiny("one"), &tiny("two").replace("= 20", "= 0"));
@@ -102,61 +80,8 @@ fn all_scenarios_are_checked_before_the_first_trial() {
     fs::write(bench.path("mine/two.toml"), tiny("one")).unwrap();
     let output = bench.output(&["run", "mine"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(said(&output).contains("are both called `one`"), "{}", said(&output));
-    assert!(!bench.path("results").exists());
-}
-
-#[test]
-fn ctrl_c_keeps_what_is_there_and_says_what_is_not() {
-    let bench = Bench::new();
-    folder(&bench, &tiny("one"), &tiny("two").replace("300ms", "20s"));
-    let mut run = Bench::start(bench.command(&["run", "mine", "--out", "out"]));
-    run.wait_for("[1/2]");
-    run.signal(Signal::SIGINT);
-    let (code, said) = run.finish();
-    assert_eq!(code, Some(130), "{said}");
-    let index = read(&bench, "out/summary.md");
-    assert!(index.contains("| [one](one/report.html) | "), "{index}");
-    assert!(
-        index.contains("| [two](two/report.html) | – | 0 of 1 trials valid; not run: 1 |"),
-        "{index}"
-    );
-    assert_holds_files(&bench.path("out/one"));
-}
-
-#[test]
-fn a_run_with_little_time_is_shortened_and_says_so() {
-    let bench = Bench::new();
-    bench.scenario(&tiny("short").replace("blocks = 1", "blocks = 4").replace("300ms", "60s"));
-    let output = bench.output(&["run", "scenario.toml", "--out", "out", "--max-time", "3s"]);
-    assert_ran(&output, &[run_in(&bench.path("out"))]);
-    let said = said(&output);
-    assert!(said.contains("short: 1 instead of 4 blocks, "), "{said}");
-    assert!(said.contains(" instead of 1m of measured time"), "{said}");
-    let run: serde_json::Value = serde_json::from_str(&read(&bench, "out/run.json")).unwrap();
-    let manifest = &run["manifest"];
-    assert_eq!(manifest["planned_trials"], 1);
-    assert_eq!(manifest["shortenings"][0]["part"], "blocks");
-    let settings = manifest["settings"].as_array().unwrap();
-    assert!(settings.iter().any(|setting| setting["subscribers"] == "1 instead of 4"));
-    let window_ns = bench.trials()["sse"].values["window"];
-    assert!(window_ns < 3e9, "{window_ns}");
-    assert!(read(&bench, "out/summary.md").contains("The run was shortened to end in time"));
-    let bad = bench.output(&["run", "scenario.toml", "--max-time", "soon"]);
+    assert!(said(&output).contains("have the same name `one`"), "{}", said(&output));
+    let bad = bench.output(&["run", "mine", "--max-time", "soon"]);
     assert_eq!(bad.status.code(), Some(2));
-}
-
-#[test]
-fn published_figures_stand_beside_the_measured_ones() {
-    let bench = Bench::new();
-    let figure = "[[published]]\ntransport = \"sse\"\nmetric = \"bytes_per_delivery\"\nvalue = \"871B\"\n\
-                  source = \"Somebody\"\nnote = \"calculated\"\n";
-    bench.scenario(&(tiny("published") + figure));
-    let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
-    assert_ran(&output, &[run_in(&bench.path("out"))]);
-    let summary = read(&bench, "out/summary.md");
-    assert!(summary.contains("## Published and measured\n"), "{summary}");
-    assert!(summary.contains("| SSE | Bytes per delivery | 871 B | "), "{summary}");
-    assert!(summary.contains(" | Somebody | calculated |\n"), "{summary}");
-    assert!(read(&bench, "out/report.html").contains("<span class=\"value\">Somebody</span>"));
+    assert!(!bench.path("results").exists());
 }

@@ -1,6 +1,6 @@
 //! What the tests of the program share: scenarios, running it, and reading what it left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -9,12 +9,15 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use pushbench_loadgen::results::{Run, Trial, Warning, folder};
+use pushbench_loadgen::results::{Run, Trial, Warning, store};
 use tempfile::TempDir;
 
 /// Who uses the machine. Each run pins its server and its generator to cores, so two at once measure
 /// each other. That does not matter to a test of what is counted, written or said.
 static MACHINE: RwLock<()> = RwLock::new(());
+
+/// A run that is kept in the repository.
+pub(crate) const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results/sample");
 
 /// What a watched run is asked to do.
 const RUN: [&str; 4] = ["run", "scenario.toml", "--out", "out"];
@@ -94,27 +97,32 @@ impl Bench {
         Watched { child, lines }
     }
 
-    /// The transports in the folder `out`, in the order in which they were measured.
-    pub(crate) fn transports(&self) -> Vec<String> {
+    /// The trials in the folder `out`, as they are kept.
+    pub(crate) fn rows(&self) -> String {
+        fs::read_to_string(self.path("out/trials.jsonl")).unwrap()
+    }
+
+    /// The contenders in the folder `out`, in the order in which they were measured.
+    pub(crate) fn contenders(&self) -> Vec<String> {
         let mut csv = csv::Reader::from_path(self.path("out/trials.csv")).unwrap();
         let mut names: Vec<_> = csv.records().map(|record| record.unwrap()[3].to_owned()).collect();
         names.dedup();
         names
     }
 
-    /// The trials in the folder `out`, by transport.
+    /// The trials in the folder `out`, by contender.
     pub(crate) fn trials(&self) -> BTreeMap<String, Row> {
         let mut trials = BTreeMap::new();
         let mut csv = csv::Reader::from_path(self.path("out/trials.csv")).unwrap();
         let headers = csv.headers().unwrap().iter().collect::<Vec<_>>().join(",");
-        assert_eq!(headers, "run,scenario,cell,transport,block,valid,metric,unit,value");
+        assert_eq!(headers, "run,scenario,cell,contender,transport,block,valid,metric,unit,value");
         for record in csv.records() {
             let record = record.unwrap();
             let row = trials
                 .entry(record[3].to_owned())
-                .or_insert_with(|| Row { valid: &record[5] == "true", values: BTreeMap::new() });
-            if let Ok(value) = record[8].parse() {
-                row.values.insert(record[6].to_owned(), value);
+                .or_insert_with(|| Row { valid: &record[6] == "true", values: BTreeMap::new() });
+            if let Ok(value) = record[9].parse() {
+                row.values.insert(record[7].to_owned(), value);
             }
         }
         trials
@@ -201,12 +209,7 @@ pub(crate) fn text(bytes: &[u8]) -> &str {
 
 /// The run in a results folder.
 pub(crate) fn run_in(dir: &Path) -> Run {
-    folder::load(dir).unwrap().0
-}
-
-/// The run that is committed as an example.
-pub(crate) fn sample() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/sample")
+    store::load_run(dir).unwrap().content.0
 }
 
 /// The first reason why a trial is invalid.
@@ -214,12 +217,12 @@ pub(crate) fn disturbance(trial: &Trial) -> Option<&Warning> {
     trial.warnings.iter().find(|warning| warning.invalidates())
 }
 
-/// Why a run is not trusted: a reason for each transport, in each cell, of which fewer than half of
+/// Why a run is not trusted: a reason for each contender, in each cell, of which fewer than half of
 /// the trials are valid. None on a quiet machine.
 pub(crate) fn shortages(run: &Run) -> Vec<String> {
-    let mut groups = BTreeMap::<_, Vec<&Trial>>::new();
+    let mut groups = HashMap::<_, Vec<&Trial>>::new();
     for trial in &run.trials {
-        groups.entry((&trial.cell, trial.transport)).or_default().push(trial);
+        groups.entry((&trial.cell, &trial.contender)).or_default().push(trial);
     }
     let shortage = |trials: Vec<&Trial>| {
         let invalid: Vec<_> = trials.iter().filter(|trial| !trial.is_valid()).collect();
@@ -263,6 +266,7 @@ pub(crate) fn cannot_run(reason: &str) {
 pub(crate) fn assert_holds_files(dir: &Path) {
     for file in [
         "run.json",
+        "trials.jsonl",
         "latency.hlog",
         "trials.csv",
         "summary.md",

@@ -49,14 +49,10 @@ fn run_with(workload: &str, expected: f64, prepare: impl Fn(&Bench)) -> (String,
 
 /// The one schedule of all trials.
 fn schedule(bench: &Bench) -> String {
-    let run = fs::read_to_string(bench.path("out/run.json")).unwrap();
-    let run: Value = serde_json::from_str(&run).unwrap();
-    let followed: BTreeSet<_> = run["trials"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|trial| trial["schedule_sha256"].as_str().unwrap().to_owned())
-        .collect();
+    let rows = bench.rows();
+    let trials = rows.lines().map(|row| serde_json::from_str::<Value>(row).unwrap());
+    let followed: BTreeSet<_> =
+        trials.map(|trial| trial["schedule_sha256"].as_str().unwrap().to_owned()).collect();
     assert_eq!(followed.len(), 1, "all transports follow the same schedule");
     followed.into_iter().next().unwrap()
 }

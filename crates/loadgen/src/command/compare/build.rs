@@ -17,8 +17,7 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
-use super::Unusable;
-use crate::command::bench::{Interrupted, own_server};
+use crate::campaign::{Interrupted, Unusable, own_server};
 use crate::results::comparison::Build;
 
 /// Where revisions are built and kept, below the root of their repository.
@@ -34,11 +33,11 @@ pub(super) struct Resolved {
     pub(super) build: Build,
     /// The program and its first arguments.
     pub(super) server: Vec<String>,
-    /// What the words were taken for.
+    /// What the words were interpreted as.
     pub(super) kind: Kind,
 }
 
-/// What the words of a user can be taken for.
+/// What the words of a user can mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A program that is a pushbench, of which `serve` is measured.
@@ -94,7 +93,7 @@ async fn one(text: &str, folder: &Path) -> anyhow::Result<Resolved> {
         return program(text, &file).await;
     }
     let words = shell_words::split(text)
-        .map_err(|error| Unusable(format!("`{text}` is no command: {error}")))?;
+        .map_err(|error| Unusable(format!("`{text}` is not a command: {error}")))?;
     if let [first, _, ..] = &words[..]
         && (first.contains('/') && is_executable(&folder.join(first)) || on_path(first).is_some())
     {
@@ -113,7 +112,7 @@ async fn one(text: &str, folder: &Path) -> anyhow::Result<Resolved> {
     }
     let message = format!(
         "`{text}` is neither an executable file, nor a command whose program can be found, nor a git \
-         revision here: name a pushbench, a command as `run --server` takes it, or a revision"
+         revision here: give a pushbench program, a command as for `run --server`, or a revision"
     );
     Err(Unusable(message).into())
 }
@@ -250,16 +249,16 @@ async fn cargo_build(source: &Path, cache: &Path) -> anyhow::Result<PathBuf> {
         .stdout(Stdio::piped())
         .process_group(0)
         .spawn()
-        .context("cannot run cargo, which builds revisions: install it, or name a program")?;
+        .context("cannot run cargo, which builds revisions: install it, or give a program")?;
     let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw));
     let Output { status, stdout, .. } =
         child.wait_with_output().await.context("cannot wait for cargo")?;
     group.has_ended();
     if !status.success() {
-        bail!("cargo build failed ({status}); its own words are above");
+        bail!("cargo build failed ({status}); its output is above");
     }
     let program = stdout.split(|&byte| byte == b'\n').filter_map(executable_of).next_back();
-    program.context("cargo build made no program called pushbench")
+    program.context("cargo build did not produce a program called pushbench")
 }
 
 /// A compiler and its helpers, ended together when this is dropped.

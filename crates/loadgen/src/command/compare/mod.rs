@@ -1,38 +1,30 @@
 //! `pushbench compare`: measures two builds of a server against each other, in blocks whose order
 //! coins decide, and says whether the second is worse. What that takes is decided by
-//! [`crate::analysis::regression`]; here it is only carried out.
+//! [`crate::analysis::regression`].
 
 mod build;
 mod outcome;
-mod plan;
 mod stored;
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::results::ContenderId;
-use anyhow::ensure;
 use humantime::format_duration;
 use jiff::Timestamp;
 
-use super::Unusable;
-use super::bench::{Bench, Interrupted, Ran, Setup};
-use super::manifest::{Invocation, Source, free_folder, run_name};
-use super::progress::{Progress, roughly};
-use super::run::Build;
-use super::shorten::{shortenings, trials_to_fit};
-use crate::analysis::regression;
-use crate::engine::planned_length;
-use crate::results::comparison::{COMPARISON_VERSION, ComparedTrial, Role, Stage};
-use crate::results::folder::{self, COMPARISON_FILE};
+use super::{ExitStatus, Unusable};
+use crate::campaign::{
+    Builds, ComparisonPlan, Detail, Interrupted, Invocation, LocalRunner, Progress, Source, ToCome,
+    TrialRunner, first_stage_trials, measure, roughly, shortenings, trials_to_fit,
+};
+use crate::document::trial_line;
+use crate::results::comparison::COMPARISON_VERSION;
 use crate::results::shortening::Shortening;
 use crate::results::{Comparison, Manifest};
 use crate::scenario::Scenario;
-use crate::scenario::schedule::PlannedTrial;
 use build::{Kind, Resolved};
-use plan::{Dice, PlannedPair, Redos};
 pub use stored::compare_stored;
 
 /// Blocks of the second stage.
@@ -51,36 +43,19 @@ pub struct CompareOptions {
     pub candidate: String,
     /// Scenario files, or folders of them.
     pub scenarios: Vec<PathBuf>,
-    /// The results folder; by default `results/compare-<scenario>-<time>`.
-    pub out: Option<PathBuf>,
     /// Blocks of the first stage, from 5 to 10.
     pub blocks: u32,
     /// Decides the order of everything; by default a new one each time.
     pub seed: Option<u64>,
     /// How long the first stage of each scenario may take.
     pub max_time: Duration,
-    /// The command line, for the manifest.
-    pub command_line: Vec<String>,
-    /// What is running.
-    pub build: Build,
+    /// How it was called. Its server is not used.
+    pub invocation: Invocation,
 }
 
 /// Why a scenario is not compared.
-const ONE_CELL: &str = "compare measures one cell, and this scenario has a [sweep]: compare a copy \
-                        without it, with the values that matter";
-
-/// How a comparison ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compared {
-    /// Nothing was found to be worse.
-    Passed,
-    /// The measurement cannot be trusted, or there is nothing to compare with.
-    Invalid,
-    /// The candidate is worse, or it failed.
-    Regressed,
-    /// It was interrupted; finished trials are kept.
-    Interrupted,
-}
+const ONE_CELL: &str = "compare does not support a [sweep]: compare a copy of the scenario without \
+                        it, with the values that matter";
 
 /// Measures both builds. What has been measured is on disk after each trial.
 ///
@@ -88,79 +63,17 @@ pub enum Compared {
 /// A bad scenario ([`crate::scenario::ScenarioError`]), an [`Unusable`] build, one that does not build, a machine
 /// that cannot run it, or files that cannot be written. A trial that fails is no error but a row of
 /// the results.
-pub fn compare(options: &CompareOptions) -> anyhow::Result<Compared> {
-    let sources = load(&options.scenarios)?;
-    let started = Timestamp::now();
-    let name = match &sources[..] {
-        [only] => format!("compare-{}", only.scenario.name),
-        _ => "compare".to_owned(),
-    };
-    let dir = options.out.clone().unwrap_or_else(|| free_folder(&run_name(&name, started)));
-    ensure!(
-        !dir.join(COMPARISON_FILE).exists(),
-        "{} already holds a comparison: name another folder with --out, or remove it",
-        dir.display()
-    );
+pub fn compare(options: &CompareOptions) -> anyhow::Result<ExitStatus> {
+    let session = Session::new(options)?;
     let texts = [&options.baseline[..], &options.candidate];
-    let [baseline, candidate] = match build::resolve(texts, Path::new(".")) {
-        Err(error) if error.is::<Interrupted>() => return Ok(Compared::Interrupted),
+    let builds = match build::resolve(texts, Path::new(".")) {
+        Err(error) if error.is::<Interrupted>() => return Ok(ExitStatus::Interrupted),
         resolved => resolved?,
     };
-    eprintln!("baseline:  {}, taken for {}", baseline.build.name, baseline.kind);
-    eprintln!("candidate: {}, taken for {}", candidate.build.name, candidate.kind);
-    let CompareOptions { blocks, max_time, .. } = *options;
-    let fitted = |source: &Source| {
-        let trials = plan::trials(&source.scenario, blocks);
-        trials_to_fit(&source.scenario, trials, max_time.mul_f64(PLANNED_SHARE))
-    };
-    let scenarios: Vec<Scenario> = sources.iter().map(fitted).collect();
-    let sockets = scenarios.iter().map(|scenario| scenario.workload.sockets()).max();
-    let bench = Bench::new(sockets.unwrap_or_default())?;
-
-    let seed = options.seed.unwrap_or_else(new_seed);
-    let invocation = Invocation {
-        command_line: &options.command_line,
-        build: &options.build,
-        started,
-        cores: bench.cores(),
-    };
-    let is_ours = |of: &Resolved| of.kind != Kind::Command;
-    let ours = is_ours(&baseline) && is_ours(&candidate);
-    let manifests = sources.iter().zip(&scenarios).map(|(source, scenario)| {
-        let trials = plan::trials(scenario, blocks);
-        let server = (!ours).then_some(&[][..]);
-        let mut manifest = invocation.manifest(source, trials, server);
-        let shortenings = shortenings(&source.scenario, scenario);
-        manifest.settings.extend(shortenings.iter().map(Shortening::setting));
-        Manifest { seed, server: String::new(), ..manifest }
-    });
-    let comparison = Comparison {
-        comparison_version: COMPARISON_VERSION,
-        manifests: manifests.collect(),
-        baseline: baseline.build,
-        candidate: candidate.build,
-        gates: scenarios.iter().map(|scenario| scenario.gates.clone()).collect(),
-        blocks: [blocks, CONFIRM_BLOCKS],
-        trials: Vec::new(),
-        interrupted: false,
-    };
-    // Before the first trial, so that a folder which cannot be written costs none.
-    folder::save_comparison(&dir, &comparison)?;
-    let mut session = Session {
-        bench,
-        progress: Progress::without_phases(),
-        dir: &dir,
-        scenarios: &scenarios,
-        servers: [baseline.server, candidate.server],
-        comparison,
-        dice: Dice::new(seed),
-        redos: Redos::default(),
-    };
-    session.announce(&sources, max_time);
-    session.run()?;
-    let Session { comparison, progress, .. } = session;
-    progress.finish();
-    outcome::show(&dir, &comparison)
+    let sockets = session.scenarios.iter().map(|scenario| scenario.workload.sockets()).max();
+    let mut runner = LocalRunner::new(sockets.unwrap_or_default())?;
+    let mut progress = Progress::new(Detail::Trials, trial_line);
+    session.run(builds, &mut runner, &mut progress, &mut std::io::stdout().lock())
 }
 
 /// The scenarios of `paths`, each of one cell. One with a sweep is left out of a folder, and refused
@@ -172,11 +85,14 @@ fn load(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
         if paths.contains(&source.path) {
             return Err(Unusable(message).into());
         }
-        eprintln!("{message}; left out");
+        eprintln!("{message}; skipped");
     }
     sources.retain(|source| source.scenario.sweep.is_empty());
     if sources.is_empty() {
-        return Err(Unusable("there is no scenario without a [sweep] to compare".to_owned()).into());
+        return Err(Unusable(
+            "every scenario has a [sweep], which compare does not support".to_owned(),
+        )
+        .into());
     }
     Ok(sources)
 }
@@ -188,47 +104,95 @@ fn new_seed() -> u64 {
     RandomState::new().hash_one(()) >> 32
 }
 
-/// A comparison in the making.
+/// A comparison, as far as it is known before anything is measured.
 struct Session<'a> {
-    bench: Bench,
-    progress: Progress,
-    dir: &'a Path,
-    scenarios: &'a [Scenario],
-    /// Command lines, in the order of [`Role`].
-    servers: [Vec<String>; 2],
-    comparison: Comparison,
-    dice: Dice,
-    redos: Redos,
+    options: &'a CompareOptions,
+    started: Timestamp,
+    dir: PathBuf,
+    sources: Vec<Source>,
+    /// As they are measured.
+    scenarios: Vec<Scenario>,
 }
 
-/// Why nothing more is measured.
-enum Stopped {
-    /// The user wanted it.
-    Interrupted,
-    /// A build failed: the verdict is known.
-    Failed,
-    /// Results could not be written, or the like.
-    Error(anyhow::Error),
-}
-
-impl From<anyhow::Error> for Stopped {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Error(error)
+impl<'a> Session<'a> {
+    fn new(options: &'a CompareOptions) -> anyhow::Result<Self> {
+        let sources = load(&options.scenarios)?;
+        let started = Timestamp::now();
+        let name = match &sources[..] {
+            [only] => format!("compare-{}", only.scenario.name),
+            _ => "compare".to_owned(),
+        };
+        let dir = options.invocation.folder(&name, started)?;
+        let fitted = |source: &Source| {
+            let trials = first_stage_trials(&source.scenario, options.blocks);
+            trials_to_fit(&source.scenario, trials, options.max_time.mul_f64(PLANNED_SHARE))
+        };
+        let scenarios = sources.iter().map(fitted).collect();
+        Ok(Self { options, started, dir, sources, scenarios })
     }
-}
 
-impl Session<'_> {
+    fn run(
+        &self,
+        builds: [Resolved; 2],
+        runner: &mut impl TrialRunner,
+        progress: &mut Progress,
+        out: &mut impl Write,
+    ) -> anyhow::Result<ExitStatus> {
+        let [baseline, candidate] = builds;
+        progress
+            .line(&format!("baseline:  {}, interpreted as {}", baseline.build.name, baseline.kind));
+        progress.line(&format!(
+            "candidate: {}, interpreted as {}",
+            candidate.build.name, candidate.kind
+        ));
+        let seed = self.options.seed.unwrap_or_else(new_seed);
+        let blocks = [self.options.blocks, CONFIRM_BLOCKS];
+        let ours = [&baseline, &candidate].iter().all(|build| build.kind != Kind::Command);
+        let comparison = Comparison {
+            comparison_version: COMPARISON_VERSION,
+            manifests: self.manifests(seed, ours, runner),
+            baseline: baseline.build,
+            candidate: candidate.build,
+            gates: self.scenarios.iter().map(|scenario| scenario.gates.clone()).collect(),
+            blocks,
+            trials: Vec::new(),
+            interrupted: false,
+        };
+        let builds = Builds {
+            scenarios: self.scenarios.clone(),
+            servers: [baseline.server, candidate.server],
+        };
+        let mut plan = ComparisonPlan::new(builds, blocks, seed);
+        self.announce(progress);
+        let (comparison, _) = measure(&self.dir, runner, &mut plan, comparison, progress)?;
+        progress.finish();
+        outcome::show(&self.dir, &comparison, progress, out)
+    }
+
+    /// One for every scenario. Settings of servers are known when both are `ours`.
+    fn manifests(&self, seed: u64, ours: bool, runner: &impl TrialRunner) -> Vec<Manifest> {
+        let CompareOptions { invocation, blocks, .. } = self.options;
+        let manifest = |(source, scenario): (&Source, &Scenario)| {
+            let trials = first_stage_trials(scenario, *blocks);
+            let mut manifest =
+                invocation.manifest(source, self.started, trials, runner.cores(), ours);
+            let shortenings = shortenings(&source.scenario, scenario);
+            manifest.settings.extend(shortenings.iter().map(Shortening::setting));
+            Manifest { seed, server: String::new(), ..manifest }
+        };
+        self.sources.iter().zip(&self.scenarios).map(manifest).collect()
+    }
+
     /// Says what will be done, and how long that takes.
-    fn announce(&mut self, sources: &[Source], max_time: Duration) {
-        let [blocks, _] = self.comparison.blocks;
-        for (source, scenario) in sources.iter().zip(self.scenarios) {
-            let trials = plan::trials(scenario, blocks);
-            self.progress.plan(&scenario.workload, trials);
-            let (_, trial) = planned_length(&scenario.workload);
+    fn announce(&self, progress: &mut Progress) {
+        let CompareOptions { blocks, max_time, .. } = *self.options;
+        for (source, scenario) in self.sources.iter().zip(&self.scenarios) {
+            let ToCome { trials, time } =
+                ToCome::of(&scenario.workload, first_stage_trials(scenario, blocks));
             let mut line = format!(
                 "{}: {trials} trials in {blocks} blocks, about {}",
                 scenario.name,
-                roughly(trial * trials)
+                roughly(time)
             );
             let [asked, fitted] =
                 [&source.scenario, scenario].map(|scenario| scenario.workload.duration);
@@ -236,123 +200,16 @@ impl Session<'_> {
                 let [asked, fitted] = [asked, fitted].map(format_duration);
                 line += &format!("; each measures {fitted} instead of {asked}");
             }
-            if trial * trials > max_time {
+            if time > max_time {
                 line += &format!(
-                    ": that is more than {}, but shorter trials would tell too little",
+                    ": longer than {}, but shorter trials would tell too little",
                     format_duration(max_time)
                 );
             }
-            self.progress.line(&line);
+            progress.line(&line);
         }
-    }
-
-    fn run(&mut self) -> anyhow::Result<()> {
-        match self.stages() {
-            Ok(()) | Err(Stopped::Failed) => Ok(()),
-            Err(Stopped::Error(error)) => Err(error),
-            Err(Stopped::Interrupted) => {
-                self.comparison.interrupted = true;
-                self.progress.line("Interrupted: the trials that have ended are kept.");
-                folder::save_comparison(self.dir, &self.comparison)
-            }
-        }
-    }
-
-    fn stages(&mut self) -> Result<(), Stopped> {
-        let all = self.scenarios.iter().map(|scenario| scenario.contender_ids().cloned().collect());
-        let [first, confirm] = self.comparison.blocks;
-        let pairs = self.dice.stage(Stage::First, &all.enumerate().collect(), first);
-        self.measure(&pairs, first)?;
-        let mut suspects = BTreeMap::<usize, Vec<ContenderId>>::new();
-        let mut names = Vec::new();
-        for (scenario, contender) in regression::suspects(&self.comparison) {
-            self.progress.plan(&self.scenarios[scenario].workload, confirm * 2);
-            names.push(self.cell(scenario, &contender));
-            suspects.entry(scenario).or_default().push(contender);
-        }
-        if suspects.is_empty() {
-            return Ok(());
-        }
-        let line = format!(
-            "May be worse: {}. Measured again on {confirm} fresh blocks, about {}.",
-            names.join("; "),
-            roughly(self.progress.left())
-        );
-        self.progress.line(&line);
-        let pairs = self.dice.stage(Stage::Confirm, &suspects, confirm);
-        self.measure(&pairs, confirm)
-    }
-
-    /// Measures the pairs of one stage, which has so many blocks.
-    fn measure(&mut self, pairs: &[PlannedPair], blocks: u32) -> Result<(), Stopped> {
-        for pair in pairs {
-            let mut pair = pair.clone();
-            loop {
-                let before = self.comparison.trials.len();
-                self.pair(&pair)?;
-                let found = &mut self.comparison.trials[before..];
-                if found.iter().any(|of| of.trial.has_failed()) {
-                    return Err(Stopped::Failed);
-                }
-                if !self.redos.grant(&pair, found, blocks) {
-                    break;
-                }
-                found.iter_mut().for_each(|of| of.redone = true);
-                folder::save_comparison(self.dir, &self.comparison)?;
-                pair = self.dice.again(pair);
-                self.progress.plan(&self.scenarios[pair.scenario].workload, 2);
-                self.progress.line("A trial of this block cannot be trusted: both are repeated.");
-            }
-        }
-        Ok(())
-    }
-
-    /// Measures both builds. When the first one fails, the second shows whether anything can run.
-    fn pair(&mut self, pair: &PlannedPair) -> Result<(), Stopped> {
-        let PlannedPair { scenario, ref contender, stage, block, .. } = *pair;
-        for role in pair.order() {
-            let setup = Setup {
-                scenario: &self.scenarios[scenario],
-                server: self.servers[role as usize].clone(),
-                record: true,
-            };
-            let name = format!("{}, block {block}, {}", self.cell(scenario, contender), word(role));
-            let Self { bench, progress, .. } = self;
-            progress.begin(name, &setup.scenario.workload);
-            let planned = PlannedTrial { block, contender: contender.clone() };
-            let found = bench.trial(&setup, planned, |phase| progress.step(phase));
-            let Ran { trial, .. } = found.map_err(|Interrupted| Stopped::Interrupted)?;
-            progress.end(&trial);
-            let found = ComparedTrial { scenario, stage, role, redone: false, trial };
-            self.comparison.trials.push(found);
-            folder::save_comparison(self.dir, &self.comparison)?;
-        }
-        Ok(())
-    }
-
-    fn cell(&self, scenario: usize, contender: &ContenderId) -> String {
-        match self.scenarios {
-            [_] => contender.label().to_owned(),
-            several => format!("{}, {}", several[scenario].name, contender.label()),
-        }
-    }
-}
-
-fn word(role: Role) -> &'static str {
-    match role {
-        Role::Baseline => "baseline",
-        Role::Candidate => "candidate",
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seeds_are_new_and_every_reader_of_json_holds_them() {
-        let seeds = [(); 4].map(|()| new_seed());
-        assert!(seeds.iter().any(|seed| *seed != seeds[0]), "{seeds:?}");
-        assert!(seeds.iter().all(|seed| *seed < 1 << 53), "{seeds:?}");
-    }
-}
+mod tests;

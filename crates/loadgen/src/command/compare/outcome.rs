@@ -1,42 +1,52 @@
-//! What a comparison came to: its reports, its last words and its ending. It decides nothing that
+//! What a comparison came to: its reports, its last words and its exit status. It decides nothing that
 //! [`crate::analysis`] did not.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
-use crate::results::ContenderId;
-
-use super::Compared;
 use crate::analysis::regression::{Verdict, decide};
 use crate::analysis::thresholds::{Judgement, of_comparison};
-use crate::command::report::print;
+use crate::campaign::Progress;
+use crate::command::ExitStatus;
+use crate::command::report::show_comparison;
 use crate::render::announce;
 use crate::results::comparison::{Role, Stage};
-use crate::results::{Comparison, Outcome, Warning};
+use crate::results::{Comparison, ContenderId, Outcome, Warning};
 
 /// Renders the reports, prints the verdict, and says how it ended.
-pub(super) fn show(dir: &Path, comparison: &Comparison) -> anyhow::Result<Compared> {
-    print(dir, comparison)?;
-    announce(comparison, |name| std::env::var_os(name), &mut std::io::stdout().lock())?;
+pub(super) fn show(
+    dir: &Path,
+    comparison: &Comparison,
+    progress: &mut Progress,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitStatus> {
+    show_comparison(dir, comparison, out)?;
+    announce(comparison, |name| std::env::var_os(name), out)?;
     match failure(comparison) {
-        Some(sentence) => eprintln!("{sentence}"),
-        None => shortages(comparison).iter().for_each(|sentence| eprintln!("{sentence}")),
+        Some(sentence) => progress.line(&sentence),
+        None => shortages(comparison).iter().for_each(|sentence| progress.line(sentence)),
     }
-    Ok(ending(comparison))
+    Ok(status(comparison))
 }
 
-fn ending(comparison: &Comparison) -> Compared {
+fn status(comparison: &Comparison) -> ExitStatus {
     let thresholds = of_comparison(comparison);
-    let has_any = |of: fn(&Judgement) -> bool| thresholds.iter().any(|(_, it)| of(&it.judgement));
+    let has_any = |judged: fn(&Judgement) -> bool| {
+        thresholds.iter().any(|(_, checked)| judged(&checked.judgement))
+    };
     let verdict = decide(comparison).verdict;
     if comparison.interrupted {
-        Compared::Interrupted
-    } else if verdict == Verdict::Regressed || has_any(|it| *it == Judgement::Crossed) {
-        Compared::Regressed
-    } else if verdict == Verdict::Invalid || has_any(|it| matches!(it, Judgement::Unknown(_))) {
-        Compared::Invalid
+        ExitStatus::Interrupted
+    } else if verdict == Verdict::Regressed || has_any(|judgement| *judgement == Judgement::Crossed)
+    {
+        ExitStatus::Exceeded
+    } else if verdict == Verdict::Invalid
+        || has_any(|judgement| matches!(judgement, Judgement::Unknown(_)))
+    {
+        ExitStatus::Untrusted
     } else {
-        Compared::Passed
+        ExitStatus::Complete
     }
 }
 
@@ -74,7 +84,7 @@ fn shortages(comparison: &Comparison) -> Vec<String> {
         let all = blocks.len();
         let reasons: Vec<_> = blocks.into_values().flatten().collect();
         Some(format!(
-            "{}, {}: {} of {all} blocks cannot be trusted, and none may be left out: {}",
+            "{}, {}: {} of {all} blocks cannot be trusted, and all are needed: {}",
             comparison.manifests[scenario].scenario.name,
             contender.label(),
             reasons.len(),
@@ -160,23 +170,23 @@ mod tests {
             let workload = "name = \"s\"\ndescription = \"d\"\n[workload]\nsubscribers = 1\n\
                             events_per_second = 10\npayload_bytes = 64\nduration = \"2s\"\nwarm_up = \"1s\"\n";
             comparison.manifests[0].scenario.text = format!("{workload}{thresholds}");
-            ending(comparison)
+            status(comparison)
         };
         for of in &mut comparison.trials {
             of.trial.outcome = Outcome::Valid;
         }
         // One block decides nothing, and there is no threshold.
-        assert_eq!(ends(&mut comparison, ""), Compared::Invalid);
+        assert_eq!(ends(&mut comparison, ""), ExitStatus::Untrusted);
         let limit = |ms: u32| format!("[thresholds]\n\"polling.latency\" = [\"max<{ms}ms\"]\n");
-        assert_eq!(ends(&mut comparison, &limit(1_000)), Compared::Regressed, "1,004 ms are more");
-        assert_eq!(ends(&mut comparison, &limit(1_100)), Compared::Invalid);
+        assert_eq!(ends(&mut comparison, &limit(1_000)), ExitStatus::Exceeded, "1,004 ms are more");
+        assert_eq!(ends(&mut comparison, &limit(1_100)), ExitStatus::Untrusted);
         comparison.trials.retain(|of| of.role == Role::Baseline);
         assert_eq!(
             ends(&mut comparison, &limit(1_000)),
-            Compared::Invalid,
+            ExitStatus::Untrusted,
             "the baseline's may be"
         );
         comparison.interrupted = true;
-        assert_eq!(ends(&mut comparison, &limit(1_000)), Compared::Interrupted);
+        assert_eq!(ends(&mut comparison, &limit(1_000)), ExitStatus::Interrupted);
     }
 }

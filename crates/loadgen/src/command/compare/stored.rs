@@ -4,26 +4,26 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use super::{Compared, Unusable};
 use crate::analysis::advisory::advise;
 use crate::command::report::terminal_on_stdout;
+use crate::command::{ExitStatus, Unusable, told};
 use crate::document;
 use crate::render::terminal;
-use crate::results::folder;
+use crate::results::{Run, store};
 
 /// Compares two stored runs and prints what can be said: of bytes, losses and instructions.
 ///
 /// # Errors
 /// [`Unusable`] folders: those that hold no run that this program reads, and those of different
 /// scenarios or machines.
-pub fn compare_stored(baseline: &Path, candidate: &Path) -> anyhow::Result<Compared> {
-    let load = |dir| folder::load(dir).map_err(|error| Unusable(format!("{error:#}")));
-    let ((old, _), (new, _)) = (load(baseline)?, load(candidate)?);
+pub fn compare_stored(baseline: &Path, candidate: &Path) -> anyhow::Result<ExitStatus> {
+    let [old, new] = [load(baseline)?, load(candidate)?];
     for (dir, run) in [(baseline, &old), (candidate, &new)] {
         if !run.manifest.cells.is_empty() {
             let dir = dir.display();
-            let message =
-                format!("{dir}: this run is of a sweep, and only runs of one cell compare");
+            let message = format!(
+                "{dir}: this is a run of a sweep, and only runs of one cell can be compared"
+            );
             return Err(Unusable(message).into());
         }
     }
@@ -35,17 +35,22 @@ pub fn compare_stored(baseline: &Path, candidate: &Path) -> anyhow::Result<Compa
     write!(std::io::stdout().lock(), "{shown}")?;
     let has = |is_worse| advice.iter().any(|of| of.is_worse == is_worse);
     Ok(if has(Some(true)) {
-        Compared::Regressed
+        ExitStatus::Exceeded
     } else if has(None) || advice.is_empty() {
-        Compared::Invalid
+        ExitStatus::Untrusted
     } else {
-        Compared::Passed
+        ExitStatus::Complete
     })
+}
+
+fn load(dir: &Path) -> Result<Run, Unusable> {
+    store::load(dir).map(told).map_err(|error| Unusable(format!("{error:#}")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::fixture::save_run;
     use crate::results::model::SweptCell;
     use crate::results::{Metric, fixture};
 
@@ -54,21 +59,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| dir.path().join(name));
         let (run, log) = fixture::run();
-        folder::save(&a, &run, &log).unwrap();
-        assert_eq!(compare_stored(&a, &a).unwrap(), Compared::Passed);
+        save_run(&a, &run, &log);
+        assert_eq!(compare_stored(&a, &a).unwrap(), ExitStatus::Complete);
 
         let mut worse = run.clone();
         worse.trials[0].values.insert(Metric::Lost, 1.0);
-        folder::save(&b, &worse, &log).unwrap();
-        assert_eq!(compare_stored(&a, &b).unwrap(), Compared::Regressed);
+        save_run(&b, &worse, &log);
+        assert_eq!(compare_stored(&a, &b).unwrap(), ExitStatus::Exceeded);
 
         let mut other = run;
         other.manifest.machine.cores = 64;
-        folder::save(&c, &other, &log).unwrap();
+        save_run(&c, &other, &log);
         let (mut swept, log) = fixture::run();
         let name = "subscribers=50".to_owned();
         swept.manifest.cells.push(SweptCell { name, settings: Vec::new() });
-        folder::save(&d, &swept, &log).unwrap();
+        save_run(&d, &swept, &log);
         for refused in [&c, &d, &dir.path().join("nowhere")] {
             let error = compare_stored(&a, refused).unwrap_err();
             assert!(error.is::<Unusable>(), "{error}");

@@ -2,14 +2,14 @@
 //! and how many trials that takes. It runs none of them.
 
 use std::fmt;
-use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use pushbench_wire::Transport;
 
 use super::truth::Disorder;
-use crate::engine::planned_length;
+use crate::campaign::{ToCome, own_server};
 use crate::scenario::Scenario;
 
 macro_rules! checks {
@@ -28,6 +28,12 @@ macro_rules! checks {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
+            }
+
+            /// The check of that name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|check| check.name() == name)
             }
 
             /// What it shows, in a sentence.
@@ -55,27 +61,6 @@ checks! {
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
-    }
-}
-
-/// The name is that of no check.
-#[derive(Debug, thiserror::Error)]
-#[error("`{name}` is no check; there are {known}")]
-pub struct UnknownCheck {
-    name: String,
-    known: String,
-}
-
-impl FromStr for Check {
-    type Err = UnknownCheck;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let known = || Self::ALL.iter().map(|check| check.name()).collect::<Vec<_>>().join(", ");
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|check| check.name() == name)
-            .ok_or_else(|| UnknownCheck { name: name.to_owned(), known: known() })
     }
 }
 
@@ -109,23 +94,25 @@ pub(super) struct Experiment {
     /// What it is for.
     pub(super) check: Check,
     /// The workload.
-    pub(super) scenario: Scenario,
+    pub(super) scenario: Arc<Scenario>,
     /// What is measured.
     pub(super) contenders: Vec<Transport>,
     /// How often.
     pub(super) blocks: u32,
-    /// What that takes.
-    pub(super) sides: Sides,
+    /// One side, or two of which the second is held against the first: the fault that the server of
+    /// each is told to have, if any.
+    pub(super) faults: Vec<Option<String>>,
 }
 
-/// What is measured in a block of one contender, and what its servers are told to do wrong, if
-/// anything.
-#[derive(Clone, Debug)]
-pub(super) enum Sides {
-    /// One trial.
-    One(Option<String>),
-    /// Two trials, of which the second is held against the first.
-    Two(Option<String>, Option<String>),
+/// The trials of an experiment that belong together: one of each side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    /// What is measured.
+    pub(super) contender: Transport,
+    /// Which of several comparisons it is part of, from 0.
+    pub(super) comparison: u32,
+    /// The block within that, from 1.
+    pub(super) block: u32,
 }
 
 /// What the workloads differ in. Each is small: what is looked for is far above its noise, and two
@@ -162,19 +149,17 @@ impl Experiment {
         };
         let push = Transport::WebSocket;
         let all = Transport::ALL.to_vec();
-        let (load, contenders, blocks, sides) = match check {
+        let (load, contenders, blocks, faults) = match check {
             Check::Faithful | Check::Drop | Check::Duplicate | Check::Reorder => {
                 // These checks have the names of the faults.
                 let fault = disorder(check).map(|(_, every)| format!("{check}=1/{every}"));
-                (counted, all, 1, Sides::One(fault))
+                (counted, all, 1, vec![fault])
             }
-            Check::Delay => {
-                (paired, all, 3, Sides::Two(None, Some(format!("delay={}", text(DELAY)))))
-            }
+            Check::Delay => (paired, all, 3, vec![None, Some(format!("delay={}", text(DELAY)))]),
             Check::Cpu => {
                 let load = Load { subscribers: 20, ..paired };
                 let burn = |time| Some(format!("cpu={}", text(time)));
-                (load, all, 5, Sides::Two(burn(BURN_OF_BOTH), burn(BURN_OF_BOTH + BURN)))
+                (load, all, 5, vec![burn(BURN_OF_BOTH), burn(BURN_OF_BOTH + BURN)])
             }
             Check::Stall => {
                 let load = Load {
@@ -184,7 +169,7 @@ impl Experiment {
                     ..paired
                 };
                 let fault = format!("stall={}/{}", text(STALL), text(STALL_PERIOD));
-                (load, vec![push], 1, Sides::One(Some(fault)))
+                (load, vec![push], 1, vec![Some(fault)])
             }
             Check::Uniform => {
                 let load = Load {
@@ -194,33 +179,57 @@ impl Experiment {
                     polling_interval: ms(250),
                     ..paired
                 };
-                (load, vec![Transport::Polling], 1, Sides::One(None))
+                (load, vec![Transport::Polling], 1, vec![None])
             }
             Check::Recording => {
                 let load = Load { subscribers: 200, duration: ms(1_000), ..paired };
-                (load, vec![push], 9, Sides::Two(None, None))
+                (load, vec![push], 9, vec![None, None])
             }
             Check::Alike => {
                 let load = Load { duration: ms(400), ..paired };
-                (load, vec![push], comparisons * BLOCKS_ALIKE, Sides::Two(None, None))
+                (load, vec![push], comparisons * BLOCKS_ALIKE, vec![None, None])
             }
         };
-        Ok(Self { check, scenario: load.scenario(check)?, contenders, blocks, sides })
+        Ok(Self { check, scenario: Arc::new(load.scenario(check)?), contenders, blocks, faults })
     }
 
-    /// How many trials it takes, if none is repeated.
-    pub(super) fn trials(&self) -> u32 {
-        let sides = match self.sides {
-            Sides::One(_) => 1,
-            Sides::Two(..) => 2,
+    /// All that is measured, in order. Contenders take turns, so that a machine that gets slower does
+    /// so for all of them.
+    pub(super) fn units(&self) -> Vec<Unit> {
+        let each = match self.check {
+            Check::Alike => BLOCKS_ALIKE,
+            _ => self.blocks,
         };
-        self.blocks * self.contenders.len() as u32 * sides
+        let of_block = |index| {
+            let (comparison, block) = (index / each, index % each + 1);
+            self.contenders.iter().map(move |&contender| Unit { contender, comparison, block })
+        };
+        (0..self.blocks).flat_map(of_block).collect()
     }
 
-    /// How long they take.
-    pub(super) fn planned_length(&self) -> Duration {
-        let (_, trial) = planned_length(&self.scenario.workload);
-        trial * self.trials()
+    /// How many trials it takes and how long, if none is repeated.
+    pub(super) fn to_come(&self) -> ToCome {
+        let trials = self.blocks as usize * self.contenders.len() * self.faults.len();
+        ToCome::of(&self.scenario.workload, trials as u32)
+    }
+
+    /// What the server of a side is started with.
+    pub(super) fn server(&self, side: usize) -> Arc<[String]> {
+        let mut server = own_server();
+        let fault = self.faults[side].iter().cloned();
+        server.extend(fault.flat_map(|fault| ["--inject".to_owned(), fault]));
+        server.into()
+    }
+
+    /// Whether deliveries of a side are recorded: what recording costs is what the first side of its
+    /// check goes without.
+    pub(super) fn records(&self, side: usize) -> bool {
+        self.check != Check::Recording || side == 1
+    }
+
+    /// Whether a trial has to be valid. What is counted is exact however busy the machine is.
+    pub(super) fn needs_valid_trials(&self) -> bool {
+        !matches!(self.check, Check::Faithful | Check::Drop | Check::Duplicate | Check::Reorder)
     }
 }
 
@@ -271,36 +280,38 @@ mod tests {
     #[test]
     fn every_name_reads_back() {
         for &check in Check::ALL {
-            assert_eq!(check.name().parse::<Check>().unwrap(), check);
+            assert_eq!(Check::named(check.name()), Some(check));
         }
-        let error = "luck".parse::<Check>().unwrap_err().to_string();
-        assert!(error.starts_with("`luck` is no check; there are faithful, drop,"), "{error}");
+        assert_eq!(Check::named("luck"), None);
     }
 
     #[test]
     fn every_check_has_a_workload() {
         for &check in Check::ALL {
             let experiment = Experiment::of(check, 10).unwrap();
-            assert!(experiment.trials() > 0 && !experiment.contenders.is_empty());
+            let trials = experiment.units().len() * experiment.faults.len();
+            assert!(trials > 0 && experiment.to_come().trials == trials as u32, "{check}");
         }
-        assert_eq!(Experiment::of(Check::Alike, 10).unwrap().trials(), 100);
-        assert_eq!(
-            Experiment::of(Check::Drop, 10).unwrap().trials() as usize,
-            Transport::ALL.len()
-        );
+        let trials = |check| Experiment::of(check, 10).unwrap().to_come().trials;
+        assert_eq!(trials(Check::Alike), 100);
+        assert_eq!(trials(Check::Drop) as usize, Transport::ALL.len());
+        let alike = Experiment::of(Check::Alike, 2).unwrap().units();
+        let of = alike.iter().map(|unit| (unit.comparison, unit.block)).collect::<Vec<_>>();
+        let expected = (0..2).flat_map(|comparison| (1..=5).map(move |block| (comparison, block)));
+        assert_eq!(of, expected.collect::<Vec<_>>());
     }
 
     #[test]
     fn all_of_it_takes_less_than_five_minutes() {
         let lengths =
-            Check::ALL.iter().map(|check| Experiment::of(*check, 10).unwrap().planned_length());
+            Check::ALL.iter().map(|check| Experiment::of(*check, 10).unwrap().to_come().time);
         let all: Duration = lengths.sum();
         assert!(all < Duration::from_secs(300), "{all:?}");
     }
 
     #[test]
     fn counts_can_be_exact() {
-        let workload = Experiment::of(Check::Reorder, 1).unwrap().scenario.workload;
+        let workload = &Experiment::of(Check::Reorder, 1).unwrap().scenario.workload;
         let end = workload.warm_up_events_per_channel() + workload.events_per_channel();
         assert!(!end.is_multiple_of(EVERY), "the last event would wait for ever");
         assert_eq!(workload.subscribers % workload.channels, 0);

@@ -1,36 +1,35 @@
-//! What a comparison measures, and in which order: it follows from the scenarios, the number of
-//! blocks and the seed. It measures nothing and looks at no figure.
+//! The order in which a comparison measures, and what of it is measured again. It follows from the
+//! scenarios, the number of blocks and the seed, and looks at no figure.
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::results::ContenderId;
 use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-use crate::results::Trial;
 use crate::results::comparison::{ComparedTrial, Role, Stage};
+use crate::results::{ContenderId, Trial};
 use crate::scenario::Scenario;
 
 /// Two trials, one of each build, back to back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct PlannedPair {
+pub(crate) struct PlannedPair {
     /// The scenario, as an index into those that are compared.
-    pub(super) scenario: usize,
+    pub(crate) scenario: usize,
     /// What is measured.
-    pub(super) contender: ContenderId,
+    pub(crate) contender: ContenderId,
     /// Which stage it belongs to.
-    pub(super) stage: Stage,
+    pub(crate) stage: Stage,
     /// The block within the stage, from 1.
-    pub(super) block: u32,
+    pub(crate) block: u32,
     /// Which build a coin has sent first.
-    pub(super) first: Role,
+    pub(crate) first: Role,
 }
 
 impl PlannedPair {
     /// Both builds, in the order in which they are measured.
-    pub(super) fn order(&self) -> [Role; 2] {
+    pub(crate) fn order(&self) -> [Role; 2] {
         match self.first {
             Role::Baseline => [Role::Baseline, Role::Candidate],
             Role::Candidate => [Role::Candidate, Role::Baseline],
@@ -38,28 +37,28 @@ impl PlannedPair {
     }
 }
 
-/// Tosses the coins and shuffles. Each use draws from a stream of its own, so that a block which is
+/// Shuffles blocks, and draws which build of a pair comes first. Each use draws from a stream of its own, so that a block which is
 /// measured again leaves the plan of the second stage as it was.
-pub(super) struct Dice {
+pub(crate) struct RandomOrder {
     first: ChaCha8Rng,
     confirm: ChaCha8Rng,
-    redo: ChaCha8Rng,
+    retry: ChaCha8Rng,
 }
 
-impl Dice {
+impl RandomOrder {
     /// The same seed gives the same plan.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let stream = |number| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(number);
             rng
         };
-        Self { first: stream(0), confirm: stream(1), redo: stream(2) }
+        Self { first: stream(0), confirm: stream(1), retry: stream(2) }
     }
 
     /// So many blocks of `compared`: in each of them every scenario, and of it every contender once,
     /// in shuffled order.
-    pub(super) fn stage(
+    pub(crate) fn stage(
         &mut self,
         stage: Stage,
         compared: &BTreeMap<usize, Vec<ContenderId>>,
@@ -84,8 +83,8 @@ impl Dice {
     }
 
     /// The same pair again, with a coin of its own.
-    pub(super) fn again(&mut self, pair: PlannedPair) -> PlannedPair {
-        PlannedPair { first: coin(&mut self.redo), ..pair }
+    pub(crate) fn again(&mut self, pair: PlannedPair) -> PlannedPair {
+        PlannedPair { first: coin(&mut self.retry), ..pair }
     }
 }
 
@@ -95,15 +94,15 @@ fn coin(rng: &mut ChaCha8Rng) -> Role {
 
 /// Which pairs may be measured again: of every contender and stage a quarter of the blocks at most.
 #[derive(Default)]
-pub(super) struct Redos {
+pub(crate) struct RetryBudget {
     spent: HashMap<(usize, ContenderId, Stage), u32>,
 }
 
-impl Redos {
+impl RetryBudget {
     /// Whether `pair`, of which these trials were found, is to be measured again. It is when one
     /// cannot be trusted, no matter whose. A build that crashed or lost an event gets no second
     /// chance.
-    pub(super) fn grant(
+    pub(crate) fn grant(
         &mut self,
         pair: &PlannedPair,
         found: &[ComparedTrial],
@@ -123,7 +122,7 @@ impl Redos {
 }
 
 /// How many trials the first stage of a scenario takes, if none is repeated.
-pub(super) fn trials(scenario: &Scenario, blocks: u32) -> u32 {
+pub(crate) fn first_stage_trials(scenario: &Scenario, blocks: u32) -> u32 {
     scenario.contenders.len() as u32 * blocks * 2
 }
 
@@ -139,7 +138,7 @@ mod tests {
     }
 
     fn plan(seed: u64, blocks: u32) -> Vec<PlannedPair> {
-        Dice::new(seed).stage(Stage::First, &compared(), blocks)
+        RandomOrder::new(seed).stage(Stage::First, &compared(), blocks)
     }
 
     #[test]
@@ -164,13 +163,13 @@ mod tests {
     fn the_seed_decides_everything() {
         assert_eq!(plan(7, 8), plan(7, 8));
         assert_ne!(plan(7, 8), plan(8, 8));
-        let mut dice = Dice::new(7);
-        let first = dice.stage(Stage::First, &compared(), 8);
-        let confirm = dice.stage(Stage::Confirm, &compared(), 8);
+        let mut order = RandomOrder::new(7);
+        let first = order.stage(Stage::First, &compared(), 8);
+        let confirm = order.stage(Stage::Confirm, &compared(), 8);
         let coins = |pairs: &[PlannedPair]| pairs.iter().map(|pair| pair.first).collect::<Vec<_>>();
         assert_ne!(coins(&first), coins(&confirm), "the coins of the second stage are fresh");
 
-        let mut disturbed = Dice::new(7);
+        let mut disturbed = RandomOrder::new(7);
         let first = disturbed.stage(Stage::First, &compared(), 8);
         disturbed.again(first[0].clone());
         let confirm_after_redo = disturbed.stage(Stage::Confirm, &compared(), 8);
@@ -185,7 +184,7 @@ mod tests {
         for stage in [Stage::First, Stage::Confirm] {
             let mut patterns = [0_u32; 32];
             for seed in 0..SEEDS {
-                let pairs = Dice::new(seed).stage(stage, &alone, 5);
+                let pairs = RandomOrder::new(seed).stage(stage, &alone, 5);
                 let bits = pairs.iter().map(|pair| usize::from(pair.first == Role::Candidate));
                 patterns[bits.fold(0, |pattern, bit| pattern * 2 + bit)] += 1;
             }
@@ -196,9 +195,10 @@ mod tests {
             let chi_square: f64 = squares.iter().sum();
             assert!(chi_square < 61.1, "{stage:?}: {chi_square}, {patterns:?}");
         }
-        let mut dice = Dice::new(3);
+        let mut order = RandomOrder::new(3);
         let pair = plan(3, 1)[0].clone();
-        let heads = (0..1_000).filter(|_| dice.again(pair.clone()).first == Role::Baseline).count();
+        let heads =
+            (0..1_000).filter(|_| order.again(pair.clone()).first == Role::Baseline).count();
         assert!((440..560).contains(&heads), "{heads} of 1,000 new coins");
     }
 
@@ -217,8 +217,8 @@ mod tests {
     fn a_quarter_of_the_blocks_may_be_measured_again() {
         let pair = plan(1, 1)[0].clone();
         for (blocks, granted) in [(5, 1), (8, 2), (10, 2)] {
-            let mut redos = Redos::default();
-            let mut grant = |outcomes| redos.grant(&pair, &found(outcomes, 0.0), blocks);
+            let mut retries = RetryBudget::default();
+            let mut grant = |outcomes| retries.grant(&pair, &found(outcomes, 0.0), blocks);
             assert!(!grant([Outcome::Valid, Outcome::Valid]), "nothing is wrong");
             let times = (0..blocks).filter(|index| match index % 2 {
                 0 => grant([Outcome::Invalid, Outcome::Valid]),
@@ -227,7 +227,7 @@ mod tests {
             assert_eq!(times.count(), granted, "of {blocks} blocks");
             let other = PlannedPair { stage: Stage::Confirm, ..pair.clone() };
             let untrusted = found([Outcome::Invalid, Outcome::Valid], 0.0);
-            assert!(redos.grant(&other, &untrusted, blocks), "each stage has its own");
+            assert!(retries.grant(&other, &untrusted, blocks), "each stage has its own");
         }
     }
 
@@ -235,10 +235,10 @@ mod tests {
     fn a_crash_or_a_lost_event_has_no_second_chance() {
         let pair = plan(1, 1)[0].clone();
         let failed = || Outcome::Failed { reason: String::new() };
-        let mut redos = Redos::default();
+        let mut retries = RetryBudget::default();
         for outcomes in [[failed(), Outcome::Invalid], [Outcome::Invalid, failed()]] {
-            assert!(!redos.grant(&pair, &found(outcomes, 0.0), 8));
+            assert!(!retries.grant(&pair, &found(outcomes, 0.0), 8));
         }
-        assert!(!redos.grant(&pair, &found([Outcome::Invalid, Outcome::Valid], 1.0), 8));
+        assert!(!retries.grant(&pair, &found([Outcome::Invalid, Outcome::Valid], 1.0), 8));
     }
 }

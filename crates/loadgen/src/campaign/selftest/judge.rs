@@ -1,30 +1,37 @@
 //! Whether what was measured is what was claimed. It is pure: it knows no server and no clock, and
 //! it is what a wrong figure must not get past.
 
+use pushbench_wire::Transport;
+
 use super::truth;
 use crate::analysis::{Accounts, Estimate};
-use crate::document::deliveries::shortfall;
-use crate::document::format;
 use crate::results::Metric;
 
 /// A claim, and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Finding {
-    /// Of what: a contender or a metric.
-    pub(super) subject: String,
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Finding {
+    /// Of what.
+    pub(crate) subject: Subject,
     /// What should have been measured.
-    pub(super) claimed: String,
-    /// What was, if there is a figure.
-    pub(super) measured: Option<String>,
+    pub(crate) claim: Claim,
+    /// What was, or why there is no figure.
+    pub(crate) measured: Result<Measured, Trouble>,
     /// Whether that agrees.
-    pub(super) verdict: Verdict,
-    /// Why there is no figure.
-    pub(super) reason: Option<String>,
+    pub(crate) verdict: Verdict,
+}
+
+/// What a claim is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A contender.
+    Contender(Transport),
+    /// A metric, whatever the contender.
+    Metric(Metric),
 }
 
 /// Whether a claim holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// It does.
     Pass,
     /// It does not.
@@ -33,19 +40,9 @@ pub(super) enum Verdict {
     Untrusted,
 }
 
-impl Verdict {
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "FAIL",
-            Self::Untrusted => "not measured",
-        }
-    }
-}
-
 /// Why there is no figure to judge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// A trial could not be run to its end, or has no such figure.
     Failed(String),
     /// Trials were not valid, not even when they were repeated.
@@ -54,7 +51,7 @@ pub(super) enum Trouble {
 
 /// What is claimed.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Claim {
+pub(crate) enum Claim {
     /// A value of `metric`, and how far the measured one may be from it.
     Near { metric: Metric, value: f64, within: f64 },
     /// A share of 1 that is less than this.
@@ -68,7 +65,7 @@ pub(super) enum Claim {
 
 /// What was measured.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Measured {
+pub(crate) enum Measured {
     /// A figure over blocks, for [`Claim::Near`] and [`Claim::Below`].
     Figure(Estimate),
     /// For [`Claim::Exactly`].
@@ -85,21 +82,13 @@ impl Claim {
     }
 
     /// Judges what was measured of `subject`.
-    pub(super) fn judge(
-        &self,
-        subject: impl Into<String>,
-        measured: Result<Measured, Trouble>,
-    ) -> Finding {
+    pub(super) fn judge(&self, subject: Subject, measured: Result<Measured, Trouble>) -> Finding {
         let verdict = match &measured {
             Ok(measured) if self.agrees_with(measured) => Verdict::Pass,
             Ok(_) | Err(Trouble::Failed(_)) => Verdict::Fail,
             Err(Trouble::Untrusted(_)) => Verdict::Untrusted,
         };
-        let (measured, reason) = match measured {
-            Ok(measured) => (Some(self.show(&measured)), None),
-            Err(Trouble::Failed(reason) | Trouble::Untrusted(reason)) => (None, Some(reason)),
-        };
-        Finding { subject: subject.into(), claimed: self.to_string(), measured, verdict, reason }
+        Finding { subject, claim: self.clone(), measured, verdict }
     }
 
     fn agrees_with(&self, measured: &Measured) -> bool {
@@ -113,57 +102,16 @@ impl Claim {
             _ => false,
         }
     }
-
-    fn show(&self, measured: &Measured) -> String {
-        match measured {
-            Measured::Figure(Estimate { median, interval, .. }) => {
-                let (value, low_to_high) = match self {
-                    Self::Near { metric, .. } => (
-                        format::of(*metric, Some(*median)),
-                        interval.map(|of| format::bare_range(*metric, *median, of.low, of.high)),
-                    ),
-                    _ => (
-                        percent(*median),
-                        interval.map(|of| format!("{}–{}", percent(of.low), percent(of.high))),
-                    ),
-                };
-                match low_to_high {
-                    Some(range) if !range.is_empty() => format!("{value} ({range})"),
-                    _ => value,
-                }
-            }
-            Measured::Account(account) => shortfall(*account),
-            Measured::Misses(misses) => misses.to_string(),
-        }
-    }
-}
-
-impl std::fmt::Display for Claim {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Near { metric, value, within } => {
-                let show = |value| format::of(*metric, Some(value));
-                write!(f, "{} ± {}", show(*value), show(*within))
-            }
-            Self::Below(limit) => write!(f, "below {}", percent(*limit)),
-            Self::Exactly(account) => f.write_str(&shortfall(*account)),
-            Self::AtMost { misses, comparisons, level } => {
-                write!(f, "at most {misses} of {comparisons} at {}", percent(*level))
-            }
-        }
-    }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SUBJECT: Subject = Subject::Contender(Transport::Sse);
+
     fn verdict(claim: &Claim, measured: Measured) -> Verdict {
-        claim.judge("x", Ok(measured)).verdict
+        claim.judge(SUBJECT, Ok(measured)).verdict
     }
 
     fn figure(values: &[f64]) -> Measured {
@@ -188,17 +136,6 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_shows_claim_and_figure() {
-        let claim = Claim::Near { metric: Metric::LatencyP50, value: 5e6, within: 450e3 };
-        let finding = claim.judge("SSE", Ok(figure(&[5.05e6, 5.1e6, 5.02e6])));
-        assert_eq!((&finding.claimed[..], &finding.subject[..]), ("5.00 ms ± 450 µs", "SSE"));
-        assert_eq!(finding.measured.as_deref(), Some("5.05 ms (5.02–5.10)"));
-        let share = Claim::Below(0.03).judge("x", Ok(figure(&[0.0123])));
-        assert_eq!(share.claimed, "below 3.00 %");
-        assert_eq!(share.measured.as_deref(), Some("1.23 %"));
-    }
-
-    #[test]
     fn a_share_passes_below_its_limit() {
         assert_eq!(verdict(&Claim::Below(0.03), figure(&[0.0299])), Verdict::Pass);
         assert_eq!(verdict(&Claim::Below(0.03), figure(&[0.03])), Verdict::Fail);
@@ -208,10 +145,9 @@ mod tests {
     #[test]
     fn without_a_figure_nothing_passes() {
         let claim = Claim::alike(9, 0.5);
-        let failed = claim.judge("x", Err(Trouble::Failed("it died".into())));
-        assert_eq!((failed.verdict, failed.measured), (Verdict::Fail, None));
-        assert_eq!(failed.reason.as_deref(), Some("it died"));
-        let untrusted = claim.judge("x", Err(Trouble::Untrusted("stolen".into())));
+        let failed = claim.judge(SUBJECT, Err(Trouble::Failed("it died".into())));
+        assert_eq!(failed.verdict, Verdict::Fail);
+        let untrusted = claim.judge(SUBJECT, Err(Trouble::Untrusted("stolen".into())));
         assert_eq!(untrusted.verdict, Verdict::Untrusted);
     }
 
@@ -246,7 +182,6 @@ mod tests {
     #[test]
     fn one_miss_more_than_luck_fails() {
         let claim = Claim::alike(100, 0.9375);
-        assert_eq!(claim.to_string(), "at most 15 of 100 at 93.75 %");
         assert_eq!(verdict(&claim, Measured::Misses(15)), Verdict::Pass);
         assert_eq!(verdict(&claim, Measured::Misses(16)), Verdict::Fail);
     }

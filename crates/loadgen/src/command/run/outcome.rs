@@ -1,74 +1,62 @@
 //! How a run ended, and in words what speaks against trusting it.
 
-use crate::results::ContenderId;
-
 use crate::analysis::Checked;
-use crate::analysis::thresholds::Judgement;
+use crate::analysis::thresholds::{Judgement, check_cells};
+use crate::command::ExitStatus;
 use crate::document::threshold;
-use crate::results::{Run, Trial};
+use crate::results::{ContenderId, Run, Trial};
 use crate::scenario::Scenario;
 
-/// How a run ended. The order is from best to worst: several runs end as the worst of them does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ending {
-    /// Every contender has enough valid trials, and none failed.
-    Complete,
-    /// Fewer than half of a contender's trials can be trusted, or a threshold cannot be judged.
-    Untrusted,
-    /// Deliveries were lost, duplicated or out of order.
-    Unfaithful,
-    /// A threshold of the scenario is crossed.
-    Crossed,
-    /// At least one trial failed; the others are kept.
-    SomeFailed,
-    /// It was interrupted; finished trials are kept.
-    Interrupted,
+/// How a run ended.
+#[derive(Debug)]
+pub(super) struct Assessment {
+    /// What the process says.
+    pub(super) status: ExitStatus,
+    /// What speaks for that, in sentences: who is short of trials, and every threshold that is not
+    /// kept.
+    pub(super) reasons: Vec<String>,
 }
 
-impl Ending {
-    /// Of a run of `scenario` with these thresholds checked.
-    pub(super) fn of(run: &Run, scenario: &Scenario, thresholds: &[Checked]) -> Self {
-        let has_any = |judged: fn(&Judgement) -> bool| {
-            thresholds.iter().any(|checked| judged(&checked.judgement))
+impl Assessment {
+    /// Of a run of `scenario`.
+    pub(super) fn of(run: &Run, scenario: &Scenario) -> Self {
+        let thresholds = check_cells(scenario, &run.trials.iter().collect::<Vec<_>>());
+        Self::with(run, scenario, &thresholds)
+    }
+
+    fn with(run: &Run, scenario: &Scenario, thresholds: &[Checked]) -> Self {
+        let lines = |judged: fn(&Judgement) -> bool| -> Vec<String> {
+            let judged = thresholds.iter().filter(|checked| judged(&checked.judgement));
+            judged.map(threshold).collect()
         };
-        if run.manifest.interrupted {
-            Self::Interrupted
+        let crossed = lines(|judgement| *judgement == Judgement::Crossed);
+        let mut unknown = shortages(run, scenario);
+        unknown.extend(lines(|judgement| matches!(judgement, Judgement::Unknown(_))));
+        let (status, reasons) = if run.manifest.interrupted {
+            (ExitStatus::Interrupted, Vec::new())
         } else if run.trials.iter().any(Trial::has_failed) {
-            Self::SomeFailed
-        } else if has_any(|judgement| *judgement == Judgement::Crossed) {
-            Self::Crossed
+            (ExitStatus::Failed, Vec::new())
+        } else if !crossed.is_empty() {
+            (ExitStatus::Exceeded, crossed)
         } else if run.trials.iter().any(Trial::is_unfaithful) {
-            Self::Unfaithful
-        } else if has_any(|judgement| matches!(judgement, Judgement::Unknown(_)))
-            || !shortages(run, scenario).is_empty()
-        {
-            Self::Untrusted
+            (ExitStatus::DeliveryErrors, Vec::new())
+        } else if !unknown.is_empty() {
+            (ExitStatus::Untrusted, unknown)
         } else {
-            Self::Complete
-        }
+            (ExitStatus::Complete, Vec::new())
+        };
+        Self { status, reasons }
     }
 }
 
-/// What speaks for the ending, for the last lines of a run: who is short of trials, and every
-/// threshold that is not kept.
-pub(super) fn reasons(
-    ending: Ending,
-    run: &Run,
-    scenario: &Scenario,
-    thresholds: &[Checked],
-) -> Vec<String> {
-    let lines = |of: fn(&Judgement) -> bool| {
-        thresholds.iter().filter(move |checked| of(&checked.judgement)).map(threshold)
+/// The first of a scenario's reasons, where it stands among those of others.
+pub(super) fn in_a_line(scenario: &str, reasons: &[String]) -> Option<String> {
+    let (first, others) = reasons.split_first()?;
+    let more = match others.len() {
+        0 => String::new(),
+        more => format!(" (and {more} more, in its report)"),
     };
-    match ending {
-        Ending::Crossed => lines(|judgement| *judgement == Judgement::Crossed).collect(),
-        Ending::Untrusted => {
-            let mut reasons = shortages(run, scenario);
-            reasons.extend(lines(|judgement| matches!(judgement, Judgement::Unknown(_))));
-            reasons
-        }
-        _ => Vec::new(),
-    }
+    Some(format!("{scenario}: {first}{more}"))
 }
 
 /// A sentence for every contender of which fewer than half of the planned trials of a cell are valid.
@@ -98,8 +86,9 @@ fn shortage(run: &Run, scenario: &Scenario, cell: &str, contender: &ContenderId)
     };
     let within = if scenario.sweep.is_empty() { String::new() } else { format!(" in {cell}") };
     Some(format!(
-        "{}{within}: {valid} of {planned} trials can be trusted, and it takes {needed}{first}{more}",
-        contender.label()
+        "{}{within}: only {valid} of {planned} trials are valid; at least {needed} {are} needed{first}{more}",
+        contender.label(),
+        are = if needed == 1 { "is" } else { "are" },
     ))
 }
 
@@ -139,6 +128,10 @@ mod tests {
         (run, scenario)
     }
 
+    fn status(run: &Run, scenario: &Scenario, thresholds: &[Checked]) -> ExitStatus {
+        Assessment::with(run, scenario, thresholds).status
+    }
+
     /// What the run's trials say about thresholds: the first is kept without losses and crossed with
     /// some, the second rests on what the fixture has not measured.
     fn checked(run: &Run) -> Vec<Checked> {
@@ -153,35 +146,30 @@ mod tests {
     fn a_threshold_that_nobody_can_judge_makes_a_run_untrusted() {
         let (run, scenario) = run(1, |_, _| Outcome::Valid);
         let thresholds = checked(&run);
-        let ending = Ending::of(&run, &scenario, &thresholds);
-        assert_eq!(ending, Ending::Untrusted);
-        let reasons = reasons(ending, &run, &scenario, &thresholds);
+        let Assessment { status: found, reasons } = Assessment::with(&run, &scenario, &thresholds);
+        assert_eq!(found, ExitStatus::Untrusted);
         assert_eq!(reasons.len(), 1, "only those that are not kept");
         assert!(reasons[0].starts_with("sse.latency: p(99.9)<1s cannot be judged"), "{reasons:?}");
         let kept = &thresholds[..thresholds.len() - 1];
-        assert_eq!(Ending::of(&run, &scenario, kept), Ending::Complete);
+        assert_eq!(status(&run, &scenario, kept), ExitStatus::Complete);
     }
 
     #[test]
     fn half_of_the_trials_are_enough() {
-        for (blocks, invalid, ending) in [
-            (1, 0, Ending::Complete),
-            (1, 1, Ending::Untrusted),
-            (2, 1, Ending::Complete),
-            (3, 1, Ending::Complete),
-            (3, 2, Ending::Untrusted),
-            (5, 2, Ending::Complete),
-            (5, 3, Ending::Untrusted),
+        for (blocks, invalid, expected) in [
+            (1, 0, ExitStatus::Complete),
+            (1, 1, ExitStatus::Untrusted),
+            (2, 1, ExitStatus::Complete),
+            (3, 1, ExitStatus::Complete),
+            (3, 2, ExitStatus::Untrusted),
+            (5, 2, ExitStatus::Complete),
+            (5, 3, ExitStatus::Untrusted),
         ] {
             let (run, scenario) = run(blocks, |contender, block| {
                 let is_invalid = contender == Transport::Sse && block <= invalid;
                 if is_invalid { Outcome::Invalid } else { Outcome::Valid }
             });
-            assert_eq!(
-                Ending::of(&run, &scenario, &[]),
-                ending,
-                "{invalid} of {blocks} are invalid"
-            );
+            assert_eq!(status(&run, &scenario, &[]), expected, "{invalid} of {blocks} are invalid");
         }
     }
 
@@ -194,8 +182,8 @@ mod tests {
         assert_eq!(
             shortages(&run, &scenario),
             [
-                "SSE: 1 of 3 trials can be trusted, and it takes 2: 12.0 % of the CPU time was stolen by \
-                 other machines on this host (10 % are too many): repeat at a quieter time (and 1 more, \
+                "SSE: only 1 of 3 trials are valid; at least 2 are needed: 12.0 % of the CPU time was stolen by \
+                 other machines on this host (limit 10 %): repeat at a quieter time (and 1 more, \
                  in the report)",
             ]
         );
@@ -221,9 +209,11 @@ mod tests {
         }
         let shortages = shortages(&run, &scenario);
         let of_sse: Vec<_> = shortages.iter().filter(|text| text.starts_with("SSE")).collect();
-        assert!(of_sse[0].starts_with("SSE in subscribers=50: 1 of 3 trials"), "{of_sse:?}");
-        assert!(of_sse[1].starts_with("SSE in subscribers=100: 1 of 3 trials"), "{of_sse:?}");
-        assert!(shortages.iter().any(|text| text.starts_with("Polling in subscribers=50: 0 of 3")));
+        assert!(of_sse[0].starts_with("SSE in subscribers=50: only 1 of 3 trials"), "{of_sse:?}");
+        assert!(of_sse[1].starts_with("SSE in subscribers=100: only 1 of 3 trials"), "{of_sse:?}");
+        assert!(
+            shortages.iter().any(|text| text.starts_with("Polling in subscribers=50: only 0 of 3"))
+        );
         assert!(!shortages.iter().any(|text| text.starts_with("Polling in subscribers=100")));
     }
 
@@ -232,24 +222,24 @@ mod tests {
         let invalid = |_, _| Outcome::Invalid;
         let (mut untrusted, scenario) = run(1, invalid);
         let mut thresholds = Vec::new();
-        assert_eq!(Ending::of(&untrusted, &scenario, &thresholds), Ending::Untrusted);
+        assert_eq!(status(&untrusted, &scenario, &thresholds), ExitStatus::Untrusted);
         untrusted.trials[0].values.insert(Metric::Lost, 1.0);
-        assert_eq!(Ending::of(&untrusted, &scenario, &thresholds), Ending::Unfaithful);
+        assert_eq!(status(&untrusted, &scenario, &thresholds), ExitStatus::DeliveryErrors);
         thresholds = checked(&untrusted);
         assert_eq!(thresholds[0].judgement, Judgement::Crossed);
-        assert_eq!(Ending::of(&untrusted, &scenario, &thresholds), Ending::Crossed);
+        assert_eq!(status(&untrusted, &scenario, &thresholds), ExitStatus::Exceeded);
         untrusted.trials[1].outcome = Outcome::Failed { reason: String::new() };
-        assert_eq!(Ending::of(&untrusted, &scenario, &thresholds), Ending::SomeFailed);
+        assert_eq!(status(&untrusted, &scenario, &thresholds), ExitStatus::Failed);
         untrusted.manifest.interrupted = true;
-        assert_eq!(Ending::of(&untrusted, &scenario, &thresholds), Ending::Interrupted);
-        let worst_last = [
-            Ending::Complete,
-            Ending::Untrusted,
-            Ending::Unfaithful,
-            Ending::Crossed,
-            Ending::SomeFailed,
-            Ending::Interrupted,
-        ];
-        assert!(worst_last.is_sorted(), "several runs go by the same order");
+        assert_eq!(status(&untrusted, &scenario, &thresholds), ExitStatus::Interrupted);
+    }
+
+    #[test]
+    fn reasons_of_a_scenario_take_one_line() {
+        let reasons = ["one", "two", "three"].map(str::to_owned);
+        assert_eq!(in_a_line("chat", &[]), None);
+        assert_eq!(in_a_line("chat", &reasons[..1]).as_deref(), Some("chat: one"));
+        let all = in_a_line("chat", &reasons);
+        assert_eq!(all.as_deref(), Some("chat: one (and 2 more, in its report)"));
     }
 }

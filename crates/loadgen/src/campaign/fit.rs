@@ -36,7 +36,7 @@ enum Purpose {
 /// it, and with a shorter `duration` when so many `trials` would take longer than `at_most`. It stays
 /// long enough for what the scenario itself is long enough for: the percentiles that are gated or
 /// shown, and an interval of polling.
-pub(super) fn trials_to_fit(scenario: &Scenario, trials: u32, at_most: Duration) -> Scenario {
+pub(crate) fn trials_to_fit(scenario: &Scenario, trials: u32, at_most: Duration) -> Scenario {
     let mut fitted = scenario.clone();
     if !is_judged(scenario, Metric::takes_idle_phase) {
         fitted.workload.idle = Duration::ZERO;
@@ -54,7 +54,7 @@ pub(super) fn trials_to_fit(scenario: &Scenario, trials: u32, at_most: Duration)
 /// Scenarios as a run measures them that has so much time for all of them. First there are fewer
 /// blocks, the same number for all that have more; then all trials get shorter, by the same share of
 /// what each can spare. If that is not enough, they are as short as they can be.
-pub(super) fn run_to_fit(scenarios: &[Scenario], at_most: Duration) -> Vec<Scenario> {
+pub(crate) fn run_to_fit(scenarios: &[Scenario], at_most: Duration) -> Vec<Scenario> {
     let mut fitted = scenarios.to_vec();
     let mut blocks = scenarios.iter().map(|scenario| scenario.blocks).max().unwrap_or(1);
     while length(&fitted) > at_most && blocks > 1 {
@@ -95,7 +95,7 @@ fn with_shorter_trials(
 }
 
 /// How long a run of all of them takes, about. Polling's last events wait for the next poll.
-pub(super) fn length(scenarios: &[Scenario]) -> Duration {
+pub(crate) fn length(scenarios: &[Scenario]) -> Duration {
     let of = |scenario: &Scenario| {
         let (_, trial) = planned_length(&scenario.workload);
         let drains = scenario.contenders.iter().filter_map(|of| of.settings.polling_interval());
@@ -183,8 +183,18 @@ fn is_judged(scenario: &Scenario, such: impl Fn(Metric) -> bool) -> bool {
         || scenario.thresholds.iter().any(|threshold| such(threshold.metric))
 }
 
+/// How many deliveries a trial needs to have a value of `metric`.
+pub(crate) fn samples_of(metric: Metric) -> u64 {
+    match metric {
+        Metric::LatencyP90 => samples_for(0.9),
+        Metric::LatencyP99 | Metric::UncorrectedLatencyP99 => samples_for(0.99),
+        Metric::LatencyP999 => samples_for(0.999),
+        _ => 0,
+    }
+}
+
 /// What `fitted` measures less than `asked`.
-pub(super) fn shortenings(asked: &Scenario, fitted: &Scenario) -> Vec<Shortening> {
+pub(crate) fn shortenings(asked: &Scenario, fitted: &Scenario) -> Vec<Shortening> {
     let blocks = (fitted.blocks != asked.blocks).then(|| Shortening {
         part: Part::Blocks,
         asked: asked.blocks.to_string(),

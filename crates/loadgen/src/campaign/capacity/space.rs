@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use crate::results::ContenderId;
 use nix::sys::resource::{Resource, getrlimit};
 
-use crate::command::check::samples_of;
-use crate::command::manifest::Source;
+use crate::campaign::{Source, samples_of};
 use crate::engine::machine::{OTHER_FILES, local_ports};
 use crate::metric::Metric;
+use crate::results::ContenderId;
 use crate::results::capacity::Bound;
 use crate::scenario::{LoadAxis, Scenario, ScenarioError, Threshold};
 
@@ -21,7 +20,7 @@ const BEYOND: f64 = 4e6;
 const BELOW: f64 = 1e-6;
 
 /// One contender under any load.
-pub(super) struct Space<'a> {
+pub(crate) struct Space<'a> {
     source: &'a Source,
     varied: LoadAxis,
     objectives: Vec<Threshold>,
@@ -29,7 +28,7 @@ pub(super) struct Space<'a> {
 
 /// Why a load cannot be tried.
 #[derive(Debug)]
-pub(super) enum Refused {
+pub(crate) enum Refused {
     /// The scenario does not pass its checks with it.
     Scenario(String),
     /// A trial would be too long.
@@ -47,8 +46,8 @@ impl std::fmt::Display for Refused {
             Self::Scenario(why) => f.write_str(why),
             Self::TooLong { deliveries, duration } => write!(
                 f,
-                "the objectives take {deliveries} deliveries, for which a trial would have to last \
-                 {} s ({} s are the most)",
+                "the objectives need {deliveries} deliveries, for which a trial would have to last \
+                 {} s (limit {} s)",
                 duration.as_secs(),
                 LONGEST.as_secs()
             ),
@@ -57,20 +56,20 @@ impl std::fmt::Display for Refused {
 }
 
 impl<'a> Space<'a> {
-    pub(super) fn new(source: &'a Source, contender: &ContenderId, varied: LoadAxis) -> Self {
+    pub(crate) fn new(source: &'a Source, contender: &ContenderId, varied: LoadAxis) -> Self {
         let objectives = source.scenario.objectives.iter();
         let own = objectives.filter(|objective| objective.contender == *contender);
         Self { source, varied, objectives: own.cloned().collect() }
     }
 
     /// The objectives of the contender.
-    pub(super) fn objectives(&self) -> &[Threshold] {
+    pub(crate) fn objectives(&self) -> &[Threshold] {
         &self.objectives
     }
 
     /// The scenario under `load`: long enough for its objectives, and without the idle phase if none
     /// is about it.
-    pub(super) fn at(&self, load: f64) -> Result<Scenario, Refused> {
+    pub(crate) fn at(&self, load: f64) -> Result<Scenario, Refused> {
         let under = |duration| {
             Scenario::under(&self.source.text, self.varied, load, duration).map_err(|error| {
                 Refused::Scenario(match error {
@@ -106,7 +105,7 @@ impl<'a> Space<'a> {
     ///
     /// # Errors
     /// In words, when no load can be tried.
-    pub(super) fn bounds(&self, max: Option<f64>) -> Result<(f64, [Bound; 2]), String> {
+    pub(crate) fn bounds(&self, max: Option<f64>) -> Result<(f64, [Bound; 2]), String> {
         let (cap, why_capped) = self.cap(max);
         let asked = self.varied.of(&self.source.scenario.workload).min(cap);
         let start = self.first(asked, cap)?;
@@ -122,7 +121,7 @@ impl<'a> Space<'a> {
             LoadAxis::Rate => BELOW,
         };
         let least = match self.at(floor) {
-            Ok(_) => Bound { load: floor, why: "there is nothing less".to_owned() },
+            Ok(_) => Bound { load: floor, why: "there is no smaller load".to_owned() },
             Err(refused) => {
                 let (load, why) = self.edge(start, floor, refused);
                 Bound { load, why }
@@ -136,19 +135,19 @@ impl<'a> Space<'a> {
         let mut caps = vec![(BEYOND, String::new())];
         if let Some(max) = max {
             let max = self.varied.round(max);
-            caps.push((max, "--max allows no more".to_owned()));
+            caps.push((max, "--max is reached".to_owned()));
         }
         if self.varied == LoadAxis::Subscribers {
             let workload = &self.source.scenario.workload;
             let sockets = f64::from(workload.sockets()) / f64::from(workload.subscribers);
             if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
                 let files = hard.saturating_sub(OTHER_FILES) as f64 / sockets;
-                let why = format!("`ulimit -Hn` allows a process no more than {hard} open files");
+                let why = format!("`ulimit -Hn` allows each process only {hard} open files");
                 caps.push((files, why));
             }
             if let Some(ports) = local_ports() {
                 let why = format!(
-                    "each connection takes a port, and `net.ipv4.ip_local_port_range` has {ports}"
+                    "each connection needs a port, and `net.ipv4.ip_local_port_range` has only {ports}"
                 );
                 // Some are in use.
                 caps.push((ports.saturating_sub(OTHER_FILES) as f64 / sockets, why));
@@ -223,7 +222,7 @@ mod tests {
         assert_eq!(few.workload.duration, Duration::from_millis(25_001));
         assert!(few.deliveries() >= 5_000);
         let refused = space.at(5.0).unwrap_err().to_string();
-        assert!(refused.starts_with("the objectives take 5000 deliveries, for which"), "{refused}");
+        assert!(refused.starts_with("the objectives need 5000 deliveries, for which"), "{refused}");
     }
 
     #[test]
@@ -243,7 +242,7 @@ mod tests {
             "{}",
             least.why
         );
-        assert_eq!(most.why, "--max allows no more");
+        assert_eq!(most.why, "--max is reached");
 
         let (_, [least, most]) = bounds(&many, LoadAxis::Rate, None);
         assert!((16_600.0..16_700.0).contains(&most.load), "{}", most.load);
@@ -268,6 +267,6 @@ mod tests {
         let source = source(&[]);
         let space = Space::new(&source, &Transport::Sse.into(), LoadAxis::Subscribers);
         let error = space.bounds(Some(2.0)).unwrap_err();
-        assert!(error.starts_with("mine.toml: the objectives take"), "{error}");
+        assert!(error.starts_with("mine.toml: the objectives need"), "{error}");
     }
 }

@@ -1,0 +1,98 @@
+//! How a measurement came about, as its results say it. It must not know what they are.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::{Source, own_server};
+use crate::engine::{Cores, fairness, machine};
+use crate::results::Manifest;
+use crate::results::model::{ScenarioText, SweptCell};
+use crate::results::store::ensure_free;
+use crate::scenario::hex;
+
+/// What every command that leaves results was asked.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The results folder; by default a new one below `results`.
+    pub out: Option<PathBuf>,
+    /// The program that serves, with its first arguments; by default the `serve` of this program.
+    pub server: Option<Vec<String>>,
+    /// The command line, for the manifest.
+    pub command_line: Vec<String>,
+    /// Version of pushbench.
+    pub version: &'static str,
+    /// The source revision that pushbench was built from, if it is known.
+    pub revision: Option<&'static str>,
+}
+
+impl Invocation {
+    /// How the server is started.
+    pub(crate) fn server(&self) -> Arc<[String]> {
+        self.server.clone().unwrap_or_else(own_server).into()
+    }
+
+    /// The results folder of what is called `name`.
+    ///
+    /// # Errors
+    /// When it holds results already.
+    pub(crate) fn folder(&self, name: &str, started: Timestamp) -> anyhow::Result<PathBuf> {
+        let folder = self.out.clone().unwrap_or_else(|| free_folder(&run_name(name, started)));
+        ensure_free(&folder)?;
+        Ok(folder)
+    }
+
+    /// The manifest of a scenario that was `started` then, and of which so many trials are planned.
+    /// How servers are set up is known if they are `ours`.
+    pub(crate) fn manifest(
+        &self,
+        source: &Source,
+        started: Timestamp,
+        planned_trials: u32,
+        cores: &Cores,
+        ours: bool,
+    ) -> Manifest {
+        let Source { path, scenario, text } = source;
+        let cells = scenario.sweep.iter();
+        Manifest {
+            run: run_name(&scenario.name, started),
+            command: shell_words::join(&self.command_line),
+            seed: scenario.seed,
+            started_at: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            started_unix_s: started.as_duration().as_secs_f64(),
+            planned_trials,
+            interrupted: false,
+            version: self.version.to_owned(),
+            revision: self.revision.map(str::to_owned),
+            server: self.server.as_ref().map_or("pushbench serve".to_owned(), shell_words::join),
+            machine: machine::machine(cores),
+            contenders: scenario.contender_ids().cloned().collect(),
+            settings: fairness::settings(cores, ours),
+            shortenings: Vec::new(),
+            scenario: ScenarioText {
+                name: scenario.name.clone(),
+                description: scenario.description.clone(),
+                path: path.display().to_string(),
+                text: text.clone(),
+                sha256: hex(&Sha256::digest(text)),
+            },
+            cells: cells
+                .map(|cell| SweptCell { name: cell.name.clone(), settings: cell.settings.clone() })
+                .collect(),
+        }
+    }
+}
+
+fn run_name(name: &str, started: Timestamp) -> String {
+    format!("{name}-{}", started.strftime("%Y%m%d-%H%M%S"))
+}
+
+/// Two may start within a second.
+fn free_folder(name: &str) -> PathBuf {
+    let others = (2..).map(|number| format!("{name}-{number}"));
+    let names = std::iter::once(name.to_owned()).chain(others);
+    let mut folders = names.map(|name| Path::new("results").join(name));
+    folders.find(|folder| !folder.exists()).unwrap_or_default()
+}

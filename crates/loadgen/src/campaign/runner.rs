@@ -1,0 +1,154 @@
+//! How one trial is measured, whatever becomes of it. It must not know what is compared.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::engine::{Cores, Phase, TrialPlan, machine};
+use crate::results::{ContenderId, Interval, Outcome, Trial};
+use crate::scenario::Scenario;
+
+/// The command line of the server in this program. It is the file of this very process: its path
+/// may hold a newer build before all trials are over.
+pub(crate) fn own_server() -> Vec<String> {
+    vec!["/proc/self/exe".to_owned(), "serve".to_owned()]
+}
+
+/// What is measured in a trial.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    /// The question: of a sweep that of one cell.
+    pub(crate) scenario: Arc<Scenario>,
+    /// What is measured of it.
+    pub(crate) contender: ContenderId,
+    /// The server's program and first arguments.
+    pub(crate) server: Arc<[String]>,
+    /// Whether deliveries are recorded or only counted, as [`TrialPlan::record`] has it.
+    pub(crate) record: bool,
+    /// The cell, for the trial's row.
+    pub(crate) cell: Arc<str>,
+    /// The block, for the trial's row.
+    pub(crate) block: u32,
+}
+
+/// What a trial left.
+#[derive(Clone, Debug)]
+pub(crate) struct TrialOutput {
+    /// What was found.
+    pub(crate) trial: Trial,
+    /// Its latencies over time; none of a trial that failed.
+    pub(crate) intervals: Vec<Interval>,
+}
+
+impl TrialOutput {
+    /// What is left of a trial that could not be run to its end.
+    pub(crate) fn failed(setup: &Setup, reason: String) -> Self {
+        let trial = Trial {
+            cell: setup.cell.to_string(),
+            contender: setup.contender.clone(),
+            block: setup.block,
+            outcome: Outcome::Failed { reason },
+            warnings: Vec::new(),
+            measured_from_s: None,
+            warm_up_s: setup.scenario.workload.warm_up.as_secs_f64(),
+            values: BTreeMap::new(),
+            parts: Vec::new(),
+            schedule_sha256: None,
+        };
+        Self { trial, intervals: Vec::new() }
+    }
+}
+
+/// The user wants it to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted")]
+pub(crate) struct Interrupted;
+
+/// Measures trials, one at a time.
+pub(crate) trait TrialRunner {
+    /// Who runs where.
+    fn cores(&self) -> &Cores;
+
+    /// Measures one trial. One that fails has the reason in its outcome. Its times count from
+    /// `started_ns`.
+    ///
+    /// # Errors
+    /// [`Interrupted`]: then its server and its subscribers have ended, too.
+    fn trial(
+        &mut self,
+        setup: &Setup,
+        started_ns: u64,
+        progress: &mut dyn FnMut(Phase),
+    ) -> Result<TrialOutput, Interrupted>;
+}
+
+/// Measures on this machine. From its making on, this process runs on the generator's cores.
+pub(crate) struct LocalRunner {
+    cores: Cores,
+    runtime: Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl LocalRunner {
+    /// For trials of at most so many sockets. Ctrl-C and SIGTERM no longer end the process but the
+    /// trial.
+    ///
+    /// # Errors
+    /// When the machine cannot run them, with what to do about it.
+    pub(crate) fn new(sockets: u32) -> anyhow::Result<Self> {
+        let cores = Cores::divide()?;
+        machine::reserve_files(u64::from(sockets))?;
+        cores.confine_generator()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        let within = runtime.enter();
+        let interrupt = signal(SignalKind::interrupt()).context("cannot watch for Ctrl-C")?;
+        let terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+        drop(within);
+        Ok(Self { cores, runtime, interrupt, terminate })
+    }
+}
+
+impl TrialRunner for LocalRunner {
+    fn cores(&self) -> &Cores {
+        &self.cores
+    }
+
+    fn trial(
+        &mut self,
+        setup: &Setup,
+        started_ns: u64,
+        progress: &mut dyn FnMut(Phase),
+    ) -> Result<TrialOutput, Interrupted> {
+        let Setup { scenario, contender: id, server, record, cell, block } = setup;
+        let measured = async {
+            let contender = scenario.contender(id);
+            let contender = contender.with_context(|| format!("the scenario has no `{id}`"))?;
+            let plan =
+                TrialPlan { scenario, contender, server, cores: &self.cores, record: *record };
+            plan.run(progress).await
+        };
+        let measurement = self.runtime.block_on(async {
+            tokio::select! {
+                measurement = measured => Ok(measurement),
+                _ = self.interrupt.recv() => Err(Interrupted),
+                _ = self.terminate.recv() => Err(Interrupted),
+            }
+        })?;
+        Ok(match measurement {
+            Ok(measurement) => {
+                let warm_up = scenario.workload.warm_up;
+                let (trial, intervals) =
+                    measurement.into_trial(cell, id.clone(), *block, warm_up, started_ns);
+                TrialOutput { trial, intervals }
+            }
+            Err(error) => TrialOutput::failed(setup, format!("{error:#}")),
+        })
+    }
+}
