@@ -229,10 +229,10 @@ mod tests {
         assert_eq!(
             drift(2 * ms, 4 * ms),
             "median latency grew from 2.0 ms in the first third of the window to 4.0 ms in the \
-             last: the load is not sustained, and a longer window would give other figures; lower \
+             last: the load is not sustained, so a longer window would give other figures; lower \
              it"
         );
-        assert!(drift(4 * ms, 2 * ms).ends_with("it had not warmed up; lengthen `warm_up`"));
+        assert!(drift(4 * ms, 2 * ms).ends_with("the trial was not warmed up; lengthen `warm_up`"));
     }
 
     #[test]

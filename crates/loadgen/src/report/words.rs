@@ -350,9 +350,9 @@ mod tests {
             [
                 "WebSocket in block 2 failed: the server was killed by signal 9.",
                 "Long polling in block 2 is left out of the figures: 14.2 % of the CPU time was stolen by \
-                 other machines on this host (10 % are too many): repeat at a quieter time.",
+                 other machines on this host (limit 10 %): repeat at a quieter time.",
                 "SSE did not deliver as expected: 47,997 of 48,000, 3 lost.",
-                "Polling in block 1: the publisher was 1.3 ms late at its 99th percentile (10 ms are too many): latencies \
+                "Polling in block 1: the publisher was 1.3 ms late at its 99th percentile (limit 10 ms): latencies \
                  include that; leave the machine alone or lower the event rate.",
                 "Polling, long polling, SSE and WebSocket have fewer than five valid trials: times less \
                  than 25 % apart are called about the same; raise `blocks` to see how far figures move from \

@@ -30,7 +30,8 @@ pub struct Row {
     pub scenario_sha256: String,
     /// The cell of the scenario.
     pub cell: String,
-    /// The contender's name.
+    /// The contender's name; in files from before there were contenders it is that of the transport.
+    #[serde(default)]
     pub contender: String,
     /// The mechanism of its client.
     pub transport: Transport,
@@ -144,8 +145,11 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Vec<Row>> {
     for record in reader.records() {
         let record = record?;
         let line = record.position().map_or(0, csv::Position::line);
-        let row: Row =
+        let mut row: Row =
             record.deserialize(Some(&columns)).with_context(|| format!("line {line}"))?;
+        if row.contender.is_empty() {
+            row.transport.name().clone_into(&mut row.contender);
+        }
         row.check().with_context(|| format!("line {line}"))?;
         rows.push((line, row));
     }
@@ -222,6 +226,19 @@ pub(crate) mod tests {
             "{text}"
         );
         assert!(text.contains(",websocket,websocket,latency_p50,ns,410000.0,,,,1\n"), "{text}");
+    }
+
+    #[test]
+    fn a_file_from_before_there_were_contenders_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.csv");
+        save(&path, &two()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let old = text.replace(",contender,", ",").replace(",sse,sse,", ",sse,");
+        let old = old.replace(",websocket,websocket,", ",websocket,");
+        assert_ne!(old, text);
+        std::fs::write(&path, old).unwrap();
+        assert_eq!(load(&path).unwrap(), Some(two()));
     }
 
     #[test]

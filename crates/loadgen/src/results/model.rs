@@ -310,7 +310,7 @@ impl fmt::Display for Side {
 pub enum Warning {
     /// Events were published later than the schedule wanted.
     #[error(
-        "the publisher was {p99_ms:.1} ms late at its 99th percentile (10 ms are too many): latencies include that; leave the machine alone or lower the event rate"
+        "the publisher was {p99_ms:.1} ms late at its 99th percentile (limit 10 ms): latencies include that; leave the machine alone or lower the event rate"
     )]
     PublisherLate {
         /// 99th percentile of the lateness.
@@ -318,7 +318,7 @@ pub enum Warning {
     },
     /// Not all events that were planned for the window had been published at its end.
     #[error(
-        "only {published} of {planned} events of the window were published by its end (1 % fewer are too many): the load was not the one that was asked for; lower `events_per_second`"
+        "only {published} of the {planned} events of the window were published by its end (at least 99 % are needed): the load was lower than requested; lower `events_per_second`"
     )]
     FewerEventsThanPlanned {
         /// Published by the end of the window.
@@ -337,7 +337,7 @@ pub enum Warning {
     },
     /// The generator used its cores nearly whole.
     #[error(
-        "the generator was {}saturated: it used {busy_percent:.0} % of its CPU (95 % are too many), so latencies may be its own; give it more cores, or lower `subscribers` or `events_per_second`",
+        "the generator was {}saturated: it used {busy_percent:.0} % of its CPU (limit 95 %), so latencies may be its own; give it more cores, or lower `subscribers` or `events_per_second`",
         if self.invalidates() { "" } else { "nearly " }
     )]
     GeneratorSaturated {
@@ -354,7 +354,7 @@ pub enum Warning {
     },
     /// The hypervisor gave CPU time to others.
     #[error(
-        "{percent:.1} % of the CPU time was stolen by other machines on this host (10 % are too many): repeat at a quieter time"
+        "{percent:.1} % of the CPU time was stolen by other machines on this host (limit 10 %): repeat at a quieter time"
     )]
     CpuStolen {
         /// Stolen time over the time of all cores.
@@ -362,7 +362,7 @@ pub enum Warning {
     },
     /// Too few deliveries for a percentile that the report would show.
     #[error(
-        "{delivered} deliveries are too few for a 99th percentile, which takes {needed}: lengthen `duration`"
+        "{delivered} deliveries are too few for a 99th percentile, which needs {needed}: lengthen `duration`"
     )]
     TooFewSamples {
         /// Deliveries measured.
@@ -371,7 +371,7 @@ pub enum Warning {
         needed: u64,
     },
     /// A latency outside the histogram's range.
-    #[error("{count} latencies were beyond the histogram's {limit_s} s and count as that")]
+    #[error("{count} latencies exceeded the histogram's range of {limit_s} s and count as that")]
     BeyondRange {
         /// How many.
         count: u64,
@@ -380,12 +380,12 @@ pub enum Warning {
     },
     /// Both sides ran on the same core.
     #[error(
-        "server and generator shared a core, so each waited for the other: use a machine with two, or compare nothing but bytes and losses"
+        "server and generator shared a core, so each waited for the other: use a machine with at least two cores, or compare only bytes and losses"
     )]
     SharedCore,
     /// Something else ran on the machine.
     #[error(
-        "other processes used {percent:.0} % of the {side}'s cores (25 % are too many): costs and latencies may be theirs; stop them and repeat"
+        "other processes used {percent:.0} % of the {side}'s cores (limit 25 %): costs and latencies may be theirs; stop them and repeat"
     )]
     OtherLoad {
         /// Whose cores.
@@ -395,16 +395,14 @@ pub enum Warning {
     },
     /// Deliveries that seem to precede their publication.
     #[error(
-        "{count} deliveries came before they were published: a broken clock or server, so latencies mean nothing"
+        "{count} deliveries arrived before they were published: a clock or the server is broken, so latencies mean nothing"
     )]
     NegativeLatency {
         /// How many.
         count: u64,
     },
     /// Server and subscribers disagree.
-    #[error(
-        "the server says that it delivered {server} events, but subscribers received {received}"
-    )]
+    #[error("the server reports {server} deliveries, but subscribers received {received}")]
     CountsDisagree {
         /// By the server's own account.
         server: u64,
@@ -413,7 +411,7 @@ pub enum Warning {
     },
     /// The generator's sockets and the kernel's TCP disagree.
     #[error(
-        "the sockets carried {sockets} bytes by the generator's own count, but {tcp} by the kernel's (0.1 % apart are too many): do not use this trial's bytes; if it happens again, report it as a bug"
+        "the sockets carried {sockets} bytes by the generator's count, but {tcp} by the kernel's (limit 0.1 % apart): do not use this trial's bytes; if it happens again, report it as a bug"
     )]
     BytesDisagree {
         /// Read from sockets and written to them.
@@ -423,7 +421,7 @@ pub enum Warning {
     },
     /// Events did not come although they were expected, so percentiles lack the worst.
     #[error(
-        "{lost} deliveries had not come when the drain ended: percentiles leave them out, and would be worse with them"
+        "{lost} deliveries had not arrived when the drain ended: percentiles do not include them, and would be worse with them"
     )]
     DeliveriesLost {
         /// How many.
@@ -466,12 +464,9 @@ impl Warning {
 
 fn drift(first_ms: f64, last_ms: f64) -> String {
     let (verb, meaning) = if last_ms > first_ms {
-        (
-            "grew",
-            "the load is not sustained, and a longer window would give other figures; lower it",
-        )
+        ("grew", "the load is not sustained, so a longer window would give other figures; lower it")
     } else {
-        ("fell", "it had not warmed up; lengthen `warm_up`")
+        ("fell", "the trial was not warmed up; lengthen `warm_up`")
     };
     format!(
         "median latency {verb} from {first_ms:.1} ms in the first third of the window to \

@@ -70,8 +70,8 @@ fn wrong_usage_exits_with_2_and_leaves_nothing() {
     for (objectives, more, said) in [
         ("", &[][..], "[objectives]\n\"latency\" = [\"p(99)<100ms\"]"),
         (NEVER_LOST, &["--transport", "websocket"], "websocket has no objective"),
-        (NEVER_LOST, &["--transport", "polling"], "`compare` does not list \"polling\""),
-        (NEVER_LOST, &["--transport", "pigeon"], "`pigeon` is no transport"),
+        (NEVER_LOST, &["--transport", "polling"], "unknown contender `polling`"),
+        (NEVER_LOST, &["--contender", "pigeon"], "expected one of sse, websocket"),
         (NEVER_LOST, &["--max", "0"], "above 0"),
         ("\"sse.latency\" = [\"p(99)<1s\"]", &["--max", "1"], "need 5000 deliveries"),
         ("\"sse.latancy\" = [\"p(99)<1s\"]", &[], "did you mean `latency`?"),

@@ -90,27 +90,27 @@ impl Bench {
         fs::read_to_string(self.path("out/trials.jsonl")).unwrap()
     }
 
-    /// The transports in the folder `out`, in the order in which they were measured.
-    pub(crate) fn transports(&self) -> Vec<String> {
+    /// The contenders in the folder `out`, in the order in which they were measured.
+    pub(crate) fn contenders(&self) -> Vec<String> {
         let mut csv = csv::Reader::from_path(self.path("out/trials.csv")).unwrap();
         let mut names: Vec<_> = csv.records().map(|record| record.unwrap()[3].to_owned()).collect();
         names.dedup();
         names
     }
 
-    /// The trials in the folder `out`, by transport.
+    /// The trials in the folder `out`, by contender.
     pub(crate) fn trials(&self) -> BTreeMap<String, Row> {
         let mut trials = BTreeMap::new();
         let mut csv = csv::Reader::from_path(self.path("out/trials.csv")).unwrap();
         let headers = csv.headers().unwrap().iter().collect::<Vec<_>>().join(",");
-        assert_eq!(headers, "run,scenario,cell,transport,block,valid,metric,unit,value");
+        assert_eq!(headers, "run,scenario,cell,contender,transport,block,valid,metric,unit,value");
         for record in csv.records() {
             let record = record.unwrap();
             let row = trials
                 .entry(record[3].to_owned())
-                .or_insert_with(|| Row { valid: &record[5] == "true", values: BTreeMap::new() });
-            if let Ok(value) = record[8].parse() {
-                row.values.insert(record[6].to_owned(), value);
+                .or_insert_with(|| Row { valid: &record[6] == "true", values: BTreeMap::new() });
+            if let Ok(value) = record[9].parse() {
+                row.values.insert(record[7].to_owned(), value);
             }
         }
         trials

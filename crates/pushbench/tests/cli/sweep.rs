@@ -64,9 +64,9 @@ fn every_cell_is_measured_as_its_values_say_and_renders_again() {
     let mut csv = csv::Reader::from_path(bench.path("out/trials.csv")).unwrap();
     for record in csv.records() {
         let record = record.unwrap();
-        if &record[6] == "delivered" {
-            let of = (record[2].to_owned(), record[3].to_owned(), record[4].to_owned());
-            expected.insert(of, record[8].to_owned());
+        if &record[7] == "delivered" {
+            let of = (record[2].to_owned(), record[3].to_owned(), record[5].to_owned());
+            expected.insert(of, record[9].to_owned());
         }
     }
     let cells: BTreeSet<_> =

@@ -113,7 +113,7 @@ fn hold_against_loopback(launcher: &[&str], trials: usize, scenario: &str) {
         witnessed.push(Sent::by_loopback_of(run.pid()).since(before));
     }
     run.finish();
-    let names = bench.transports();
+    let names = bench.contenders();
     assert_eq!(names.len(), trials);
     let trials = bench.trials();
     for (name, sent) in names.iter().zip(witnessed) {

@@ -183,7 +183,7 @@ mod tests {
             shortages(&run, &scenario),
             [
                 "SSE: only 1 of 3 trials are valid; at least 2 are needed: 12.0 % of the CPU time was stolen by \
-                 other machines on this host (10 % are too many): repeat at a quieter time (and 1 more, \
+                 other machines on this host (limit 10 %): repeat at a quieter time (and 1 more, \
                  in the report)",
             ]
         );
