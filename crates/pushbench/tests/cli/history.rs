@@ -61,7 +61,8 @@ fn a_change_is_named_with_its_revision() {
     let shown = bench.output(&["history", "show", "--file", "mine.csv"]);
     assert_eq!(shown.status.code(), Some(0), "{}", text(&shown.stderr));
     let said = text(&shown.stdout);
-    let row = said.lines().find(|line| line.starts_with("Server CPU per delivery of SSE ")).unwrap();
+    let row =
+        said.lines().find(|line| line.starts_with("Server CPU per delivery of SSE ")).unwrap();
     for value in [" +20 %", " 5.02 µs", " 6.02 µs", " rev11", " 2025-01-11T00:00:00Z"] {
         assert!(row.contains(value), "{value} is missing: {said}");
     }
