@@ -217,8 +217,9 @@ fn reason(attempt: &Attempt, checked: &[Checked]) -> Option<String> {
 
 /// What was found, in a sentence.
 pub(super) fn headline(conclusions: &[Conclusion<'_>], varied: LoadAxis) -> String {
-    let one =
-        |of: &Conclusion<'_>| format!("{} {}", with_role(&of.search.contender), found(of, varied));
+    let one = |of: &Conclusion<'_>| {
+        format!("{} {}", with_role(&of.search.contender), said(of, varied).found)
+    };
     let found: Vec<_> = conclusions.iter().map(one).collect();
     match &found[..] {
         [] => "No contender was searched.".to_owned(),
