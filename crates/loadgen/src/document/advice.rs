@@ -25,13 +25,8 @@ pub fn advice(advice: &[Advice]) -> Document {
     let columns = ["baseline", "candidate", "change", "gate"].map(Column::figures);
     let columns = std::iter::once(Column::text("verdict")).chain(columns).collect();
     let table = Table::new("figure", columns, advice.iter().map(row).collect()).noted(note);
-    Document {
-        kind: "comparison",
-        title: String::new(),
-        headline,
-        blocks: vec![Block::Table(table)],
-        files: ["their folders"; 2],
-    }
+    let blocks = vec![Block::Table(table)];
+    Document { headline, blocks, ..Document::new("comparison", "", ["their folders"; 2]) }
 }
 
 fn row(of: &Advice) -> Row {

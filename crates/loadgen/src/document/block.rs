@@ -309,6 +309,16 @@ pub struct Code {
 }
 
 impl Document {
+    /// An empty one, and the files that hold more: first the page, then the data.
+    pub(crate) fn new(
+        kind: &'static str,
+        title: impl Into<String>,
+        files: [&'static str; 2],
+    ) -> Self {
+        let (title, headline, blocks) = (title.into(), String::new(), Vec::new());
+        Self { kind, title, headline, blocks, files }
+    }
+
     /// Its heading: "Capacity: stock-ticker".
     #[must_use]
     pub fn heading(&self) -> String {

@@ -77,13 +77,8 @@ pub fn index(name: &str, command: &str, rows: &[IndexRow]) -> Document {
                    of its figures.";
     let command = Code { language: "sh", text: command.to_owned(), is_command: true };
     let ending = vec![Block::Prose(folders.to_owned()), Block::Code(command)];
-    Document {
-        kind: "",
-        title: name.to_owned(),
-        headline: String::new(),
-        blocks: vec![Block::Table(table), Block::section(Depth::Detail, "", ending)],
-        files: ["summary.md", "the folders"],
-    }
+    let blocks = vec![Block::Table(table), Block::section(Depth::Detail, "", ending)];
+    Document { blocks, ..Document::new("", name, ["summary.md", "the folders"]) }
 }
 
 #[cfg(test)]

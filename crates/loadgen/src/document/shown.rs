@@ -14,44 +14,86 @@ pub(super) const COMPARED: [Metric; 7] = [
     Metric::DeliveriesPerRead,
 ];
 
-/// What connected but idle subscribers cost, and what a delivery costs above that.
-pub(super) const IDLE: [Metric; 6] = [
-    Metric::IdleServerCpu,
-    Metric::IdleGeneratorCpu,
-    Metric::IdleBytes,
-    Metric::IdleRequests,
-    Metric::ServerCpuAboveIdlePerDelivery,
-    Metric::DeliveriesPerRead,
-];
+/// A table that looks closer.
+pub(super) struct Closer {
+    /// Its heading.
+    pub(super) heading: &'static str,
+    /// How to read it.
+    pub(super) note: &'static str,
+    /// Its columns.
+    pub(super) metrics: &'static [Metric],
+    /// What somebody must have measured for it to be shown, if anything.
+    pub(super) needs: Option<Metric>,
+    /// Whether it is only for those who want all of it.
+    pub(super) is_folded: bool,
+}
 
-/// What a delivery puts on the wire.
-pub(super) const WIRE: [Metric; 6] = [
-    Metric::PayloadBytesPerDelivery,
-    Metric::FramingBytesPerDelivery,
-    Metric::TcpIpBytesPerDelivery,
-    Metric::WireBytesPerDelivery,
-    Metric::SegmentsPerDelivery,
-    Metric::ConnectionsOpened,
-];
-
-/// What subscribers sent to others, and what came back to themselves.
-pub(super) const ECHOES: [Metric; 4] =
-    [Metric::LatencyP50, Metric::LatencyP99, Metric::EchoLatencyP50, Metric::EchoLatencyP99];
-
-/// What each side's process and the kernel spent, for those who look closer.
-pub(super) const SIDES: [Metric; 12] = [
-    Metric::ServerUserCpu,
-    Metric::ServerSystemCpu,
-    Metric::ServerCpuWait,
-    Metric::ServerContextSwitches,
-    Metric::ServerInstructionsPerDelivery,
-    Metric::ServerMemoryPeak,
-    Metric::KernelSocketMemory,
-    Metric::GeneratorUserCpu,
-    Metric::GeneratorSystemCpu,
-    Metric::GeneratorCpuWait,
-    Metric::GeneratorContextSwitches,
-    Metric::GeneratorMemoryPeak,
+/// The tables that look closer, in order.
+pub(super) const CLOSER: [Closer; 4] = [
+    Closer {
+        heading: "What subscribers sent",
+        note: "To others, and back to the sender, from the time at which a sender meant to send. WebSocket and \
+               raw TCP send in-band, the others by POST on a second connection.",
+        metrics: &[
+            Metric::LatencyP50,
+            Metric::LatencyP99,
+            Metric::EchoLatencyP50,
+            Metric::EchoLatencyP99,
+        ],
+        needs: Some(Metric::EchoLatencyP50),
+        is_folded: false,
+    },
+    Closer {
+        heading: "Idle cost",
+        note: "Of a connected but idle subscriber per minute, before anything is published: heartbeats, and \
+               requests that bring nothing. Then what a delivery costs the server above that.",
+        metrics: &[
+            Metric::IdleServerCpu,
+            Metric::IdleGeneratorCpu,
+            Metric::IdleBytes,
+            Metric::IdleRequests,
+            Metric::ServerCpuAboveIdlePerDelivery,
+            Metric::DeliveriesPerRead,
+        ],
+        needs: Some(Metric::IdlePhase),
+        is_folded: false,
+    },
+    Closer {
+        heading: "On the wire",
+        note: "Per delivery, both ways, with everything else that is sent, acknowledgements too. TCP counts the \
+               segments; the size of their headers is estimated. Connections are those of a whole trial.",
+        metrics: &[
+            Metric::PayloadBytesPerDelivery,
+            Metric::FramingBytesPerDelivery,
+            Metric::TcpIpBytesPerDelivery,
+            Metric::WireBytesPerDelivery,
+            Metric::SegmentsPerDelivery,
+            Metric::ConnectionsOpened,
+        ],
+        needs: None,
+        is_folded: false,
+    },
+    Closer {
+        heading: "Each side",
+        note: "In the measured time. User and system time divide the exact total as the kernel's 10 ms ticks do. \
+               Socket memory is of the whole machine.",
+        metrics: &[
+            Metric::ServerUserCpu,
+            Metric::ServerSystemCpu,
+            Metric::ServerCpuWait,
+            Metric::ServerContextSwitches,
+            Metric::ServerInstructionsPerDelivery,
+            Metric::ServerMemoryPeak,
+            Metric::KernelSocketMemory,
+            Metric::GeneratorUserCpu,
+            Metric::GeneratorSystemCpu,
+            Metric::GeneratorCpuWait,
+            Metric::GeneratorContextSwitches,
+            Metric::GeneratorMemoryPeak,
+        ],
+        needs: None,
+        is_folded: true,
+    },
 ];
 
 /// A single trial; the last two say how far lateness of the publisher is in the figures.

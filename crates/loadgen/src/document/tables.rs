@@ -2,34 +2,38 @@
 
 use super::block::{Block, Column, Depth, Entry, Fold, Row, Section, Shown, Table};
 use super::contender::{self, row, series};
-use super::shown::{COMPARED, ECHOES, IDLE, SIDES, WIRE};
+use super::shown::{CLOSER, COMPARED};
 use super::{deliveries, format, limits};
 use crate::analysis::{Cell, Figures, Interval, Law, Prediction, RANKED, Ratio};
-use crate::results::ContenderId;
-use crate::results::Metric;
+use crate::results::{ContenderId, Metric};
 
 /// The comparison and all tables that look closer, the comparison first.
 pub(super) fn sections(cell: &Cell) -> Vec<Block> {
-    let detail =
+    let section =
         |heading: &str, table| Section::new(Depth::Detail, heading, vec![Block::Table(table)]);
-    let closer = |heading: &str, table| {
-        Section::new(Depth::Full, heading, vec![Block::Table(table)]).folded(Fold::Closed)
-    };
+    let folded = |section: Section| Section { depth: Depth::Full, fold: Fold::Closed, ..section };
     let reference = cell.reference().map(contender::inline);
     let against = format!("Times {}", reference.unwrap_or_default());
-    let sections = [
-        limits::objectives(cell).map(|table| detail("Objectives", table)),
-        against_reference(cell).map(|table| detail(&against, table)),
-        phases(cell).map(|table| detail("By phase", table)),
-        echoes(cell).map(|table| detail("What subscribers sent", table)),
-        idle(cell).map(|table| detail("Idle cost", table)),
-        Some(detail("On the wire", wire(cell))),
-        theory(cell).map(|table| detail("Against theory", table)),
-        (cell.contenders.len() > 2).then(|| closer("Every pair", pairs(cell))),
-        Some(closer("Each side", sides(cell))),
+    let first = [
+        limits::objectives(cell).map(|table| section("Objectives", table)),
+        against_reference(cell).map(|table| section(&against, table)),
+        phases(cell).map(|table| section("By phase", table)),
     ];
-    let sections = sections.into_iter().flatten().map(Block::Section);
-    std::iter::once(Block::Table(comparison(cell))).chain(sections).collect()
+    let closer = CLOSER.iter().filter(|closer| {
+        let measured =
+            |of: &Figures| closer.needs.is_none_or(|needed| of.estimate(needed).is_some());
+        cell.contenders.iter().any(measured)
+    });
+    let closer = closer.map(|closer| {
+        let section = section(closer.heading, figures(cell, closer.metrics, closer.note));
+        if closer.is_folded { folded(section) } else { section }
+    });
+    let last = [
+        theory(cell).map(|table| section("Against theory", table)),
+        (cell.contenders.len() > 2).then(|| folded(section("Every pair", pairs(cell)))),
+    ];
+    let sections = first.into_iter().flatten().chain(closer).chain(last.into_iter().flatten());
+    std::iter::once(Block::Table(comparison(cell))).chain(sections.map(Block::Section)).collect()
 }
 
 /// What was measured, with intervals.
@@ -52,42 +56,6 @@ fn trials(of: &Figures) -> String {
         }
     }
     trials
-}
-
-/// What connected but idle subscribers cost; none when nothing was measured before the first event.
-fn idle(cell: &Cell) -> Option<Table> {
-    let note = "Of an idle subscriber per minute, before anything is published: heartbeats, and requests that \
-                bring nothing. Then what a delivery costs the server above that.";
-    let measured = |of: &Figures| of.estimate(Metric::IdlePhase).is_some();
-    cell.contenders.iter().any(measured).then(|| figures(cell, &IDLE, note))
-}
-
-/// What a delivery puts on the wire, both ways.
-fn wire(cell: &Cell) -> Table {
-    let note = "Per delivery, both ways, with everything else that is sent, acknowledgements too. TCP counts \
-                the segments; the size of their headers is estimated. Connections are those of a whole trial.";
-    figures(cell, &WIRE, note)
-}
-
-/// What each side spent in the measured time.
-fn sides(cell: &Cell) -> Table {
-    let note = "In the measured time. User and system time divide the exact total as the kernel's 10 ms ticks \
-                do. Socket memory is of the whole machine.";
-    figures(cell, &SIDES, note)
-}
-
-/// What subscribers sent, to others and back to themselves; none where they only listen.
-fn echoes(cell: &Cell) -> Option<Table> {
-    let note = "From the time at which a sender meant to send. WebSocket and raw TCP send in-band, the others \
-                by POST on a second connection.";
-    let has_echoes = |of: &Figures| of.estimate(Metric::EchoLatencyP50).is_some();
-    cell.contenders.iter().any(has_echoes).then(|| {
-        let mut table = figures(cell, &ECHOES, note);
-        for (column, heading) in table.columns.iter_mut().zip(["to others p50", "to others p99"]) {
-            column.heading = heading.to_owned();
-        }
-        table
-    })
 }
 
 /// A row of each contender and a column of each metric.
@@ -307,7 +275,7 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert_eq!(headings, ["Times WebSocket", "On the wire", "Every pair", "Each side"]);
+        assert_eq!(headings, ["Times WebSocket", "On the wire", "Each side", "Every pair"]);
     }
 
     #[test]
@@ -338,6 +306,6 @@ mod tests {
     fn no_trial_no_ratio() {
         let cell = cell(|run| run.trials.iter_mut().for_each(|trial| trial.values.clear()));
         assert!(texts(&against_reference(&cell).unwrap().rows[0]).iter().all(|of| of.0 == "–"));
-        assert!(theory(&cell).is_none() && idle(&cell).is_none() && phases(&cell).is_none());
+        assert!(theory(&cell).is_none() && phases(&cell).is_none());
     }
 }

@@ -38,15 +38,15 @@ pub(super) fn page(document: &Document, data: Option<&str>) -> anyhow::Result<St
         ),
         None => String::new(),
     };
-    let title = escaped(&document.heading());
-    let [classes, dark] = palette::css();
+    let title = escaped(&Budget::PAGE.field(&document.heading()));
+    let classes = palette::css();
     Ok(Budget::PAGE.fit(str::len, |budget| {
         let body = body(document, budget, &pictures);
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title} · pushbench</title>\n\
-             <style>\n{STYLE}{classes}@media screen and (prefers-color-scheme: dark) {{\n{dark}}}\n</style>\n\
+             <style>\n{STYLE}{classes}</style>\n\
              </head>\n<body>\n{body}{data}<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
         )
     }))
@@ -114,7 +114,7 @@ impl Page<'_> {
         let class = class_of([series, row.alarming.then_some("alarming")]);
         let mut name = self.field(&row.name);
         if let Some(link) = &row.link {
-            name = format!("<a href=\"{}\">{name}</a>", self.paragraph(link));
+            name = format!("<a href=\"{}\">{name}</a>", self.field(link));
         }
         let detail = self.detail(&row.detail);
         let mut text = format!(
@@ -149,8 +149,8 @@ impl Page<'_> {
         });
         format!(
             " data-cell=\"{}\" data-contender=\"{}\" data-metric=\"{}\" data-estimate=\"{}\"{}",
-            self.paragraph(&shown.cell),
-            self.paragraph(&shown.contender),
+            self.field(&shown.cell),
+            self.field(&shown.contender),
             shown.metric.name(),
             shown.estimate.median,
             ends.unwrap_or_default()

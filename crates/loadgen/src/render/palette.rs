@@ -6,9 +6,9 @@ use crate::document::Series;
 /// How a series is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Look {
-    /// Its colour on light ground.
+    /// Its colour.
     pub(super) colour: Colour,
-    /// The class that gives a page's elements the colour, on light ground and on dark.
+    /// The class that gives a page's elements the colour.
     pub(super) class: &'static str,
     /// Lengths of dash and gap in pixels; none is a solid line, which that of a reference never is.
     pub(super) dash: Option<(i32, i32)>,
@@ -30,24 +30,22 @@ pub(super) enum Marker {
     Wedge,
 }
 
-/// The class of a colour, the colour, and the one that replaces it on dark ground.
-type Paint = (&'static str, Colour, Colour);
-
-const BLUE: Colour = (0x00, 0x72, 0xb2);
+/// The class of a colour, and the colour.
+type Paint = (&'static str, Colour);
 
 /// Okabe and Ito's palette, which colour-blind people can tell apart, without yellow, which is lost on
-/// white, and black, which is the text's. A blue that is lighter takes its place on dark ground.
+/// white, and black, which is the text's. Each stands out on light ground and on dark.
 const PAINTS: [Paint; 6] = [
-    ("s0", (0xd5, 0x5e, 0x00), (0xd5, 0x5e, 0x00)),
-    ("s1", (0xcc, 0x79, 0xa7), (0xcc, 0x79, 0xa7)),
-    ("s2", BLUE, (0x3a, 0x9b, 0xd6)),
-    ("s3", (0x00, 0x9e, 0x73), (0x00, 0x9e, 0x73)),
-    ("s4", (0xe6, 0x9f, 0x00), (0xe6, 0x9f, 0x00)),
-    ("s5", (0x56, 0xb4, 0xe9), (0x56, 0xb4, 0xe9)),
+    ("s0", (0xd5, 0x5e, 0x00)),
+    ("s1", (0xcc, 0x79, 0xa7)),
+    ("s2", (0x00, 0x72, 0xb2)),
+    ("s3", (0x00, 0x9e, 0x73)),
+    ("s4", (0xe6, 0x9f, 0x00)),
+    ("s5", (0x56, 0xb4, 0xe9)),
 ];
 
-/// That of references: it stands out on light and dark ground alike.
-const GREY: Paint = ("sr", (0x76, 0x7b, 0x82), (0x76, 0x7b, 0x82));
+/// That of references.
+const GREY: Paint = ("sr", (0x76, 0x7b, 0x82));
 
 /// As many as have no divisor in common with the colours, so that few series share both.
 const DASHES: [Option<(i32, i32)>; 5] =
@@ -62,34 +60,22 @@ const DASHES_OF_REFERENCES: [Option<(i32, i32)>; 3] =
 pub(super) fn look(series: Series) -> Look {
     match series {
         Series::Contender(position) => {
-            let (class, colour, _) = PAINTS[position % PAINTS.len()];
+            let (class, colour) = PAINTS[position % PAINTS.len()];
             let dash = DASHES[position % DASHES.len()];
             Look { colour, class, dash, marker: MARKERS[position % MARKERS.len()] }
         }
         Series::Reference(position) => {
-            let (class, colour, _) = GREY;
+            let (class, colour) = GREY;
             let dash = DASHES_OF_REFERENCES[position % DASHES_OF_REFERENCES.len()];
             Look { colour, class, dash, marker: Marker::Diamond }
         }
     }
 }
 
-/// Rules of a style sheet: the classes of all series, and what dark ground replaces.
-pub(super) fn css() -> [String; 2] {
-    let light =
-        |(class, colour, _): Paint| format!(".{class} {{ --own: {}; }}\n", hexadecimal(colour));
-    let dark = |(class, light, dark): Paint| {
-        let [light, dark] = [light, dark].map(hexadecimal);
-        format!(
-            ".{class} {{ --own: {dark}; }}\nsvg [stroke=\"{light}\"] {{ stroke: {dark}; }}\n\
-             svg [fill=\"{light}\"] {{ fill: {dark}; }}\n"
-        )
-    };
-    let paints = || PAINTS.into_iter().chain([GREY]);
-    [
-        paints().map(light).collect(),
-        paints().filter(|(_, light, dark)| light != dark).map(dark).collect(),
-    ]
+/// The rules of a style sheet for all classes.
+pub(super) fn css() -> String {
+    let rule = |(class, colour)| format!(".{class} {{ --own: {}; }}\n", hexadecimal(colour));
+    PAINTS.into_iter().chain([GREY]).map(rule).collect()
 }
 
 /// As style sheets and SVG name it.
@@ -100,6 +86,28 @@ pub(super) fn hexadecimal((red, green, blue): Colour) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of two colours, by the Web Content Accessibility Guidelines: what is drawn takes 3.
+    fn contrast(one: Colour, other: Colour) -> f64 {
+        let luminance = |(red, green, blue): Colour| {
+            let linear = [red, green, blue].map(|part| {
+                let part = f64::from(part) / 255.0;
+                if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+            });
+            0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        };
+        let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
+        one.max(other) / one.min(other)
+    }
+
+    #[test]
+    fn every_colour_stands_out_on_dark_ground_and_most_on_light() {
+        let all = PAINTS.into_iter().chain([GREY]);
+        assert!(all.clone().all(|(_, colour)| contrast(colour, (0x14, 0x17, 0x1b)) >= 3.0));
+        let pale = all.filter(|(_, colour)| contrast(*colour, (0xff, 0xff, 0xff)) < 3.0);
+        let pale: Vec<_> = pale.map(|(class, _)| class).collect();
+        assert_eq!(pale, ["s4", "s5"], "those of the fifth and sixth have markers and dashes, too");
+    }
 
     #[test]
     fn a_dozen_contenders_and_three_references_can_be_told_apart() {

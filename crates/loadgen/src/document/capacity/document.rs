@@ -1,6 +1,6 @@
 //! What a search for capacity says, as a document.
 
-use super::prose::{self, cores};
+use super::prose::{self, Said, cores};
 use crate::analysis::Checked;
 use crate::analysis::capacity::{Conclusion, Found, Limit, conclude, latency, server_cores};
 use crate::document::block::{
@@ -74,10 +74,10 @@ fn found(capacity: &Capacity, conclusions: &[Conclusion<'_>]) -> Table {
             of.found,
             Some(Found::Capacity { limit: Limit::Missed { .. } | Limit::Most, .. })
         );
-        let [limit, detail] = prose::limit(of, varied);
+        let Said { found, limit: [limit, detail], .. } = prose::said(of, varied);
         let trials = of.search.attempts.len();
         let entries = vec![
-            Entry::number(prose::found(of, varied), load).alarming(!is_told),
+            Entry::number(found, load).alarming(!is_told),
             Entry::text(limit).with_detail(detail),
             Entry::number(cores(of.server_cores()), of.server_cores()),
             Entry::number(trials.to_string(), Some(trials as f64)),

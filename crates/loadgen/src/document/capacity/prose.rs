@@ -24,39 +24,91 @@ pub(super) fn cores(busy: Option<f64>) -> String {
     busy.map_or_else(|| format::MISSING.to_owned(), |busy| format!("{busy:.2}"))
 }
 
-/// What was found of one contender: "519 subscribers", "at least 400 subscribers".
-pub(super) fn found(of: &Conclusion<'_>, varied: LoadAxis) -> String {
-    let least = of.search.least.load;
-    match of.found {
-        Some(Found::Capacity { load: at, limit: Limit::Missed { .. } }) => load(varied, at),
-        Some(Found::Capacity { load: at, .. }) => format!("at least {}", load(varied, at)),
-        Some(Found::Nothing) => format!("less than {}", load(varied, least)),
-        Some(Found::Untrusted { .. }) => "not known".to_owned(),
-        Some(Found::Failed) => "failed".to_owned(),
-        None => "interrupted".to_owned(),
-    }
+/// What is said of the search of one contender.
+pub(super) struct Said {
+    /// What was found: "519 subscribers", "at least 400 subscribers".
+    pub(super) found: String,
+    /// Why it is not more, and the figures of that.
+    pub(super) limit: [String; 2],
+    /// What limits the trust in it, and what would give more.
+    caveat: Option<String>,
 }
 
-/// Why it is not more, and the figures of that.
-pub(super) fn limit(of: &Conclusion<'_>, varied: LoadAxis) -> [String; 2] {
-    match of.found {
-        Some(Found::Capacity { limit: Limit::Missed { at }, .. }) => missed_at(of, varied, at),
-        Some(Found::Nothing) => missed_at(of, varied, of.search.least.load),
-        Some(Found::Capacity { limit: Limit::Unknown { at, obstacle }, .. }) => {
-            [obstacle_in_words(obstacle).to_owned(), format!("at {}", load(varied, at))]
+/// What is said of the search of one contender.
+pub(super) fn said(of: &Conclusion<'_>, varied: LoadAxis) -> Said {
+    let name = inline(&of.search.contender);
+    let at_load = |at| format!("at {}", load(varied, at));
+    let at_least = |met| format!("at least {}", load(varied, met));
+    let pair = |limit: &str, detail: String| [limit.to_owned(), detail];
+    let (found, limit, caveat) = match of.found {
+        Some(Found::Capacity { load: met, limit: Limit::Missed { at } }) => {
+            (load(varied, met), missed(of, varied, at), doubt_on_miss(of, varied, at))
         }
-        Some(Found::Capacity { limit: Limit::Most, .. }) => {
-            ["nothing".to_owned(), "more was not tried".to_owned()]
+        Some(Found::Capacity { load: met, limit: Limit::Unknown { at, obstacle } }) => {
+            let (found, obstacle) = (at_least(met), obstacle_in_words(obstacle));
+            let why = why(of, Some(at));
+            let caveat = format!(
+                "{name} can do {found}: {obstacle} is the limit beyond, not the server{why}"
+            );
+            (found, pair(obstacle, at_load(at)), Some(caveat))
+        }
+        Some(Found::Capacity { load: met, limit: Limit::Most }) => {
+            let caveat = format!("{name} may be able to do more: {}", of.search.most.why);
+            (at_least(met), pair("nothing", "more was not tried".to_owned()), Some(caveat))
+        }
+        Some(Found::Nothing) => {
+            let least = &of.search.least;
+            let caveat = format!(
+                "{name} misses its objectives {} already, and less was not tried: {}",
+                at_load(least.load),
+                least.why
+            );
+            let found = format!("less than {}", load(varied, least.load));
+            (found, missed(of, varied, least.load), Some(caveat))
         }
         Some(Found::Untrusted { obstacle: Some(obstacle) }) => {
-            [obstacle_in_words(obstacle).to_owned(), met_so_far(of, varied)]
+            let (obstacle, why) = (obstacle_in_words(obstacle), why(of, None));
+            let caveat = format!("what {name} can do is not known, because of {obstacle}{why}");
+            ("not known".to_owned(), pair(obstacle, met_so_far(of, varied)), Some(caveat))
         }
         Some(Found::Untrusted { obstacle: None }) => {
-            ["no load".to_owned(), "met them every time".to_owned()]
+            let caveat = format!(
+                "what {name} can do is not known: no load met its objectives every time; repeat on a quieter \
+                 machine, or with a longer `duration`"
+            );
+            let limit = pair("no load", "met them every time".to_owned());
+            ("not known".to_owned(), limit, Some(caveat))
         }
-        Some(Found::Failed) => ["no trial ran".to_owned(), String::new()],
-        None => ["not finished".to_owned(), met_so_far(of, varied)],
+        Some(Found::Failed) => {
+            let caveat = format!("{name} failed{}", why(of, None));
+            ("failed".to_owned(), pair("no trial ran", String::new()), Some(caveat))
+        }
+        None => ("interrupted".to_owned(), pair("not finished", met_so_far(of, varied)), None),
+    };
+    Said { found, limit, caveat }
+}
+
+/// Why nothing is known of a load, or of any.
+fn why(of: &Conclusion<'_>, at: Option<f64>) -> String {
+    let attempts = of.search.attempts.iter().zip(&of.checked);
+    let mut here = attempts.rev().filter(|(attempt, _)| at.is_none_or(|at| attempt.load == at));
+    let reason = here.find_map(|(attempt, checked)| reason(attempt, checked));
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
+/// What speaks against a miss, if anything does.
+fn doubt_on_miss(of: &Conclusion<'_>, varied: LoadAxis, at: f64) -> Option<String> {
+    let (attempt, _) = miss_at(of, at)?;
+    let (name, place) = (inline(&of.search.contender), load(varied, at));
+    if attempt.answer == Answer::Failed {
+        return Some(format!("{name} failed at {place}{}", why(of, Some(at))));
     }
+    let mut warnings = attempt.trial.warnings.iter();
+    let taken = warnings.find(|warning| {
+        let on_server = matches!(warning, Warning::OtherLoad { side: Side::Server, .. });
+        on_server || matches!(warning, Warning::CpuStolen { .. })
+    })?;
+    Some(format!("{name} may be able to do more, as it missed at {place} when {taken}"))
 }
 
 /// What is known of a search without a result: "met at 100 subscribers".
@@ -83,7 +135,7 @@ fn miss_at<'a>(of: &'a Conclusion<'_>, at: f64) -> Option<(&'a Attempt, &'a [Che
     missed.next_back().map(|(attempt, checked)| (attempt, checked.as_slice()))
 }
 
-fn missed_at(of: &Conclusion<'_>, varied: LoadAxis, at: f64) -> [String; 2] {
+fn missed(of: &Conclusion<'_>, varied: LoadAxis, at: f64) -> [String; 2] {
     let place = format!("at {}", load(varied, at));
     let Some((attempt, checked)) = miss_at(of, at) else { return ["unknown".to_owned(), place] };
     match first_miss(attempt, checked) {
@@ -165,8 +217,9 @@ fn reason(attempt: &Attempt, checked: &[Checked]) -> Option<String> {
 
 /// What was found, in a sentence.
 pub(super) fn headline(conclusions: &[Conclusion<'_>], varied: LoadAxis) -> String {
-    let one =
-        |of: &Conclusion<'_>| format!("{} {}", with_role(&of.search.contender), found(of, varied));
+    let one = |of: &Conclusion<'_>| {
+        format!("{} {}", with_role(&of.search.contender), said(of, varied).found)
+    };
     let found: Vec<_> = conclusions.iter().map(one).collect();
     match &found[..] {
         [] => "No contender was searched.".to_owned(),
@@ -180,7 +233,7 @@ pub(super) fn caveats(capacity: &Capacity, conclusions: &[Conclusion<'_>]) -> Ve
     if capacity.manifest.interrupted {
         caveats.push("The search was interrupted: what had been measured is kept.".to_owned());
     }
-    let of_each = conclusions.iter().filter_map(|of| caveat(of, capacity.varied));
+    let of_each = conclusions.iter().filter_map(|of| said(of, capacity.varied).caveat);
     caveats.extend(of_each.map(|text| prose::sentence(&text)));
     let trials = || conclusions.iter().flat_map(|of| &of.search.attempts);
     let unknown = trials().filter(|of| matches!(of.answer, Answer::Unknown { .. })).count();
@@ -194,56 +247,6 @@ pub(super) fn caveats(capacity: &Capacity, conclusions: &[Conclusion<'_>]) -> Ve
         caveats.push(prose::sentence(&Warning::SharedCore.to_string()));
     }
     caveats
-}
-
-fn caveat(of: &Conclusion<'_>, varied: LoadAxis) -> Option<String> {
-    let name = inline(&of.search.contender);
-    let why = |at: Option<f64>| {
-        let attempts = of.search.attempts.iter().zip(&of.checked);
-        let mut here = attempts.rev().filter(|(of, _)| at.is_none_or(|at| of.load == at));
-        let reason = here.find_map(|(attempt, checked)| reason(attempt, checked));
-        reason.map_or_else(String::new, |reason| format!(": {reason}"))
-    };
-    match of.found? {
-        Found::Capacity { limit: Limit::Missed { at }, .. } => {
-            let (attempt, _) = miss_at(of, at)?;
-            if attempt.answer == Answer::Failed {
-                return Some(format!("{name} failed at {}{}", load(varied, at), why(Some(at))));
-            }
-            let taken = attempt.trial.warnings.iter().find(|warning| {
-                let on_server = matches!(warning, Warning::OtherLoad { side: Side::Server, .. });
-                on_server || matches!(warning, Warning::CpuStolen { .. })
-            })?;
-            Some(format!(
-                "{name} may be able to do more, as it missed at {} when {taken}",
-                load(varied, at)
-            ))
-        }
-        Found::Capacity { load: met, limit: Limit::Unknown { at, obstacle } } => Some(format!(
-            "{name} can do at least {}: {} is the limit beyond, not the server{}",
-            load(varied, met),
-            obstacle_in_words(obstacle),
-            why(Some(at))
-        )),
-        Found::Capacity { limit: Limit::Most, .. } => {
-            Some(format!("{name} may be able to do more: {}", of.search.most.why))
-        }
-        Found::Nothing => Some(format!(
-            "{name} misses its objectives at {} already, and less was not tried: {}",
-            load(varied, of.search.least.load),
-            of.search.least.why
-        )),
-        Found::Untrusted { obstacle: Some(obstacle) } => Some(format!(
-            "what {name} can do is not known, because of {}{}",
-            obstacle_in_words(obstacle),
-            why(None)
-        )),
-        Found::Untrusted { obstacle: None } => Some(format!(
-            "what {name} can do is not known: no load met its objectives every time; repeat on a quieter \
-             machine, or with a longer `duration`"
-        )),
-        Found::Failed => Some(format!("{name} failed{}", why(None))),
-    }
 }
 
 #[cfg(test)]
