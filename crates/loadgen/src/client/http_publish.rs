@@ -82,7 +82,7 @@ impl PublishPath for HttpPublish {
                 complete: 0,
                 sent,
             },
-            probe: TcpProbe::new(connection),
+            probe: Some(TcpProbe::new(connection)),
         })
     }
 
@@ -241,7 +241,7 @@ mod tests {
         let mut read = vec![0; expected.len()];
         server.read_exact(&mut read).unwrap();
         assert_eq!(String::from_utf8(read).unwrap(), expected);
-        assert_eq!(probe.read().unwrap().bytes_out, expected.len() as u64);
+        assert_eq!(probe.unwrap().read().unwrap().bytes_out, expected.len() as u64);
 
         let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
         for to_come in [1, 0] {

@@ -53,7 +53,8 @@ pub(crate) trait Acknowledgements: Send + 'static {
 pub(crate) struct OpenPath<P: PublishPath> {
     pub(crate) path: P,
     pub(crate) acknowledgements: P::Acknowledgements,
-    pub(crate) probe: TcpProbe,
+    /// Empty where it is no TCP.
+    pub(crate) probe: Option<TcpProbe>,
 }
 
 /// A connection, to ask the kernel about it.

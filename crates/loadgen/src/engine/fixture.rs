@@ -1,20 +1,26 @@
-//! A trial for tests, in which all went well.
+//! For tests: a trial in which all went well, and a way to publish that leads nowhere.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anyhow::bail;
 use pushbench_wire::Stamp;
+use pushbench_wire::stamp::STAMP_LEN;
 
 use super::costs::TrafficReadings;
 use super::delivery_tracker::{DeliveryTracker, ExpectedEvents};
 use super::machine::MachineTime;
 use super::measurement::Measurement;
+use super::publisher::PublishPlan;
 use super::recorder::{Recorder, Window};
 use super::snapshot::Snapshot;
-use crate::client::Totals;
+use crate::client::{Acknowledgements, OpenPath, PublishPath, PublishTarget, Totals};
 use crate::deployment::observe::Observation;
 use crate::deployment::{Cores, ObservedPart, PartRole};
 use crate::results::latency_log;
-use crate::scenario::schedule::MeasuredRange;
+use crate::scenario::Content;
+use crate::scenario::schedule::{Due, MeasuredRange, Source};
 
 pub(super) const SUBSCRIBERS: u32 = 10;
 
@@ -101,5 +107,91 @@ pub(super) fn flawless() -> Measurement {
         is_steady: true,
         schedule_sha256: None,
         recorder: recorder(|_| 2_000_000),
+    }
+}
+
+/// A measured event that is due at `offset_ns`: the even ones on the first channel, the odd ones on
+/// the second.
+pub(super) fn due(sequence: u32, offset_ns: u64) -> Due {
+    Due {
+        offset_ns,
+        channel: sequence % 2,
+        source: Source::Backend,
+        sequence,
+        payload_bytes: STAMP_LEN,
+        is_measured: true,
+    }
+}
+
+/// For two channels, with an audience of 1 and 10.
+pub(super) fn publish_plan(start_ns: u64) -> PublishPlan {
+    PublishPlan {
+        audiences: vec![1, 10],
+        content: Content::Text,
+        most_payload_bytes: STAMP_LEN,
+        start_ns,
+        send_queues: Vec::new(),
+    }
+}
+
+/// A path on which what was sent is answered one by one.
+#[derive(Clone, Default)]
+pub(super) struct ScriptedPath {
+    /// Channel and sequence.
+    pushed: Arc<Mutex<Vec<(usize, u32)>>>,
+    sent: Arc<AtomicU64>,
+    answered: Arc<AtomicU64>,
+    is_broken: bool,
+}
+
+impl ScriptedPath {
+    /// It takes nothing.
+    pub(super) fn broken() -> Self {
+        Self { is_broken: true, ..Self::default() }
+    }
+
+    pub(super) fn opened(&self) -> OpenPath<Self> {
+        OpenPath { path: self.clone(), acknowledgements: self.clone(), probe: None }
+    }
+
+    pub(super) fn pushed(&self) -> Vec<(usize, u32)> {
+        self.pushed.lock().unwrap().clone()
+    }
+
+    pub(super) fn is_answered(&self) -> bool {
+        self.sent.load(Ordering::Relaxed) == self.answered.load(Ordering::Relaxed)
+    }
+}
+
+impl PublishPath for ScriptedPath {
+    type Acknowledgements = Self;
+
+    fn open(_: &PublishTarget<'_>) -> anyhow::Result<OpenPath<Self>> {
+        bail!("it leads nowhere")
+    }
+
+    fn push(&mut self, channel: usize, payload: &[u8]) {
+        let stamp = Stamp::read_from(payload).unwrap();
+        self.pushed.lock().unwrap().push((channel, stamp.sequence));
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        if self.is_broken {
+            bail!("it is broken");
+        }
+        let pushed = self.pushed.lock().unwrap().len();
+        self.sent.store(pushed as u64, Ordering::Release);
+        Ok(())
+    }
+}
+
+impl Acknowledgements for ScriptedPath {
+    fn acknowledge(&mut self) -> anyhow::Result<u64> {
+        std::thread::yield_now();
+        let to_come = self.sent.load(Ordering::Acquire) - self.answered.load(Ordering::Relaxed);
+        if to_come > 0 {
+            self.answered.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(to_come.saturating_sub(1))
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::client::Totals;
 use crate::deployment::PartRole;
 use crate::deployment::observe::{Observation, Observe};
-use crate::engine::fixture::recorder;
+use crate::engine::fixture::{ScriptedPath, due, publish_plan, recorder};
 use crate::engine::pool::PoolPlan;
 use crate::engine::steps::steps;
 use crate::scenario::Scenario;
@@ -24,7 +24,9 @@ struct ScriptedPool {
     signals: Vec<Signal>,
     /// How long it takes to ask the kernel.
     asking: Duration,
-    measured: u64,
+    begin: Instant,
+    /// Measured deliveries after so long.
+    measured: fn(Duration) -> u64,
 }
 
 impl SubscriberPool for ScriptedPool {
@@ -40,7 +42,7 @@ impl SubscriberPool for ScriptedPool {
     }
 
     fn totals(&self) -> Totals {
-        Totals { measured: self.measured, ..Totals::default() }
+        Totals { measured: (self.measured)(self.begin.elapsed()), ..Totals::default() }
     }
 
     async fn traffic(&self) -> Option<Traffic> {
@@ -97,7 +99,13 @@ async fn run(steps: &[Step], signals: Vec<Signal>, asking: Duration) -> Ran {
     let log = Log::default();
     let mut deployment = Deployment::default();
     deployment.add_part(PartRole::Server(0), Box::new(ScriptedPart(Arc::clone(&log))));
-    let pool = ScriptedPool { log: Arc::clone(&log), signals, asking, measured: 7 };
+    let pool = ScriptedPool {
+        log: Arc::clone(&log),
+        signals,
+        asking,
+        begin: Instant::now(),
+        measured: |_| 7,
+    };
     let start = Box::new(|_| bail!("nothing is published"));
     let mut execution = Execution::new(&mut deployment, pool, 0, String::new(), start);
     let phases = Rc::new(RefCell::new(Vec::<Phase>::new()));
@@ -181,4 +189,74 @@ async fn nobody_waits_for_ever_for_a_connection() {
     let ran = run(&steps, vec![Signal::Connected], Duration::ZERO).await;
     let reason = ran.outcome.unwrap_err().to_string();
     assert!(reason.starts_with("1 of "), "{reason}");
+}
+
+/// How long the drain of ten deliveries goes on, of which so many have come after so long.
+async fn drained(measured: fn(Duration) -> u64) -> (Duration, Option<Phase>) {
+    let mut deployment = Deployment::default();
+    let begin = Instant::now();
+    let pool = ScriptedPool {
+        log: Log::default(),
+        signals: Vec::new(),
+        asking: Duration::ZERO,
+        begin,
+        measured,
+    };
+    let start = Box::new(|_| bail!("all is published"));
+    let mut execution = Execution::new(&mut deployment, pool, 0, String::new(), start);
+    let (lateness, schedule_sha256) = (latency_log::histogram(), None);
+    execution.findings.sent = Some(Sent { lateness, deliveries: 10, schedule_sha256 });
+    let mut last = None;
+    let until = Until::Delivered(Duration::from_secs(3));
+    let step = Step { kind: StepKind::Drain, actions: Vec::new(), until };
+    execution.run(&[step], &mut |phase| last = Some(phase)).await.unwrap();
+    (begin.elapsed(), last)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_that_shrinks_is_waited_for() {
+    let (length, last) = drained(|time| (time.as_secs() / 2).min(10)).await;
+    assert_eq!(length.as_secs(), 20, "one delivery every two seconds");
+    assert_eq!(last, Some(Phase::Drain(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn deliveries_that_do_not_come_are_given_up() {
+    let (length, last) = drained(|time| (time.as_secs() / 2).min(4)).await;
+    assert_eq!(length.as_secs(), 8 + 3, "three seconds after the last one");
+    assert_eq!(last, Some(Phase::Drain(6)));
+}
+
+/// What was sent of two events when so many were planned: of more than two, the second one is due only
+/// when everyone would take it for a hang.
+async fn sent_of_two(planned: u64) -> Sent {
+    let mut deployment = Deployment::default();
+    let pool = ScriptedPool {
+        log: Log::default(),
+        signals: Vec::new(),
+        asking: Duration::ZERO,
+        begin: Instant::now(),
+        measured: |_| 0,
+    };
+    let offset_ns = if planned > 2 { 100_000_000_000 } else { 0 };
+    let start = Box::new(move |start_ns| {
+        let schedule = [due(0, 0), due(1, offset_ns)].into_iter();
+        Publisher::start(publish_plan(start_ns), schedule, vec![ScriptedPath::default().opened()])
+    });
+    let mut execution = Execution::new(&mut deployment, pool, planned, String::new(), start);
+    execution.perform(Action::Publish).await.unwrap();
+    while execution.publisher.as_ref().unwrap().published() == 0 {
+        tokio::task::yield_now().await;
+    }
+    execution.perform(Action::Observe(Moment::WindowEnd)).await.unwrap();
+    execution.perform(Action::FinishPublishing).await.unwrap();
+    execution.findings.sent.take().unwrap()
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_any_more_is_not_published_to_its_end() {
+    let all = sent_of_two(2).await;
+    assert_eq!((all.deliveries, all.schedule_sha256.is_some()), (11, true));
+    let in_vain = sent_of_two(1_000).await;
+    assert_eq!((in_vain.deliveries, in_vain.schedule_sha256), (1, None));
 }

@@ -53,8 +53,8 @@ pub(super) struct Publisher {
     /// Gone once it is stopped.
     threads: Option<Threads>,
     shared: Arc<Shared>,
-    /// Its connections.
-    probes: Vec<TcpProbe>,
+    /// Of each path.
+    probes: Vec<Option<TcpProbe>>,
 }
 
 struct Threads {
@@ -140,7 +140,7 @@ impl Publisher {
     pub(super) fn tcp(&self) -> Option<TcpTotals> {
         self.probes
             .iter()
-            .try_fold(TcpTotals::default(), |sum, probe| Some(sum.plus(probe.read()?)))
+            .try_fold(TcpTotals::default(), |sum, probe| Some(sum.plus(probe.as_ref()?.read()?)))
     }
 
     /// Measured events that were written to the server or handed to connections so far.
@@ -239,3 +239,6 @@ fn take_answers(
 fn thread_cpu_ns() -> u64 {
     clock::read_ns(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
