@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(
             left_out[0],
             "3 of 8 trials (polling, long polling and SSE) left out: at worst, other processes used 76 % \
-             of the server's cores (25 % are too many)."
+             of the server's cores (limit 25 %)."
         );
         assert_eq!(left_out.len(), 2, "another reason is said by itself: {left_out:#?}");
     }

@@ -205,6 +205,7 @@ pub(super) mod tests {
             ]
         );
 
+        let dir = tempfile::tempdir().unwrap();
         let comparison = fixture::comparison();
         fixture::save_comparison(dir.path(), &comparison);
         let compared = written(|dir| write_comparison(dir, &comparison));
@@ -223,6 +224,7 @@ pub(super) mod tests {
         );
 
         let capacity = fixture::capacity();
+        let dir = tempfile::tempdir().unwrap();
         fixture::save_capacity(dir.path(), &capacity);
         let searched = written(|dir| write_capacity(dir, &capacity));
         let capacity = store::load(dir.path()).unwrap().content;

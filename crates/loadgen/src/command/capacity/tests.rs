@@ -86,7 +86,7 @@ fn search_with(
 fn what_is_found_is_printed() {
     let (status, out, said) = search_with(|setup, _| Ok(valid(setup)));
     assert_eq!(status, ExitStatus::Complete);
-    assert!(out.contains("at least 400 subscribers") && out.contains("capacity.md\n"), "{out}");
+    assert!(out.contains("at least 400 subscribers") && out.contains("capacity.html\n"), "{out}");
     assert!(said.contains("SSE, 400 subscribers: "), "{said}");
 
     let (status, out, _) = search_with(|setup, _| {

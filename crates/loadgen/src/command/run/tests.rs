@@ -96,7 +96,7 @@ fn a_run_leaves_what_it_measured_and_its_report() {
     }
     assert!(ran.out.contains("report.html\n"), "{}", ran.out);
     assert!(ran.said.contains("[1/1] SSE: measuring\n[1/1] SSE: valid\n"), "{}", ran.said);
-    assert!(ran.out.contains("SSE") && ran.out.contains("\nOpen "), "{}", ran.out);
+    assert!(ran.out.contains("SSE") && ran.out.contains(" files; open "), "{}", ran.out);
     let run = store::load::<Run>(&ran.dir.path().join("out")).unwrap().content;
     assert_eq!((run.manifest.planned_trials, run.manifest.interrupted), (1, false));
 
@@ -146,7 +146,7 @@ fn trials_decide_the_status() {
     assert_eq!(lost.status, ExitStatus::DeliveryErrors);
     let stopped = run_with(&[tiny("one")], None, |_, _| Err(Interrupted));
     assert_eq!(stopped.status, ExitStatus::Interrupted);
-    assert!(stopped.out.contains("\nOpen "), "it is rendered all the same: {}", stopped.out);
+    assert!(stopped.out.contains(" files; open "), "it is rendered all the same: {}", stopped.out);
 }
 
 #[test]
@@ -228,7 +228,10 @@ fn manifest(ran: &Ran) -> Manifests {
 fn published_figures_stand_beside_the_measured_ones() {
     let figure = "[[published]]\ntransport = \"sse\"\nmetric = \"bytes_per_delivery\"\nvalue = \"871B\"\n\
                   source = \"Somebody\"\nnote = \"calculated\"\n";
-    let ran = run_with(&[tiny("published") + figure], None, |setup, _| Ok(valid(setup)));
-    assert!(ran.out.contains("[1] Somebody: calculated"), "{}", ran.out);
-    assert!(ran.out.contains("871 B"), "{}", ran.out);
+    let published = tiny("published") + figure;
+    let ran = run_and_render(&[published], None, write_run, |setup, _| Ok(valid(setup)));
+    let summary = ran.read("summary.md");
+    assert!(summary.contains("## Published and measured\n"), "{summary}");
+    assert!(summary.contains("| SSE | Bytes per delivery | 871 B | "), "{summary}");
+    assert!(summary.contains(" | Somebody | calculated |\n"), "{summary}");
 }
