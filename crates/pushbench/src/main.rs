@@ -24,6 +24,9 @@ use pushbench_loadgen::scenario::LoadAxis;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// Print all tables and caveats instead of what fits a small terminal.
+    #[arg(long, global = true)]
+    verbose: bool,
 }
 
 /// What every exit code means, for the help.
@@ -207,29 +210,30 @@ fn check_names() -> impl TypedValueParser<Value = Check> {
 }
 
 fn main() -> ExitCode {
-    let status = dispatch(Arguments::parse().command).unwrap_or_else(|error| {
+    let Arguments { command, verbose } = Arguments::parse();
+    let status = dispatch(command, verbose).unwrap_or_else(|error| {
         eprintln!("{error:#}");
         ExitStatus::of_error(&error)
     });
     ExitCode::from(status.code())
 }
 
-fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
+fn dispatch(command: Command, verbose: bool) -> anyhow::Result<ExitStatus> {
     match command {
-        Command::Run(arguments) => command::run(&run_options(arguments)),
-        Command::Capacity(arguments) => command::capacity(&capacity_options(arguments)),
-        Command::Compare(arguments) => compare(arguments),
-        Command::Report { dir } => command::report(&dir),
+        Command::Run(arguments) => command::run(&run_options(arguments), verbose),
+        Command::Capacity(arguments) => command::capacity(&capacity_options(arguments), verbose),
+        Command::Compare(arguments) => compare(arguments, verbose),
+        Command::Report { dir } => command::report(&dir, verbose),
         Command::History(History::Add { dirs, file, revision }) => {
             command::history_add(&dirs, &file, revision.as_deref())
         }
         Command::History(History::Show { file, out }) => {
-            command::history_show(&file, out.as_deref())
+            command::history_show(&file, out.as_deref(), verbose)
         }
         Command::Check { scenarios } => command::check(&scenarios),
         Command::Init { path, force } => command::init(&path, force),
         Command::Schema => command::schema(),
-        Command::Selftest(arguments) => command::selftest(&selftest_options(arguments)),
+        Command::Selftest(arguments) => command::selftest(&selftest_options(arguments), verbose),
         Command::Serve(arguments) => serve::serve(*arguments).map(|()| ExitStatus::Complete),
     }
 }
@@ -259,16 +263,16 @@ fn invocation(out: Option<PathBuf>, server: Option<Words>) -> Invocation {
     }
 }
 
-fn compare(arguments: CompareArguments) -> anyhow::Result<ExitStatus> {
+fn compare(arguments: CompareArguments, verbose: bool) -> anyhow::Result<ExitStatus> {
     let CompareArguments { inputs, baseline, candidate, out, blocks, seed, max_time } = arguments;
     let Some((baseline, candidate)) = baseline.zip(candidate) else {
         let [baseline, candidate] = &inputs[..] else {
             let message = "give two builds with --baseline and --candidate, or two results folders";
             return Err(Unusable(message.to_owned()).into());
         };
-        return command::compare_stored(baseline, candidate);
+        return command::compare_stored(baseline, candidate, verbose);
     };
-    command::compare(&CompareOptions {
+    let options = CompareOptions {
         baseline,
         candidate,
         scenarios: inputs,
@@ -276,7 +280,8 @@ fn compare(arguments: CompareArguments) -> anyhow::Result<ExitStatus> {
         seed,
         max_time: max_time.into(),
         invocation: invocation(out, None),
-    })
+    };
+    command::compare(&options, verbose)
 }
 
 fn selftest_options(arguments: SelftestArguments) -> SelftestOptions {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::report::show_capacity;
+use super::screen::Screen;
 use super::{ExitStatus, Unusable};
 use crate::analysis::capacity::{Found, conclude};
 use crate::campaign::{
@@ -39,12 +40,12 @@ pub struct CapacityOptions {
 /// A bad scenario (a [`crate::scenario::ScenarioError`]), one that cannot be searched
 /// ([`Unusable`]), a machine that cannot run it, or files that cannot be written. A trial that fails
 /// is no error but a row of the results.
-pub fn capacity(options: &CapacityOptions) -> anyhow::Result<ExitStatus> {
+pub fn capacity(options: &CapacityOptions, verbose: bool) -> anyhow::Result<ExitStatus> {
     let source = Source::load(&options.scenario)?;
     let session = Session::new(options, &source)?;
     let mut runner = LocalRunner::new(session.sockets())?;
     let mut progress = Progress::new(Detail::Plan, trial_line);
-    session.run(&mut runner, &mut progress, &mut std::io::stdout().lock())
+    session.run(&mut runner, &mut progress, &mut Screen::stdout(verbose))
 }
 
 /// A search, as far as it is known before anything is measured.
@@ -94,7 +95,7 @@ impl<'a> Session<'a> {
         self,
         runner: &mut impl TrialRunner,
         progress: &mut Progress,
-        out: &mut impl Write,
+        screen: &mut Screen<impl Write>,
     ) -> anyhow::Result<ExitStatus> {
         let Self { options, source, started, dir, searches } = self;
         let CapacityOptions { varied, ref invocation, .. } = *options;
@@ -106,7 +107,7 @@ impl<'a> Session<'a> {
         let capacity = Capacity { schema_version: CAPACITY_VERSION, manifest, varied, searches };
         let (capacity, _) = measure(&dir, runner, &mut plan, capacity, progress)?;
         progress.finish();
-        show_capacity(&dir, &capacity, out)?;
+        show_capacity(&dir, &capacity, screen)?;
         Ok(status(&capacity))
     }
 }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 
-use super::report::terminal_on_stdout;
+use super::screen::Screen;
 use super::{ExitStatus, told};
 use crate::analysis::{analyse, history};
 use crate::document;
-use crate::render::{terminal, write_history, written};
+use crate::render::write_history;
 use crate::results::Manifest;
 use crate::results::history::{load, save};
 use crate::results::store::load_run;
@@ -57,11 +57,11 @@ fn own_revision(manifest: &Manifest) -> Option<&str> {
 }
 
 /// Renders the history in `file` into `out`, or else beside it into a folder of its name, and prints
-/// the changes that were found.
+/// the changes that were found; all of them if `verbose`, else what fits a small terminal.
 ///
 /// # Errors
 /// A history that is missing or damaged, or a file that cannot be written.
-pub fn history_show(file: &Path, out: Option<&Path>) -> anyhow::Result<ExitStatus> {
+pub fn history_show(file: &Path, out: Option<&Path>, verbose: bool) -> anyhow::Result<ExitStatus> {
     let rows = load(file)?.with_context(|| {
         format!("{0} is missing: `pushbench history add DIR --file {0}` creates it", file.display())
     })?;
@@ -69,8 +69,11 @@ pub fn history_show(file: &Path, out: Option<&Path>) -> anyhow::Result<ExitStatu
     ensure!(dir != file, "{} has no extension: name a folder with --out", file.display());
     let histories = history::histories(&rows);
     let files = write_history(&dir, &histories)?;
-    let shown = terminal(&document::history(&histories), terminal_on_stdout());
-    writeln!(std::io::stdout(), "{shown}{}", written(&files, &dir.join("history.md")))?;
+    Screen::stdout(verbose).show_files(
+        &document::history(&histories),
+        &files,
+        &dir.join("history.md"),
+    )?;
     Ok(ExitStatus::Complete)
 }
 

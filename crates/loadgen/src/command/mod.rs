@@ -8,6 +8,7 @@ mod init;
 mod report;
 mod run;
 mod schema;
+mod screen;
 mod selftest;
 mod status;
 

@@ -1,31 +1,32 @@
 //! `pushbench report DIR`: renders a run, a comparison or a search for capacity again from its source
 //! files.
 
-use std::io::{IsTerminal as _, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::screen::Screen;
 use super::{ExitStatus, told};
 use crate::analysis::analyse;
-use crate::document::{self, Document};
-use crate::render::{Terminal, terminal, write_capacity, write_comparison, write_run, written};
+use crate::document;
+use crate::render::{write_capacity, write_comparison, write_run};
 use crate::results::store::{load, load_run};
 use crate::results::{Capacity, Comparison, LatencyLog, Run, Stored};
 
 /// Renders the run, the comparison or the search in `dir` again, and prints what it says and the
-/// files that were written.
+/// files that were written; all of it if `verbose`, else what fits a small terminal.
 ///
 /// # Errors
 /// Source files that are missing or damaged, or a file that cannot be written.
-pub fn report(dir: &Path) -> anyhow::Result<ExitStatus> {
-    let out = &mut std::io::stdout().lock();
+pub fn report(dir: &Path, verbose: bool) -> anyhow::Result<ExitStatus> {
+    let screen = &mut Screen::stdout(verbose);
     if dir.join(Comparison::FILE).exists() {
-        show_comparison(dir, &told(load(dir)?), out)?;
+        show_comparison(dir, &told(load(dir)?), screen)?;
     } else if dir.join(Capacity::FILE).exists() {
-        show_capacity(dir, &told(load(dir)?), out)?;
+        show_capacity(dir, &told(load(dir)?), screen)?;
     } else {
         let (run, log) = told(load_run(dir)?);
         let files = write_run(dir, &run, &log)?;
-        show_run(dir, &run, &log, &files, out)?;
+        show_run(dir, &run, &log, &files, screen)?;
     }
     Ok(ExitStatus::Complete)
 }
@@ -34,20 +35,20 @@ pub fn report(dir: &Path) -> anyhow::Result<ExitStatus> {
 pub(super) fn show_comparison(
     dir: &Path,
     comparison: &Comparison,
-    out: &mut impl Write,
+    screen: &mut Screen<impl Write>,
 ) -> anyhow::Result<()> {
     let files = write_comparison(dir, comparison)?;
-    show(&document::comparison(comparison), &files, &dir.join("comparison.html"), out)
+    screen.show_files(&document::comparison(comparison), &files, &dir.join("comparison.html"))
 }
 
 /// Renders a search for capacity into `dir`, and prints what was found and what was written.
 pub(super) fn show_capacity(
     dir: &Path,
     search: &Capacity,
-    out: &mut impl Write,
+    screen: &mut Screen<impl Write>,
 ) -> anyhow::Result<()> {
     let files = write_capacity(dir, search)?;
-    show(&document::capacity(search), &files, &dir.join("capacity.html"), out)
+    screen.show_files(&document::capacity(search), &files, &dir.join("capacity.html"))
 }
 
 /// Prints what the run in `dir` says, and the files into which it was rendered.
@@ -56,34 +57,9 @@ pub(super) fn show_run(
     run: &Run,
     log: &LatencyLog,
     files: &[PathBuf],
-    out: &mut impl Write,
+    screen: &mut Screen<impl Write>,
 ) -> anyhow::Result<()> {
-    show(&document::run(run, &analyse(run, log)), files, &dir.join("report.html"), out)
-}
-
-fn show(
-    document: &Document,
-    files: &[PathBuf],
-    open: &Path,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
-    let shown = terminal(document, terminal_on_stdout());
-    writeln!(out, "{shown}{}", written(files, open))?;
-    Ok(())
-}
-
-/// The terminal that the standard output is, or what stands for it.
-pub(super) fn terminal_on_stdout() -> Terminal {
-    let size = terminal_size::terminal_size_of(std::io::stdout());
-    let columns = size.map_or(Terminal::WIDTH, |(width, _)| usize::from(width.0));
-    Terminal { columns, colour: colour_on_stdout(), verbose: false }
-}
-
-/// Whether output may be coloured: on a terminal, unless `NO_COLOR` says otherwise
-/// (<https://no-color.org>).
-fn colour_on_stdout() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    std::io::stdout().is_terminal() && !refused
+    screen.show_files(&document::run(run, &analyse(run, log)), files, &dir.join("report.html"))
 }
 
 #[cfg(test)]
@@ -96,7 +72,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (run, log) = fixture::run();
         fixture::save_run(dir.path(), &run, &log);
-        report(dir.path()).unwrap();
+        report(dir.path(), false).unwrap();
         assert!(dir.path().join("report.html").is_file());
     }
 
@@ -104,7 +80,7 @@ mod tests {
     fn a_saved_comparison_is_rendered() {
         let dir = tempfile::tempdir().unwrap();
         fixture::save_comparison(dir.path(), &fixture::comparison());
-        report(dir.path()).unwrap();
+        report(dir.path(), false).unwrap();
         assert!(dir.path().join("comparison.md").is_file());
     }
 
@@ -112,14 +88,14 @@ mod tests {
     fn a_saved_search_is_rendered() {
         let dir = tempfile::tempdir().unwrap();
         fixture::save_capacity(dir.path(), &fixture::capacity());
-        report(dir.path()).unwrap();
+        report(dir.path(), false).unwrap();
         assert!(dir.path().join("capacity.md").is_file());
     }
 
     #[test]
     fn a_folder_that_holds_no_run_stays_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
-        let error = report(dir.path()).unwrap_err().to_string();
+        let error = report(dir.path(), false).unwrap_err().to_string();
         assert!(error.contains("run.json is missing"), "{error}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use super::ExitStatus;
-use super::report::terminal_on_stdout;
+use super::screen::Screen;
 use crate::analysis::Estimate;
 use crate::campaign::selftest::{
     Check, Claim, Finding, Measured, Selftest, SelftestPlan, Subject, Trouble, Verdict,
@@ -12,7 +12,6 @@ use crate::campaign::selftest::{
 use crate::campaign::{Detail, LocalRunner, Progress, TrialRunner, execute};
 use crate::document::deliveries::shortfall;
 use crate::document::{self, Document, Outcome, claims, format, trial_line};
-use crate::render::terminal;
 
 /// What `pushbench selftest` was asked.
 #[derive(Clone, Debug)]
@@ -29,11 +28,11 @@ pub struct SelftestOptions {
 ///
 /// # Errors
 /// A machine that cannot run it, or a standard output that cannot be written.
-pub fn selftest(options: &SelftestOptions) -> anyhow::Result<ExitStatus> {
+pub fn selftest(options: &SelftestOptions, verbose: bool) -> anyhow::Result<ExitStatus> {
     let plan = plan(options)?;
     let mut runner = LocalRunner::new(plan.sockets())?;
     let mut progress = Progress::new(Detail::Plan, trial_line);
-    perform(plan, &mut runner, &mut progress, &mut std::io::stdout().lock())
+    perform(plan, &mut runner, &mut progress, &mut Screen::stdout(verbose))
 }
 
 fn plan(options: &SelftestOptions) -> anyhow::Result<SelftestPlan> {
@@ -47,12 +46,12 @@ fn perform(
     mut plan: SelftestPlan,
     runner: &mut impl TrialRunner,
     progress: &mut Progress,
-    out: &mut impl Write,
+    screen: &mut Screen<impl Write>,
 ) -> anyhow::Result<ExitStatus> {
     let mut selftest = Selftest::default();
     execute(runner, &mut plan, &mut selftest, progress, |_, _| Ok(()))?;
     progress.finish();
-    write!(out, "{}", terminal(&summary(&plan.findings), terminal_on_stdout()))?;
+    screen.show(&summary(&plan.findings))?;
     Ok(match selftest.interrupted {
         true => ExitStatus::Interrupted,
         false => status(&plan.findings),

@@ -76,7 +76,9 @@ fn search_with(
     assert_eq!(session.sockets(), 400, "no more is tried");
     let (said, mut out) = (Said::default(), Vec::new());
     let mut progress = said.progress(Detail::Plan);
-    let status = session.run(&mut ScriptedRunner::new(script), &mut progress, &mut out).unwrap();
+    let status = session
+        .run(&mut ScriptedRunner::new(script), &mut progress, &mut Screen::kept(&mut out))
+        .unwrap();
     let error = Session::new(&options, &source).err().unwrap().to_string();
     assert!(error.contains("out already holds a search"), "{error}");
     (status, String::from_utf8(out).unwrap(), said.text())

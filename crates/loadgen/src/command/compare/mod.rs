@@ -14,6 +14,7 @@ use std::time::Duration;
 use humantime::format_duration;
 use jiff::Timestamp;
 
+use super::screen::Screen;
 use super::{ExitStatus, Unusable};
 use crate::campaign::{
     Builds, ComparisonPlan, Detail, Interrupted, Invocation, LocalRunner, Progress, Source, ToCome,
@@ -63,7 +64,7 @@ const ONE_CELL: &str = "compare does not support a [sweep]: compare a copy of th
 /// A bad scenario ([`crate::scenario::ScenarioError`]), an [`Unusable`] build, one that does not build, a machine
 /// that cannot run it, or files that cannot be written. A trial that fails is no error but a row of
 /// the results.
-pub fn compare(options: &CompareOptions) -> anyhow::Result<ExitStatus> {
+pub fn compare(options: &CompareOptions, verbose: bool) -> anyhow::Result<ExitStatus> {
     let session = Session::new(options)?;
     let texts = [&options.baseline[..], &options.candidate];
     let builds = match build::resolve(texts, Path::new(".")) {
@@ -73,7 +74,7 @@ pub fn compare(options: &CompareOptions) -> anyhow::Result<ExitStatus> {
     let sockets = session.scenarios.iter().map(|scenario| scenario.workload.sockets()).max();
     let mut runner = LocalRunner::new(sockets.unwrap_or_default())?;
     let mut progress = Progress::new(Detail::Trials, trial_line);
-    session.run(builds, &mut runner, &mut progress, &mut std::io::stdout().lock())
+    session.run(builds, &mut runner, &mut progress, &mut Screen::stdout(verbose))
 }
 
 /// The scenarios of `paths`, each of one cell. One with a sweep is left out of a folder, and refused
@@ -136,7 +137,7 @@ impl<'a> Session<'a> {
         builds: [Resolved; 2],
         runner: &mut impl TrialRunner,
         progress: &mut Progress,
-        out: &mut impl Write,
+        screen: &mut Screen<impl Write>,
     ) -> anyhow::Result<ExitStatus> {
         let [baseline, candidate] = builds;
         progress
@@ -166,7 +167,7 @@ impl<'a> Session<'a> {
         self.announce(progress);
         let (comparison, _) = measure(&self.dir, runner, &mut plan, comparison, progress)?;
         progress.finish();
-        outcome::show(&self.dir, &comparison, progress, out)
+        outcome::show(&self.dir, &comparison, progress, screen)
     }
 
     /// One for every scenario. Settings of servers are known when both are `ours`.

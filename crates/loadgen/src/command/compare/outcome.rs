@@ -10,6 +10,7 @@ use crate::analysis::thresholds::{Judgement, of_comparison};
 use crate::campaign::Progress;
 use crate::command::ExitStatus;
 use crate::command::report::show_comparison;
+use crate::command::screen::Screen;
 use crate::render::announce;
 use crate::results::comparison::{Role, Stage};
 use crate::results::{Comparison, ContenderId, Outcome, Warning};
@@ -19,10 +20,10 @@ pub(super) fn show(
     dir: &Path,
     comparison: &Comparison,
     progress: &mut Progress,
-    out: &mut impl Write,
+    screen: &mut Screen<impl Write>,
 ) -> anyhow::Result<ExitStatus> {
-    show_comparison(dir, comparison, out)?;
-    announce(comparison, |name| std::env::var_os(name), out)?;
+    show_comparison(dir, comparison, screen)?;
+    announce(comparison, |name| std::env::var_os(name), &mut screen.out)?;
     match failure(comparison) {
         Some(sentence) => progress.line(&sentence),
         None => shortages(comparison).iter().for_each(|sentence| progress.line(sentence)),

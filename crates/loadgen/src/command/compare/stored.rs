@@ -1,14 +1,12 @@
 //! `pushbench compare A/ B/`: two results folders of `run`, held against each other. Nothing is
 //! measured, and what it says is advice.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use crate::analysis::advisory::advise;
-use crate::command::report::terminal_on_stdout;
+use crate::command::screen::Screen;
 use crate::command::{ExitStatus, Unusable, told};
 use crate::document;
-use crate::render::terminal;
 use crate::results::{Run, store};
 
 /// Compares two stored runs and prints what can be said: of bytes, losses and instructions.
@@ -16,7 +14,11 @@ use crate::results::{Run, store};
 /// # Errors
 /// [`Unusable`] folders: those that hold no run that this program reads, and those of different
 /// scenarios or machines.
-pub fn compare_stored(baseline: &Path, candidate: &Path) -> anyhow::Result<ExitStatus> {
+pub fn compare_stored(
+    baseline: &Path,
+    candidate: &Path,
+    verbose: bool,
+) -> anyhow::Result<ExitStatus> {
     let [old, new] = [load(baseline)?, load(candidate)?];
     for (dir, run) in [(baseline, &old), (candidate, &new)] {
         if !run.manifest.cells.is_empty() {
@@ -31,8 +33,7 @@ pub fn compare_stored(baseline: &Path, candidate: &Path) -> anyhow::Result<ExitS
         let hint = "measure both builds in one go with --baseline and --candidate";
         Unusable(format!("{} and {}: {error}; {hint}", baseline.display(), candidate.display()))
     })?;
-    let shown = terminal(&document::advice(&advice), terminal_on_stdout());
-    write!(std::io::stdout().lock(), "{shown}")?;
+    Screen::stdout(verbose).show(&document::advice(&advice))?;
     let has = |is_worse| advice.iter().any(|of| of.is_worse == is_worse);
     Ok(if has(Some(true)) {
         ExitStatus::Exceeded
@@ -60,12 +61,12 @@ mod tests {
         let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| dir.path().join(name));
         let (run, log) = fixture::run();
         save_run(&a, &run, &log);
-        assert_eq!(compare_stored(&a, &a).unwrap(), ExitStatus::Complete);
+        assert_eq!(compare_stored(&a, &a, false).unwrap(), ExitStatus::Complete);
 
         let mut worse = run.clone();
         worse.trials[0].values.insert(Metric::Lost, 1.0);
         save_run(&b, &worse, &log);
-        assert_eq!(compare_stored(&a, &b).unwrap(), ExitStatus::Exceeded);
+        assert_eq!(compare_stored(&a, &b, false).unwrap(), ExitStatus::Exceeded);
 
         let mut other = run;
         other.manifest.machine.cores = 64;
@@ -75,7 +76,7 @@ mod tests {
         swept.manifest.cells.push(SweptCell { name, settings: Vec::new() });
         save_run(&d, &swept, &log);
         for refused in [&c, &d, &dir.path().join("nowhere")] {
-            let error = compare_stored(&a, refused).unwrap_err();
+            let error = compare_stored(&a, refused, false).unwrap_err();
             assert!(error.is::<Unusable>(), "{error}");
         }
     }

@@ -42,7 +42,8 @@ fn compare_with(
         script(setup, if setup.server[0] == "old" { Role::Baseline } else { Role::Candidate })
     });
     let builds = [build("old", Kind::Command), build("new", Kind::Pushbench("new".into()))];
-    let status = session.run(builds, &mut runner, &mut progress, &mut out).unwrap();
+    let status =
+        session.run(builds, &mut runner, &mut progress, &mut Screen::kept(&mut out)).unwrap();
     let said = said.text();
     assert!(said.starts_with("baseline:  old, interpreted as a server command\n"), "{said}");
     assert!(said.contains("\ntiny: 10 trials in 5 blocks, about "), "{said}");

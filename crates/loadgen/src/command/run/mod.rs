@@ -11,14 +11,15 @@ use humantime::format_duration;
 use jiff::Timestamp;
 
 use super::ExitStatus;
-use super::report::{show_run, terminal_on_stdout};
+use super::report::show_run;
+use super::screen::Screen;
 use crate::analysis::analyse;
 use crate::campaign::{
     Detail, Invocation, LocalRunner, Progress, RunPlan, Source, ToCome, TrialRunner, measure,
     roughly, run_to_fit, shortenings,
 };
 use crate::document::{IndexRow, index, trial_line};
-use crate::render::{markdown, terminal, write_run};
+use crate::render::{markdown, write_run};
 use crate::results::folder::write_whole;
 use crate::results::model::SCHEMA_VERSION;
 use crate::results::shortening::Shortening;
@@ -54,11 +55,11 @@ pub struct RunOptions {
 /// A bad scenario (a [`crate::scenario::ScenarioError`]), two of one name
 /// ([`crate::command::Unusable`]), a machine that cannot run them, or files that cannot be written. A trial
 /// that fails is no error but a row of the results.
-pub fn run(options: &RunOptions) -> anyhow::Result<ExitStatus> {
+pub fn run(options: &RunOptions, verbose: bool) -> anyhow::Result<ExitStatus> {
     let session = Session::new(options, write_run)?;
     let detail = if session.is_several() { Detail::Trials } else { Detail::Phases };
     let mut runner = LocalRunner::new(session.sockets())?;
-    session.run(&mut runner, &mut Progress::new(detail, trial_line), &mut std::io::stdout().lock())
+    session.run(&mut runner, &mut Progress::new(detail, trial_line), &mut Screen::stdout(verbose))
 }
 
 /// What scenarios are called together, if each has a folder of its own: several, or those of a folder.
@@ -152,7 +153,7 @@ impl<'a> Session<'a> {
         &self,
         runner: &mut impl TrialRunner,
         progress: &mut Progress,
-        out: &mut impl Write,
+        screen: &mut Screen<impl Write>,
     ) -> anyhow::Result<ExitStatus> {
         self.announce(progress);
         let Some((name, top)) = &self.together else {
@@ -160,11 +161,11 @@ impl<'a> Session<'a> {
             let done = self.measure(job, self.started, runner, progress)?;
             progress.finish();
             let files = (self.render)(&job.dir, &done.run, &done.log)?;
-            show_run(&job.dir, &done.run, &done.log, &files, out)?;
+            show_run(&job.dir, &done.run, &done.log, &files, screen)?;
             done.assessment.reasons.iter().for_each(|reason| progress.line(reason));
             return Ok(done.assessment.status);
         };
-        self.run_several(name, top, runner, progress, out)
+        self.run_several(name, top, runner, progress, screen)
     }
 
     /// Says what will be done and what is left out, and how long that takes.
@@ -193,7 +194,7 @@ impl<'a> Session<'a> {
         top: &Path,
         runner: &mut impl TrialRunner,
         progress: &mut Progress,
-        out: &mut impl Write,
+        screen: &mut Screen<impl Write>,
     ) -> anyhow::Result<ExitStatus> {
         let jobs = self.jobs.iter();
         let mut rows: Vec<_> =
@@ -227,8 +228,8 @@ impl<'a> Session<'a> {
             }
         }
         progress.finish();
-        let shown = terminal(&index(name, &command, &rows), terminal_on_stdout());
-        writeln!(out, "{shown}\nOpen {}", top.join(INDEX_FILE).display())?;
+        screen.show(&index(name, &command, &rows))?;
+        writeln!(screen.out, "\nOpen {}", top.join(INDEX_FILE).display())?;
         // Those of the status that is that of all come last, where people look first.
         reasons.sort_by_key(|(status, _)| *status);
         reasons.iter().for_each(|(_, reason)| progress.line(reason));

@@ -64,7 +64,9 @@ fn run_and_render(
     let detail = if session.is_several() { Detail::Trials } else { Detail::Phases };
     let (said, mut out) = (Said::default(), Vec::new());
     let mut progress = said.progress(detail);
-    let status = session.run(&mut ScriptedRunner::new(script), &mut progress, &mut out).unwrap();
+    let status = session
+        .run(&mut ScriptedRunner::new(script), &mut progress, &mut Screen::kept(&mut out))
+        .unwrap();
     Ran { status, out: String::from_utf8(out).unwrap(), said: said.text(), dir }
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::analysis::Accounts;
 use crate::campaign::Interrupted;
 use crate::campaign::scripted::{ScriptedRunner, disturbed, failed, valid};
-use crate::render::Terminal;
+use crate::render::{Terminal, terminal};
 use crate::results::Metric;
 use pushbench_wire::Transport;
 
@@ -83,7 +83,7 @@ fn perform_with(
     let mut progress = Progress::lines(std::io::sink(), Detail::Plan, trial_line);
     let mut out = Vec::new();
     let plan = plan(&options).unwrap();
-    let status = perform(plan, &mut runner, &mut progress, &mut out).unwrap();
+    let status = perform(plan, &mut runner, &mut progress, &mut Screen::kept(&mut out)).unwrap();
     (status, String::from_utf8(out).unwrap(), runner.asked.len())
 }
 
