@@ -181,7 +181,7 @@ fn shortened(shortenings: &[Shortening]) -> String {
 mod tests {
     use super::*;
     use crate::analysis::analyse;
-    use crate::results::model::Side;
+    use crate::results::Side;
     use crate::results::{LatencyLog, Metric, fixture};
 
     fn said(run: &Run) -> Vec<String> {

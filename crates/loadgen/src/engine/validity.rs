@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::measurement::{Measurement, samples_for};
 use super::recorder::Recorder;
 use super::snapshot::Usage;
-use crate::results::model::Side;
+use crate::results::Side;
 use crate::results::{Warning, latency_log};
 
 /// A publisher later than this at its 99th percentile is worth a warning.

@@ -1,6 +1,8 @@
 //! A plausible run for tests: four contenders in two blocks, of which one trial is invalid and one
 //! failed. The yardstick is not among them, as in runs from before it. And a comparison of two builds.
 
+mod search;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -8,16 +10,15 @@ use std::sync::LazyLock;
 use crate::scenario::ContenderId;
 use pushbench_wire::Transport;
 
-use super::capacity::{
-    Answer, Attempt, Bound, CAPACITY_VERSION, Capacity, LoadAxis, Miss, Obstacle, Purpose, Search,
-};
 use super::comparison::{Build, COMPARISON_VERSION, ComparedTrial, Role, Stage};
 use super::folder::write_whole;
 use super::latency_log::{Entry, Interval, LatencyLog, histogram};
 use super::model::{Machine, SCHEMA_VERSION, ScenarioText, Setting};
 use super::store::{LATENCY_FILE, Store, Stored};
-use super::{Comparison, Manifest, Metric, Outcome, Run, Trial, Warning};
+use super::{Capacity, Comparison, Manifest, Metric, Outcome, Run, Trial, Warning};
 use crate::scenario::Gate;
+
+pub(crate) use search::capacity;
 
 const MEASURED_S: u32 = 12;
 const PER_SECOND: u64 = 2_000;
@@ -260,98 +261,6 @@ pub(crate) fn comparison() -> Comparison {
         trials,
         interrupted: false,
     }
-}
-
-/// A search in which everything that can be found is found of something: polling misses its objective
-/// with the least load, long polling's search is interrupted, SSE has a capacity, and with WebSocket
-/// the generator is the limit.
-pub(crate) fn capacity() -> Capacity {
-    let mut manifest = manifest();
-    manifest.command = "pushbench capacity stock-ticker.toml --vary subscribers".to_owned();
-    manifest.interrupted = true;
-    manifest.planned_trials = 25;
-    manifest.scenario.text =
-        "name = \"stock-ticker\"\ndescription = \"Prices to many browsers.\"\n\
-                              [workload]\nsubscribers = 100\nevents_per_second = 20.0\n\
-                              payload_bytes = 100\nduration = \"12s\"\nwarm_up = \"2s\"\n\
-                              [objectives]\n\"latency\" = [\"p(99)<100ms\"]\n"
-            .to_owned();
-    const MISSED: Answer = Answer::Missed { why: Miss::Objective, certain: true };
-    const UNKNOWN: Answer = Answer::Unknown { obstacle: Obstacle::Generator };
-    let met = |load: f64| (load, Purpose::Search, Answer::Met);
-    let missed = |load: f64| (load, Purpose::Search, MISSED);
-    let unknown = |load: f64| (load, Purpose::Search, UNKNOWN);
-    let confirmed = |load: f64| (load, Purpose::Confirm, Answer::Met);
-    let search = |contender: Transport, tried: &[(f64, Purpose, Answer)]| Search {
-        contender: contender.into(),
-        start: 100.0,
-        least: Bound { load: 50.0, why: "`channels` must be at most `subscribers`".to_owned() },
-        most: Bound { load: 5_000.0, why: "--max".to_owned() },
-        attempts: (1..)
-            .zip(tried)
-            .map(|(block, &(load, purpose, answer))| Attempt {
-                load,
-                purpose,
-                answer,
-                trial: searched(contender, block, load, answer),
-            })
-            .collect(),
-    };
-    let searches = vec![
-        search(Transport::Polling, &[missed(100.0), missed(50.0)]),
-        search(Transport::LongPolling, &[met(100.0)]),
-        search(
-            Transport::Sse,
-            &[
-                met(100.0),
-                missed(200.0),
-                met(141.0),
-                met(168.0),
-                met(183.0),
-                met(191.0),
-                confirmed(191.0),
-                confirmed(191.0),
-            ],
-        ),
-        search(
-            Transport::WebSocket,
-            &[
-                met(100.0),
-                met(200.0),
-                unknown(400.0),
-                unknown(400.0),
-                unknown(283.0),
-                unknown(283.0),
-                unknown(238.0),
-                unknown(238.0),
-                unknown(218.0),
-                unknown(218.0),
-                unknown(209.0),
-                unknown(209.0),
-                confirmed(200.0),
-                confirmed(200.0),
-            ],
-        ),
-    ];
-    Capacity { schema_version: CAPACITY_VERSION, manifest, varied: LoadAxis::Subscribers, searches }
-}
-
-fn searched(contender: Transport, block: u32, load: f64, answer: Answer) -> Trial {
-    let mut trial = trial(contender, 1, f64::from(block) * 16.0);
-    trial.block = block;
-    trial.warnings.clear();
-    let p99_ms = match answer {
-        Answer::Missed { .. } => 131.0,
-        _ => 10.0 + load / 10.0,
-    };
-    trial.values.insert(Metric::LatencyP99, p99_ms * 1e6);
-    trial.values.insert(Metric::Window, 12e9);
-    trial.values.insert(Metric::ServerCpu, load / 220.0 * 12e9);
-    if let Answer::Unknown { .. } = answer {
-        trial.outcome = Outcome::Invalid;
-        trial.warnings.push(Warning::GeneratorSaturated { busy_percent: 97.0 });
-    }
-    trial
 }
 
 /// Baseline and candidate of a block.

@@ -9,14 +9,17 @@ pub(crate) mod fixture;
 pub mod folder;
 pub mod history;
 pub mod latency_log;
+mod listed;
 pub mod model;
 pub mod shortening;
 pub mod store;
+mod warning;
 
 pub use crate::metric::{Metric, Unit};
 pub use crate::scenario::ContenderId;
 pub use capacity::Capacity;
 pub use comparison::Comparison;
 pub use latency_log::{Entry, Interval, LatencyLog};
-pub use model::{Manifest, Outcome, PartUse, Run, Trial, Warning};
+pub use model::{Manifest, Outcome, PartUse, Run, Trial};
 pub use store::{Record, Store, Stored};
+pub use warning::{Side, Warning};

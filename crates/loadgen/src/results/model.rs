@@ -1,13 +1,12 @@
 //! The schema of a run: `run.json` is its head, and each line of `trials.jsonl` one of its trials.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::shortening::Shortening;
-use super::{Metric, Record, Stored};
-use crate::scenario::{ContenderId, Identity};
+use super::{Metric, Record, Stored, Warning, listed};
+use crate::scenario::ContenderId;
 
 pub use crate::scenario::SweptValue;
 
@@ -190,23 +189,6 @@ pub struct Trial {
     pub schedule_sha256: Option<String>,
 }
 
-/// Contenders with all that makes them recognisable; elsewhere only their names stand.
-mod listed {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-
-    use super::{ContenderId, Identity};
-
-    pub(super) fn serialize<S: Serializer>(ids: &[ContenderId], to: S) -> Result<S::Ok, S::Error> {
-        ids.iter().map(ContenderId::identity).collect::<Vec<_>>().serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Vec<ContenderId>, D::Error> {
-        Ok(ContenderId::all(Vec::<Identity>::deserialize(from)?))
-    }
-}
-
 impl Manifest {
     /// The contender of this key as the manifest lists it. A file from before there were contenders
     /// lists none: then it is as the key says.
@@ -283,195 +265,6 @@ pub enum Outcome {
         /// Why, in a sentence.
         reason: String,
     },
-}
-
-/// One of the two sides of a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Side {
-    /// The server under test.
-    Server,
-    /// Publisher and subscribers.
-    Generator,
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Server => "server",
-            Self::Generator => "generator",
-        })
-    }
-}
-
-/// What limits the trust in a trial. `Display` says it in words, with a way out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Warning {
-    /// Events were published later than the schedule wanted.
-    #[error(
-        "the publisher was {p99_ms:.1} ms late at its 99th percentile (limit 10 ms): latencies include that; leave the machine alone or lower the event rate"
-    )]
-    PublisherLate {
-        /// 99th percentile of the lateness.
-        p99_ms: f64,
-    },
-    /// Not all events that were planned for the window had been published at its end.
-    #[error(
-        "only {published} of the {planned} events of the window were published by its end (at least 99 % are needed): the load was lower than requested; lower `events_per_second`"
-    )]
-    FewerEventsThanPlanned {
-        /// Published by the end of the window.
-        published: u64,
-        /// Planned.
-        planned: u64,
-    },
-    /// Latencies were others at the end of the window than at its start. `Display` tells a load
-    /// that is not sustained from a trial that had not warmed up.
-    #[error("{}", drift(*first_ms, *last_ms))]
-    Drift {
-        /// Median of the first third of the window.
-        first_ms: f64,
-        /// Median of its last third.
-        last_ms: f64,
-    },
-    /// The generator used its cores nearly whole.
-    #[error(
-        "the generator was {}saturated: it used {busy_percent:.0} % of its CPU (limit 95 %), so latencies may be its own; give it more cores, or lower `subscribers` or `events_per_second`",
-        if self.invalidates() { "" } else { "nearly " }
-    )]
-    GeneratorSaturated {
-        /// CPU time over the time that its cores offered.
-        busy_percent: f64,
-    },
-    /// The server used its cores nearly whole.
-    #[error(
-        "the server was saturated: it used {busy_percent:.0} % of its CPU, so latencies are those of a queue; lower `subscribers` or `events_per_second`"
-    )]
-    ServerSaturated {
-        /// CPU time over the time that its cores offered.
-        busy_percent: f64,
-    },
-    /// The hypervisor gave CPU time to others.
-    #[error(
-        "{percent:.1} % of the CPU time was stolen by other machines on this host (limit 10 %): repeat at a quieter time"
-    )]
-    CpuStolen {
-        /// Stolen time over the time of all cores.
-        percent: f64,
-    },
-    /// Too few deliveries for a percentile that the report would show.
-    #[error(
-        "{delivered} deliveries are too few for a 99th percentile, which needs {needed}: lengthen `duration`"
-    )]
-    TooFewSamples {
-        /// Deliveries measured.
-        delivered: u64,
-        /// Deliveries that the percentile takes.
-        needed: u64,
-    },
-    /// A latency outside the histogram's range.
-    #[error("{count} latencies exceeded the histogram's range of {limit_s} s and count as that")]
-    BeyondRange {
-        /// How many.
-        count: u64,
-        /// The range.
-        limit_s: u64,
-    },
-    /// Both sides ran on the same core.
-    #[error(
-        "server and generator shared a core, so each waited for the other: use a machine with at least two cores, or compare only bytes and losses"
-    )]
-    SharedCore,
-    /// Something else ran on the machine.
-    #[error(
-        "other processes used {percent:.0} % of the {side}'s cores (limit 25 %): costs and latencies may be theirs; stop them and repeat"
-    )]
-    OtherLoad {
-        /// Whose cores.
-        side: Side,
-        /// CPU time that was not the side's own over the time of its cores.
-        percent: f64,
-    },
-    /// Deliveries that seem to precede their publication.
-    #[error(
-        "{count} deliveries arrived before they were published: a clock or the server is broken, so latencies mean nothing"
-    )]
-    NegativeLatency {
-        /// How many.
-        count: u64,
-    },
-    /// Server and subscribers disagree.
-    #[error("the server reports {server} deliveries, but subscribers received {received}")]
-    CountsDisagree {
-        /// By the server's own account.
-        server: u64,
-        /// By the subscribers' account.
-        received: u64,
-    },
-    /// The generator's sockets and the kernel's TCP disagree.
-    #[error(
-        "the sockets carried {sockets} bytes by the generator's count, but {tcp} by the kernel's (limit 0.1 % apart): do not use this trial's bytes; if it happens again, report it as a bug"
-    )]
-    BytesDisagree {
-        /// Read from sockets and written to them.
-        sockets: u64,
-        /// The same by TCP_INFO.
-        tcp: u64,
-    },
-    /// Events did not come although they were expected, so percentiles lack the worst.
-    #[error(
-        "{lost} deliveries had not arrived when the drain ended: percentiles do not include them, and would be worse with them"
-    )]
-    DeliveriesLost {
-        /// How many.
-        lost: u64,
-    },
-    /// Connections broke and were opened again.
-    #[error("subscribers had to reconnect {count} times: the first reason was {reason}")]
-    Reconnected {
-        /// How often.
-        count: u64,
-        /// The first reason.
-        reason: String,
-    },
-}
-
-impl Warning {
-    /// Whether the trial's figures must not be used.
-    #[must_use]
-    pub fn invalidates(&self) -> bool {
-        match self {
-            Self::PublisherLate { p99_ms } => *p99_ms > 10.0,
-            Self::FewerEventsThanPlanned { published, planned } => {
-                (*published as f64) < 0.99 * *planned as f64
-            }
-            Self::GeneratorSaturated { busy_percent } => *busy_percent > 95.0,
-            Self::CpuStolen { percent } => *percent > 10.0,
-            Self::OtherLoad { percent, .. } => *percent > 25.0,
-            Self::BeyondRange { .. } | Self::NegativeLatency { .. } => true,
-            Self::ServerSaturated { .. }
-            | Self::Drift { .. }
-            | Self::SharedCore
-            | Self::TooFewSamples { .. }
-            | Self::CountsDisagree { .. }
-            | Self::BytesDisagree { .. }
-            | Self::DeliveriesLost { .. }
-            | Self::Reconnected { .. } => false,
-        }
-    }
-}
-
-fn drift(first_ms: f64, last_ms: f64) -> String {
-    let (verb, meaning) = if last_ms > first_ms {
-        ("grew", "the load is not sustained, so a longer window would give other figures; lower it")
-    } else {
-        ("fell", "the trial was not warmed up; lengthen `warm_up`")
-    };
-    format!(
-        "median latency {verb} from {first_ms:.1} ms in the first third of the window to \
-         {last_ms:.1} ms in the last: {meaning}"
-    )
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! not go well speaks against the server, against the generator or against the machine.
 
 use crate::analysis::thresholds::{self, Judgement};
+use crate::results::Side;
 use crate::results::capacity::{Answer, Miss, Obstacle};
-use crate::results::model::Side;
 use crate::results::{Trial, Warning};
 use crate::scenario::Threshold;
 

@@ -5,8 +5,8 @@ use crate::analysis::capacity::{Conclusion, Found, Limit, of_search, server_core
 use crate::analysis::thresholds::Judgement;
 use crate::document::contender::{inline, with_role};
 use crate::document::{format, limits, prose};
+use crate::results::Side;
 use crate::results::capacity::{Answer, Attempt, Capacity, LoadAxis, Miss, Obstacle};
-use crate::results::model::Side;
 use crate::results::{Outcome, Warning};
 
 /// A load: "519 subscribers", "38.8 events/s".
