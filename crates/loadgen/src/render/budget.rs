@@ -54,6 +54,17 @@ impl Budget {
         }
     }
 
+    /// The same for an output that scrolls: as many points as fit its size, or all if none do.
+    pub(super) fn fit_or_all(
+        self,
+        size_of: fn(&str) -> usize,
+        render: impl Fn(Self) -> String,
+    ) -> String {
+        let mut fewer = (2..=self.items).rev().map(|items| render(Self { items, ..self }));
+        let fitting = fewer.find(|text| size_of(text) <= self.size);
+        fitting.unwrap_or_else(|| render(self))
+    }
+
     /// Half as many of what there are most of, then shorter texts, then fewer figures; the same when
     /// nothing is left to save.
     fn smaller(self) -> Self {
@@ -70,6 +81,11 @@ impl Budget {
     /// The text of a field, as far as there is room for it.
     pub(super) fn field(self, text: &str) -> String {
         shortened(text, self.text)
+    }
+
+    /// A file that something leads to; none where there is no room for its name, which must be whole.
+    pub(super) fn link(self, file: &Option<String>) -> Option<&str> {
+        file.as_deref().filter(|file| file.len() <= self.text)
     }
 
     /// The text of a paragraph, likewise.

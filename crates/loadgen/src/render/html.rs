@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::budget::{Budget, Output, Walk};
+use super::markup::escaped;
 use super::{charts, palette};
 use crate::document::prose::capitalised;
 use crate::document::{
@@ -113,8 +114,8 @@ impl Page<'_> {
         let series = row.series.map(|series| palette::look(series).class);
         let class = class_of([series, row.alarming.then_some("alarming")]);
         let mut name = self.field(&row.name);
-        if let Some(link) = &row.link {
-            name = format!("<a href=\"{}\">{name}</a>", self.field(link));
+        if let Some(link) = self.budget.link(&row.link) {
+            name = format!("<a href=\"{}\">{name}</a>", escaped(link));
         }
         let detail = self.detail(&row.detail);
         let mut text = format!(
@@ -295,22 +296,6 @@ fn greatest(table: &Table) -> Vec<f64> {
 fn class_of<const N: usize>(classes: [Option<&str>; N]) -> String {
     let classes: Vec<_> = classes.into_iter().flatten().collect();
     if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) }
-}
-
-/// Text as HTML or XML that shows it, between tags and in attributes.
-pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            char => escaped.push(char),
-        }
-    }
-    escaped
 }
 
 /// Keeps numbers and their units on one line.

@@ -5,7 +5,7 @@
 //! Every contender also has the test cases `trials` and `deliveries`, so that the list of test cases
 //! does not depend on how they end.
 
-use super::html::escaped;
+use super::markup::escaped;
 use crate::document::comparison::judged::Judged;
 use crate::document::comparison::points::{Level, Point, points};
 use crate::document::comparison::prose::{builds, guarantee};

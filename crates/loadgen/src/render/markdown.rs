@@ -1,7 +1,7 @@
 //! A document as GitHub Flavored Markdown, which is read as text as well. All text is escaped here.
 
 use super::budget::{Budget, Output, Walk};
-use super::html;
+use super::markup::escaped as in_markup;
 use crate::document::{Code, Column, Document, Entry, Figure, Fold, Item, Section, Table};
 
 /// The document as the text of a file, which begins with its title.
@@ -98,7 +98,7 @@ impl Output for Markdown {
         let mut text = format!("| {} |{headings}\n|---|{sides}\n", self.field(table.subject));
         for row in &table.rows[..rows] {
             let mut name = self.field(&row.name);
-            if let Some(link) = &row.link {
+            if let Some(link) = self.budget.link(&row.link) {
                 name = format!("[{name}]({})", address(link));
             }
             let entries: String = row.entries.iter().map(|entry| self.entry(entry)).collect();
@@ -111,7 +111,7 @@ impl Output for Markdown {
     }
 
     fn figure(&mut self, figure: &Figure, _: usize, has_room: bool) {
-        if let Some(file) = figure.file.as_ref().filter(|_| has_room) {
+        if let Some(file) = self.budget.link(&figure.file).filter(|_| has_room) {
             let alternative = self.paragraph(&figure.alternative);
             self.block(&format!("![{alternative}]({})", address(file)));
         }
@@ -128,7 +128,7 @@ impl Output for Markdown {
     fn begin(&mut self, section: &Section, _: bool) {
         if section.fold != Fold::Open {
             // Markdown is not read here, but mentions are.
-            let summary = html::escaped(&self.budget.field(&section.heading));
+            let summary = in_markup(&self.budget.field(&section.heading));
             let summary = summary.replace('@', "@\u{200b}");
             self.block(&format!("<details><summary>{summary}</summary>"));
         } else if !section.heading.is_empty() {

@@ -11,6 +11,7 @@ mod files;
 mod html;
 mod junit;
 mod markdown;
+mod markup;
 mod palette;
 mod terminal;
 #[cfg(test)]

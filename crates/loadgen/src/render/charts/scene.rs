@@ -13,7 +13,7 @@ use plotters::style::{
 use plotters_backend::DrawingBackend as _;
 
 use crate::document::prose::shortened;
-use crate::render::html::escaped;
+use crate::render::markup::escaped;
 use crate::render::palette::{Colour, hexadecimal};
 
 /// The family that the embedded fonts are registered as; a page has its own.

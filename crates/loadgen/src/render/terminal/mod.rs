@@ -1,11 +1,11 @@
 //! A document on a terminal: no line is wider than the terminal, and nothing in it drives the terminal.
 
+mod lines;
 mod table;
-mod text;
 
 use super::budget::{Budget, Output, Walk};
 use crate::document::{Code, Document, Figure, Item, Section, Table};
-use text::{Ink, printable, wrapped};
+use lines::{Ink, printable, wrapped};
 
 /// The terminal that something is shown on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +35,11 @@ impl Terminal {
 pub(super) fn render(document: &Document, terminal: Terminal) -> String {
     let terminal = Terminal { columns: terminal.columns.max(Terminal::NARROWEST), ..terminal };
     let budget = if terminal.verbose { Budget::SCROLL } else { Budget::SCREEN };
-    budget.fit(
+    budget.fit_or_all(
         |text| text.lines().count(),
         |budget| {
-            let mut screen = Screen { budget, terminal, text: String::new() };
+            let mut screen =
+                Screen { budget, terminal, text: String::new(), is_below_heading: false };
             if !document.headline.is_empty() {
                 screen.bold(&document.headline);
             }
@@ -51,12 +52,15 @@ struct Screen {
     budget: Budget,
     terminal: Terminal,
     text: String,
+    /// Whether the last line is a heading.
+    is_below_heading: bool,
 }
 
 impl Screen {
     fn line(&mut self, line: &str) {
         self.text += line.trim_end();
         self.text.push('\n');
+        self.is_below_heading = false;
     }
 
     fn wrapped(&mut self, bullet: &str, text: &str) {
@@ -73,7 +77,8 @@ impl Screen {
 
     /// An empty line between blocks, where there is room for one.
     fn gap(&mut self) {
-        if self.terminal.verbose && !self.text.is_empty() && !self.text.ends_with("\n\n") {
+        let is_needed = !self.text.is_empty() && !self.text.ends_with("\n\n");
+        if self.terminal.verbose && is_needed && !self.is_below_heading {
             self.text.push('\n');
         }
     }
@@ -148,6 +153,7 @@ impl Output for Screen {
         self.gap();
         if !section.heading.is_empty() && (self.terminal.verbose || is_one_of_several) {
             self.bold(&section.heading);
+            self.is_below_heading = true;
         }
     }
 

@@ -1,13 +1,15 @@
 //! A table in the columns of a terminal. Figures are never broken: columns that do not fit are left
 //! out from the right, and long names are abbreviated.
 
-use super::text::{Ink, abbreviated, printable, width, wrapped};
+use super::lines::{Ink, abbreviated, printable, width, wrapped};
 use crate::document::{Column, Entry, Row, Table};
 
 /// Columns between two columns.
 const GAP: usize = 2;
-/// The least that prose and names are squeezed to.
+/// The least that prose is squeezed to, if its longest word is shorter, and the most that such a word
+/// may ask for.
 const LEAST_TEXT: usize = 16;
+const LONGEST_WORD: usize = 24;
 
 /// Which columns of a table are shown, and how wide each is.
 pub(super) struct Layout {
@@ -28,14 +30,17 @@ impl Layout {
         let names = shown.iter().flat_map(|row| [&row.name, &row.detail]);
         let longest = names.map(|name| width(&printable(name))).max().unwrap_or(0);
         let longest = longest.max(heading_width(table.subject));
-        let mut name = longest.min(LEAST_TEXT.max(columns / 4));
+        let mut name = longest.min(columns * 3 / 8);
         let natural: Vec<usize> = (from..table.columns.len())
             .map(|index| natural_width(&table.columns[index], shown, index))
             .collect();
         let mut room = columns.saturating_sub(name);
         let mut widths = Vec::new();
-        for (natural, column) in natural.iter().zip(&table.columns[from..]) {
-            let least = if column.is_text { (*natural).min(LEAST_TEXT) } else { *natural };
+        for (offset, (natural, column)) in natural.iter().zip(&table.columns[from..]).enumerate() {
+            let least = match column.is_text {
+                true => (*natural).min(longest_word(shown, from + offset)),
+                false => *natural,
+            };
             if least + GAP > room && !widths.is_empty() {
                 break;
             }
@@ -107,6 +112,13 @@ fn natural_width(column: &Column, rows: &[Row], index: usize) -> usize {
         .flat_map(|entry| parts(entry).into_iter().chain([printable(&entry.detail)]))
         .map(|text| width(&text));
     widest.max().unwrap_or(0).max(heading_width(&column.heading))
+}
+
+/// The room that the longest word of a column of prose needs.
+fn longest_word(rows: &[Row], index: usize) -> usize {
+    let entries = rows.iter().filter_map(|row| row.entries.get(index));
+    let words = entries.flat_map(|entry| entry.text.split(' ').chain(entry.detail.split(' ')));
+    words.map(width).max().unwrap_or(0).clamp(LEAST_TEXT, LONGEST_WORD)
 }
 
 /// The least width in which a heading takes two lines at most.
