@@ -5,7 +5,7 @@
 use crate::results::ContenderId;
 
 use super::contenders;
-use super::estimate::median;
+use super::interval::median;
 use crate::results::model::Machine;
 use crate::results::{Metric, Run, Trial};
 use crate::scenario::Gate;

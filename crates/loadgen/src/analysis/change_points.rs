@@ -13,7 +13,7 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::estimate::median;
+use super::interval::median;
 
 /// How often a series in which nothing changed may be said to have changed.
 pub const LEVEL: f64 = 0.01;

@@ -1,6 +1,6 @@
 //! One figure from several trials.
 
-use super::interval::{Interval, Ratio};
+use super::interval::{Interval, Ratio, median};
 use crate::results::{Metric, Unit};
 
 /// A point with its interval over trials.
@@ -44,18 +44,6 @@ impl Estimate {
         let interval = Interval::of_median(&values);
         Some(Self { median: median(&values)?, interval, min, max, trials: values.len() })
     }
-}
-
-/// The middle of sorted values.
-pub(super) fn median(sorted: &[f64]) -> Option<f64> {
-    let (&first, &last) = (sorted.first()?, sorted.last()?);
-    let middle = sorted.len() / 2;
-    let median = match sorted.len() % 2 {
-        // Halved first, because a sum of two finite numbers need not be finite.
-        0 => sorted[middle - 1] / 2.0 + sorted[middle] / 2.0,
-        _ => sorted[middle],
-    };
-    Some(median.clamp(first, last))
 }
 
 impl Ratio {

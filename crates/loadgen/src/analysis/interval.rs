@@ -131,11 +131,7 @@ impl Ratio {
             high: logs.high.exp(),
             level: logs.level,
         });
-        Some(Self {
-            estimate: super::estimate::median(&walsh)?.exp(),
-            interval,
-            blocks: logs.len(),
-        })
+        Some(Self { estimate: median(&walsh)?.exp(), interval, blocks: logs.len() })
     }
 
     /// The same the other way round.
@@ -148,6 +144,18 @@ impl Ratio {
         });
         Self { estimate: self.estimate.recip(), interval, blocks: self.blocks }
     }
+}
+
+/// The middle of sorted values.
+pub(super) fn median(sorted: &[f64]) -> Option<f64> {
+    let (&first, &last) = (sorted.first()?, sorted.last()?);
+    let middle = sorted.len() / 2;
+    let median = match sorted.len() % 2 {
+        // Halved first, because a sum of two finite numbers need not be finite.
+        0 => sorted[middle - 1] / 2.0 + sorted[middle] / 2.0,
+        _ => sorted[middle],
+    };
+    Some(median.clamp(first, last))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 pub mod advisory;
 pub mod capacity;
+mod cell;
 pub mod change_points;
 mod estimate;
 pub mod history;
@@ -24,13 +25,13 @@ use crate::scenario::{Phase, Scenario};
 
 pub use crate::scenario::Literature;
 
+pub use cell::{Accounts, Cell, Figures, Group, Law, PairRatio, Prediction, RANKED, Ranking};
 pub use estimate::Estimate;
 pub use interval::{Interval, Ratio};
 pub use latency::{Latency, PhaseLatency, SpectrumPoint, TimePoint};
 pub use sweep::Sweep;
-pub use theory::{Law, Prediction};
 pub use thresholds::Checked;
-pub use verdict::{Concern, Group, RANKED, Ranking};
+pub use verdict::Caveat;
 
 /// Everything that a report shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,152 +41,11 @@ pub struct Analysis {
     /// What they say together, if the scenario sweeps something.
     pub sweep: Option<Sweep>,
     /// What limits the trust in the figures or the contenders, worst first.
-    pub concerns: Vec<Concern>,
+    pub caveats: Vec<Caveat>,
     /// Whether the figures keep to the scenario's thresholds, in its order.
     pub thresholds: Vec<Checked>,
     /// What others have published for the scenario, in its order.
     pub published: Vec<Literature>,
-}
-
-/// The contenders under one set of parameters.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cell {
-    /// Its name in the scenario.
-    pub name: String,
-    /// Every contender that was measured, in the table's order.
-    pub contenders: Vec<Figures>,
-    /// How every two of them compare, for the metrics of [`RANKED`].
-    pub ratios: Vec<PairRatio>,
-    /// Who is ahead in what, for the metrics of [`RANKED`] that could be measured.
-    pub rankings: Vec<Ranking>,
-    /// What theory says about the latencies, where it has an answer.
-    pub predictions: Vec<Prediction>,
-    /// Whether the figures meet the scenario's objectives, in its order.
-    pub objectives: Vec<Checked>,
-}
-
-/// How two contenders compare in one metric.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PairRatio {
-    /// What is compared.
-    pub metric: Metric,
-    /// The one that is divided.
-    pub contender: ContenderId,
-    /// The one that it is divided by, which comes later in the order of contenders.
-    pub against: ContenderId,
-    /// From the blocks in which both have a valid trial.
-    pub ratio: Ratio,
-}
-
-impl Cell {
-    /// `contender` over `against` in `metric`, if a block has both.
-    #[must_use]
-    pub fn ratio(
-        &self,
-        metric: Metric,
-        contender: &ContenderId,
-        against: &ContenderId,
-    ) -> Option<Ratio> {
-        self.ratios.iter().filter(|pair| pair.metric == metric).find_map(|pair| {
-            match (&pair.contender, &pair.against) {
-                ends if ends == (contender, against) => Some(pair.ratio),
-                ends if ends == (against, contender) => Some(pair.ratio.inverse()),
-                _ => None,
-            }
-        })
-    }
-
-    /// What the others are held against: the last contender, which is a reference if there is one.
-    #[must_use]
-    pub fn reference(&self) -> Option<&ContenderId> {
-        self.contenders.last().map(|figures| &figures.contender)
-    }
-
-    /// The figures of a contender, if it was measured.
-    #[must_use]
-    pub fn figures(&self, contender: &ContenderId) -> Option<&Figures> {
-        self.contenders.iter().find(|figures| figures.contender == *contender)
-    }
-}
-
-/// What the trials of one contender say together.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Figures {
-    /// Which.
-    pub contender: ContenderId,
-    /// Its trials, as indices into [`Run::trials`].
-    pub trials: Vec<usize>,
-    /// How many of them are valid: estimates rest on these alone.
-    pub valid: usize,
-    /// How many ran, but cannot be trusted.
-    pub invalid: usize,
-    /// How many could not be run to their end.
-    pub failed: usize,
-    /// Over valid trials. A metric that none of them could measure is not in here.
-    pub estimates: BTreeMap<Metric, Estimate>,
-    /// Deliveries of all trials that ran to their end, valid or not; empty if none did.
-    pub accounts: Option<Accounts>,
-    /// Latency over all valid trials pooled: for display, never for inference.
-    pub latency: Latency,
-}
-
-impl Figures {
-    /// The estimate of `metric`, if a valid trial could measure it.
-    #[must_use]
-    pub fn estimate(&self, metric: Metric) -> Option<Estimate> {
-        self.estimates.get(&metric).copied()
-    }
-
-    /// Whether several events usually arrive together, so that each bears a part of the cost.
-    #[must_use]
-    pub fn batches(&self) -> bool {
-        self.estimate(Metric::DeliveriesPerRead).is_some_and(|events| events.median >= 1.5)
-    }
-}
-
-/// What was to be delivered, and what was. A count that no trial has is empty.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Accounts {
-    /// Deliveries that the events called for.
-    pub expected: Option<f64>,
-    /// Deliveries that came.
-    pub delivered: Option<f64>,
-    /// Expected, but not delivered.
-    pub lost: Option<f64>,
-    /// Came more than once.
-    pub duplicated: Option<f64>,
-    /// Came after a later event.
-    pub reordered: Option<f64>,
-    /// Notices that a subscriber fell behind.
-    pub lagged: Option<f64>,
-}
-
-impl Accounts {
-    pub(crate) fn of(trials: &[&Trial]) -> Self {
-        let sum = |metric| {
-            let values = trials.iter().filter_map(|trial| trial.value(metric));
-            values.filter(|value| value.is_finite()).reduce(|sum, value| sum + value)
-        };
-        Self {
-            expected: sum(Metric::Expected),
-            delivered: sum(Metric::Delivered),
-            lost: sum(Metric::Lost),
-            duplicated: sum(Metric::Duplicated),
-            reordered: sum(Metric::Reordered),
-            lagged: sum(Metric::Lagged),
-        }
-    }
-
-    /// Whether everything that was expected came, once and in order.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        let none = |count| count == Some(0.0);
-        self.expected.is_some()
-            && self.delivered == self.expected
-            && none(self.lost)
-            && none(self.duplicated)
-            && none(self.reordered)
-    }
 }
 
 /// What `run` and its latencies say together.
@@ -203,13 +63,13 @@ pub fn analyse(run: &Run, log: &LatencyLog) -> Analysis {
     let scenario = scenario.as_ref();
     let measured = Measured { run, log, intervals: latency::by_trial(run, log) };
     let cells: Vec<_> = names.into_iter().map(|name| cell(&measured, scenario, name)).collect();
-    let concerns = verdict::concerns(run, &cells);
+    let caveats = verdict::caveats(run, &cells);
     let sweep = sweep::of(run, &cells);
     let trials: Vec<_> = run.trials.iter().collect();
     let thresholds =
         scenario.map_or_else(Vec::new, |scenario| thresholds::check_cells(scenario, &trials));
     let published = scenario.map_or_else(Vec::new, |scenario| scenario.published.clone());
-    Analysis { cells, sweep, concerns, thresholds, published }
+    Analysis { cells, sweep, caveats, thresholds, published }
 }
 
 /// The phases as they were measured, which may have been shortened.

@@ -12,8 +12,7 @@
 use crate::results::ContenderId;
 
 use super::contenders;
-use super::estimate::median;
-use super::interval::{counts_of_subsets, walsh_averages};
+use super::interval::{counts_of_subsets, median, walsh_averages};
 use crate::results::comparison::{Comparison, Role, Stage};
 use crate::results::{Metric, Trial};
 use crate::scenario::Gate;

@@ -8,9 +8,9 @@
 
 use crate::results::ContenderId;
 
+use super::cell::{Cell, RANKED};
 use super::estimate::FEW;
-use super::verdict::RANKED;
-use super::{Cell, Ratio};
+use super::interval::Ratio;
 use crate::results::model::SweptCell;
 use crate::results::{Metric, Run};
 use crate::scenario::{Amount, SweptValue, labels_of};

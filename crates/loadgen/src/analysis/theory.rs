@@ -3,68 +3,9 @@
 
 use std::time::Duration;
 
-use crate::results::ContenderId;
-
-use super::{Cell, Figures};
+use super::cell::{Cell, Figures, Law, Prediction};
 use crate::results::{Metric, Run};
 use crate::scenario::{Arrivals, Popularity, Scenario, Settings};
-
-/// A figure of one contender as theory has it, beside the measured one.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prediction {
-    /// Which.
-    pub contender: ContenderId,
-    /// The figure.
-    pub metric: Metric,
-    /// Why it should be so.
-    pub law: Law,
-    /// What theory says, in the unit of the metric.
-    pub theory: f64,
-    /// The median over trials.
-    pub measured: f64,
-}
-
-impl Prediction {
-    /// How far the measured figure is from theory, as a share of that.
-    #[must_use]
-    pub fn deviation(&self) -> f64 {
-        self.measured / self.theory - 1.0
-    }
-}
-
-/// Why a latency should be what it is. A fan-out writes an event to N subscribers one after the
-/// other, each at cost c, so that the k-th waits for k·c, and all of them take S = N·c. Waking up,
-/// and the way through both processes, come on top.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Law {
-    /// An event comes at a random moment between two polls, T apart: its wait is uniform on [0, T].
-    UniformWait,
-    /// Events at equal distances, each fanned out before the next one comes.
-    FanOut,
-    /// The same of held requests: the next one of every subscriber is back before the next event, so
-    /// that none finds a gap. It would, with a round trip longer than the time between events.
-    FanOutWithoutGap,
-    /// Events at random, so that some wait until those before are fanned out: a queue with service
-    /// time S, in which the mean wait is that of Pollaczek and Khinchine.
-    FanOutInAQueue,
-    /// The same of held requests. Besides, an event that comes within g = S of the one before finds
-    /// no request waiting: at a mean distance I of events, that adds (g/2)·g / (g + I·exp(-g/I)).
-    FanOutWithGaps,
-}
-
-impl Law {
-    /// The law in a line.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::UniformWait => "uniform on [0, interval]",
-            Self::FanOut => "the k-th of N waits k·c",
-            Self::FanOutWithoutGap => "the k-th of N waits k·c; no event finds a gap",
-            Self::FanOutInAQueue => "the k-th of N waits k·c, and for earlier events",
-            Self::FanOutWithGaps => "the k-th of N waits k·c, for earlier events and in gaps",
-        }
-    }
-}
 
 /// How much of the time between two events a fan-out may take for a law to hold: beyond, bursts run
 /// into each other, or the queue is too near its limit.

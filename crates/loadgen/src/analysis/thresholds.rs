@@ -3,7 +3,7 @@
 
 use crate::results::ContenderId;
 
-use super::Estimate;
+use super::estimate::Estimate;
 use crate::results::comparison::Role;
 use crate::results::{Comparison, Manifest, Metric, Trial};
 use crate::scenario::thresholds::Operator;

@@ -3,51 +3,18 @@
 
 use crate::results::ContenderId;
 
-use super::Cell;
+use super::cell::{Cell, Group, RANKED, Ranking};
 use super::estimate::FEW;
 use crate::results::{Metric, Outcome, Run, Warning};
-
-/// What the verdict compares, in the order in which it says so. Less is better for each of them.
-pub const RANKED: [Metric; 6] = [
-    Metric::LatencyP50,
-    Metric::LatencyP99,
-    Metric::ServerCpuPerDelivery,
-    Metric::GeneratorCpuPerDelivery,
-    Metric::BytesPerDelivery,
-    Metric::ServerMemoryPerSubscriber,
-];
 
 /// Medians further apart than this are not called alike, even where intervals are too wide to tell
 /// them apart.
 const ALIKE: f64 = 1.25;
 
-/// The contenders by one metric, the least first.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ranking {
-    /// What is compared.
-    pub metric: Metric,
-    /// At least one.
-    pub groups: Vec<Group>,
-}
-
-/// Contenders without an order: none of them differs from all others of the group by more than the
-/// noise.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Group {
-    /// The least first.
-    pub contenders: Vec<ContenderId>,
-    /// The least of their medians.
-    pub low: f64,
-    /// The greatest of their medians.
-    pub high: f64,
-    /// Whether no two of them differ by more than the noise; else only the ends of a chain do.
-    pub alike: bool,
-}
-
 /// What limits the trust in the figures, or in a contender. The order of variants is from worst
 /// to mildest, and that in which they are listed.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Concern {
+pub enum Caveat {
     /// The run was stopped before all trials had run.
     Interrupted {
         /// Trials that ran.
@@ -145,42 +112,42 @@ fn groups(cell: &Cell, metric: Metric) -> Vec<Group> {
     groups
 }
 
-pub(super) fn concerns(run: &Run, cells: &[Cell]) -> Vec<Concern> {
-    let mut concerns = Vec::new();
+pub(super) fn caveats(run: &Run, cells: &[Cell]) -> Vec<Caveat> {
+    let mut caveats = Vec::new();
     let planned = run.manifest.planned_trials as usize;
     if run.manifest.interrupted || run.trials.len() < planned {
-        concerns.push(Concern::Interrupted { ran: run.trials.len(), planned });
+        caveats.push(Caveat::Interrupted { ran: run.trials.len(), planned });
     }
     let figures = || cells.iter().flat_map(|cell| cell.contenders.iter().map(move |of| (cell, of)));
-    concerns.extend(figures().filter(|(_, of)| of.valid == 0).map(|(cell, of)| {
-        Concern::Unmeasured { cell: cell.name.clone(), contender: of.contender.clone() }
+    caveats.extend(figures().filter(|(_, of)| of.valid == 0).map(|(cell, of)| {
+        Caveat::Unmeasured { cell: cell.name.clone(), contender: of.contender.clone() }
     }));
-    concerns.extend(run.trials.iter().enumerate().filter_map(|(trial, of)| match &of.outcome {
-        Outcome::Failed { reason } => Some(Concern::Failed { trial, reason: reason.clone() }),
+    caveats.extend(run.trials.iter().enumerate().filter_map(|(trial, of)| match &of.outcome {
+        Outcome::Failed { reason } => Some(Caveat::Failed { trial, reason: reason.clone() }),
         Outcome::Valid | Outcome::Invalid => None,
     }));
-    concerns.extend(run.trials.iter().enumerate().filter_map(|(trial, of)| match of.outcome {
+    caveats.extend(run.trials.iter().enumerate().filter_map(|(trial, of)| match of.outcome {
         Outcome::Invalid => {
             let reason = of.warnings.iter().find(|warning| warning.invalidates()).cloned();
-            Some(Concern::Invalid { trial, reason })
+            Some(Caveat::Invalid { trial, reason })
         }
         Outcome::Valid | Outcome::Failed { .. } => None,
     }));
     let incomplete = figures()
         .filter(|(_, of)| of.accounts.is_some_and(|accounts| !accounts.is_complete()))
-        .map(|(cell, of)| Concern::Incomplete {
+        .map(|(cell, of)| Caveat::Incomplete {
             cell: cell.name.clone(),
             contender: of.contender.clone(),
         });
-    concerns.extend(incomplete);
-    concerns.extend((!run.manifest.shortenings.is_empty()).then_some(Concern::Shortened));
-    concerns.extend(warned(run));
-    concerns.extend(few_trials(cells));
-    concerns
+    caveats.extend(incomplete);
+    caveats.extend((!run.manifest.shortenings.is_empty()).then_some(Caveat::Shortened));
+    caveats.extend(warned(run));
+    caveats.extend(few_trials(cells));
+    caveats
 }
 
 /// Who has few trials; cells in which it is the same contenders are said together.
-fn few_trials(cells: &[Cell]) -> Vec<Concern> {
+fn few_trials(cells: &[Cell]) -> Vec<Caveat> {
     let mut few: Vec<(Vec<ContenderId>, Vec<String>)> = Vec::new();
     for cell in cells {
         let of_few = cell.contenders.iter().filter(|of| (1..FEW).contains(&of.valid));
@@ -191,11 +158,11 @@ fn few_trials(cells: &[Cell]) -> Vec<Concern> {
         }
     }
     few.retain(|(contenders, _)| !contenders.is_empty());
-    few.into_iter().map(|(contenders, cells)| Concern::FewTrials { cells, contenders }).collect()
+    few.into_iter().map(|(contenders, cells)| Caveat::FewTrials { cells, contenders }).collect()
 }
 
 /// The warnings of valid trials, so that one that keeps coming up is said once.
-fn warned(run: &Run) -> Vec<Concern> {
+fn warned(run: &Run) -> Vec<Caveat> {
     let mut groups: Vec<(Vec<usize>, &Warning)> = Vec::new();
     for (trial, of) in run.trials.iter().enumerate().filter(|(_, of)| of.is_valid()) {
         for warning in &of.warnings {
@@ -211,9 +178,9 @@ fn warned(run: &Run) -> Vec<Concern> {
             }
         }
     }
-    let concern =
-        |(trials, warning): (_, &Warning)| Concern::Warned { trials, warning: warning.clone() };
-    groups.into_iter().map(concern).collect()
+    let caveat =
+        |(trials, warning): (_, &Warning)| Caveat::Warned { trials, warning: warning.clone() };
+    groups.into_iter().map(caveat).collect()
 }
 
 #[cfg(test)]
@@ -281,25 +248,19 @@ mod tests {
         run.manifest.planned_trials = 12;
         run.trials[2].values.insert(Metric::Lost, 3.0);
         run.trials[1].outcome = Outcome::Invalid;
-        let concerns = analyse(&run, &log).concerns;
+        let caveats = analyse(&run, &log).caveats;
         let base = || "base".to_owned();
         assert_eq!(
-            concerns,
+            caveats,
             [
-                Concern::Interrupted { ran: 8, planned: 12 },
-                Concern::Unmeasured { cell: base(), contender: LongPolling.into() },
-                Concern::Failed {
-                    trial: 7,
-                    reason: "the server was killed by signal 9".to_owned()
-                },
-                Concern::Invalid { trial: 1, reason: None },
-                Concern::Invalid { trial: 5, reason: Some(Warning::CpuStolen { percent: 14.2 }) },
-                Concern::Incomplete { cell: base(), contender: Sse.into() },
-                Concern::Warned {
-                    trials: vec![0],
-                    warning: Warning::PublisherLate { p99_ms: 1.3 }
-                },
-                Concern::FewTrials {
+                Caveat::Interrupted { ran: 8, planned: 12 },
+                Caveat::Unmeasured { cell: base(), contender: LongPolling.into() },
+                Caveat::Failed { trial: 7, reason: "the server was killed by signal 9".to_owned() },
+                Caveat::Invalid { trial: 1, reason: None },
+                Caveat::Invalid { trial: 5, reason: Some(Warning::CpuStolen { percent: 14.2 }) },
+                Caveat::Incomplete { cell: base(), contender: Sse.into() },
+                Caveat::Warned { trials: vec![0], warning: Warning::PublisherLate { p99_ms: 1.3 } },
+                Caveat::FewTrials {
                     cells: vec![base()],
                     contenders: [Polling, Sse, WebSocket].map(ContenderId::from).to_vec()
                 },
@@ -316,10 +277,10 @@ mod tests {
         run.trials[4].warnings = vec![Warning::PublisherLate { p99_ms: 1.7 }];
         run.trials[6].warnings = vec![Warning::PublisherLate { p99_ms: 2.0 }];
         let warned: Vec<_> = analyse(&run, &log)
-            .concerns
+            .caveats
             .into_iter()
-            .filter_map(|concern| match concern {
-                Concern::Warned { trials, .. } => Some(trials),
+            .filter_map(|caveat| match caveat {
+                Caveat::Warned { trials, .. } => Some(trials),
                 _ => None,
             })
             .collect();

@@ -6,7 +6,7 @@ use super::block::{Block, Depth, List};
 use super::contender::list;
 use super::deliveries::shortfall;
 use super::prose;
-use crate::analysis::{Analysis, Concern};
+use crate::analysis::{Analysis, Caveat};
 use crate::results::shortening::{Part, Shortening};
 use crate::results::{ContenderId, Outcome, Run, Trial, Warning};
 
@@ -21,7 +21,7 @@ pub(super) fn section(sentences: Vec<String>) -> Option<Block> {
 pub(super) fn of_run(run: &Run, analysis: &Analysis) -> Vec<String> {
     let said = Said { run, analysis, several: analysis.cells.len() > 1 };
     let mut sentences: Vec<String> = Vec::new();
-    for caveat in &analysis.concerns {
+    for caveat in &analysis.caveats {
         let text = prose::sentence(&said.text(caveat));
         // What is said of several trials together comes up with each of them.
         if !sentences.contains(&text) {
@@ -39,23 +39,23 @@ struct Said<'a> {
 }
 
 impl Said<'_> {
-    fn text(&self, caveat: &Concern) -> String {
+    fn text(&self, caveat: &Caveat) -> String {
         match caveat {
-            Concern::Interrupted { ran, planned } => format!(
+            Caveat::Interrupted { ran, planned } => format!(
                 "the run was stopped after {ran} of {planned} trials, so some contenders may have fewer than others"
             ),
-            Concern::Unmeasured { cell, contender } => {
+            Caveat::Unmeasured { cell, contender } => {
                 let name = list([contender]);
                 format!("{name}{} has no valid trial, so it has no figures", self.within(cell))
             }
-            Concern::Failed { trial, reason } => match &self.failed(reason)[..] {
+            Caveat::Failed { trial, reason } => match &self.failed(reason)[..] {
                 [] | [_] => format!("{} failed: {reason}", self.trial(*trial)),
                 several => format!("{} failed: {reason}", self.trials(several)),
             },
-            Concern::Invalid { trial, reason: None } => {
+            Caveat::Invalid { trial, reason: None } => {
                 format!("{} is left out of the figures", self.trial(*trial))
             }
-            Concern::Invalid { trial, reason: Some(warning) } => match &self.invalid(warning)[..] {
+            Caveat::Invalid { trial, reason: Some(warning) } => match &self.invalid(warning)[..] {
                 [] | [_] => format!("{} is left out: {warning}", self.trial(*trial)),
                 several => {
                     let all = several.iter().map(|(_, warning)| *warning);
@@ -67,7 +67,7 @@ impl Said<'_> {
                     format!("{} left out: at worst, {what}", self.trials(&trials))
                 }
             },
-            Concern::Incomplete { cell, contender } => {
+            Caveat::Incomplete { cell, contender } => {
                 let cells = self.analysis.cells.iter().filter(|of| of.name == *cell);
                 let mut figures = cells.flat_map(|cell| &cell.contenders);
                 let of = figures.find(|of| of.contender == *contender);
@@ -75,8 +75,8 @@ impl Said<'_> {
                 let name = list([contender]);
                 format!("{name}{} did not deliver as expected: {what}", self.within(cell))
             }
-            Concern::Shortened => shortened(&self.run.manifest.shortenings),
-            Concern::Warned { trials, warning } => match trials[..] {
+            Caveat::Shortened => shortened(&self.run.manifest.shortenings),
+            Caveat::Warned { trials, warning } => match trials[..] {
                 [only] => format!("{}: {warning}", self.trial(only)),
                 _ => {
                     let all: Vec<_> =
@@ -87,7 +87,7 @@ impl Said<'_> {
                     format!("{} in {} trials{within}: {warning}", names(&all), all.len())
                 }
             },
-            Concern::FewTrials { cells, contenders } => {
+            Caveat::FewTrials { cells, contenders } => {
                 let verb = if contenders.len() == 1 { "has" } else { "have" };
                 let within = match &cells[..] {
                     [cell] => self.within(cell),

@@ -1,0 +1,242 @@
+//! What is found of one cell: the figures of its contenders, and how they compare.
+
+use std::collections::BTreeMap;
+
+use super::estimate::Estimate;
+use super::interval::Ratio;
+use super::latency::Latency;
+use super::thresholds::Checked;
+#[cfg(doc)]
+use crate::results::Run;
+use crate::results::{ContenderId, Metric, Trial};
+
+/// What the verdict compares, in the order in which it says so. Less is better for each of them.
+pub const RANKED: [Metric; 6] = [
+    Metric::LatencyP50,
+    Metric::LatencyP99,
+    Metric::ServerCpuPerDelivery,
+    Metric::GeneratorCpuPerDelivery,
+    Metric::BytesPerDelivery,
+    Metric::ServerMemoryPerSubscriber,
+];
+
+/// The contenders under one set of parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Every contender that was measured, in the table's order.
+    pub contenders: Vec<Figures>,
+    /// How every two of them compare, for the metrics of [`RANKED`].
+    pub ratios: Vec<PairRatio>,
+    /// Who is ahead in what, for the metrics of [`RANKED`] that could be measured.
+    pub rankings: Vec<Ranking>,
+    /// What theory says about the latencies, where it has an answer.
+    pub predictions: Vec<Prediction>,
+    /// Whether the figures meet the scenario's objectives, in its order.
+    pub objectives: Vec<Checked>,
+}
+
+/// How two contenders compare in one metric.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PairRatio {
+    /// What is compared.
+    pub metric: Metric,
+    /// The one that is divided.
+    pub contender: ContenderId,
+    /// The one that it is divided by, which comes later in the order of contenders.
+    pub against: ContenderId,
+    /// From the blocks in which both have a valid trial.
+    pub ratio: Ratio,
+}
+
+impl Cell {
+    /// `contender` over `against` in `metric`, if a block has both.
+    #[must_use]
+    pub fn ratio(
+        &self,
+        metric: Metric,
+        contender: &ContenderId,
+        against: &ContenderId,
+    ) -> Option<Ratio> {
+        self.ratios.iter().filter(|pair| pair.metric == metric).find_map(|pair| {
+            match (&pair.contender, &pair.against) {
+                ends if ends == (contender, against) => Some(pair.ratio),
+                ends if ends == (against, contender) => Some(pair.ratio.inverse()),
+                _ => None,
+            }
+        })
+    }
+
+    /// What the others are held against: the last contender, which is a reference if there is one.
+    #[must_use]
+    pub fn reference(&self) -> Option<&ContenderId> {
+        self.contenders.last().map(|figures| &figures.contender)
+    }
+
+    /// The figures of a contender, if it was measured.
+    #[must_use]
+    pub fn figures(&self, contender: &ContenderId) -> Option<&Figures> {
+        self.contenders.iter().find(|figures| figures.contender == *contender)
+    }
+}
+
+/// What the trials of one contender say together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figures {
+    /// Which.
+    pub contender: ContenderId,
+    /// Its trials, as indices into [`Run::trials`].
+    pub trials: Vec<usize>,
+    /// How many of them are valid: estimates rest on these alone.
+    pub valid: usize,
+    /// How many ran, but cannot be trusted.
+    pub invalid: usize,
+    /// How many could not be run to their end.
+    pub failed: usize,
+    /// Over valid trials. A metric that none of them could measure is not in here.
+    pub estimates: BTreeMap<Metric, Estimate>,
+    /// Deliveries of all trials that ran to their end, valid or not; empty if none did.
+    pub accounts: Option<Accounts>,
+    /// Latency over all valid trials pooled: for display, never for inference.
+    pub latency: Latency,
+}
+
+impl Figures {
+    /// The estimate of `metric`, if a valid trial could measure it.
+    #[must_use]
+    pub fn estimate(&self, metric: Metric) -> Option<Estimate> {
+        self.estimates.get(&metric).copied()
+    }
+
+    /// Whether several events usually arrive together, so that each bears a part of the cost.
+    #[must_use]
+    pub fn batches(&self) -> bool {
+        self.estimate(Metric::DeliveriesPerRead).is_some_and(|events| events.median >= 1.5)
+    }
+}
+
+/// What was to be delivered, and what was. A count that no trial has is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Accounts {
+    /// Deliveries that the events called for.
+    pub expected: Option<f64>,
+    /// Deliveries that came.
+    pub delivered: Option<f64>,
+    /// Expected, but not delivered.
+    pub lost: Option<f64>,
+    /// Came more than once.
+    pub duplicated: Option<f64>,
+    /// Came after a later event.
+    pub reordered: Option<f64>,
+    /// Notices that a subscriber fell behind.
+    pub lagged: Option<f64>,
+}
+
+impl Accounts {
+    pub(crate) fn of(trials: &[&Trial]) -> Self {
+        let sum = |metric| {
+            let values = trials.iter().filter_map(|trial| trial.value(metric));
+            values.filter(|value| value.is_finite()).reduce(|sum, value| sum + value)
+        };
+        Self {
+            expected: sum(Metric::Expected),
+            delivered: sum(Metric::Delivered),
+            lost: sum(Metric::Lost),
+            duplicated: sum(Metric::Duplicated),
+            reordered: sum(Metric::Reordered),
+            lagged: sum(Metric::Lagged),
+        }
+    }
+
+    /// Whether everything that was expected came, once and in order.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let none = |count| count == Some(0.0);
+        self.expected.is_some()
+            && self.delivered == self.expected
+            && none(self.lost)
+            && none(self.duplicated)
+            && none(self.reordered)
+    }
+}
+
+/// The contenders by one metric, the least first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranking {
+    /// What is compared.
+    pub metric: Metric,
+    /// At least one.
+    pub groups: Vec<Group>,
+}
+
+/// Contenders without an order: none of them differs from all others of the group by more than the
+/// noise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// The least first.
+    pub contenders: Vec<ContenderId>,
+    /// The least of their medians.
+    pub low: f64,
+    /// The greatest of their medians.
+    pub high: f64,
+    /// Whether no two of them differ by more than the noise; else only the ends of a chain do.
+    pub alike: bool,
+}
+
+/// A figure of one contender as theory has it, beside the measured one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// Which.
+    pub contender: ContenderId,
+    /// The figure.
+    pub metric: Metric,
+    /// Why it should be so.
+    pub law: Law,
+    /// What theory says, in the unit of the metric.
+    pub theory: f64,
+    /// The median over trials.
+    pub measured: f64,
+}
+
+impl Prediction {
+    /// How far the measured figure is from theory, as a share of that.
+    #[must_use]
+    pub fn deviation(&self) -> f64 {
+        self.measured / self.theory - 1.0
+    }
+}
+
+/// Why a latency should be what it is. A fan-out writes an event to N subscribers one after the
+/// other, each at cost c, so that the k-th waits for k·c, and all of them take S = N·c. Waking up,
+/// and the way through both processes, come on top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Law {
+    /// An event comes at a random moment between two polls, T apart: its wait is uniform on [0, T].
+    UniformWait,
+    /// Events at equal distances, each fanned out before the next one comes.
+    FanOut,
+    /// The same of held requests: the next one of every subscriber is back before the next event, so
+    /// that none finds a gap. It would, with a round trip longer than the time between events.
+    FanOutWithoutGap,
+    /// Events at random, so that some wait until those before are fanned out: a queue with service
+    /// time S, in which the mean wait is that of Pollaczek and Khinchine.
+    FanOutInAQueue,
+    /// The same of held requests. Besides, an event that comes within g = S of the one before finds
+    /// no request waiting: at a mean distance I of events, that adds (g/2)·g / (g + I·exp(-g/I)).
+    FanOutWithGaps,
+}
+
+impl Law {
+    /// The law in a line.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::UniformWait => "uniform on [0, interval]",
+            Self::FanOut => "the k-th of N waits k·c",
+            Self::FanOutWithoutGap => "the k-th of N waits k·c; no event finds a gap",
+            Self::FanOutInAQueue => "the k-th of N waits k·c, and for earlier events",
+            Self::FanOutWithGaps => "the k-th of N waits k·c, for earlier events and in gaps",
+        }
+    }
+}
