@@ -102,14 +102,6 @@ impl Bench {
         fs::read_to_string(self.path("out/trials.jsonl")).unwrap()
     }
 
-    /// The contenders in the folder `out`, in the order in which they were measured.
-    pub(crate) fn contenders(&self) -> Vec<String> {
-        let mut csv = csv::Reader::from_path(self.path("out/trials.csv")).unwrap();
-        let mut names: Vec<_> = csv.records().map(|record| record.unwrap()[3].to_owned()).collect();
-        names.dedup();
-        names
-    }
-
     /// The trials in the folder `out`, by contender.
     pub(crate) fn trials(&self) -> BTreeMap<String, Row> {
         let mut trials = BTreeMap::new();

@@ -2,13 +2,19 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::unistd::Pid;
+use pushbench_loadgen::results::{Run, Trial};
 
-use crate::support::{Bench, Watched, cannot_run};
+use crate::support::{Bench, cannot_run, run_in};
 
 /// How far a witness may differ.
 const TOLERANCE: f64 = 0.02;
+
+/// How often the kernel is asked.
+const EVERY: Duration = Duration::from_millis(5);
 
 fn assert_agree(what: &str, reported: f64, witness: f64, of: f64) {
     assert!(
@@ -18,17 +24,56 @@ fn assert_agree(what: &str, reported: f64, witness: f64, of: f64) {
     println!("{what}: reported {reported}, the kernel says {witness}");
 }
 
+/// Two counts of the kernel at many moments. A reading says when it was made, so it does not matter
+/// that a busy machine makes it late.
+struct Readings(Vec<(f64, [f64; 2])>);
+
+impl Readings {
+    /// Reads until there is nothing left to read.
+    fn take(read: impl Fn() -> Option<[f64; 2]>) -> Self {
+        let mut readings = Vec::new();
+        loop {
+            let before_s = unix_s();
+            let Some(counts) = read() else { return Self(readings) };
+            readings.push((f64::midpoint(before_s, unix_s()), counts));
+            thread::park_timeout(EVERY);
+        }
+    }
+
+    /// What came in the window of a trial.
+    fn during(&self, trial: &Trial, run: &Run) -> [f64; 2] {
+        let from_s = run.manifest.started_unix_s + trial.measured_from_s.unwrap();
+        let window = trial.values.iter().find(|(metric, _)| metric.name() == "window").unwrap().1;
+        let [before, after] = [from_s, from_s + window / 1e9].map(|at_s| self.at(at_s));
+        [after[0] - before[0], after[1] - before[1]]
+    }
+
+    /// As if counts grew evenly between two readings.
+    fn at(&self, at_s: f64) -> [f64; 2] {
+        let next = self.0.partition_point(|(read_s, _)| *read_s < at_s);
+        assert!((1..self.0.len()).contains(&next), "it was read before and after");
+        let [(from_s, from), (to_s, to)] = [self.0[next - 1], self.0[next]];
+        let share = (at_s - from_s) / (to_s - from_s);
+        [0, 1].map(|count| from[count] + share * (to[count] - from[count]))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a run says by this clock when it began")]
+fn unix_s() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+}
+
 /// User and system time of a process in nanoseconds, in ticks of 10 ms.
-fn cpu_ns(process: Pid) -> [f64; 2] {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
-    let ticks: Vec<f64> = fields.skip(11).take(2).map(|ticks| ticks.parse().unwrap()).collect();
-    [ticks[0] * 1e7, ticks[1] * 1e7]
+fn cpu_ns(process: Pid) -> Option<[f64; 2]> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let mut ticks = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut next = || Some(ticks.next()?.parse::<f64>().ok()? * 1e7);
+    Some([next()?, next()?])
 }
 
 #[test]
 fn the_servers_cpu_is_what_the_kernel_says() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     bench.scenario(
         r#"
         name = "cpu"
@@ -41,19 +86,23 @@ fn the_servers_cpu_is_what_the_kernel_says() {
         events_per_second = 20
         payload_bytes = 64
         duration = "6s"
-        warm_up = "100ms"
+        warm_up = "500ms"
         [polling]
         interval = "20ms"
         "#,
     );
     let mut run = bench.start_run();
-    run.wait_for("measuring");
-    let server = run.server();
-    let before = cpu_ns(server);
-    run.wait_for("measured");
-    let after = cpu_ns(server);
+    run.wait_for("[1/1]");
+    let server = loop {
+        match run.children()[..] {
+            [server] => break server,
+            _ => thread::park_timeout(EVERY),
+        }
+    };
+    let readings = thread::spawn(move || Readings::take(|| cpu_ns(server)));
     run.finish();
-    let [user, system] = [after[0] - before[0], after[1] - before[1]];
+    let run = run_in(&bench.path("out"));
+    let [user, system] = readings.join().unwrap().during(&run.trials[0], &run);
     let all = user + system;
     let reported = |metric: &str| bench.trials()["polling"].values[metric];
     assert_agree("CPU", reported("server_cpu"), all, all);
@@ -63,29 +112,16 @@ fn the_servers_cpu_is_what_the_kernel_says() {
     assert!((sum - reported("server_cpu")).abs() < 1.0, "the parts make the whole: {sum} ns");
 }
 
-/// What an interface has sent so far.
-#[derive(Clone, Copy)]
-struct Sent {
-    packets: f64,
-    /// From the IP header on: the loopback interface takes the Ethernet header off before it counts.
-    bytes: f64,
-}
-
-impl Sent {
-    /// By the loopback interface of the network that `process` is in.
-    fn by_loopback_of(process: Pid) -> Self {
-        let text = fs::read_to_string(format!("/proc/{process}/net/dev")).unwrap();
-        let line = text.lines().find_map(|line| line.trim().strip_prefix("lo:")).unwrap();
-        // Eight fields of what was received, then bytes and packets of what was sent.
-        let fields = line.split_whitespace().skip(8).take(2);
-        let fields: Vec<f64> = fields.map(|field| field.parse().unwrap()).collect();
-        let [bytes, packets] = fields[..] else { panic!("{line}") };
-        Self { packets, bytes }
-    }
-
-    fn since(self, earlier: Self) -> Self {
-        Self { packets: self.packets - earlier.packets, bytes: self.bytes - earlier.bytes }
-    }
+/// Packets that the loopback interface has sent in the network that `process` is in, and their bytes
+/// from the IP header on: it takes the Ethernet header off before it counts.
+fn sent_by_loopback(process: Pid) -> Option<[f64; 2]> {
+    let text = fs::read_to_string(format!("/proc/{process}/net/dev")).ok()?;
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("lo:"))?;
+    // Eight fields of what was received, then bytes and packets of what was sent.
+    let mut fields = line.split_whitespace().skip(8);
+    let mut next = || fields.next()?.parse().ok();
+    let (bytes, packets) = (next()?, next()?);
+    Some([packets, bytes])
 }
 
 /// How a program is started in a network of its own, where nobody else sends anything.
@@ -98,32 +134,29 @@ fn network_of_its_own() -> Option<[&'static str; 5]> {
     })
 }
 
-/// Runs the scenario, and holds what each trial reports against what the interface sent between the
-/// lines `measuring` and `measured`. Both come a little after the moments that they name, so events
-/// are rare enough for nothing to be sent meanwhile; polls are many enough for it not to matter.
-fn hold_against_loopback(launcher: &[&str], trials: usize, scenario: &str) {
-    let bench = Bench::alone();
+/// Runs the scenario, and holds what each trial reports against what the interface sent meanwhile.
+/// Events are rare, so that none comes near an edge of the window.
+fn hold_against_loopback(launcher: &[&str], scenario: &str) {
+    let bench = Bench::new();
     bench.scenario(scenario);
-    let mut run: Watched = bench.start_run_by(launcher);
-    let mut witnessed = Vec::new();
-    for _ in 0..trials {
-        run.wait_for("measuring");
-        let before = Sent::by_loopback_of(run.pid());
-        run.wait_for("measured");
-        witnessed.push(Sent::by_loopback_of(run.pid()).since(before));
-    }
+    let run = bench.start_run_by(launcher);
+    let process = run.pid();
+    let readings = thread::spawn(move || Readings::take(|| sent_by_loopback(process)));
     run.finish();
-    let names = bench.contenders();
-    assert_eq!(names.len(), trials);
+    let readings = readings.join().unwrap();
+    let run = run_in(&bench.path("out"));
     let trials = bench.trials();
-    for (name, sent) in names.iter().zip(witnessed) {
+    assert_eq!(trials.len(), run.trials.len());
+    for trial in &run.trials {
+        let name = trial.contender.name();
+        let [packets, sent_bytes] = readings.during(trial, &run);
         let reported = |metric: &str| trials[name].values[metric];
         let segments = ["segments_to_server", "segments_to_subscribers", "publisher_segments"];
         let segments = segments.map(reported).iter().sum();
         let bytes = reported("wire_bytes_per_delivery") * reported("window_deliveries")
             + reported("publisher_wire_bytes");
-        assert_agree(&format!("{name}: segments"), segments, sent.packets, sent.packets);
-        assert_agree(&format!("{name}: bytes"), bytes, sent.bytes, sent.bytes);
+        assert_agree(&format!("{name}: segments"), segments, packets, packets);
+        assert_agree(&format!("{name}: bytes"), bytes, sent_bytes, sent_bytes);
     }
 }
 
@@ -138,9 +171,9 @@ fn bytes_and_segments_are_what_the_interface_says() {
     let workload = r#"
         [workload]
         subscribers = 100
-        events_per_second = 2
+        events_per_second = 1
         payload_bytes = 200
-        duration = "3s"
+        duration = "4s"
         warm_up = "200ms"
         idle = "0s"
     "#;
@@ -154,7 +187,9 @@ fn bytes_and_segments_are_what_the_interface_says() {
         interval = "100ms"
         "#
     );
-    hold_against_loopback(&launcher, 5, &kept);
+    hold_against_loopback(&launcher, &kept);
+    // So few that they never queue: what comes after a connection was closed is not seen.
+    let workload = workload.replace("subscribers = 100", "subscribers = 20");
     let new = format!(
         r#"
         name = "new"
@@ -169,5 +204,5 @@ fn bytes_and_segments_are_what_the_interface_says() {
         connection = "new"
         "#
     );
-    hold_against_loopback(&launcher, 2, &new);
+    hold_against_loopback(&launcher, &new);
 }
