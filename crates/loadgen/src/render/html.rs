@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::budget::{Budget, Output, Walk};
-use super::markup::escaped;
+use super::markup::{escaped, unbroken};
 use super::{charts, palette};
 use crate::document::prose::capitalised;
 use crate::document::{
@@ -296,20 +296,4 @@ fn greatest(table: &Table) -> Vec<f64> {
 fn class_of<const N: usize>(classes: [Option<&str>; N]) -> String {
     let classes: Vec<_> = classes.into_iter().flatten().collect();
     if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) }
-}
-
-/// Keeps numbers and their units on one line.
-fn unbroken(text: &str) -> String {
-    const UNITS: [&str; 9] = ["ns", "µs", "ms", "s", "B", "kB", "MB", "%", "times"];
-    let mut kept = String::with_capacity(text.len());
-    for word in text.split(' ') {
-        let is_unit = UNITS.contains(&word.trim_end_matches([',', '.', ';', ')']));
-        if is_unit && kept.ends_with(|last: char| last.is_ascii_digit()) {
-            kept.push('\u{a0}');
-        } else if !kept.is_empty() {
-            kept.push(' ');
-        }
-        kept.push_str(word);
-    }
-    kept
 }

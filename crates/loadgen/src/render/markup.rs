@@ -1,4 +1,5 @@
-//! Text between the tags of HTML, XML and SVG.
+//! Text as outputs need it: escaped between the tags of HTML, XML and SVG, and with numbers beside
+//! their units.
 
 /// Text as HTML or XML that shows it, between tags and in attributes.
 pub(super) fn escaped(text: &str) -> String {
@@ -14,4 +15,20 @@ pub(super) fn escaped(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// The same with spaces that do not break between numbers and their units.
+pub(super) fn unbroken(text: &str) -> String {
+    const UNITS: [&str; 9] = ["ns", "µs", "ms", "s", "B", "kB", "MB", "%", "times"];
+    let mut kept = String::with_capacity(text.len());
+    for word in text.split(' ') {
+        let is_unit = UNITS.contains(&word.trim_end_matches([',', '.', ';', ')']));
+        if is_unit && kept.ends_with(|last: char| last.is_ascii_digit()) {
+            kept.push('\u{a0}');
+        } else if !kept.is_empty() {
+            kept.push(' ');
+        }
+        kept.push_str(word);
+    }
+    kept
 }

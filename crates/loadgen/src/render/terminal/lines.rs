@@ -1,5 +1,6 @@
 //! Text in the columns of a terminal.
 
+use crate::render::markup::unbroken;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Marks what stands out, where that is wanted.
@@ -57,8 +58,9 @@ pub(super) fn wrapped(bullet: &str, text: &str, columns: usize) -> Vec<String> {
     let indent = " ".repeat(width(bullet));
     let room = columns.saturating_sub(indent.len()).max(1);
     let (mut lines, mut taken) = (vec![String::new()], 0);
-    let text = printable(text);
-    for word in text.split_whitespace().flat_map(|word| pieces(word, room)) {
+    let text = unbroken(&printable(text));
+    let words = text.split(' ').filter(|word| !word.is_empty());
+    for word in words.flat_map(|word| pieces(&word.replace('\u{a0}', " "), room)) {
         let own = width(&word);
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(&word),
@@ -103,6 +105,7 @@ mod tests {
     fn lines_break_at_spaces_and_keep_their_indent() {
         let lines = wrapped("  ! ", "one two three 1,224 times", 14);
         assert_eq!(lines, ["  ! one two", "    three", "    1,224", "    times"]);
+        assert_eq!(wrapped("", "gate 5 %, worse", 6), ["gate", "5 %,", "worse"], "one figure");
         assert_eq!(wrapped("", "abcdefgh ij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(wrapped("- ", "", 10), ["- "]);
     }
