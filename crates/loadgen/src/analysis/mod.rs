@@ -62,7 +62,8 @@ pub fn analyse(run: &Run, log: &LatencyLog) -> Analysis {
     let scenario = Scenario::parse(&text.text, &text.path).ok();
     let scenario = scenario.as_ref();
     let measured = Measured { run, log, intervals: latency::by_trial(run, log) };
-    let cells: Vec<_> = names.into_iter().map(|name| cell(&measured, scenario, name)).collect();
+    let cells: Vec<_> =
+        names.into_iter().map(|name| analyse_cell(&measured, scenario, name)).collect();
     let caveats = verdict::caveats(run, &cells);
     let sweep = sweep::of(run, &cells);
     let trials: Vec<_> = run.trials.iter().collect();
@@ -89,7 +90,7 @@ struct Measured<'a> {
     intervals: Vec<Vec<usize>>,
 }
 
-fn cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str) -> Cell {
+fn analyse_cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str) -> Cell {
     let run = measured.run;
     let scenario = scenario.and_then(|scenario| scenario.cell(name));
     let phases = scenario.map_or_else(Vec::new, |of| phases(run, of));
