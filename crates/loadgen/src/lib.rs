@@ -1,4 +1,4 @@
-//! Replays a scenario over every transport against a real server, records what each one costs and
+//! Replays a scenario for every contender against a real server, records what each one costs and
 //! loses, and renders the comparison.
 //!
 //! Modules import downwards only, in this order: [`command`] → `campaign`, [`render`] → [`document`] →

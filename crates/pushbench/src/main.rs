@@ -41,7 +41,7 @@ enum Command {
     Run(RunArguments),
     /// Compare two builds of a server and report whether the second is worse.
     Compare(CompareArguments),
-    /// Find the largest load at which each transport still meets the scenario's objectives.
+    /// Find the largest load at which each contender still meets the scenario's objectives.
     Capacity(CapacityArguments),
     /// Render the tables, charts and page of a results folder again.
     Report {

@@ -1,4 +1,4 @@
-//! `pushbench run`: replays scenarios over every transport and leaves a results folder of each.
+//! `pushbench run`: replays scenarios for every contender and leaves a results folder of each.
 
 mod outcome;
 
