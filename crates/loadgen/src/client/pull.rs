@@ -8,7 +8,7 @@ use hyper::body::{Body as _, Incoming};
 
 use super::http::{HttpConnection, HttpRequest, unexpected};
 use super::socket::ConnectionMeter;
-use super::{ClientError, MAX_EVENT_BYTES, Sink, Subscription, deliver_poll};
+use super::{ClientError, MAX_EVENT_BYTES, Sink, Subscription};
 use crate::scenario::Connection;
 
 /// The largest poll body that is read: a poll may bring many events.
@@ -90,4 +90,9 @@ impl Pull {
         self.last_event_id = deliver_poll(&self.body, self.meter.last_read_ns(), sink)?;
         Ok(())
     }
+}
+
+/// Decodes a poll body into `sink`.
+fn deliver_poll(body: &[u8], at_ns: u64, sink: &mut impl Sink) -> Result<u64, ClientError> {
+    Ok(pushbench_wire::poll::decode_body(body, |event| sink.on_event(at_ns, event))?)
 }

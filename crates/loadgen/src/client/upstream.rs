@@ -8,25 +8,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use super::post::Poster;
-use super::{ClientError, ConnectionMeter, Sink, Subscriber, Subscription};
-
-/// The payload of an event that is sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Payload<'a> {
-    /// UTF-8 unless it is binary.
-    pub(crate) bytes: &'a [u8],
-    /// Whether `bytes` are arbitrary.
-    pub(crate) binary: bool,
-}
-
-/// Gives what a subscriber sends, when it is due.
-pub(crate) trait UpstreamEvents {
-    /// Waits until the next event is due, and for ever when there is none. Then the event counts as
-    /// sent: it is not asked for again, even if the connection breaks.
-    ///
-    /// It must be cancel-safe: a call that is dropped before it completes has taken nothing.
-    async fn next(&mut self) -> Payload<'_>;
-}
+use super::{
+    ClientError, ConnectionMeter, Sink, Subscriber, Subscription, Upstream, UpstreamEvents,
+};
 
 /// A subscriber that sends over the connection that it receives on. Its
 /// [`receive`](Subscriber::receive) is cancel-safe: a call that is dropped before it completes loses
@@ -52,30 +36,6 @@ pub(crate) trait SendInBand: Subscriber {
     /// # Errors
     /// When the connection breaks.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>>;
-}
-
-/// How the events of a subscriber `S` get to its channel: [`InBand`], or a [`Poster`].
-pub(crate) trait Upstream<S>: Sized {
-    /// Opens what it takes beside the connection of the subscriber. `meter` must not be that of the
-    /// subscriber.
-    ///
-    /// # Errors
-    /// When there is no connection.
-    async fn open(
-        subscription: &Subscription,
-        meter: &Rc<ConnectionMeter>,
-    ) -> Result<Self, ClientError>;
-
-    /// Receives into `sink` and sends what `events` gives, both at once, until either fails.
-    ///
-    /// # Errors
-    /// Why it failed; then neither the subscriber nor this can be used any further.
-    async fn run(
-        &mut self,
-        subscriber: &mut S,
-        sink: &mut impl Sink,
-        events: &mut impl UpstreamEvents,
-    ) -> Result<Infallible, ClientError>;
 }
 
 /// Over the subscriber's own connection.

@@ -1,16 +1,11 @@
 //! `pushbench init`: a commented scenario to start from.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::ExitStatus;
+use super::{AlreadyExists, ExitStatus};
 use crate::results::folder::{write_new, write_whole};
 use crate::scenario::template::TEMPLATE;
-
-/// There is a file already, and nobody said that it may go.
-#[derive(Debug, thiserror::Error)]
-#[error("{} already exists: name another file, or overwrite it with --force", .0.display())]
-pub struct AlreadyExists(pub PathBuf);
 
 /// Writes the commented scenario to `path`, whole or not at all; an existing file only gives way
 /// if `force` says so.

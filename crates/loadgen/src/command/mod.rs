@@ -3,6 +3,7 @@
 mod capacity;
 mod check;
 mod compare;
+mod error;
 mod history;
 mod init;
 mod report;
@@ -17,8 +18,9 @@ pub use crate::campaign::{Invocation, Unusable};
 pub use capacity::{CapacityOptions, capacity};
 pub use check::check;
 pub use compare::{CompareOptions, compare, compare_stored};
+pub use error::AlreadyExists;
 pub use history::{history_add, history_show};
-pub use init::{AlreadyExists, init};
+pub use init::init;
 pub use report::report;
 pub use run::{RunOptions, run};
 pub use schema::schema;

@@ -8,12 +8,12 @@ use anyhow::{Context as _, bail};
 use pushbench_wire::clock;
 use tokio::time::{Instant, timeout};
 
+use super::phase::Phase;
 use super::pool::{Signal, SubscriberPool, Traffic};
 use super::publisher::{Publisher, Sent};
 use super::recorder::Recorder;
 use super::snapshot::Snapshot;
 use super::steps::{Action, LEAD, Moment, Step, StepKind, Until, When};
-use super::trial::Phase;
 use crate::deployment::Deployment;
 use crate::results::{Warning, latency_log};
 

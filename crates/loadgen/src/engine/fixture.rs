@@ -8,13 +8,13 @@ use anyhow::bail;
 use pushbench_wire::Stamp;
 use pushbench_wire::stamp::STAMP_LEN;
 
-use super::costs::TrafficReadings;
 use super::delivery_tracker::{DeliveryTracker, ExpectedEvents};
 use super::machine::MachineTime;
 use super::measurement::Measurement;
 use super::publisher::PublishPlan;
 use super::recorder::{Recorder, Window};
 use super::snapshot::Snapshot;
+use super::traffic::TrafficReadings;
 use crate::client::{Acknowledgements, OpenPath, PublishPath, PublishTarget, Totals};
 use crate::deployment::observe::Observation;
 use crate::deployment::{Cores, ObservedPart, PartRole};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::costs::TrafficReadings;
 use super::recorder::Recorder;
 use super::snapshot::{Snapshot, Usage};
+use super::traffic::TrafficReadings;
 use crate::deployment::Cores;
 use crate::results::latency_log::Interval;
 use crate::results::{Metric, Outcome, PartUse, Trial, Warning};

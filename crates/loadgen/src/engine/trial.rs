@@ -8,16 +8,17 @@ use anyhow::{Context as _, ensure};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::costs::TrafficReadings;
 use super::delivery_tracker::ExpectedEvents;
 use super::execution::{Execution, Findings};
 use super::measurement::Measurement;
+use super::phase::Phase;
 use super::pool::{PoolPlan, SubscriberPool as _, SubscriberSpec, THREAD_NAME, ThreadPool};
 use super::publisher::{PublishPlan, Publisher, Sent};
 use super::recorder::Window;
 use super::send_queue::{DueEvent, SendPlan};
 use super::snapshot::Snapshot;
 use super::steps::{LEAD, Moment, steps};
+use super::traffic::TrafficReadings;
 use crate::client::{HttpPublish, PublishPath as _, PublishTarget, Subscription, Totals};
 use crate::deployment::observe::OwnProcess;
 use crate::deployment::{Cores, Deployment, PartRole, server_command};
@@ -54,25 +55,6 @@ pub(crate) struct TrialPlan<'a> {
     /// Whether deliveries are recorded. Otherwise they are only counted, which shows what recording
     /// costs: the trial then has its costs, but no latencies and no account of its events.
     pub(crate) record: bool,
-}
-
-/// Where a trial stands.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Phase {
-    /// The server starts.
-    Start,
-    /// Subscribers connect: how many are.
-    Connect(u64),
-    /// All are connected, and nothing is published.
-    Idle,
-    /// Events flow, unmeasured.
-    WarmUp,
-    /// Events flow and are measured: deliveries so far.
-    Measure(u64),
-    /// The measured window is over.
-    Measured,
-    /// The last deliveries are awaited: how many are missing.
-    Drain(u64),
 }
 
 impl TrialPlan<'_> {

@@ -14,8 +14,8 @@ use super::comparison::{Build, COMPARISON_VERSION, ComparedTrial, Role, Stage};
 use super::folder::write_whole;
 use super::latency_log::{Entry, Interval, LatencyLog, histogram};
 use super::model::{Machine, SCHEMA_VERSION, ScenarioText, Setting};
-use super::store::{LATENCY_FILE, Store, Stored};
-use super::{Capacity, Comparison, Manifest, Metric, Outcome, Run, Trial, Warning};
+use super::store::{LATENCY_FILE, Store};
+use super::{Capacity, Comparison, Manifest, Metric, Outcome, Run, Stored, Trial, Warning};
 use crate::scenario::Gate;
 
 pub(crate) use search::capacity;

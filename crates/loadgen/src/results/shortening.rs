@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::model::Setting;
+use super::setting::Setting;
 
 /// One part of a scenario that was cut down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

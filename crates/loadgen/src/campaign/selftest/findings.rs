@@ -4,7 +4,8 @@ use pushbench_wire::Transport;
 
 use super::experiment::{self, BLOCKS_ALIKE, Check, Experiment, Unit};
 use super::judge::{Claim, Finding, Measured, Subject, Trouble};
-use super::{Tested, truth};
+use super::tested::Tested;
+use super::truth;
 use crate::analysis::{Accounts, Estimate, Ratio};
 use crate::results::Metric;
 

@@ -5,6 +5,7 @@
 mod experiment;
 mod findings;
 mod judge;
+mod tested;
 mod truth;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::results::{Interval, Outcome, Record, Trial, latency_log};
 use crate::scenario::BASE_CELL;
 use experiment::{Experiment, Unit};
 use findings::Attempted;
+use tested::Tested;
 
 pub use experiment::Check;
 pub(crate) use judge::{Claim, Finding, Measured, Subject, Trouble, Verdict};
@@ -32,16 +34,6 @@ pub(crate) struct Selftest {
     trials: Vec<Tested>,
     /// Whether it was stopped before its end.
     pub(crate) interrupted: bool,
-}
-
-/// A trial of a self-test.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Tested {
-    /// Which side of its unit, as an index into [`Experiment::faults`].
-    side: usize,
-    trial: Trial,
-    /// How far its latencies are from the uniform law, where that is asked.
-    distance: Option<f64>,
 }
 
 impl Record for Selftest {

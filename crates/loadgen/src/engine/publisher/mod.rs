@@ -4,6 +4,7 @@
 
 mod batching;
 mod pacer;
+mod plan;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,28 +14,12 @@ use anyhow::{Context as _, anyhow};
 use hdrhistogram::Histogram;
 use nix::time::ClockId;
 use pushbench_wire::clock;
-use tokio::sync::mpsc;
 
-use super::send_queue::DueEvent;
 use crate::client::{Acknowledgements, OpenPath, PublishPath, TcpProbe, TcpTotals};
-use crate::scenario::Content;
 use crate::scenario::schedule::Due;
-use batching::{Batching, Followed};
+pub(super) use plan::PublishPlan;
 
-/// What the publisher follows.
-pub(super) struct PublishPlan {
-    /// How many connections receive what is published on each channel, as [`Due::channel`] counts
-    /// them.
-    pub(super) audiences: Vec<u64>,
-    /// What payloads are made of.
-    pub(super) content: Content,
-    /// Bytes of the largest event.
-    pub(super) most_payload_bytes: usize,
-    /// Offset 0 of the schedule, on [`clock`].
-    pub(super) start_ns: u64,
-    /// Where what a connection sends goes, when it is due.
-    pub(super) send_queues: Vec<mpsc::UnboundedSender<DueEvent>>,
-}
+use batching::{Batching, Followed};
 
 /// What was sent of the measured events.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::results::fixture::{self, save_capacity, save_comparison, save_run};
-use crate::results::{Capacity, Comparison, Metric, Outcome};
+use crate::results::{Capacity, Comparison, Metric, Outcome, Record};
 
 fn whole<T>(loaded: Loaded<T>) -> T {
     assert_eq!(loaded.cut_off, [""; 0].map(PathBuf::from), "nothing is cut off");

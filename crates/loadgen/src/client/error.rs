@@ -1,0 +1,78 @@
+//! What a client fails of, and whether a new connection may help.
+
+use std::net::SocketAddr;
+
+use pushbench_wire::{frame, sse as sse_format};
+use tokio_tungstenite::tungstenite;
+
+/// Why a subscriber cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// No connection.
+    #[error("cannot connect to {address}: {source}{}", advice(.source))]
+    Connect { address: SocketAddr, source: std::io::Error },
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Http(#[from] hyper::Error),
+    /// The connection broke, and no HTTP was left on it.
+    #[error("the connection broke: {0}")]
+    Broken(std::io::Error),
+    /// The server ended a stream that should not end.
+    #[error("the server ended the stream")]
+    Ended,
+    /// An answer other than was asked for.
+    #[error("the server answered {status}: {body}")]
+    Status { status: hyper::StatusCode, body: String },
+    /// A body larger than any client accepts.
+    #[error("the server sent a poll body of more than {limit} bytes")]
+    TooLarge { limit: usize },
+    /// A poll body that cannot be read.
+    #[error("the server sent a poll body that cannot be read: {0}")]
+    Poll(#[from] serde_json::Error),
+    /// An event stream that cannot be read.
+    #[error("the server sent an event stream that cannot be read: {0}")]
+    Sse(#[from] sse_format::DecodeError),
+    /// Frames that cannot be read.
+    #[error("the server sent frames that cannot be read: {0}")]
+    Frame(#[from] frame::DecodeError),
+    /// A message that cannot be read.
+    #[error(transparent)]
+    Message(#[from] pushbench_wire::message::BadMessage),
+    /// The WebSocket protocol failed.
+    #[error("the WebSocket broke: {0}")]
+    WebSocket(#[from] tungstenite::Error),
+    /// An event that is to go as text is none.
+    #[error("an event that is to be sent as text is not UTF-8: {0}")]
+    NotText(#[from] std::str::Utf8Error),
+    /// A request that cannot be written down.
+    #[error("the request cannot be made: {0}")]
+    Request(#[from] hyper::http::Error),
+}
+
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.raw_os_error().map(nix::errno::Errno::from_raw) {
+        Some(nix::errno::Errno::EMFILE) => " (raise the limit on open files: `ulimit -n`)",
+        Some(nix::errno::Errno::EADDRNOTAVAIL) => {
+            " (no local port is free: lower the rate of new connections, or use `keep-alive`)"
+        }
+        _ => "",
+    }
+}
+
+impl ClientError {
+    /// Whether a new connection may help: it is the network's failure, not the protocol's.
+    pub(crate) fn is_broken_connection(&self) -> bool {
+        match self {
+            Self::Http(_) | Self::Broken(_) | Self::Ended | Self::WebSocket(_) => true,
+            Self::Connect { .. }
+            | Self::Status { .. }
+            | Self::TooLarge { .. }
+            | Self::Poll(_)
+            | Self::Sse(_)
+            | Self::Frame(_)
+            | Self::Message(_)
+            | Self::NotText(_)
+            | Self::Request(_) => false,
+        }
+    }
+}
