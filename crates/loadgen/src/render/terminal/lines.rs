@@ -60,6 +60,11 @@ pub(super) fn wrapped(bullet: &str, text: &str, columns: usize) -> Vec<String> {
     let (mut lines, mut taken) = (vec![String::new()], 0);
     let text = unbroken(&printable(text));
     let words = text.split(' ').filter(|word| !word.is_empty());
+    // What fits no line may break between a number and its unit after all.
+    let words = words.flat_map(|word| match width(word) <= room {
+        true => vec![word],
+        false => word.split('\u{a0}').collect(),
+    });
     for word in words.flat_map(|word| pieces(&word.replace('\u{a0}', " "), room)) {
         let own = width(&word);
         match lines.last_mut() {
