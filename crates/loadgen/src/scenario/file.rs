@@ -1,57 +1,26 @@
-//! The scenario as a file: the twin of [`Scenario`] that mirrors the TOML. The JSON Schema that
+//! The scenario as a file: the twin of [`Scenario`](super::Scenario) that mirrors the TOML. The JSON Schema that
 //! editors use comes from the same types.
 //!
 //! Its fields are as wide as TOML's own types, so that a value out of range gets here, where its
 //! key, line and range are known.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use pushbench_wire::Transport;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
-use toml::de::{DeTable, Deserializer};
 
-use super::error::{Problem, Problems, ScenarioError};
+use super::defaults::{one, unwritten};
 use super::gates::{GateSchema, GatesFile};
+use super::limits::MAX_BLOCKS;
 use super::literature::LiteratureFile;
-use super::sweep::{self, SweptValuesSchema};
 use super::thresholds::ThresholdsFile;
 use super::workload::file::WorkloadFile;
-use super::workload::{check_together, check_trace};
-use super::{Connection, Role, Rows, Scenario, duration, shape, values};
-
-/// A scenario is a page of text; whatever is larger was named by mistake.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
+use super::{Connection, Role, duration};
 
 const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
-pub(super) const MAX_BLOCKS: u32 = 100;
-pub(super) const MAX_SUBSCRIBERS: u32 = 1_000_000;
-/// What one publisher thread could ever send; the 1 µs between two events keeps their order.
-pub(super) const MAX_EVENTS_PER_SECOND: u32 = 1_000_000;
-/// Delivery trackers and stamps count events in 32 bits and keep them in memory.
-pub(super) const MAX_EVENTS_PER_CHANNEL: u32 = 10_000_000;
-/// The server's bound on any size, the log of a channel among them.
-pub(crate) const MAX_LOG_BYTES: u64 = 1 << 30;
-/// The server's default limit on one event.
-pub(super) const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
-
-/// Beyond, connections are more than a machine has ports for.
-pub(super) const MAX_CHANNELS_PER_SUBSCRIBER: u32 = 100;
-/// Stamps tell publishers apart by 16 bits, and the first of them is ours.
-pub(super) const MAX_SENDERS: u32 = 65_535;
-
-pub(super) const TICK: Duration = Duration::from_millis(1);
-/// An event waits up to an interval to be asked for; latencies are recorded up to 60 s, and what
-/// delays it further must fit as well.
-pub(super) const MAX_POLLING_INTERVAL: Duration = Duration::from_secs(50);
-pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 /// A question about a workload, asked of every contender.
 #[derive(Deserialize, Serialize, JsonSchema)]
@@ -208,17 +177,14 @@ pub(super) struct StreamFile {
     pub(super) heartbeat: Option<Spanned<String>>,
 }
 
-pub(super) fn one() -> Spanned<i64> {
-    unwritten(1)
-}
+/// Values of one key of the file, each of which may stand there.
+#[derive(JsonSchema)]
+#[schemars(extend("minItems" = 2))]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) struct SweptValuesSchema(Vec<serde_json::Value>);
 
 fn five() -> Spanned<i64> {
     unwritten(5)
-}
-
-/// A value that stands nowhere in the file. It never needs a line: every default is right alone.
-pub(super) fn unwritten<T>(value: T) -> Spanned<T> {
-    Spanned::new(0..0, value)
 }
 
 /// The JSON Schema of a scenario file, as text that ends with a line break.
@@ -232,90 +198,4 @@ pub(super) fn schema() -> serde_json::Value {
     // Draft 7 without references is what TOML language servers understand best.
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
     settings.into_generator().into_root_schema_for::<ScenarioFile>().to_value()
-}
-
-impl Scenario {
-    /// Reads the scenario at `path`, and gives its text too, as the results keep it.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or its text is no scenario.
-    pub fn load(path: &Path) -> Result<(Self, String), ScenarioError> {
-        let unreadable = |reason| ScenarioError::Unreadable { path: path.to_owned(), reason };
-        let text = read(path).map_err(unreadable)?;
-        let mut scenario = Self::parse(&text, path)?;
-        if let Err(message) = scenario.load_trace(path) {
-            let problems = vec![Problem { line: None, message }];
-            return Err(ScenarioError::Invalid { path: path.to_owned(), problems });
-        }
-        Ok((scenario, text))
-    }
-
-    /// Reads the trace that it names, which lies beside `path`, and those of its cells.
-    fn load_trace(&mut self, path: &Path) -> Result<(), String> {
-        let mut loaded: HashMap<PathBuf, Arc<Rows>> = HashMap::new();
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let cells = self.sweep.iter_mut().map(|cell| &mut cell.scenario.workload);
-        for workload in cells.chain([&mut self.workload]) {
-            let Some(trace) = &workload.trace else { continue };
-            let file = folder.join(&trace.file);
-            let rows = match loaded.get(&file) {
-                Some(rows) => Arc::clone(rows),
-                None => Arc::new(Rows::load(&file)?),
-            };
-            loaded.insert(file, Arc::clone(&rows));
-            check_trace(workload, &rows)?;
-            workload.channels = rows.channels();
-            if let Some(trace) = &mut workload.trace {
-                trace.rows = rows;
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads a scenario from its text; `path` is where messages say that it came from. A trace that
-    /// it names is not read: what follows from results needs none.
-    ///
-    /// # Errors
-    /// When the text is no scenario: with every problem of the first kind that is found, in the
-    /// order syntax, keys and types, values, values that contradict each other.
-    pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Self, ScenarioError> {
-        parse(text)
-            .map_err(|problems| ScenarioError::Invalid { path: path.as_ref().to_owned(), problems })
-    }
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    // `take`, because a device or a pipe would never end.
-    let read = File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
-    if read as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::other("is larger than 1 MiB, so it is no scenario"));
-    }
-    Ok(text)
-}
-
-fn parse(text: &str) -> Result<Scenario, Vec<Problem>> {
-    let mut problems = Problems::new(text);
-    let table = DeTable::parse(text).map_err(|error| problems.only(&error))?;
-    let schema = schema();
-    let mut scenario = checked(table.clone(), &schema, &mut problems)?;
-    scenario.sweep = sweep::cells(text, table, &schema, &mut problems)?;
-    Ok(scenario)
-}
-
-/// The scenario that `table` holds, apart from its sweep.
-pub(super) fn checked(
-    table: Spanned<DeTable<'_>>,
-    schema: &serde_json::Value,
-    problems: &mut Problems<'_>,
-) -> Result<Scenario, Vec<Problem>> {
-    shape::check(&table, schema, problems);
-    problems.none_so_far()?;
-    let file = ScenarioFile::deserialize(Deserializer::from(table))
-        .map_err(|error| problems.only(&error))?;
-    let scenario = values::scenario(&file, problems);
-    problems.none_so_far()?;
-    check_together(&file.workload, &scenario, problems);
-    problems.none_so_far()?;
-    Ok(scenario)
 }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::check::checked;
 use super::error::{Problem, Problems};
-use super::file::{checked, schema};
+use super::file::schema;
 use super::{Scenario, ScenarioError, Workload};
 
 /// Which part of a load is varied.

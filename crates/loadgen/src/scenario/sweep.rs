@@ -4,13 +4,14 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use schemars::JsonSchema;
 use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::check::checked;
 use super::error::{Problem, Problems};
-use super::{Scenario, duration, file};
+use super::model::{Cell, Scenario, SweptValue};
+use super::{duration, file};
 
 /// The only cell of a scenario without a sweep.
 pub const BASE_CELL: &str = "base";
@@ -32,26 +33,6 @@ const FIXED: [&str; 11] = [
     "gates",
     "published",
 ];
-
-/// One combination of the values of a sweep.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cell {
-    /// Such as `interval=1s, subscribers=50`.
-    pub name: String,
-    /// What sets it apart, in the order of the file.
-    pub settings: Vec<SweptValue>,
-    /// The scenario with these values. It has no cells of its own.
-    pub scenario: Scenario,
-}
-
-/// A key, and the value that a cell has for it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct SweptValue {
-    /// The path of the key, such as `workload.subscribers`.
-    pub key: String,
-    /// The value as TOML; text without its quotes.
-    pub value: String,
-}
 
 /// A value that has a place on an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,12 +88,6 @@ pub fn labels_of<'a>(paths: &[&'a str]) -> Vec<&'a str> {
     let is_alone = |path| paths.iter().filter(|other| last(other) == last(path)).count() == 1;
     paths.iter().map(|&path| if is_alone(path) { last(path) } else { path }).collect()
 }
-
-/// Values of one key of the file, each of which may stand there.
-#[derive(JsonSchema)]
-#[schemars(extend("minItems" = 2))]
-#[expect(dead_code, reason = "only its schema is used")]
-pub(super) struct SweptValuesSchema(Vec<Value>);
 
 /// A key that is swept.
 struct Axis<'a, 'i> {
@@ -198,7 +173,7 @@ fn cell<'i>(
     places.extend(axes.iter().map(|axis| axis.key.span()));
     let names = labels.iter().zip(&settings).map(|(label, of)| format!("{label}={}", of.value));
     let name = names.collect::<Vec<_>>().join(", ");
-    match file::checked(table, schema, &mut Problems::of_cell(text, places)) {
+    match checked(table, schema, &mut Problems::of_cell(text, places)) {
         Ok(scenario) => Ok(Cell { name, settings, scenario }),
         Err(found) => Err((name, found)),
     }

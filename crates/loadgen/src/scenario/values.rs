@@ -1,5 +1,4 @@
-//! Whether the values of a file make a scenario, each alone and all together. What passes is
-//! valid by construction: nobody checks it again.
+//! Whether the values of a file are right, each alone.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -7,30 +6,9 @@ use std::time::Duration;
 use humantime::format_duration;
 use toml::Spanned;
 
+use super::duration;
 use super::error::{Problems, quoted};
-use super::file::{HOUR, MAX_BLOCKS, MAX_POLLING_INTERVAL, ScenarioFile, TICK};
-use super::{ContenderId, Scenario, duration, gates, lineup, literature, thresholds};
-
-/// The scenario of a file whose values are all right alone. Where one is not, that is noted, and
-/// the scenario must not be used.
-pub(super) fn scenario(file: &ScenarioFile, problems: &mut Problems<'_>) -> Scenario {
-    let mut values = Values { problems };
-    let contenders = lineup::contenders(file, &mut values);
-    let ids: Vec<ContenderId> = contenders.iter().map(|contender| contender.id.clone()).collect();
-    Scenario {
-        name: values.name(&file.name, "it names the results folder"),
-        description: values.description(&file.description),
-        blocks: values.count("blocks", &file.blocks, 1..=MAX_BLOCKS, ""),
-        seed: values.seed(&file.seed),
-        workload: values.workload(&file.workload),
-        thresholds: thresholds::parse(&file.thresholds, &ids, values.problems),
-        objectives: thresholds::parse(&file.objectives, &ids, values.problems),
-        gates: gates::parse(&file.gates, values.problems),
-        sweep: Vec::new(),
-        published: literature::parse(&file.published, &ids, values.problems),
-        contenders,
-    }
-}
+use super::limits::{HOUR, MAX_POLLING_INTERVAL, TICK};
 
 pub(super) struct Values<'a, 't> {
     pub(super) problems: &'a mut Problems<'t>,
@@ -57,7 +35,7 @@ impl Values<'_, '_> {
         text.clone()
     }
 
-    fn description(&mut self, description: &Spanned<String>) -> String {
+    pub(super) fn description(&mut self, description: &Spanned<String>) -> String {
         let text = description.get_ref().trim();
         if text.is_empty() {
             self.problems.at(
@@ -68,7 +46,7 @@ impl Values<'_, '_> {
         text.to_owned()
     }
 
-    fn seed(&mut self, seed: &Spanned<i64>) -> u64 {
+    pub(super) fn seed(&mut self, seed: &Spanned<i64>) -> u64 {
         u64::try_from(*seed.get_ref()).unwrap_or_else(|_| {
             self.problems
                 .at(seed.span(), format!("`seed` must be at least 0, found {}", seed.get_ref()));

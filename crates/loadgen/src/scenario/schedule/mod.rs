@@ -297,6 +297,14 @@ impl Schedule {
     }
 }
 
+impl Scenario {
+    /// Deliveries while measuring, over all subscribers and their channels.
+    #[must_use]
+    pub fn deliveries(&self) -> u64 {
+        Schedule::new(&self.workload, self.seed).planned().deliveries
+    }
+}
+
 /// From the end of the warm-up to the end of measuring, from the start of the schedule: whole gaps, so
 /// warm-up and window may be a little longer than the scenario asks.
 #[must_use]

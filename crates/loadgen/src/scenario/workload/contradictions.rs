@@ -11,7 +11,7 @@ use super::file::WorkloadFile;
 use super::{Membership, Rows, Timeline, Upstream, Workload};
 use crate::scenario::Scenario;
 use crate::scenario::error::{Problems, quoted};
-use crate::scenario::file::{
+use crate::scenario::limits::{
     MAX_EVENTS_PER_CHANNEL, MAX_EVENTS_PER_SECOND, MAX_LOG_BYTES, MAX_SENDERS, MAX_SUBSCRIBERS,
 };
 

@@ -6,9 +6,10 @@ use toml::{Spanned, Value};
 
 use super::payload::PayloadSchema;
 use super::{Arrivals, Content};
+use crate::scenario::defaults::{one, unwritten};
 use crate::scenario::duration;
-use crate::scenario::file::{
-    MAX_CHANNELS_PER_SUBSCRIBER, MAX_EVENTS_PER_SECOND, MAX_SUBSCRIBERS, one, unwritten,
+use crate::scenario::limits::{
+    MAX_CHANNELS_PER_SUBSCRIBER, MAX_EVENTS_PER_SECOND, MAX_SUBSCRIBERS,
 };
 
 /// Traffic and its duration, the same for every transport.

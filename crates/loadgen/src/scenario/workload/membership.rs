@@ -4,17 +4,8 @@ use std::collections::BTreeSet;
 
 use rand::seq::SliceRandom as _;
 
-use super::Workload;
+use super::model::{Popularity, Workload};
 use crate::scenario::schedule::{Stream, generator};
-
-/// How popular channels are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Popularity {
-    /// All have as many subscribers, give or take one.
-    Even,
-    /// The n-th has a share of 1/n to this power (Zipf), but one subscriber at least.
-    Zipf(f64),
-}
 
 /// The channels of every subscriber.
 #[derive(Clone, Debug, PartialEq)]

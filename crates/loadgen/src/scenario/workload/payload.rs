@@ -8,7 +8,7 @@ use toml::{Spanned, Value};
 use pushbench_wire::stamp::STAMP_LEN;
 
 use crate::scenario::error::Problems;
-use crate::scenario::file::MAX_PAYLOAD_BYTES;
+use crate::scenario::limits::MAX_PAYLOAD_BYTES;
 
 /// The size of events as published, stamp included, in bytes.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,38 +2,8 @@
 //! at their mean rate all along; a timeline says when a nominal time really is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::Workload;
-
-/// Events come only while a burst is on; their mean rate stays what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bursts {
-    /// How long events come.
-    pub on: Duration,
-    /// How long none comes after that.
-    pub off: Duration,
-}
-
-/// A part of the measured window with a rate of its own.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Phase {
-    /// What reports call it.
-    pub name: String,
-    /// How long it lasts.
-    pub duration: Duration,
-    /// By what the rates of the workload are multiplied at its beginning and at its end, and
-    /// linearly in between; 0 and 0 is idle.
-    pub rate: [f64; 2],
-}
-
-impl Phase {
-    /// How long its events would take at the rates of the workload.
-    #[must_use]
-    pub fn nominal(&self) -> Duration {
-        self.duration.mul_f64((self.rate[0] + self.rate[1]) / 2.0)
-    }
-}
+use super::model::{Bursts, Workload};
 
 /// Maps nominal time to time.
 #[derive(Clone, Debug)]

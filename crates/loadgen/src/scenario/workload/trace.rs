@@ -8,8 +8,8 @@ use std::sync::Arc;
 use pushbench_wire::stamp::STAMP_LEN;
 use sha2::{Digest as _, Sha256};
 
-use crate::scenario::file::{MAX_EVENTS_PER_CHANNEL, MAX_PAYLOAD_BYTES};
 use crate::scenario::hex;
+use crate::scenario::limits::{MAX_EVENTS_PER_CHANNEL, MAX_PAYLOAD_BYTES};
 
 /// A trace is measured in memory: this is some ten million rows.
 const MAX_FILE_BYTES: u64 = 256 << 20;

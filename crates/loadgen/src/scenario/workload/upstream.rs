@@ -8,19 +8,11 @@ use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
+use super::Arrivals;
 use super::arrivals::{Points, Span};
 use super::membership::Membership;
-use super::{Arrivals, PayloadBytes};
+use super::model::Upstream;
 use crate::scenario::schedule::{Stream, generator};
-
-/// What every subscriber sends.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Upstream {
-    /// Events per second of each subscriber, which goes through its channels in turn; above 0.
-    pub events_per_second: f64,
-    /// Their size.
-    pub payload_bytes: PayloadBytes,
-}
 
 /// One of these events, in nominal time.
 #[derive(Clone, Copy, Debug, PartialEq)]

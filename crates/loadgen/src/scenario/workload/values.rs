@@ -8,7 +8,7 @@ use toml::{Spanned, Value};
 
 use super::file::{PhaseFile, TraceFile, WorkloadFile};
 use super::{Bursts, PayloadBytes, Phase, Popularity, Trace, Upstream, Workload, payload};
-use crate::scenario::file::{
+use crate::scenario::limits::{
     HOUR, MAX_CHANNELS_PER_SUBSCRIBER, MAX_EVENTS_PER_SECOND, MAX_SUBSCRIBERS, TICK,
 };
 use crate::scenario::values::Values;
