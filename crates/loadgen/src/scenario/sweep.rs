@@ -9,9 +9,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::check::checked;
+use super::duration;
 use super::error::{Problem, Problems};
 use super::model::{Cell, Scenario, SweptValue};
-use super::{duration, file};
 
 /// The only cell of a scenario without a sweep.
 pub const BASE_CELL: &str = "base";

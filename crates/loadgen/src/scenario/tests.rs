@@ -4,6 +4,7 @@ mod to_toml;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};

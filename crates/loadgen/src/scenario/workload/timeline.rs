@@ -93,7 +93,10 @@ impl Piece {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::scenario::Phase;
     use crate::scenario::tests::plain;
 
     const S: f64 = 1e9;
