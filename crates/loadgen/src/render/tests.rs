@@ -4,14 +4,15 @@
 use comrak::nodes::NodeValue;
 use comrak::{Arena, Options, parse_document};
 use proptest::prelude::*;
+use pushbench_wire::Transport;
 
 use super::*;
-use crate::analysis::Estimate;
+use crate::analysis::{Estimate, analyse};
 use crate::document::{
     Block, Code, Column, Content, Depth, Drawing, Entry, Figure, Fold, Item, List, Row, Section,
     Series, Shown, Table,
 };
-use crate::results::Metric;
+use crate::results::{LatencyLog, Metric, Outcome, Run, Trial, Warning, fixture};
 
 /// Every kind of block, so often each, in which all text from outside is this.
 fn document(outside: &str, often: usize) -> Document {
@@ -266,6 +267,50 @@ fn a_screen_shows_the_essential_and_verbose_all() {
     let many = document("said", 30);
     let text = terminal(&many, Terminal { columns: 80, colour: false, verbose: false });
     assert!(text.contains("more caveats in report.html, or with --verbose"), "{text}");
+}
+
+/// The fixture's run with a fifth contender, all trials valid, and a caveat of every kind.
+fn five_contenders() -> Run {
+    let (mut run, _) = fixture::run();
+    let sse: Vec<_> =
+        run.trials.iter().filter(|of| of.contender == Transport::Sse).cloned().collect();
+    let values = sse[0].values.clone();
+    let tcp = sse.into_iter().map(|trial| Trial { contender: Transport::Tcp.into(), ..trial });
+    run.trials.extend(tcp);
+    for (index, trial) in run.trials.iter_mut().enumerate() {
+        trial.outcome = Outcome::Valid;
+        let noise = 1.0 + 0.01 * index as f64;
+        trial.values = values.iter().map(|(metric, value)| (*metric, value * noise)).collect();
+        let lost = if index == 3 { 12.0 } else { 0.0 };
+        trial.values.extend([(Metric::Lost, lost), (Metric::Expected, 24_000.0)]);
+        trial.values.insert(Metric::Delivered, 24_000.0 - lost);
+        trial.warnings = match index {
+            0 => vec![Warning::PublisherLate { p99_ms: 1.3 }],
+            1 => vec![Warning::SharedCore],
+            2 => vec![Warning::Reconnected { count: 3, reason: "reset by peer".to_owned() }],
+            _ => Vec::new(),
+        };
+    }
+    run.trials[4].outcome = Outcome::Invalid;
+    run.trials[4].warnings.push(Warning::CpuStolen { percent: 12.0 });
+    run
+}
+
+#[test]
+fn the_end_of_a_run_fits_a_screen() {
+    let run = five_contenders();
+    let document = crate::document::run(&run, &analyse(&run, &LatencyLog::default()));
+    for columns in [80, 100, 160] {
+        let text = terminal(&document, Terminal { columns, colour: false, verbose: false });
+        // One more says what was written, and two are for prompts.
+        assert!(text.lines().count() <= 21, "{} lines:\n{text}", text.lines().count());
+        assert!(text.contains("(p50, about the same)"), "{text}");
+        for label in ["Polling", "Long polling", "SSE", "WebSocket", "Raw TCP"] {
+            assert!(text.lines().any(|line| line.starts_with(label)), "{label}: {text}");
+        }
+        assert!(text.contains("  ! ") && text.contains("11,988 of"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= columns), "{text}");
+    }
 }
 
 proptest! {
