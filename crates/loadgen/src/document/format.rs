@@ -123,6 +123,10 @@ pub(crate) fn bare_range(metric: Metric, of: f64, low: f64, high: f64) -> String
     let (low, high) = match metric.unit() {
         Unit::Nanoseconds => (number(low, of, &NANOSECONDS), number(high, of, &NANOSECONDS)),
         Unit::Bytes => (number(low, of, &BYTES), number(high, of, &BYTES)),
+        // Both ends with the same digits: "10.0–10.2", though one of them is whole.
+        Unit::Count if low.fract() != high.fract() && high.abs() < 999.5 => {
+            (significant(low), significant(high))
+        }
         Unit::Count => (count(low), count(high)),
     };
     if low == high { String::new() } else { format!("{low}–{high}") }
@@ -184,6 +188,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn both_ends_of_a_range_have_the_same_digits() {
+        let range = |low, high| bare_range(Metric::DeliveriesPerRead, 10.0, low, high);
+        assert_eq!(range(9.5, 10.0), "9.50–10.0");
+        assert_eq!(range(9.999, 10.0), "", "both read 10.0");
+        assert_eq!(range(9.0, 10.0), "9–10");
+        assert_eq!(range(1_999.5, 2_001.0), "2,000–2,001");
+    }
 
     #[test]
     fn ratios_are_read_as_changes() {

@@ -1,5 +1,5 @@
 //! A plausible run for tests: four contenders in two blocks, of which one trial is invalid and one
-//! failed. The yardstick is not among them, as in runs from before it. And a comparison of two builds.
+//! failed. The reference is not among them, as in runs from before it. And a comparison of two builds.
 
 mod search;
 

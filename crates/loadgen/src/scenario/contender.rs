@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// A choice: it is ranked.
     Contender,
-    /// A yardstick that others are held against: it is shown beside them and never ranked.
+    /// A reference that others are compared with: it is shown beside them and never ranked.
     Reference,
 }
 
