@@ -28,7 +28,7 @@ impl Subscriber for LongPolling {
         let path = subscription.path(Resource::LongPoll);
         let held_for = |timeout: Duration| format!("{path}?{TIMEOUT_MS}={}", timeout.as_millis());
         let first = held_for(subscription.first_long_poll_timeout);
-        let later = Some(held_for(subscription.long_poll_timeout));
+        let later = Some(held_for(subscription.settings.long_poll_timeout().unwrap_or_default()));
         Ok(Self { pull: Pull::connect(subscription, &first, meter, after).await?, later })
     }
 
@@ -54,8 +54,8 @@ mod tests {
 
     use super::*;
     use crate::client::delivery_test::HANG;
-    use crate::scenario::Connection;
     use crate::scenario::schedule::first_long_poll_timeouts;
+    use crate::scenario::{Connection, LongPolling as Asked, Settings};
 
     struct Nothing;
 
@@ -87,12 +87,13 @@ mod tests {
         let subscription = Subscription {
             address,
             channel: "quiet".into(),
-            poll_interval: Duration::from_secs(1),
+            settings: Settings::LongPolling(Asked {
+                timeout: then,
+                connection: Connection::KeepAlive,
+            }),
             poll_epoch: Instant::now(),
             poll_phase: Duration::ZERO,
-            long_poll_timeout: then,
             first_long_poll_timeout: first,
-            connection: Connection::KeepAlive,
         };
         let meter = ConnectionMeter::new(Arc::default());
         let mut subscriber = LongPolling::connect(&subscription, &meter, 0).await.unwrap();

@@ -29,7 +29,7 @@ impl Subscriber for Polling {
     ) -> Result<Self, ClientError> {
         let pull =
             Pull::connect(subscription, &subscription.path(Resource::Poll), meter, after).await?;
-        let interval = subscription.poll_interval;
+        let interval = subscription.settings.polling_interval().unwrap_or_default();
         let first = subscription.poll_epoch + subscription.poll_phase;
         Ok(Self { pull, next: next_slot(first, interval), interval })
     }
