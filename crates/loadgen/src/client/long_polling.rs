@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use pushbench_wire::Transport;
 use pushbench_wire::endpoint::{Resource, TIMEOUT_MS};
 
 use super::post::Poster;
@@ -25,7 +26,7 @@ impl Subscriber for LongPolling {
         meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
-        let path = subscription.path(Resource::LongPoll);
+        let path = subscription.path(Resource::Subscribe(Transport::LongPolling));
         let held_for = |timeout: Duration| format!("{path}?{TIMEOUT_MS}={}", timeout.as_millis());
         let first = held_for(subscription.first_long_poll_timeout);
         let later = Some(held_for(subscription.settings.long_poll_timeout().unwrap_or_default()));
