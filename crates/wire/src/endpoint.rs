@@ -1,5 +1,6 @@
 //! The server's interface: paths, headers, query keys, and the line that it prints when it is ready.
 
+use crate::Transport;
 use crate::event::is_token;
 
 /// The path of the readiness check.
@@ -44,33 +45,22 @@ pub const MAX_CHANNEL_LEN: usize = 64;
 pub enum Resource {
     /// Publishes events.
     Events,
-    /// Returns new events at once.
-    Poll,
-    /// Returns new events as soon as there are any.
-    LongPoll,
-    /// Streams events as Server-Sent Events.
-    Sse,
-    /// Streams events as WebSocket messages, and publishes those of the client.
-    WebSocket,
-    /// Streams events as raw TCP frames, and publishes those of the client.
-    Tcp,
+    /// Brings new events over a transport, and publishes those of the client where it can.
+    Subscribe(Transport),
 }
 
 impl Resource {
     /// Every resource.
-    pub const ALL: [Self; 6] =
-        [Self::Events, Self::Poll, Self::LongPoll, Self::Sse, Self::WebSocket, Self::Tcp];
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::Events].into_iter().chain(Transport::ALL.iter().copied().map(Self::Subscribe))
+    }
 
     /// The last segment of its path.
     #[must_use]
     pub const fn segment(self) -> &'static str {
         match self {
             Self::Events => "events",
-            Self::Poll => "poll",
-            Self::LongPoll => "long-poll",
-            Self::Sse => "sse",
-            Self::WebSocket => "ws",
-            Self::Tcp => "tcp",
+            Self::Subscribe(transport) => transport.path(),
         }
     }
 
@@ -86,7 +76,7 @@ impl Resource {
 #[must_use]
 pub fn parse_path(path: &str) -> Option<(&str, Resource)> {
     let (channel, segment) = path.strip_prefix("/channels/")?.split_once('/')?;
-    let resource = Resource::ALL.into_iter().find(|resource| resource.segment() == segment)?;
+    let resource = Resource::all().find(|resource| resource.segment() == segment)?;
     Some((channel, resource))
 }
 
@@ -102,7 +92,7 @@ mod tests {
 
     #[test]
     fn every_path_reads_back() {
-        for resource in Resource::ALL {
+        for resource in Resource::all() {
             assert_eq!(parse_path(&resource.path("news-1")), Some(("news-1", resource)));
         }
         for other in [

@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 macro_rules! transports {
     ($($(#[doc = $doc:literal])+ $variant:ident {
-        name: $name:literal, label: $label:literal, reference: $reference:literal
+        name: $name:literal, path: $path:literal, label: $label:literal,
+        reference: $reference:literal
     })+) => {
         /// A way to get events from a server to its clients.
         #[derive(
@@ -29,6 +30,12 @@ macro_rules! transports {
                 match self { $(Self::$variant => $name),+ }
             }
 
+            /// The last segment of its path below a channel.
+            #[must_use]
+            pub const fn path(self) -> &'static str {
+                match self { $(Self::$variant => $path),+ }
+            }
+
             /// The name in reports.
             #[must_use]
             pub const fn label(self) -> &'static str {
@@ -48,17 +55,17 @@ macro_rules! transports {
 
 transports! {
     /// The client sends a request every interval, and the server responds at once.
-    Polling { name: "polling", label: "Polling", reference: false }
+    Polling { name: "polling", path: "poll", label: "Polling", reference: false }
     /// The client sends a request, and the server responds when there are new events or after a
     /// time-out.
-    LongPolling { name: "long-polling", label: "Long polling", reference: false }
+    LongPolling { name: "long-polling", path: "long-poll", label: "Long polling", reference: false }
     /// Server-Sent Events: one HTTP response that does not end (WHATWG HTML §9.2).
-    Sse { name: "sse", label: "SSE", reference: false }
+    Sse { name: "sse", path: "sse", label: "SSE", reference: false }
     /// Frames in both directions on one upgraded connection (RFC 6455).
-    WebSocket { name: "websocket", label: "WebSocket", reference: false }
+    WebSocket { name: "websocket", path: "ws", label: "WebSocket", reference: false }
     /// Length-prefixed frames on the socket that is left after an HTTP upgrade (RFC 9110 §7.8). This
     /// is the reference; it is not available to browsers.
-    Tcp { name: "tcp", label: "Raw TCP", reference: true }
+    Tcp { name: "tcp", path: "tcp", label: "Raw TCP", reference: true }
 }
 
 impl fmt::Display for Transport {

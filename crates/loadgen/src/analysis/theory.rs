@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::cell::{Cell, Figures, Law, Prediction};
 use crate::results::{Metric, Run};
-use crate::scenario::{Arrivals, Popularity, Scenario, Settings};
+use crate::scenario::{Arrivals, Popularity, Scenario};
 
 /// How much of the time between two events a fan-out may take for a law to hold: beyond, bursts run
 /// into each other, or the queue is too near its limit.
@@ -48,10 +48,8 @@ fn theory(scenario: &Scenario, of: &Figures, servers: usize) -> Option<(Law, Vec
     if of.batches() || service_ns > MAX_BUSY * distance_ns {
         return None;
     }
-    let holds_requests = match settings {
-        Settings::Polling(_) | Settings::LongPolling(_) => true,
-        Settings::Sse(_) | Settings::WebSocket(_) | Settings::Tcp(_) => false,
-    };
+    // Whoever is told on a stream asks for nothing in between.
+    let holds_requests = settings.heartbeat().is_none();
     Some(match (workload.arrivals, holds_requests) {
         (Arrivals::Constant, false) => (Law::FanOut, uniform_up_to(service_ns)),
         (Arrivals::Constant, true) => (Law::FanOutWithoutGap, uniform_up_to(service_ns)),

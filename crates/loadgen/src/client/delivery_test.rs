@@ -14,7 +14,7 @@ use super::{
     ConnectionMeter, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Tcp, Totals,
     WebSocket,
 };
-use crate::scenario::Connection;
+use crate::scenario::{self, Connection, Settings, Stream};
 
 const CHANNEL: &str = "news";
 
@@ -54,16 +54,27 @@ pub(super) async fn publish(address: SocketAddr, name: &str, payload: &[u8], bin
     request.send().await.unwrap().error_for_status().unwrap();
 }
 
-pub(super) fn subscription(address: SocketAddr, connection: Connection) -> Subscription {
+pub(super) fn subscription(
+    address: SocketAddr,
+    transport: Transport,
+    connection: Connection,
+) -> Subscription {
+    let interval = Duration::from_millis(5);
+    let timeout = Duration::from_millis(200);
     Subscription {
         address,
         channel: CHANNEL.into(),
-        poll_interval: Duration::from_millis(5),
+        settings: match transport {
+            Transport::Polling => Settings::Polling(scenario::Polling { interval, connection }),
+            Transport::LongPolling => {
+                Settings::LongPolling(scenario::LongPolling { timeout, connection })
+            }
+            // The client of a stream has nothing to set.
+            _ => Settings::Sse(Stream { heartbeat: Duration::from_secs(15) }),
+        },
         poll_epoch: Instant::now(),
         poll_phase: Duration::ZERO,
-        long_poll_timeout: Duration::from_millis(200),
         first_long_poll_timeout: Duration::from_millis(50),
-        connection,
     }
 }
 
@@ -100,7 +111,8 @@ async fn receive<S: Subscriber>(subscriber: &mut S, inbox: &mut Inbox, count: us
 
 /// Events of every kind, published before and while a subscriber is there, and after it was cut
 /// off, all arrive once, in order and unchanged.
-async fn delivers<S: Subscriber>(address: SocketAddr, connection: Connection) {
+async fn delivers<S: Subscriber>(subscription: Subscription) {
+    let address = subscription.address;
     let published: [(&str, &[u8], bool); 6] = [
         ("message", b"plain", false),
         ("price", "two\nlines, \u{20ac} and \"quotes\"".as_bytes(), false),
@@ -126,7 +138,6 @@ async fn delivers<S: Subscriber>(address: SocketAddr, connection: Connection) {
 
     let tally = Arc::new(Tally::default());
     let meter = ConnectionMeter::new(Arc::clone(&tally));
-    let subscription = subscription(address, connection);
     let mut inbox = Inbox::default();
     publish_range(0..1).await;
     let mut subscriber = S::connect(&subscription, &meter, 0).await.unwrap();
@@ -151,18 +162,18 @@ async fn every_transport_delivers_every_event_once_and_in_order() {
     for &transport in Transport::ALL {
         for connection in [Connection::KeepAlive, Connection::New] {
             let server = Server::start(pushbench_server::Config::default()).await;
-            let address = server.address;
+            let subscription = subscription(server.address, transport, connection);
             let client = LocalSet::new();
             client
                 .run_until(async {
                     match transport {
-                        Transport::Polling => delivers::<Polling>(address, connection).await,
+                        Transport::Polling => delivers::<Polling>(subscription).await,
                         Transport::LongPolling => {
-                            delivers::<LongPolling>(address, connection).await;
+                            delivers::<LongPolling>(subscription).await;
                         }
-                        Transport::Sse => delivers::<Sse>(address, connection).await,
-                        Transport::WebSocket => delivers::<WebSocket>(address, connection).await,
-                        Transport::Tcp => delivers::<Tcp>(address, connection).await,
+                        Transport::Sse => delivers::<Sse>(subscription).await,
+                        Transport::WebSocket => delivers::<WebSocket>(subscription).await,
+                        Transport::Tcp => delivers::<Tcp>(subscription).await,
                     }
                 })
                 .await;

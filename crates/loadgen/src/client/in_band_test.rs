@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushbench_wire::endpoint::TCP_UPGRADE;
-use pushbench_wire::{Event, frame, message};
+use pushbench_wire::{Event, Transport, frame, message};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Notify, Semaphore};
@@ -54,7 +54,7 @@ async fn receives_though_dropped<S: SendInBand>(server: SocketAddr) {
     let allowed = Arc::new(Semaphore::new(0));
     let meter = ConnectionMeter::new(Arc::default());
     let address = trickle(server, Arc::clone(&allowed)).await;
-    let subscription = subscription(address, Connection::KeepAlive);
+    let subscription = subscription(address, Transport::Tcp, Connection::KeepAlive);
     let mut subscriber = S::connect(&subscription, &meter, 0).await.unwrap();
     let payloads: Vec<_> = (0..10_u8).map(|n| vec![n; 50 * usize::from(n)]).collect();
     for payload in &payloads {
@@ -141,7 +141,8 @@ async fn receives_while_it_sends<S: SendInBand>(answer: impl Fn(&str) -> String,
     socket.set_recv_buffer_size(64 << 10).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
-    let subscription = subscription(listener.local_addr().unwrap(), Connection::KeepAlive);
+    let subscription =
+        subscription(listener.local_addr().unwrap(), Transport::Tcp, Connection::KeepAlive);
     let received = Arc::new(Notify::new());
     let server = busy_talker(listener, answer, event, Arc::clone(&received));
     let client = async {

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use pushbench_wire::Transport;
 use pushbench_wire::endpoint::{Resource, TIMEOUT_MS};
 
 use super::post::Poster;
@@ -25,10 +26,10 @@ impl Subscriber for LongPolling {
         meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
-        let path = subscription.path(Resource::LongPoll);
+        let path = subscription.path(Resource::Subscribe(Transport::LongPolling));
         let held_for = |timeout: Duration| format!("{path}?{TIMEOUT_MS}={}", timeout.as_millis());
         let first = held_for(subscription.first_long_poll_timeout);
-        let later = Some(held_for(subscription.long_poll_timeout));
+        let later = Some(held_for(subscription.settings.long_poll_timeout().unwrap_or_default()));
         Ok(Self { pull: Pull::connect(subscription, &first, meter, after).await?, later })
     }
 
@@ -54,8 +55,8 @@ mod tests {
 
     use super::*;
     use crate::client::delivery_test::HANG;
-    use crate::scenario::Connection;
     use crate::scenario::schedule::first_long_poll_timeouts;
+    use crate::scenario::{Connection, LongPolling as Asked, Settings};
 
     struct Nothing;
 
@@ -87,12 +88,13 @@ mod tests {
         let subscription = Subscription {
             address,
             channel: "quiet".into(),
-            poll_interval: Duration::from_secs(1),
+            settings: Settings::LongPolling(Asked {
+                timeout: then,
+                connection: Connection::KeepAlive,
+            }),
             poll_epoch: Instant::now(),
             poll_phase: Duration::ZERO,
-            long_poll_timeout: then,
             first_long_poll_timeout: first,
-            connection: Connection::KeepAlive,
         };
         let meter = ConnectionMeter::new(Arc::default());
         let mut subscriber = LongPolling::connect(&subscription, &meter, 0).await.unwrap();

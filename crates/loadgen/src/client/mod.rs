@@ -31,7 +31,7 @@ use pushbench_wire::Event;
 use pushbench_wire::endpoint::Resource;
 use tokio::time::Instant;
 
-use crate::scenario::Connection;
+use crate::scenario::Settings;
 
 pub(crate) use error::ClientError;
 pub(crate) use http_publish::HttpPublish;
@@ -61,18 +61,15 @@ pub(crate) struct Subscription {
     pub(crate) address: SocketAddr,
     /// The channel.
     pub(crate) channel: String,
-    /// From one poll to the next.
-    pub(crate) poll_interval: Duration,
+    /// How its transport works.
+    pub(crate) settings: Settings,
     /// The moment from which the intervals of all subscribers count.
     pub(crate) poll_epoch: Instant,
     /// Where in each interval this subscriber polls.
     pub(crate) poll_phase: Duration,
-    /// The longest that a long poll is held.
-    pub(crate) long_poll_timeout: Duration,
-    /// The same of the first one, which makes the subscriber look as if it had come at another time.
+    /// The longest that its first long poll is held: another time than that of those behind it makes
+    /// the subscriber look as if it had come at another time.
     pub(crate) first_long_poll_timeout: Duration,
-    /// What carries the requests of the pull transports.
-    pub(crate) connection: Connection,
 }
 
 impl Subscription {

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use pushbench_wire::Transport;
 use pushbench_wire::endpoint::Resource;
 use tokio::time::Instant;
 
@@ -27,9 +28,14 @@ impl Subscriber for Polling {
         meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
-        let pull =
-            Pull::connect(subscription, &subscription.path(Resource::Poll), meter, after).await?;
-        let interval = subscription.poll_interval;
+        let pull = Pull::connect(
+            subscription,
+            &subscription.path(Resource::Subscribe(Transport::Polling)),
+            meter,
+            after,
+        )
+        .await?;
+        let interval = subscription.settings.polling_interval().unwrap_or_default();
         let first = subscription.poll_epoch + subscription.poll_phase;
         Ok(Self { pull, next: next_slot(first, interval), interval })
     }

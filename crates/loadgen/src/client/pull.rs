@@ -36,7 +36,7 @@ impl Pull {
         meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
-        let kept = match subscription.connection {
+        let kept = match subscription.settings.connection() {
             Connection::KeepAlive => Some(HttpConnection::open(subscription, meter).await?),
             Connection::New => None,
         };
@@ -68,7 +68,7 @@ impl Pull {
             StatusCode::NO_CONTENT => {}
             _ => return Err(unexpected(response).await),
         }
-        if self.subscription.connection == Connection::KeepAlive {
+        if self.subscription.settings.connection() == Connection::KeepAlive {
             self.kept = Some(connection);
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper::body::Incoming;
+use pushbench_wire::Transport;
 use pushbench_wire::endpoint::Resource;
 use pushbench_wire::sse::Decoder;
 
@@ -31,7 +32,7 @@ impl Subscriber for Sse {
         after: u64,
     ) -> Result<Self, ClientError> {
         let mut connection = HttpConnection::open(subscription, meter).await?;
-        let path = subscription.path(Resource::Sse);
+        let path = subscription.path(Resource::Subscribe(Transport::Sse));
         let request = HttpRequest::new(subscription, &path, "text/event-stream")?;
         let response = connection.get(&request, after).await?;
         if response.status() != StatusCode::OK {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use pushbench_wire::Transport;
 use pushbench_wire::endpoint::{Resource, TCP_UPGRADE};
 use pushbench_wire::frame::{self, Decoder};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
@@ -38,7 +39,7 @@ impl Subscriber for Tcp {
         meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
-        let path = subscription.path(Resource::Tcp);
+        let path = subscription.path(Resource::Subscribe(Transport::Tcp));
         let (socket, read_ahead) = upgrade(subscription, meter, &path, TCP_UPGRADE, after).await?;
         Ok(Self {
             socket,

@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,8 +18,8 @@ use super::delivery_test::{HANG, Inbox, Received, Server, subscription};
 use super::post::Poster;
 use super::upstream::SendInBand;
 use super::{
-    ClientError, ConnectionMeter, LongPolling, Payload, Polling, Sink, Sse, Subscriber, Tally, Tcp,
-    Totals, Upstream, UpstreamEvents, WebSocket,
+    ClientError, ConnectionMeter, LongPolling, Payload, Polling, Sink, Sse, Subscriber,
+    Subscription, Tally, Tcp, Totals, Upstream, UpstreamEvents, WebSocket,
 };
 use crate::scenario::Connection;
 
@@ -90,18 +89,17 @@ impl Sink for Shared {
 /// Runs all members until each has what all have sent. Returns what each has received, and what
 /// that took.
 async fn converse<S: Subscriber + 'static>(
-    address: SocketAddr,
+    subscription: &Subscription,
     binary: bool,
 ) -> (Vec<Vec<Received>>, Totals) {
     let tally = Arc::new(Tally::default());
     let mut members = Vec::new();
     // All are there before the first one says anything.
     for _ in 0..MEMBERS {
-        let subscription = subscription(address, Connection::KeepAlive);
         let meter = ConnectionMeter::new(Arc::clone(&tally));
         let beside = ConnectionMeter::new(Arc::clone(&tally));
-        let subscriber = S::connect(&subscription, &meter, 0).await.unwrap();
-        let upstream = S::Upstream::open(&subscription, &beside).await.unwrap();
+        let subscriber = S::connect(subscription, &meter, 0).await.unwrap();
+        let upstream = S::Upstream::open(subscription, &beside).await.unwrap();
         members.push((subscriber, upstream));
     }
     let mut inboxes = Vec::new();
@@ -142,15 +140,15 @@ async fn members_that_all_send_all_receive_everything_once() {
     for &transport in Transport::ALL {
         for binary in [false, true] {
             let server = Server::start(pushbench_server::Config::default()).await;
-            let address = server.address;
+            let subscription = subscription(server.address, transport, Connection::KeepAlive);
             let clients = LocalSet::new();
             let talk = async {
                 match transport {
-                    Transport::Polling => converse::<Polling>(address, binary).await,
-                    Transport::LongPolling => converse::<LongPolling>(address, binary).await,
-                    Transport::Sse => converse::<Sse>(address, binary).await,
-                    Transport::WebSocket => converse::<WebSocket>(address, binary).await,
-                    Transport::Tcp => converse::<Tcp>(address, binary).await,
+                    Transport::Polling => converse::<Polling>(&subscription, binary).await,
+                    Transport::LongPolling => converse::<LongPolling>(&subscription, binary).await,
+                    Transport::Sse => converse::<Sse>(&subscription, binary).await,
+                    Transport::WebSocket => converse::<WebSocket>(&subscription, binary).await,
+                    Transport::Tcp => converse::<Tcp>(&subscription, binary).await,
                 }
             };
             let (received, totals) = clients.run_until(talk).await;
@@ -195,7 +193,7 @@ async fn an_event_that_is_refused_is_an_error() {
     let address = server.address;
     let clients = LocalSet::new();
     let send = async {
-        let subscription = subscription(address, Connection::KeepAlive);
+        let subscription = subscription(address, Transport::Sse, Connection::KeepAlive);
         let meter = ConnectionMeter::new(Arc::default());
         let mut poster = Poster::connect(&subscription, &meter).await.unwrap();
         poster.post(b"small", false).await.unwrap();
@@ -227,7 +225,7 @@ async fn an_event_that_is_refused_is_an_error() {
 #[tokio::test]
 async fn a_poster_whose_server_has_gone_says_so() {
     let server = Server::start(pushbench_server::Config::default()).await;
-    let subscription = subscription(server.address, Connection::KeepAlive);
+    let subscription = subscription(server.address, Transport::Sse, Connection::KeepAlive);
     let clients = LocalSet::new();
     let send = async {
         let meter = ConnectionMeter::new(Arc::default());

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
+use pushbench_wire::Transport;
 use pushbench_wire::endpoint::{AFTER, Resource, SUBPROTOCOL};
 use pushbench_wire::message;
 use tokio_tungstenite::WebSocketStream;
@@ -33,7 +34,7 @@ impl Subscriber for WebSocket {
         after: u64,
     ) -> Result<Self, ClientError> {
         let socket = Stream::open(subscription.address, meter).await?;
-        let path = subscription.path(Resource::WebSocket);
+        let path = subscription.path(Resource::Subscribe(Transport::WebSocket));
         let mut request =
             format!("ws://{}{path}?{AFTER}={after}", subscription.address).into_client_request()?;
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));

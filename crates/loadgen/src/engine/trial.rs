@@ -175,12 +175,10 @@ impl TrialPlan<'_> {
                     subscription: Subscription {
                         address: address.context("there is nowhere to subscribe")?,
                         channel: channel_name(channel),
-                        poll_interval: interval,
+                        settings: settings.clone(),
                         poll_epoch,
                         poll_phase,
-                        long_poll_timeout,
                         first_long_poll_timeout,
-                        connection: settings.connection(),
                     },
                     expected: Arc::clone(&expected_events[channel as usize]),
                     publisher: publisher_of(connection / workload.channels_per_subscriber),

@@ -87,7 +87,8 @@ async fn dispatch(
             StatusCode::NOT_FOUND,
             format!(
                 "nothing is served at {path}; the paths are /channels/{{channel}}/ followed by \
-                 events, poll, long-poll, sse, ws or tcp, and {HEALTH_PATH} and {METRICS_PATH}"
+                 {}, and {HEALTH_PATH} and {METRICS_PATH}",
+                Resource::all().map(Resource::segment).collect::<Vec<_>>().join(", ")
             ),
         ));
     };
@@ -110,11 +111,7 @@ async fn dispatch(
 fn transport_of(resource: Resource) -> Option<Transport> {
     match resource {
         Resource::Events => None,
-        Resource::Poll => Some(Transport::Polling),
-        Resource::LongPoll => Some(Transport::LongPolling),
-        Resource::Sse => Some(Transport::Sse),
-        Resource::WebSocket => Some(Transport::WebSocket),
-        Resource::Tcp => Some(Transport::Tcp),
+        Resource::Subscribe(transport) => Some(transport),
     }
 }
 

@@ -30,8 +30,8 @@ pub(super) const BAD_NAME: &str = "an event name must be 1 to 64 characters of A
                         \"lagged\", which is reserved for the server";
 pub(super) const LENGTHS: &str =
     "with split=lengths each event is preceded by its length, 4 bytes, big-endian";
-pub(super) const PATHS: &str = "the paths are /channels/{channel}/ followed by events, poll, long-poll, sse, ws \
-                     or tcp, and /healthz and /metrics";
+pub(super) const PATHS: &str = "the paths are /channels/{channel}/ followed by events, poll, long-poll, sse, ws, \
+                     tcp, and /healthz and /metrics";
 pub(super) const NO_UPGRADE: &str = "this path serves WebSocket; send an HTTP/1.1 request with Upgrade: websocket \
                           and Connection: Upgrade";
 pub(super) const NO_TCP: &str = "this path serves raw TCP; send an HTTP/1.1 request with Upgrade: pushbench-tcp \
