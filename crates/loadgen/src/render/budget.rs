@@ -54,15 +54,15 @@ impl Budget {
         }
     }
 
-    /// The same for an output that scrolls: as many points as fit its size, or all if none do.
-    pub(super) fn fit_or_all(
+    /// The same for an output that scrolls: as many points as fit its size, but at least one.
+    pub(super) fn fit_points(
         self,
         size_of: fn(&str) -> usize,
         render: impl Fn(Self) -> String,
     ) -> String {
-        let mut fewer = (2..=self.items).rev().map(|items| render(Self { items, ..self }));
+        let mut fewer = (1..=self.items).rev().map(|items| render(Self { items, ..self }));
         let fitting = fewer.find(|text| size_of(text) <= self.size);
-        fitting.unwrap_or_else(|| render(self))
+        fitting.unwrap_or_else(|| render(Self { items: 1, ..self }))
     }
 
     /// Half as many of what there are most of, then shorter texts, then fewer figures; the same when

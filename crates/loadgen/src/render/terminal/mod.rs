@@ -35,7 +35,7 @@ impl Terminal {
 pub(super) fn render(document: &Document, terminal: Terminal) -> String {
     let terminal = Terminal { columns: terminal.columns.max(Terminal::NARROWEST), ..terminal };
     let budget = if terminal.verbose { Budget::SCROLL } else { Budget::SCREEN };
-    budget.fit_or_all(
+    budget.fit_points(
         |text| text.lines().count(),
         |budget| {
             let mut screen =
