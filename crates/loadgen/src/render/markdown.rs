@@ -173,8 +173,10 @@ fn escaped(text: &str) -> String {
             // Links that need no markup are stopped by an entity.
             ':' if next == '/' => escaped.push_str("&#58;"),
             '.' if escaped.ends_with("www") => escaped.push_str("&#46;"),
-            // A backslash escapes any ASCII punctuation (CommonMark §2.4).
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '&' | '$' => {
+            // A backslash escapes any ASCII punctuation (CommonMark §2.4). A circumflex would make a
+            // footnote of the brackets around it.
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '&' | '$'
+            | '^' => {
                 escaped.push('\\');
                 escaped.push(char);
             }

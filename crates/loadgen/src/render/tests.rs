@@ -313,6 +313,19 @@ fn the_end_of_a_run_fits_a_screen() {
     }
 }
 
+#[test]
+fn any_punctuation_from_outside_is_text() {
+    let (known, _) = as_github_reads_it(&markdown(&document("harmless", 1)));
+    for mark in ('!'..='~').filter(char::is_ascii_punctuation) {
+        for outside in
+            [mark.to_string(), format!("{mark}{mark}"), format!("{mark}a"), format!("a{mark}")]
+        {
+            let (kinds, _) = as_github_reads_it(&markdown(&document(&outside, 1)));
+            assert_eq!(kinds, known, "{outside}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -320,6 +333,8 @@ proptest! {
     fn any_text_from_outside_is_text(
         outside in r"([ -~]{1,6}|https?://a\.b|www\.a\.b|a@b\.cd|<[a-z/!?-]{1,4}>?|[*_`~]{1,4}|[0-9]{1,3}[.)] |[-+=]{1,4}|\PC){1,8}",
     ) {
+        // What says nothing has no element.
+        prop_assume!(!outside.trim().is_empty());
         let (kinds, _) = as_github_reads_it(&markdown(&document(&outside, 1)));
         let (known, _) = as_github_reads_it(&markdown(&document("harmless", 1)));
         prop_assert_eq!(kinds, known, "{}", outside);
