@@ -30,10 +30,6 @@ pub const BINARY_TYPE: &str = "application/octet-stream";
 /// The WebSocket subprotocol, see [`crate::message`].
 pub const SUBPROTOCOL: &str = "pushbench.v1";
 
-/// The protocol that a request for raw TCP names in its `Upgrade` header (RFC 9110 §7.8), see
-/// [`crate::frame`].
-pub const TCP_UPGRADE: &str = "pushbench-tcp";
-
 /// When a server is ready, it prints one line to standard output: this prefix and its URL.
 pub const READY_PREFIX: &str = "pushbench serve: listening on ";
 

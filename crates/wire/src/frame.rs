@@ -9,6 +9,9 @@
 use crate::event::Event;
 use crate::message::{self, BadMessage};
 
+/// The protocol that a request for these frames names in its `Upgrade` header (RFC 9110 §7.8).
+pub const UPGRADE_TOKEN: &str = "pushbench-tcp";
+
 /// A frame that only keeps a connection alive.
 pub const HEARTBEAT: [u8; HEADER_BYTES] = [0; HEADER_BYTES];
 

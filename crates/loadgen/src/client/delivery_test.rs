@@ -1,6 +1,7 @@
 //! The delivery test: every transport, through its real client, against the real server.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,7 @@ use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    ConnectionMeter, LongPolling, Polling, Sink, Sse, Subscriber, Subscription, Tally, Tcp, Totals,
-    WebSocket,
+    ConnectionMeter, Sink, Subscriber, Subscription, Tally, Totals, WithSubscriber, with_subscriber,
 };
 use crate::scenario::{self, Connection, Settings, Stream};
 
@@ -20,6 +20,9 @@ const CHANNEL: &str = "news";
 
 /// Far longer than anything here takes: only a hang reaches it.
 pub(super) const HANG: Duration = Duration::from_secs(20);
+
+/// What a test does with the client of a transport.
+pub(super) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// An event as it was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +73,7 @@ pub(super) fn subscription(
                 Settings::LongPolling(scenario::LongPolling { timeout, connection })
             }
             // The client of a stream has nothing to set.
-            _ => Settings::Sse(Stream { heartbeat: Duration::from_secs(15) }),
+            _ => Settings::Stream(Stream { heartbeat: Duration::from_secs(15) }),
         },
         poll_epoch: Instant::now(),
         poll_phase: Duration::ZERO,
@@ -157,6 +160,16 @@ async fn delivers<S: Subscriber>(subscription: Subscription) {
     assert!(totals.bytes_in > 200 && totals.bytes_out > 200, "{totals:?}");
 }
 
+struct Delivers(Subscription);
+
+impl WithSubscriber for Delivers {
+    type Output = LocalFuture<()>;
+
+    fn with<S: Subscriber + 'static>(self) -> Self::Output {
+        Box::pin(delivers::<S>(self.0))
+    }
+}
+
 #[tokio::test]
 async fn every_transport_delivers_every_event_once_and_in_order() {
     for &transport in Transport::ALL {
@@ -164,19 +177,7 @@ async fn every_transport_delivers_every_event_once_and_in_order() {
             let server = Server::start(pushbench_server::Config::default()).await;
             let subscription = subscription(server.address, transport, connection);
             let client = LocalSet::new();
-            client
-                .run_until(async {
-                    match transport {
-                        Transport::Polling => delivers::<Polling>(subscription).await,
-                        Transport::LongPolling => {
-                            delivers::<LongPolling>(subscription).await;
-                        }
-                        Transport::Sse => delivers::<Sse>(subscription).await,
-                        Transport::WebSocket => delivers::<WebSocket>(subscription).await,
-                        Transport::Tcp => delivers::<Tcp>(subscription).await,
-                    }
-                })
-                .await;
+            client.run_until(with_subscriber(transport, Delivers(subscription))).await;
             drop(client);
             server.stop().await;
         }

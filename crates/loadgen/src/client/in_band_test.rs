@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushbench_wire::endpoint::TCP_UPGRADE;
+use pushbench_wire::frame::UPGRADE_TOKEN;
 use pushbench_wire::{Event, Transport, frame, message};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -15,9 +15,11 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::delivery_test::{HANG, Inbox, Server, publish, subscription};
+use super::tcp::Tcp;
 use super::upstream::{InBand, SendInBand};
 use super::upstream_test::Shared;
-use super::{ConnectionMeter, Payload, Tcp, Upstream as _, UpstreamEvents, WebSocket};
+use super::websocket::WebSocket;
+use super::{ConnectionMeter, Payload, Upstream as _, UpstreamEvents};
 use crate::scenario::Connection;
 
 /// A line to `server` that carries what follows the head of its answer a few bytes at a time, each
@@ -184,7 +186,7 @@ async fn a_socket_that_takes_no_more_does_not_stop_receiving() {
     };
     let mut framed = Vec::new();
     frame::encode(&event, &mut framed);
-    receives_while_it_sends::<Tcp>(|_| switching(TCP_UPGRADE, ""), framed).await;
+    receives_while_it_sends::<Tcp>(|_| switching(UPGRADE_TOKEN, ""), framed).await;
 
     let mut framed = vec![];
     message::encode(&event, &mut framed);

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod delivery_test;
+mod dispatch;
 mod error;
 mod http;
 mod http_publish;
@@ -33,19 +34,15 @@ use tokio::time::Instant;
 
 use crate::scenario::Settings;
 
+pub(crate) use dispatch::{WithSubscriber, with_subscriber};
 pub(crate) use error::ClientError;
 pub(crate) use http_publish::HttpPublish;
-pub(crate) use long_polling::LongPolling;
-pub(crate) use polling::Polling;
 pub(crate) use publish_path::{Acknowledgements, OpenPath, PublishPath, PublishTarget, TcpProbe};
 pub(crate) use socket::ConnectionMeter;
-pub(crate) use sse::Sse;
 pub(crate) use subscriber::{Payload, Subscriber, Upstream, UpstreamEvents};
 pub(crate) use tally::{Tally, Totals};
-pub(crate) use tcp::Tcp;
 pub(crate) use tcp_info::TcpTotals;
 pub(crate) use upstream::receive_for_ever;
-pub(crate) use websocket::WebSocket;
 
 /// The largest event, in bytes as framed, that a client accepts. All clients have the same limit.
 const MAX_EVENT_BYTES: usize = 1 << 20;

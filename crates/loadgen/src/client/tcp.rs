@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use pushbench_wire::Transport;
-use pushbench_wire::endpoint::{Resource, TCP_UPGRADE};
-use pushbench_wire::frame::{self, Decoder};
+use pushbench_wire::endpoint::Resource;
+use pushbench_wire::frame::{self, Decoder, UPGRADE_TOKEN};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::http::upgrade;
@@ -40,7 +40,8 @@ impl Subscriber for Tcp {
         after: u64,
     ) -> Result<Self, ClientError> {
         let path = subscription.path(Resource::Subscribe(Transport::Tcp));
-        let (socket, read_ahead) = upgrade(subscription, meter, &path, TCP_UPGRADE, after).await?;
+        let (socket, read_ahead) =
+            upgrade(subscription, meter, &path, UPGRADE_TOKEN, after).await?;
         Ok(Self {
             socket,
             buffer: vec![0; READ_BUFFER_BYTES].into(),

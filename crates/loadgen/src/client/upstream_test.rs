@@ -14,12 +14,14 @@ use rand_chacha::ChaCha8Rng;
 use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
-use super::delivery_test::{HANG, Inbox, Received, Server, subscription};
+use super::delivery_test::{HANG, Inbox, LocalFuture, Received, Server, subscription};
 use super::post::Poster;
+use super::tcp::Tcp;
 use super::upstream::SendInBand;
+use super::websocket::WebSocket;
 use super::{
-    ClientError, ConnectionMeter, LongPolling, Payload, Polling, Sink, Sse, Subscriber,
-    Subscription, Tally, Tcp, Totals, Upstream, UpstreamEvents, WebSocket,
+    ClientError, ConnectionMeter, Payload, Sink, Subscriber, Subscription, Tally, Totals, Upstream,
+    UpstreamEvents, WithSubscriber, with_subscriber,
 };
 use crate::scenario::Connection;
 
@@ -135,6 +137,19 @@ async fn converse<S: Subscriber + 'static>(
     (received.collect(), totals)
 }
 
+struct Converse {
+    subscription: Subscription,
+    binary: bool,
+}
+
+impl WithSubscriber for Converse {
+    type Output = LocalFuture<(Vec<Vec<Received>>, Totals)>;
+
+    fn with<S: Subscriber + 'static>(self) -> Self::Output {
+        Box::pin(async move { converse::<S>(&self.subscription, self.binary).await })
+    }
+}
+
 #[tokio::test]
 async fn members_that_all_send_all_receive_everything_once() {
     for &transport in Transport::ALL {
@@ -142,15 +157,7 @@ async fn members_that_all_send_all_receive_everything_once() {
             let server = Server::start(pushbench_server::Config::default()).await;
             let subscription = subscription(server.address, transport, Connection::KeepAlive);
             let clients = LocalSet::new();
-            let talk = async {
-                match transport {
-                    Transport::Polling => converse::<Polling>(&subscription, binary).await,
-                    Transport::LongPolling => converse::<LongPolling>(&subscription, binary).await,
-                    Transport::Sse => converse::<Sse>(&subscription, binary).await,
-                    Transport::WebSocket => converse::<WebSocket>(&subscription, binary).await,
-                    Transport::Tcp => converse::<Tcp>(&subscription, binary).await,
-                }
-            };
+            let talk = with_subscriber(transport, Converse { subscription, binary });
             let (received, totals) = clients.run_until(talk).await;
             drop(clients);
             server.stop().await;

@@ -206,19 +206,15 @@ pub struct Contender {
     pub settings: Settings,
 }
 
-/// The settings of one transport.
+/// How one transport works.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Settings {
     /// Of [`Transport::Polling`].
     Polling(Polling),
     /// Of [`Transport::LongPolling`].
     LongPolling(LongPolling),
-    /// Of [`Transport::Sse`].
-    Sse(Stream),
-    /// Of [`Transport::WebSocket`].
-    WebSocket(Stream),
-    /// Of [`Transport::Tcp`].
-    Tcp(Stream),
+    /// Of any transport that keeps one connection open for events.
+    Stream(Stream),
 }
 
 impl Settings {
@@ -228,7 +224,7 @@ impl Settings {
         match self {
             Self::Polling(polling) => polling.connection,
             Self::LongPolling(long_polling) => long_polling.connection,
-            Self::Sse(_) | Self::WebSocket(_) | Self::Tcp(_) => Connection::KeepAlive,
+            Self::Stream(_) => Connection::KeepAlive,
         }
     }
 
@@ -237,7 +233,7 @@ impl Settings {
     pub fn long_poll_timeout(&self) -> Option<Duration> {
         match self {
             Self::LongPolling(long_polling) => Some(long_polling.timeout),
-            Self::Polling(_) | Self::Sse(_) | Self::WebSocket(_) | Self::Tcp(_) => None,
+            Self::Polling(_) | Self::Stream(_) => None,
         }
     }
 
@@ -245,9 +241,7 @@ impl Settings {
     #[must_use]
     pub fn heartbeat(&self) -> Option<Duration> {
         match self {
-            Self::Sse(stream) | Self::WebSocket(stream) | Self::Tcp(stream) => {
-                Some(stream.heartbeat)
-            }
+            Self::Stream(stream) => Some(stream.heartbeat),
             Self::Polling(_) | Self::LongPolling(_) => None,
         }
     }
@@ -257,7 +251,7 @@ impl Settings {
     pub fn polling_interval(&self) -> Option<Duration> {
         match self {
             Self::Polling(polling) => Some(polling.interval),
-            Self::LongPolling(_) | Self::Sse(_) | Self::WebSocket(_) | Self::Tcp(_) => None,
+            Self::LongPolling(_) | Self::Stream(_) => None,
         }
     }
 }

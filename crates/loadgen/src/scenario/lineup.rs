@@ -45,13 +45,38 @@ impl Tables {
         }
     }
 
+    /// With what a contender's own tables change.
+    fn with(&self, file: &ContenderFile, values: &mut Values<'_, '_>) -> Self {
+        fn or<F, T: Clone>(
+            own: Option<&Spanned<F>>,
+            base: &T,
+            read: impl FnOnce(&F, &T) -> T,
+        ) -> T {
+            own.map_or_else(|| base.clone(), |own| read(own.get_ref(), base))
+        }
+        let mut stream = |own: &Option<Spanned<StreamFile>>, base| {
+            or(own.as_ref(), base, |own, base| values.stream(own, base))
+        };
+        Self {
+            sse: stream(&file.sse, &self.sse),
+            websocket: stream(&file.websocket, &self.websocket),
+            tcp: stream(&file.tcp, &self.tcp),
+            polling: or(file.polling.as_ref(), &self.polling, |own, base| {
+                values.polling(own, base)
+            }),
+            long_polling: or(file.long_polling.as_ref(), &self.long_polling, |own, base| {
+                values.long_polling(own, base)
+            }),
+        }
+    }
+
     fn settings(&self, transport: Transport) -> Settings {
         match transport {
             Transport::Polling => Settings::Polling(self.polling.clone()),
             Transport::LongPolling => Settings::LongPolling(self.long_polling.clone()),
-            Transport::Sse => Settings::Sse(self.sse.clone()),
-            Transport::WebSocket => Settings::WebSocket(self.websocket.clone()),
-            Transport::Tcp => Settings::Tcp(self.tcp.clone()),
+            Transport::Sse => Settings::Stream(self.sse.clone()),
+            Transport::WebSocket => Settings::Stream(self.websocket.clone()),
+            Transport::Tcp => Settings::Stream(self.tcp.clone()),
         }
     }
 }
@@ -167,25 +192,7 @@ impl Values<'_, '_> {
                 self.problems.at(span, message);
             }
         }
-        let base = tables.settings(transport);
-        match (base, file) {
-            (Settings::Polling(base), ContenderFile { polling: Some(own), .. }) => {
-                Settings::Polling(self.polling(own.get_ref(), &base))
-            }
-            (Settings::LongPolling(base), ContenderFile { long_polling: Some(own), .. }) => {
-                Settings::LongPolling(self.long_polling(own.get_ref(), &base))
-            }
-            (Settings::Sse(base), ContenderFile { sse: Some(own), .. }) => {
-                Settings::Sse(self.stream(own.get_ref(), &base))
-            }
-            (Settings::WebSocket(base), ContenderFile { websocket: Some(own), .. }) => {
-                Settings::WebSocket(self.stream(own.get_ref(), &base))
-            }
-            (Settings::Tcp(base), ContenderFile { tcp: Some(own), .. }) => {
-                Settings::Tcp(self.stream(own.get_ref(), &base))
-            }
-            (base, _) => base,
-        }
+        tables.with(file, self).settings(transport)
     }
 
     fn polling(&mut self, file: &PollingFile, base: &Polling) -> Polling {

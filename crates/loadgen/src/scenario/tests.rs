@@ -143,9 +143,9 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
                     let (timeout, connection) = long_polling;
                     Settings::LongPolling(LongPolling { timeout, connection })
                 }
-                Transport::Sse => Settings::Sse(stream(sse)),
-                Transport::WebSocket => Settings::WebSocket(stream(websocket)),
-                Transport::Tcp => Settings::Tcp(stream(tcp)),
+                Transport::Sse => Settings::Stream(stream(sse)),
+                Transport::WebSocket => Settings::Stream(stream(websocket)),
+                Transport::Tcp => Settings::Stream(stream(tcp)),
             };
             let (own, interval, period) = own;
             let own = own.into_iter().map(|transport| {
@@ -154,9 +154,7 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
                     Settings::LongPolling(of) => {
                         Settings::LongPolling(LongPolling { timeout: period, ..of })
                     }
-                    Settings::Sse(_) => Settings::Sse(stream(period)),
-                    Settings::WebSocket(_) => Settings::WebSocket(stream(period)),
-                    Settings::Tcp(_) => Settings::Tcp(stream(period)),
+                    Settings::Stream(_) => Settings::Stream(stream(period)),
                 };
                 (Identity::named(format!("own.{transport}"), transport), settings)
             });

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use pushbench_wire::Transport;
-use pushbench_wire::endpoint::TCP_UPGRADE;
-use pushbench_wire::frame::{self, FirstFrame, HEARTBEAT};
+use pushbench_wire::frame::{self, FirstFrame, HEARTBEAT, UPGRADE_TOKEN};
 
 use super::stream_protocol::{
     MAX_MESSAGES_PER_TURN, READ_BUFFER_BYTES, Received, StreamProtocol, StreamState,
@@ -23,18 +22,18 @@ use crate::hub::Channel;
 
 /// Checks the client's request to upgrade (RFC 9110 §7.8) and builds the server's response.
 pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<OpenedStream, Rejection> {
-    if !asks_to_upgrade(request, TCP_UPGRADE) {
+    if !asks_to_upgrade(request, UPGRADE_TOKEN) {
         return Err(Rejection::upgrade_required(
-            TCP_UPGRADE,
+            UPGRADE_TOKEN,
             format!(
-                "this path serves raw TCP; send an HTTP/1.1 request with Upgrade: {TCP_UPGRADE} \
+                "this path serves raw TCP; send an HTTP/1.1 request with Upgrade: {UPGRADE_TOKEN} \
                  and Connection: Upgrade"
             ),
         ));
     }
     let subscriber = Subscriber::at_or_latest(channel, position(request)?);
     let head = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: {TCP_UPGRADE}\r\nConnection: Upgrade\r\n\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: {UPGRADE_TOKEN}\r\nConnection: Upgrade\r\n\r\n"
     );
     Ok(OpenedStream { transport: StreamTransport::Tcp, head: head.into(), subscriber })
 }

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, anyhow};
-use pushbench_wire::Transport;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use super::subscriber::{Connector, EventLog, subscribe};
 use super::{PoolPlan, Signal, SubscriberPool, SubscriberSpec, Traffic};
 use crate::client::{
-    ConnectionMeter, LongPolling, Polling, Sse, Subscriber, Tally, Tcp, TcpTotals, Totals,
-    WebSocket,
+    ConnectionMeter, Subscriber, Tally, TcpTotals, Totals, WithSubscriber, with_subscriber,
 };
 use crate::engine::delivery_tracker::DeliveryTracker;
 use crate::engine::recorder::{Recorder, Window};
@@ -73,17 +71,9 @@ impl SubscriberPool for ThreadPool {
                     asked,
                     stopped,
                 };
-                // The only place where the generator tells transports apart.
-                let work = move || match transport {
-                    Transport::Polling => worker.run::<Polling>(),
-                    Transport::LongPolling => worker.run::<LongPolling>(),
-                    Transport::Sse => worker.run::<Sse>(),
-                    Transport::WebSocket => worker.run::<WebSocket>(),
-                    Transport::Tcp => worker.run::<Tcp>(),
-                };
                 let thread = std::thread::Builder::new()
                     .name(THREAD_NAME.into())
-                    .spawn(work)
+                    .spawn(move || with_subscriber(transport, worker))
                     .context("cannot start a worker thread")?;
                 Ok(WorkerHandle { tally, questions, stop, thread })
             })
@@ -150,9 +140,11 @@ struct Worker {
     stopped: oneshot::Receiver<()>,
 }
 
-impl Worker {
+impl WithSubscriber for Worker {
+    type Output = anyhow::Result<Recorder>;
+
     /// Runs the subscribers until the worker is stopped.
-    fn run<S: Subscriber + 'static>(self) -> anyhow::Result<Recorder> {
+    fn with<S: Subscriber + 'static>(self) -> Self::Output {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -53,7 +53,7 @@ pub(super) fn to_toml(scenario: &Scenario) -> String {
             Settings::LongPolling(LongPolling { timeout, connection: kept }) => {
                 format!("timeout = {}, connection = {}", ms(*timeout), connection(*kept))
             }
-            Settings::Sse(stream) | Settings::WebSocket(stream) | Settings::Tcp(stream) => {
+            Settings::Stream(stream) => {
                 format!("heartbeat = {}", ms(stream.heartbeat))
             }
         };
