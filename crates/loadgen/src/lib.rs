@@ -2,7 +2,8 @@
 //! loses, and renders the comparison.
 //!
 //! Modules import downwards only, in this order: [`command`] → `campaign`, [`render`] → [`document`] →
-//! [`analysis`] → `engine` → [`results`], `client`, `deployment` → [`scenario`] → [`metric`]. `analysis`,
+//! [`analysis`] → `engine` → [`results`], `client`, `deployment` → [`scenario`] → [`metric`],
+//! `text`, `input`. `analysis`,
 //! `document` and `render` never see `engine`: they work from files alone. `campaign` never sees
 //! `document`: it measures.
 
@@ -13,7 +14,9 @@ pub mod command;
 mod deployment;
 pub mod document;
 mod engine;
+mod input;
 pub mod metric;
 pub mod render;
 pub mod results;
 pub mod scenario;
+mod text;

@@ -212,7 +212,7 @@ fn check_names() -> impl TypedValueParser<Value = Check> {
 fn main() -> ExitCode {
     let Arguments { command, verbose } = Arguments::parse();
     let status = dispatch(command, verbose).unwrap_or_else(|error| {
-        eprintln!("{error:#}");
+        command::say(&format!("{error:#}"));
         ExitStatus::of_error(&error)
     });
     ExitCode::from(status.code())

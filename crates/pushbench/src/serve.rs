@@ -10,6 +10,7 @@ use humantime::Duration;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
+use pushbench_loadgen::command::say;
 use pushbench_server::{Config, Fault, Faults};
 use pushbench_wire::endpoint::READY_PREFIX;
 use tokio::net::{TcpListener, TcpSocket};
@@ -142,7 +143,7 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
     let faults = Faults::new(args.inject.iter().copied()).context("invalid --inject")?;
     if !faults.is_empty() {
         let faults: Vec<_> = args.inject.iter().map(ToString::to_string).collect();
-        eprintln!("pushbench: this server injects faults: {}", faults.join(", "));
+        say(&format!("pushbench: this server injects faults: {}", faults.join(", ")));
     }
     let config = Config { faults, ..Config::from(args.limits) };
     config.check().context("a limit is out of range")?;

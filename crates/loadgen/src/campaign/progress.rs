@@ -1,6 +1,6 @@
 //! Live progress on standard error: a bar on a terminal, plain lines elsewhere.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,6 +9,7 @@ use pushbench_wire::clock;
 use crate::engine::{Phase, planned_length};
 use crate::results::Trial;
 use crate::scenario::Workload;
+use crate::text::{obeys_escapes, plain};
 
 /// Trials, and about how long they take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +78,7 @@ struct Current {
 impl Progress {
     /// On standard error. `trial_line` says what became of a trial.
     pub(crate) fn new(detail: Detail, trial_line: fn(&Trial) -> String) -> Self {
-        let output = match io::stderr().is_terminal() {
+        let output = match obeys_escapes(&io::stderr()) {
             true => Output::Terminal(bar()),
             false => Output::Lines(Box::new(io::stderr())),
         };
@@ -192,9 +193,9 @@ impl Progress {
     /// Writes a line that stays.
     pub(crate) fn line(&mut self, text: &str) {
         match &mut self.output {
-            Output::Terminal(bar) => bar.println(text),
+            Output::Terminal(bar) => bar.println(plain(text)),
             // Nobody may be left who reads it, which is no reason to stop measuring.
-            Output::Lines(to) => drop(writeln!(to, "{text}")),
+            Output::Lines(to) => drop(writeln!(to, "{}", plain(text))),
         }
     }
 

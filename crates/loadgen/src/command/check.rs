@@ -1,17 +1,19 @@
 //! `pushbench check`: whether scenarios can be run, and what a run of each will do.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::ExitStatus;
+use super::screen::Stdout;
 use crate::campaign::{samples_of, scenarios_at};
 use crate::engine::machine::OTHER_FILES;
 use crate::engine::{planned_length, samples_for};
 use crate::scenario::schedule::{Planned, Schedule, trials};
 use crate::scenario::{Gate, Scenario};
+use crate::text::plain;
 
 /// Prints for each scenario what a run of it will do, or what is wrong with it. A folder stands
 /// for all `*.toml` in it. Says whether all of them can be run.
@@ -19,34 +21,35 @@ use crate::scenario::{Gate, Scenario};
 /// # Errors
 /// When standard output cannot be written.
 pub fn check(paths: &[PathBuf]) -> anyhow::Result<ExitStatus> {
-    Ok(match check_to(paths, &mut io::stdout().lock())? {
-        true => ExitStatus::Complete,
-        false => ExitStatus::WrongUsage,
-    })
+    let mut out = Stdout::new();
+    let all_right = check_to(paths, &mut out)?;
+    out.end()?;
+    Ok(if all_right { ExitStatus::Complete } else { ExitStatus::WrongUsage })
 }
 
 fn check_to(paths: &[PathBuf], out: &mut impl Write) -> io::Result<bool> {
+    let mut line = |text: fmt::Arguments<'_>| writeln!(out, "{}", plain(&text.to_string()));
     let mut all_right = true;
     for path in paths {
         let files = match scenarios_at(path) {
             Ok(files) => files,
             Err(error) => {
                 all_right = false;
-                writeln!(out, "{}: {error}", path.display())?;
+                line(format_args!("{}: {error}", path.display()))?;
                 continue;
             }
         };
         for file in files {
             match Scenario::load(&file) {
                 Ok((scenario, _)) => {
-                    writeln!(out, "{}: ok: {}", file.display(), plan(&scenario))?;
-                    for line in limits(&scenario) {
-                        writeln!(out, "  {line}")?;
+                    line(format_args!("{}: ok: {}", file.display(), plan(&scenario)))?;
+                    for limit in limits(&scenario) {
+                        line(format_args!("  {limit}"))?;
                     }
                 }
                 Err(error) => {
                     all_right = false;
-                    writeln!(out, "{error}")?;
+                    line(format_args!("{error}"))?;
                 }
             }
         }

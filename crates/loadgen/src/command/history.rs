@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 
-use super::screen::Screen;
+use super::screen::{Screen, Stdout};
 use super::{ExitStatus, told};
 use crate::analysis::{analyse, history};
 use crate::document;
@@ -14,6 +14,7 @@ use crate::render::write_history;
 use crate::results::Manifest;
 use crate::results::history::{load, save};
 use crate::results::store::load_run;
+use crate::text::plain;
 
 /// Adds the runs in `dirs` to the history in `file`, which is made if it does not exist: all of them
 /// or none. A run that is there already is left as it is. `revision` names what was measured; without
@@ -46,7 +47,7 @@ pub fn history_add(
     save(file, &rows)?;
     let runs: HashSet<_> = rows.iter().map(|row| row.run_id()).collect();
     lines.push(format!("{} holds {} runs", file.display(), runs.len()));
-    writeln!(std::io::stdout(), "{}", lines.join("\n"))?;
+    writeln!(Stdout::new(), "{}", plain(&lines.join("\n")))?;
     Ok(ExitStatus::Complete)
 }
 

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use super::screen::Stdout;
 use super::{AlreadyExists, ExitStatus};
 use crate::results::folder::{write_new, write_whole};
 use crate::scenario::template::TEMPLATE;
@@ -18,7 +19,7 @@ pub fn init(path: &Path, force: bool) -> anyhow::Result<ExitStatus> {
     } else if !write_new(path, TEMPLATE.as_bytes())? {
         return Err(AlreadyExists(path.to_owned()).into());
     }
-    writeln!(std::io::stdout(), "wrote {0}; next: pushbench check {0}", path.display())?;
+    writeln!(Stdout::new(), "wrote {0}; next: pushbench check {0}", path.display())?;
     Ok(ExitStatus::Complete)
 }
 

@@ -27,10 +27,12 @@ pub use schema::schema;
 pub use selftest::{SelftestOptions, selftest};
 pub use status::ExitStatus;
 
+pub use crate::text::say;
+
 use crate::results::store::Loaded;
 
 /// What was read, having said what of it is missing.
 fn told<T>(loaded: Loaded<T>) -> T {
-    loaded.warnings().for_each(|warning| eprintln!("{warning}"));
+    loaded.warnings().for_each(|warning| say(&warning.to_string()));
     loaded.content
 }

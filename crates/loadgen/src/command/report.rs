@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::screen::Screen;
-use super::{ExitStatus, told};
+use super::{ExitStatus, Unusable, told};
 use crate::analysis::analyse;
 use crate::document;
 use crate::render::{write_capacity, write_comparison, write_run};
@@ -18,6 +18,16 @@ use crate::results::{Capacity, Comparison, LatencyLog, Run, Stored};
 /// # Errors
 /// Source files that are missing or damaged, or a file that cannot be written.
 pub fn report(dir: &Path, verbose: bool) -> anyhow::Result<ExitStatus> {
+    if dir.is_file() {
+        let folder = match dir.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let [file, folder] = [dir, folder].map(Path::display);
+        let message =
+            format!("{file} is a file: name its folder, as in `pushbench report {folder}`");
+        return Err(Unusable(message).into());
+    }
     let screen = &mut Screen::stdout(verbose);
     if dir.join(Comparison::FILE).exists() {
         show_comparison(dir, &told(load(dir)?), screen)?;

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use super::ExitStatus;
+use super::screen::Stdout;
 use crate::scenario::json_schema;
 
 /// Prints the schema to standard output.
@@ -10,6 +11,8 @@ use crate::scenario::json_schema;
 /// # Errors
 /// When standard output cannot be written.
 pub fn schema() -> anyhow::Result<ExitStatus> {
-    std::io::stdout().lock().write_all(json_schema().as_bytes())?;
+    let mut out = Stdout::new();
+    out.write_all(json_schema().as_bytes())?;
+    out.end()?;
     Ok(ExitStatus::Complete)
 }

@@ -20,7 +20,12 @@ pub(super) fn row(contender: &ContenderId, entries: Vec<Entry>) -> Row {
 
 /// Its label as it stands within a sentence.
 pub(super) fn inline(contender: &ContenderId) -> String {
-    prose::in_sentence(contender.label())
+    let label = contender.label();
+    // What a user wrote stays as it is.
+    match label == contender.transport().label() {
+        true => prose::in_sentence(label),
+        false => label.to_owned(),
+    }
 }
 
 /// The same, and what it is if it is a reference.

@@ -3,6 +3,7 @@
 use super::budget::{Budget, Output, Walk};
 use super::markup::escaped as in_markup;
 use crate::document::{Code, Column, Document, Entry, Figure, Fold, Item, Section, Table};
+use crate::text::shown;
 
 /// The document as the text of a file, which begins with its title.
 pub(super) fn file(document: &Document) -> String {
@@ -165,7 +166,6 @@ fn escaped(text: &str) -> String {
     while let Some(char) = chars.next() {
         let next = chars.peek().copied().unwrap_or(' ');
         match char {
-            char if char.is_control() => escaped.push(' '),
             // GitHub looks for mentions, addresses and issues in what is rendered, where an escape
             // has gone. A space without a width stays.
             '@' if !next.is_whitespace() => escaped.push_str("@\u{200b}"),
@@ -180,7 +180,7 @@ fn escaped(text: &str) -> String {
                 escaped.push('\\');
                 escaped.push(char);
             }
-            char => escaped.push(char),
+            char => escaped.push(shown(char)),
         }
     }
     escaped

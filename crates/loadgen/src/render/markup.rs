@@ -1,6 +1,8 @@
 //! Text as outputs need it: escaped between the tags of HTML, XML and SVG, and with numbers beside
 //! their units.
 
+use crate::text::shown;
+
 /// Text as HTML or XML that shows it, between tags and in attributes.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -11,7 +13,7 @@ pub(super) fn escaped(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            char => escaped.push(char),
+            char => escaped.push(shown(char)),
         }
     }
     escaped

@@ -11,6 +11,9 @@ use crate::scenario::{ContenderId, Gate};
 /// the trials were in `comparison.json`.
 pub const COMPARISON_VERSION: u32 = 2;
 
+/// No stage has more. What a verdict takes grows with their square.
+const MAX_BLOCKS: u32 = 100;
+
 /// One comparison: how it came about, and its trials in the order in which they ran. The verdict
 /// follows from it alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,9 +129,18 @@ impl Stored for Comparison {
         }
     }
 
+    fn check_head(&self) -> anyhow::Result<()> {
+        let is_possible = self.blocks.iter().all(|blocks| (1..=MAX_BLOCKS).contains(blocks));
+        ensure!(is_possible, "`blocks` must be from 1 to {MAX_BLOCKS}, found {:?}", self.blocks);
+        // The version before had them here.
+        self.trials.iter().try_for_each(|row| self.check(row))
+    }
+
     fn check(&self, row: &ComparedTrial) -> anyhow::Result<()> {
         let (scenario, scenarios) = (row.scenario, self.manifests.len());
         ensure!(scenario < scenarios, "there is no scenario {scenario}: the head has {scenarios}");
+        let (block, blocks) = (row.trial.block, self.blocks[row.stage as usize]);
+        ensure!((1..=blocks).contains(&block), "there is no block {block}: its stage has {blocks}");
         Ok(())
     }
 }

@@ -12,6 +12,28 @@ use serde::{Deserialize, Serialize};
 
 use super::Metric;
 use super::folder::write_whole;
+use crate::input;
+
+/// A hundred thousand runs have less.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// Those that every history has.
+const COLUMNS: [&str; 14] = [
+    "run",
+    "revision",
+    "time",
+    "machine",
+    "scenario",
+    "scenario_sha256",
+    "cell",
+    "transport",
+    "metric",
+    "unit",
+    "estimate",
+    "low",
+    "high",
+    "blocks",
+];
 
 /// One estimate of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +41,7 @@ pub struct Row {
     /// The run's name.
     pub run: String,
     /// The revision that was measured, if it is known.
+    #[serde(with = "super::formula_safe")]
     pub revision: Option<String>,
     /// When the run started, RFC 3339 in UTC.
     pub time: String,
@@ -109,7 +132,7 @@ impl Row {
 /// # Errors
 /// A file that cannot be read or is damaged, with the line.
 pub fn load(path: &Path) -> anyhow::Result<Option<Vec<Row>>> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match input::bytes(path, MAX_FILE_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
@@ -142,6 +165,9 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Vec<Row>> {
     let mut seen = HashSet::new();
     let mut rows = Vec::new();
     let columns = reader.headers().context("line 1")?.clone();
+    for column in COLUMNS {
+        ensure!(columns.iter().any(|of| of == column), "line 1: it has no column `{column}`");
+    }
     for record in reader.records() {
         let record = record?;
         let line = record.position().map_or(0, csv::Position::line);
@@ -253,6 +279,22 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn no_revision_is_a_formula() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.csv");
+        for revision in ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "'=1", "plain", "'"] {
+            let kept = vec![Row { revision: Some(revision.to_owned()), ..row() }];
+            save(&path, &kept).unwrap();
+            assert_eq!(load(&path).unwrap().unwrap(), kept);
+            let text = std::fs::read_to_string(&path).unwrap();
+            let is_formula = |cell: &str| {
+                cell.trim_matches('"').starts_with(['=', '+', '@']) || cell.starts_with("-1")
+            };
+            assert!(!text.split(',').any(is_formula), "{text}");
+        }
+    }
+
+    #[test]
     fn damage_is_refused_with_its_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("history.csv");
@@ -263,7 +305,8 @@ pub(crate) mod tests {
             (String::new(), "its last line is cut off"),
             (sound.trim_end().to_owned(), "its last line is cut off"),
             (sound.replace(",websocket,websocket,", ",websocket,carrier-pigeon,"), "line 3: "),
-            (sound.replace(",metric,", ",measure,"), "line 2: "),
+            (sound.replace(",metric,", ",measure,"), "line 1: it has no column `metric`"),
+            ("notes to myself\n".to_owned(), "line 1: it has no column `run`"),
             (sound.replacen(",ns,", ",ms,", 1), "line 2: `unit` is `ms`, but latency_p50 is in ns"),
             (sound.replacen("410000.0", "510000.0", 1), "line 2: `estimate` is 510000, outside"),
             (sound.replacen("410000.0", "NaN", 1), "line 2: a figure is not finite"),

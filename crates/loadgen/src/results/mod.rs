@@ -7,6 +7,7 @@ pub mod comparison;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod folder;
+mod formula_safe;
 pub mod history;
 pub mod latency_log;
 mod listed;

@@ -36,6 +36,14 @@ pub trait Stored:
     /// The trial of a row.
     fn trial(row: &Self::Row) -> &Trial;
 
+    /// Makes sure that a head which was read is one that this program can have written.
+    ///
+    /// # Errors
+    /// When it is not, with what is wrong.
+    fn check_head(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Makes sure that a row which was read is one of this record.
     ///
     /// # Errors

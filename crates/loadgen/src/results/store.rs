@@ -13,6 +13,10 @@ use serde::de::DeserializeOwned;
 use super::folder::write_whole;
 use super::latency_log::{Entry, Interval, LatencyLog};
 use super::{Run, Stored, Trial};
+use crate::input;
+
+/// A run of ten thousand trials has less.
+const MAX_FILE_BYTES: u64 = 4 << 30;
 
 /// The name of the file that holds the rows, each a line of JSON.
 pub const ROWS_FILE: &str = "trials.jsonl";
@@ -184,9 +188,10 @@ pub fn load<R: Stored>(dir: &Path) -> anyhow::Result<Loaded<R>> {
     let (path, head) = read(dir, R::FILE, "name a folder that holds results")?;
     let (mut record, has_rows) =
         parse_head::<R>(&head).with_context(|| path.display().to_string())?;
+    record.check_head().with_context(|| path.display().to_string())?;
     let mut cut_off = Vec::new();
     if !has_rows {
-        let (path, rows) = read(dir, ROWS_FILE, "it belongs to the other files of its folder")?;
+        let (path, rows) = read(dir, ROWS_FILE, WHOLE)?;
         let rows = whole_lines(&rows, &path, &mut cut_off);
         for (index, line) in rows.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let row =
@@ -205,15 +210,18 @@ pub fn load<R: Stored>(dir: &Path) -> anyhow::Result<Loaded<R>> {
 /// As for [`load`].
 pub fn load_run(dir: &Path) -> anyhow::Result<Loaded<(Run, LatencyLog)>> {
     let Loaded { content: run, mut cut_off } = load(dir)?;
-    let (path, latencies) = read(dir, LATENCY_FILE, "it belongs to the other files of its folder")?;
+    let (path, latencies) = read(dir, LATENCY_FILE, WHOLE)?;
     let latencies = whole_lines(&latencies, &path, &mut cut_off);
     let log = LatencyLog::decode(latencies).with_context(|| path.display().to_string())?;
     Ok(Loaded { content: (run, log), cut_off })
 }
 
+/// What helps when one of several files is missing.
+const WHOLE: &str = "copy the whole folder, whose files belong together";
+
 fn read(dir: &Path, name: &str, way_out: &str) -> anyhow::Result<(PathBuf, Vec<u8>)> {
     let path = dir.join(name);
-    match std::fs::read(&path) {
+    match input::bytes(&path, MAX_FILE_BYTES) {
         Ok(bytes) => Ok((path, bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             bail!("{} is missing: {way_out}", path.display())
@@ -234,7 +242,11 @@ fn whole_lines<'a>(bytes: &'a [u8], path: &Path, cut_off: &mut Vec<PathBuf>) -> 
 /// The head, and whether it has its rows in it. Its version is looked at first: another may lay out
 /// the rest otherwise.
 fn parse_head<R: Stored>(json: &[u8]) -> anyhow::Result<(R, bool)> {
-    let versions: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(json)?;
+    let versions: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(json)
+        .map_err(|error| match error.is_eof() {
+            true => anyhow!("it ends in the middle: it was cut off, so take a whole copy"),
+            false => anyhow!("it is not {}: {error}", R::NAME),
+        })?;
     let key = R::VERSION_KEY;
     let version = versions.get(key).with_context(|| format!("it has no `{key}`"))?;
     let has_rows = *version == R::VERSION - 1;

@@ -54,23 +54,28 @@ impl fmt::Display for Lines<'_> {
     }
 }
 
+/// Nobody reads more at once.
+const MAX_PROBLEMS: usize = 100;
+
 /// Problems as they are found, by their place in the text.
 pub(super) struct Problems<'a> {
     text: &'a str,
     /// Where alone a problem may be noted; anywhere, if empty.
     places: Vec<Range<usize>>,
     found: Vec<Problem>,
+    /// How many more there were.
+    more: usize,
 }
 
 impl<'a> Problems<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, places: Vec::new(), found: Vec::new() }
+        Self { text, places: Vec::new(), found: Vec::new(), more: 0 }
     }
 
     /// Of a text in which some values are replaced by those at `places`: what is wrong elsewhere is
     /// noted at the first of them, as it is right without them.
     pub(super) fn of_cell(text: &'a str, places: Vec<Range<usize>>) -> Self {
-        Self { text, places, found: Vec::new() }
+        Self { text, places, found: Vec::new(), more: 0 }
     }
 
     /// Notes a problem at a place of the text.
@@ -81,6 +86,10 @@ impl<'a> Problems<'a> {
             }
             _ => span,
         };
+        if self.found.len() >= MAX_PROBLEMS {
+            self.more += 1;
+            return;
+        }
         let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
         self.found.push(Problem { line: Some(line), message });
@@ -121,6 +130,9 @@ impl<'a> Problems<'a> {
         }
         let mut problems = std::mem::take(&mut self.found);
         problems.sort_by_key(|problem| problem.line);
+        if self.more > 0 {
+            problems.push(Problem { line: None, message: format!("{} more problems", self.more) });
+        }
         Err(problems)
     }
 }

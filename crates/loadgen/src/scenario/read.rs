@@ -1,8 +1,6 @@
 //! Reading a scenario: from its file, or from text.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +11,7 @@ use super::error::{Problem, Problems, ScenarioError};
 use super::file::schema;
 use super::workload::check_trace;
 use super::{Rows, Scenario, sweep};
+use crate::input;
 
 /// A scenario is a page of text; whatever is larger was named by mistake.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -24,7 +23,7 @@ impl Scenario {
     /// When the file cannot be read, or its text is no scenario.
     pub fn load(path: &Path) -> Result<(Self, String), ScenarioError> {
         let unreadable = |reason| ScenarioError::Unreadable { path: path.to_owned(), reason };
-        let text = read(path).map_err(unreadable)?;
+        let text = input::text(path, MAX_FILE_BYTES).map_err(unreadable)?;
         let mut scenario = Self::parse(&text, path)?;
         if let Err(message) = scenario.load_trace(path) {
             let problems = vec![Problem { line: None, message }];
@@ -65,16 +64,6 @@ impl Scenario {
         parse(text)
             .map_err(|problems| ScenarioError::Invalid { path: path.as_ref().to_owned(), problems })
     }
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    // `take`, because a device or a pipe would never end.
-    let read = File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
-    if read as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::other("is larger than 1 MiB, so it is no scenario"));
-    }
-    Ok(text)
 }
 
 fn parse(text: &str) -> Result<Scenario, Vec<Problem>> {

@@ -273,16 +273,21 @@ fn a_file_that_cannot_be_read_is_named_with_its_reason() {
     };
     for (path, reason) in [
         (folder.path().join("absent.toml"), "No such file or directory (os error 2)"),
-        (folder.path().to_owned(), "Is a directory (os error 21)"),
-        (written("binary.toml", &[0xff, 0xfe]), "stream did not contain valid UTF-8"),
-        (
-            written("huge.toml", &[b' '; 1024 * 1024 + 1]),
-            "is larger than 1 MiB, so it is no scenario",
-        ),
+        (folder.path().to_owned(), "is a folder, not a file"),
+        (written("binary.toml", &[0xff, 0xfe]), "is UTF-16: save it as UTF-8"),
+        (written("huge.toml", &[b' '; 1024 * 1024 + 1]), "is larger than 1 MiB"),
     ] {
         let error = Scenario::load(&path).unwrap_err().to_string();
         assert_eq!(error, format!("{}: {reason}", path.display()));
     }
+}
+
+#[test]
+fn no_file_is_answered_with_more_than_anyone_reads() {
+    let unknown: String = (0..100_000).map(|key| format!("k{key} = 1\n")).collect();
+    let error = Scenario::parse(&unknown, "huge.toml").unwrap_err().to_string();
+    assert!(error.lines().count() < 110);
+    assert_eq!(error.lines().last().unwrap(), "huge.toml: 99900 more problems");
 }
 
 #[test]

@@ -7,20 +7,22 @@ use crate::files::{rust_files, src};
 /// Each layer, and the layers that it may use.
 const LAYERS: &[(&str, &[&str])] = &[
     ("metric", &[]),
-    ("scenario", &["metric"]),
+    ("text", &[]),
+    ("input", &[]),
+    ("scenario", &["metric", "input"]),
     ("client", &["metric", "scenario"]),
     ("deployment", &["scenario"]),
-    ("results", &["metric", "scenario"]),
+    ("results", &["metric", "input", "scenario"]),
     ("engine", &["metric", "scenario", "client", "deployment", "results"]),
     ("analysis", &["metric", "scenario", "results"]),
     ("document", &["metric", "results", "analysis"]),
-    ("render", &["metric", "results", "analysis", "document"]),
-    ("campaign", &["metric", "scenario", "results", "engine", "analysis"]),
+    ("render", &["metric", "text", "results", "analysis", "document"]),
+    ("campaign", &["metric", "text", "scenario", "results", "engine", "analysis"]),
     (
         "command",
         &[
-            "metric", "scenario", "client", "results", "engine", "analysis", "document", "render",
-            "campaign",
+            "metric", "text", "scenario", "client", "results", "engine", "analysis", "document",
+            "render", "campaign",
         ],
     ),
 ];

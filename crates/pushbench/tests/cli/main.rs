@@ -1,10 +1,12 @@
 //! The program as its users see it: files, exit codes and words.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "what a test says is shown when it fails")]
 
 mod capacity;
 mod compare;
 mod history;
+mod outputs;
 mod selftest;
 mod several;
 mod support;

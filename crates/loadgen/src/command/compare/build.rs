@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::campaign::{Interrupted, Unusable, own_server};
 use crate::results::comparison::Build;
+use crate::text::say;
 
 /// Where revisions are built and kept, below the root of their repository.
 const BUILDS: &str = "target/pushbench-builds";
@@ -99,7 +100,8 @@ async fn one(text: &str, folder: &Path) -> anyhow::Result<Resolved> {
     {
         return Ok(command(text, words));
     }
-    if let Some(commit) = commit(text, folder).await? {
+    let asked = commit(text, folder).await;
+    if let Ok(Some(commit)) = asked {
         let program = built(&commit, folder)
             .await
             .with_context(|| format!("cannot build the git revision `{text}` ({commit})"))?;
@@ -107,13 +109,25 @@ async fn one(text: &str, folder: &Path) -> anyhow::Result<Resolved> {
         return Ok(Resolved { build, server, kind: Kind::Revision { commit, program } });
     }
     // Last, because programs have names such as `HEAD`, too.
-    if let Some(found) = on_path(text) {
-        return program(text, &found).await;
-    }
-    let message = format!(
-        "`{text}` is neither an executable file, nor a command whose program can be found, nor a git \
-         revision here: give a pushbench program, a command as for `run --server`, or a revision"
-    );
+    let found = on_path(text);
+    let message = match (asked, found) {
+        (Ok(_), Some(found)) => return program(text, &found).await,
+        (Err(refusal), Some(found)) => format!(
+            "git cannot say whether `{text}` is a revision: {refusal}; if you mean the program, give \
+             its path, {}",
+            found.display()
+        ),
+        (Err(refusal), None) => format!(
+            "`{text}` is no executable file and no command whose program can be found, and git cannot \
+             say whether it is a revision: {refusal}"
+        ),
+        (Ok(_), None) => format!(
+            "`{text}` is neither an executable file, nor a command whose program can be found, nor a \
+             git revision here{}: give a pushbench program, a command as for `run --server`, or a \
+             revision",
+            if is_shallow(folder).await { SHALLOW } else { "" }
+        ),
+    };
     Err(Unusable(message).into())
 }
 
@@ -164,14 +178,29 @@ async fn is_pushbench(program: &Path) -> bool {
         Ok(Ok(output)) if output.stdout.starts_with(b"pushbench "))
 }
 
-/// The full name of a revision; none if there is no such revision, or no repository, or no git.
+/// What a shallow clone lacks is not there for git either.
+const SHALLOW: &str = " (this clone is shallow; `git fetch --unshallow` brings the others)";
+
+async fn is_shallow(folder: &Path) -> bool {
+    git(folder, ["rev-parse", "--is-shallow-repository"]).await.is_ok_and(|is| is == "true")
+}
+
+/// The full name of a revision; none if there is no such revision, or no repository. An error says why
+/// git does not know, which is in nobody's way who gives a program.
 async fn commit(revision: &str, folder: &Path) -> anyhow::Result<Option<String>> {
     let wanted = format!("{revision}^{{commit}}");
     let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted];
-    let output =
-        Command::new("git").args(arguments).current_dir(folder).kill_on_drop(true).output();
-    let Ok(Output { status, stdout, .. }) = output.await else { return Ok(None) };
-    Ok(status.success().then(|| String::from_utf8_lossy(&stdout).trim().to_owned()))
+    let mut command = Command::new("git");
+    // So that its words can be told apart.
+    command.args(arguments).current_dir(folder).env("LC_ALL", "C").kill_on_drop(true);
+    let Output { status, stdout, stderr } = command.output().await.context("cannot run git")?;
+    if status.success() {
+        return Ok(Some(String::from_utf8_lossy(&stdout).trim().to_owned()));
+    }
+    let words = String::from_utf8_lossy(&stderr);
+    let is_answer = status.code() == Some(1) || words.contains("not a git repository");
+    ensure!(is_answer, "{}", words.lines().next().unwrap_or("it failed without a word"));
+    Ok(None)
 }
 
 /// The program of a revision, built unless it has been built before.
@@ -182,7 +211,7 @@ async fn built(commit: &str, folder: &Path) -> anyhow::Result<PathBuf> {
     if is_executable(&program) {
         return Ok(program);
     }
-    eprintln!("building the git revision {commit}");
+    say(&format!("building the git revision {commit}"));
     fs::create_dir_all(&builds).with_context(|| format!("cannot make {}", builds.display()))?;
     let checkout = Checkout::new(folder, &builds)?;
     let path = utf8(&checkout.path)?;

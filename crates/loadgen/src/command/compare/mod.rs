@@ -25,6 +25,7 @@ use crate::results::comparison::COMPARISON_VERSION;
 use crate::results::shortening::Shortening;
 use crate::results::{Comparison, Manifest};
 use crate::scenario::Scenario;
+use crate::text::say;
 use build::{Kind, Resolved};
 pub use stored::compare_stored;
 
@@ -86,7 +87,7 @@ fn load(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
         if paths.contains(&source.path) {
             return Err(Unusable(message).into());
         }
-        eprintln!("{message}; skipped");
+        say(&format!("{message}; skipped"));
     }
     sources.retain(|source| source.scenario.sweep.is_empty());
     if sources.is_empty() {

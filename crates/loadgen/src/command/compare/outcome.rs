@@ -23,7 +23,10 @@ pub(super) fn show(
     screen: &mut Screen<impl Write>,
 ) -> anyhow::Result<ExitStatus> {
     show_comparison(dir, comparison, screen)?;
-    announce(comparison, |name| std::env::var_os(name), &mut screen.out)?;
+    // What others are told does not decide how the comparison ended.
+    if let Err(error) = announce(comparison, |name| std::env::var_os(name), &mut screen.out) {
+        progress.line(&format!("{error:#}"));
+    }
     match failure(comparison) {
         Some(sentence) => progress.line(&sentence),
         None => shortages(comparison).iter().for_each(|sentence| progress.line(sentence)),

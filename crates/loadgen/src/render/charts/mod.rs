@@ -1,6 +1,7 @@
 //! Pictures, each drawn by the same code as a bitmap and as SVG for a page.
 
 mod axis;
+mod lettering;
 mod look;
 mod plot;
 mod rows;

@@ -1,23 +1,16 @@
 //! A picture as shapes in pixels, and what is made of it: SVG for a page, whose font and text colour it
 //! takes, and a bitmap on white.
 
-use std::sync::OnceLock;
-
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow};
 use plotters::element::{DashedPathElement, Drawable};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{
-    Color as _, FontDesc, FontFamily, FontStyle, IntoFont as _, RGBColor, ShapeStyle, TextStyle,
-    register_font,
-};
+use plotters::style::{Color as _, RGBColor, ShapeStyle, TextStyle};
 use plotters_backend::DrawingBackend as _;
 
+use super::lettering;
 use crate::document::prose::shortened;
 use crate::render::markup::escaped;
 use crate::render::palette::{Colour, hexadecimal};
-
-/// The family that the embedded fonts are registered as; a page has its own.
-const FAMILY: &str = "sans-serif";
 
 /// Text and axes. On a page it becomes the colour of the text around, so nothing else has it.
 const INK: Colour = (0x1b, 0x1f, 0x24);
@@ -75,19 +68,12 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// An empty one. Fonts are embedded, so that the machine needs none.
+    /// An empty one.
     ///
     /// # Errors
     /// Fonts that were damaged when this program was built.
     pub(super) fn new(size: (u32, u32)) -> anyhow::Result<Self> {
-        static REGISTERED: OnceLock<bool> = OnceLock::new();
-        let registered = REGISTERED.get_or_init(|| {
-            let regular = include_bytes!("../../../assets/Roboto-Regular.ttf");
-            let bold = include_bytes!("../../../assets/Roboto-Bold.ttf");
-            register_font(FAMILY, FontStyle::Normal, regular).is_ok()
-                && register_font(FAMILY, FontStyle::Bold, bold).is_ok()
-        });
-        ensure!(registered, "the embedded font cannot be read: assets/ was damaged in the build");
+        lettering::register()?;
         Ok(Self { size, shapes: Vec::new() })
     }
 
@@ -155,15 +141,9 @@ impl Scene {
     }
 }
 
-fn font(size: i32) -> FontDesc<'static> {
-    let style = if size == TITLE { FontStyle::Bold } else { FontStyle::Normal };
-    FontDesc::new(FontFamily::Name(FAMILY), f64::from(size), style).into_font()
-}
-
 /// The width of a text of the usual size.
 pub(super) fn width(text: &str) -> i32 {
-    let size = font(TEXT).box_size(&shortened(text, LONGEST));
-    size.map_or(0, |(width, _)| i32::try_from(width).unwrap_or(0))
+    lettering::width(&shortened(text, LONGEST), TEXT, false)
 }
 
 /// A shape as an element of SVG.
@@ -241,9 +221,21 @@ fn draw<'a>(canvas: &mut Canvas<'a>, shape: &Shape, paint: Paint) -> Result<(), 
         }
         Shape::Polygon(corners) => canvas.fill_polygon(corners.iter().copied(), &color),
         Shape::Text((x, y), text, size, (across, upright)) => {
-            let style = TextStyle::from(font(*size)).color(&color).pos(Pos::new(*across, *upright));
+            let is_bold = *size == TITLE;
             let below = (RAISED * f64::from(*size)).round() as i32;
-            canvas.draw_text(text, &style, (*x, y + below))
+            let all = lettering::width(text, *size, is_bold);
+            let mut left = match across {
+                HPos::Left => *x,
+                HPos::Center => x - all / 2,
+                HPos::Right => x - all,
+            };
+            for (family, piece) in lettering::pieces(text) {
+                let style = TextStyle::from(family.font(*size, is_bold)).color(&color);
+                let style = style.pos(Pos::new(HPos::Left, *upright));
+                canvas.draw_text(&piece, &style, (left, y + below))?;
+                left += lettering::piece_width(family, &piece, *size, is_bold);
+            }
+            Ok(())
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Text in the columns of a terminal.
 
 use crate::render::markup::unbroken;
+use crate::text::one_line;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Marks what stands out, where that is wanted.
@@ -24,11 +25,6 @@ impl Ink {
             false => text.to_owned(),
         }
     }
-}
-
-/// What came from outside must not move the cursor or change colours.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
 
 /// How many columns it takes.
@@ -58,7 +54,7 @@ pub(super) fn wrapped(bullet: &str, text: &str, columns: usize) -> Vec<String> {
     let indent = " ".repeat(width(bullet));
     let room = columns.saturating_sub(indent.len()).max(1);
     let (mut lines, mut taken) = (vec![String::new()], 0);
-    let text = unbroken(&printable(text));
+    let text = unbroken(&one_line(text));
     let words = text.split(' ').filter(|word| !word.is_empty());
     // What fits no line may break between a number and its unit after all.
     let words = words.flat_map(|word| match width(word) <= room {
@@ -124,6 +120,6 @@ mod tests {
 
     #[test]
     fn nothing_drives_the_terminal() {
-        assert_eq!(wrapped("", "\u{1b}[2Jgone\nnext", 80), ["[2Jgone next"]);
+        assert_eq!(wrapped("", "\u{1b}[2Jgone\nnext", 80), ["\u{fffd}[2Jgone next"]);
     }
 }

@@ -5,7 +5,8 @@ mod table;
 
 use super::budget::{Budget, Output, Walk};
 use crate::document::{Code, Document, Figure, Item, Section, Table};
-use lines::{Ink, printable, wrapped};
+use crate::text::one_line;
+use lines::{Ink, wrapped};
 
 /// The terminal that something is shown on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,5 +170,5 @@ impl Output for Screen {
 #[must_use]
 pub fn written(files: &[std::path::PathBuf], open: &std::path::Path) -> String {
     let files = crate::document::prose::count(files.len(), "file");
-    printable(&format!("Wrote {files}; open {}", open.display()))
+    one_line(&format!("Wrote {files}; open {}", open.display()))
 }

@@ -1,8 +1,9 @@
 //! A table in the columns of a terminal. Figures are never broken: columns that do not fit are left
 //! out from the right, and long names are abbreviated.
 
-use super::lines::{Ink, abbreviated, printable, width, wrapped};
+use super::lines::{Ink, abbreviated, width, wrapped};
 use crate::document::{Column, Entry, Row, Table};
+use crate::text::one_line;
 
 /// Columns between two columns.
 const GAP: usize = 2;
@@ -28,7 +29,7 @@ impl Layout {
     pub(super) fn of(table: &Table, rows: usize, from: usize, columns: usize) -> Self {
         let shown = &table.rows[..rows];
         let names = shown.iter().flat_map(|row| [&row.name, &row.detail]);
-        let longest = names.map(|name| width(&printable(name))).max().unwrap_or(0);
+        let longest = names.map(|name| width(&one_line(name))).max().unwrap_or(0);
         let longest = longest.max(heading_width(table.subject));
         let mut name = longest.min(columns * 3 / 8);
         let natural: Vec<usize> = (from..table.columns.len())
@@ -95,9 +96,9 @@ impl Layout {
                 let red = |line: String| if entry.alarming { ink.red(&line) } else { line };
                 (lines.into_iter().map(red).collect(), column.is_text, *width)
             });
-            let mut name = vec![ink.bold(&abbreviated(&printable(&row.name), self.name))];
+            let mut name = vec![ink.bold(&abbreviated(&one_line(&row.name), self.name))];
             if !row.detail.is_empty() {
-                name.push(abbreviated(&printable(&row.detail), self.name));
+                name.push(abbreviated(&one_line(&row.detail), self.name));
             }
             lines.extend(grid(&name, self.name, &fields.collect::<Vec<_>>(), false));
         }
@@ -109,7 +110,7 @@ impl Layout {
 fn natural_width(column: &Column, rows: &[Row], index: usize) -> usize {
     let entries = rows.iter().filter_map(|row| row.entries.get(index));
     let widest = entries
-        .flat_map(|entry| parts(entry).into_iter().chain([printable(&entry.detail)]))
+        .flat_map(|entry| parts(entry).into_iter().chain([one_line(&entry.detail)]))
         .map(|text| width(&text));
     widest.max().unwrap_or(0).max(heading_width(&column.heading))
 }
@@ -129,7 +130,7 @@ fn heading_width(heading: &str) -> usize {
 
 /// What stands on lines of its own: the parts of what is wrong.
 fn parts(entry: &Entry) -> Vec<String> {
-    let text = printable(&entry.text);
+    let text = one_line(&entry.text);
     match entry.alarming {
         true => text.split(", ").map(str::to_owned).collect(),
         false => vec![text],
@@ -144,7 +145,7 @@ fn field(entry: &Entry, column: &Column, width: usize) -> Vec<String> {
     match (column.is_text, entry.detail.is_empty()) {
         (_, true) => {}
         (true, false) => lines.extend(wrapped("", &entry.detail, width)),
-        (false, false) => lines.push(abbreviated(&printable(&entry.detail), width)),
+        (false, false) => lines.push(abbreviated(&one_line(&entry.detail), width)),
     }
     lines
 }

@@ -128,8 +128,8 @@ fn error_after(edit: impl FnOnce(&Path)) -> String {
 fn errors_name_the_file_and_the_place() {
     for (file, way_out) in [
         ("run.json", "name a folder that holds results"),
-        (ROWS_FILE, "it belongs to the other files"),
-        (LATENCY_FILE, "it belongs to the other files"),
+        (ROWS_FILE, "copy the whole folder"),
+        (LATENCY_FILE, "copy the whole folder"),
     ] {
         let missing = error_after(|dir| fs::remove_file(dir.join(file)).unwrap());
         assert!(missing.contains(&format!("{file} is missing: {way_out}")), "{missing}");
@@ -146,8 +146,35 @@ fn errors_name_the_file_and_the_place() {
     assert!(version.contains("run.json: it has version 99, and this pushbench reads 2 and 3"));
     let malformed = edit("run.json", "\"seed\": 7", "\"seed\": seven");
     assert!(malformed.contains("run.json") && malformed.contains("line 6"), "{malformed}");
+    let cut =
+        error_after(|dir| fs::write(dir.join("run.json"), "{\"schema_version\": 3,\n").unwrap());
+    assert!(cut.contains("run.json: it ends in the middle: it was cut off"), "{cut}");
     let damaged = error_after(|dir| fs::write(dir.join(LATENCY_FILE), "#a\nb\n#c\n").unwrap());
     assert!(damaged.contains("latency.hlog: line 2"), "{damaged}");
+}
+
+/// What a verdict takes grows with the square of the blocks.
+#[test]
+fn no_comparison_has_more_blocks_than_one_can_measure() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(Comparison::FILE);
+    for (from, to, place) in [
+        (
+            "\"blocks\": [\n    8,",
+            "\"blocks\": [\n    10000,",
+            "comparison.json: `blocks` must be from 1 to 100",
+        ),
+        ("\"blocks\": [\n    8,", "\"blocks\": [\n    3,", "trials.jsonl: line "),
+    ] {
+        save_comparison(dir.path(), &fixture::comparison());
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        let error = format!("{:#}", load::<Comparison>(dir.path()).unwrap_err());
+        assert!(error.contains(place), "{error}");
+        fs::remove_file(&path).unwrap();
+        fs::remove_file(dir.path().join(ROWS_FILE)).unwrap();
+    }
 }
 
 /// A line that is cut off is the last one, unless somebody edited the file.

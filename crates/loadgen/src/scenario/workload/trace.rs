@@ -1,13 +1,13 @@
 //! A recorded trace: when an event came, on which channel, and how large it was.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pushbench_wire::stamp::STAMP_LEN;
 use sha2::{Digest as _, Sha256};
 
+use crate::input;
 use crate::scenario::hex;
 use crate::scenario::limits::{MAX_EVENTS_PER_CHANNEL, MAX_PAYLOAD_BYTES};
 
@@ -52,17 +52,7 @@ impl Rows {
     /// Reads the file. The error names the file and the line, and says what would be right.
     pub(in crate::scenario) fn load(path: &Path) -> Result<Self, String> {
         let unreadable = |reason: std::io::Error| format!("{}: {reason}", path.display());
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        // `take`, because a device or a pipe would never end.
-        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(format!(
-                "{}: is larger than {} MiB: cut it or thin it out",
-                path.display(),
-                MAX_FILE_BYTES >> 20
-            ));
-        }
+        let bytes = input::bytes(path, MAX_FILE_BYTES).map_err(unreadable)?;
         Self::parse(&bytes)
             .map_err(|(line, message)| format!("{}:{line}: {message}", path.display()))
     }

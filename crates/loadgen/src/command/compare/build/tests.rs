@@ -45,6 +45,34 @@ fn a_program_a_command_or_nothing() {
     }
 }
 
+#[test]
+fn what_git_refuses_to_say_is_no_leave_to_measure_a_program_of_that_name() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), "git", &["init", "--quiet"]);
+    assert!(resolved("true", dir.path()).is_ok(), "a program, as git knows no such revision");
+    fs::write(dir.path().join(".git/config"), "[broken").unwrap();
+    let error = resolved("true", dir.path()).unwrap_err();
+    assert!(error.is::<Unusable>(), "{error}");
+    let said = error.to_string();
+    assert!(
+        said.starts_with("git cannot say whether `true` is a revision: fatal: bad config"),
+        "{said}"
+    );
+    assert!(said.ends_with("/true"), "{said}");
+    let error = resolved("no-such-thing", dir.path()).unwrap_err().to_string();
+    assert!(error.contains("and git cannot say whether"), "{error}");
+}
+
+#[test]
+fn a_shallow_clone_is_named() {
+    let origin = repository("fn main() {}");
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", origin.path().display());
+    run(dir.path(), "git", &["clone", "--quiet", "--depth", "1", &url, "clone"]);
+    let error = resolved("HEAD~1", &dir.path().join("clone")).unwrap_err().to_string();
+    assert!(error.contains("this clone is shallow; `git fetch --unshallow`"), "{error}");
+}
+
 /// A repository whose only revision is a program that calls itself pushbench.
 fn repository(main: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
