@@ -20,11 +20,16 @@ pub const RANKED: [Metric; 6] = [
     Metric::ServerMemoryPerSubscriber,
 ];
 
+/// Deliveries in a trial below which neither their cost nor their median is compared.
+const LEAST_DELIVERIES: f64 = 100.0;
+
 /// The contenders under one set of parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
     /// Its name in the scenario.
     pub name: String,
+    /// How many subscribers there were; empty when the scenario cannot be read.
+    pub subscribers: Option<u32>,
     /// Every contender that was measured, in the table's order.
     pub contenders: Vec<Figures>,
     /// How every two of them compare, for the metrics of [`RANKED`].
@@ -46,7 +51,7 @@ pub struct PairRatio {
     pub contender: ContenderId,
     /// The one that it is divided by, which comes later in the order of contenders.
     pub against: ContenderId,
-    /// From the blocks in which both have a valid trial.
+    /// From the blocks in which both have a value that can be trusted.
     pub ratio: Ratio,
 }
 
@@ -88,14 +93,16 @@ pub struct Figures {
     pub contender: ContenderId,
     /// Its trials, as indices into [`Run::trials`].
     pub trials: Vec<usize>,
-    /// How many of them are valid: estimates rest on these alone.
+    /// How many of them are valid, so that estimates may use all of their values.
     pub valid: usize,
-    /// How many ran, but cannot be trusted.
+    /// How many ran, but cannot be trusted in everything.
     pub invalid: usize,
     /// How many could not be run to their end.
     pub failed: usize,
-    /// Over valid trials. A metric that none of them could measure is not in here.
+    /// Over the values that can be trusted. A metric that has none is not in here.
     pub estimates: BTreeMap<Metric, Estimate>,
+    /// Of the other metrics, over what was measured: to be shown as such, and never compared.
+    pub untrusted: BTreeMap<Metric, Estimate>,
     /// Deliveries of all trials that ran to their end, valid or not; empty if none did.
     pub accounts: Option<Accounts>,
     /// Latency over all valid trials pooled: for display, never for inference.
@@ -103,10 +110,18 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// The estimate of `metric`, if a valid trial could measure it.
+    /// The estimate of `metric`, if a value of it can be trusted.
     #[must_use]
     pub fn estimate(&self, metric: Metric) -> Option<Estimate> {
         self.estimates.get(&metric).copied()
+    }
+
+    /// Whether there were deliveries enough to compare it: what a delivery costs is no figure of five.
+    #[must_use]
+    pub fn carries(&self, metric: Metric) -> bool {
+        let deliveries = self.estimate(Metric::WindowDeliveries).map(|of| of.median);
+        metric == Metric::ServerMemoryPerSubscriber
+            || deliveries.is_none_or(|deliveries| deliveries >= LEAST_DELIVERIES)
     }
 
     /// Whether several events usually arrive together, so that each bears a part of the cost.

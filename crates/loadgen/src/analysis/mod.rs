@@ -107,7 +107,9 @@ fn analyse_cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str
     let ratios = ratios(run, &contenders);
     let name = name.to_owned();
     let (rankings, predictions, objectives) = (Vec::new(), Vec::new(), Vec::new());
-    let mut cell = Cell { name, contenders, ratios, rankings, predictions, objectives };
+    let subscribers = scenario.map(|scenario| scenario.workload.connections());
+    let mut cell =
+        Cell { name, subscribers, contenders, ratios, rankings, predictions, objectives };
     cell.rankings = verdict::rankings(&cell);
     if let Some(scenario) = scenario {
         let own: Vec<_> = run.trials.iter().filter(|trial| trial.cell == cell.name).collect();
@@ -124,9 +126,8 @@ fn contenders<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> Vec<ContenderI
 
 fn ratios(run: &Run, contenders: &[Figures]) -> Vec<PairRatio> {
     let values = |of: &Figures, metric| -> BTreeMap<u32, f64> {
-        let valid =
-            of.trials.iter().map(|&index| &run.trials[index]).filter(|trial| trial.is_valid());
-        valid.filter_map(|trial| Some((trial.block, trial.value(metric)?))).collect()
+        let trials = of.trials.iter().map(|&index| &run.trials[index]);
+        trials.filter_map(|trial| Some((trial.block, trial.trusted(metric)?))).collect()
     };
     let pair = |metric, one: &Figures, other: &Figures| {
         let others = values(other, metric);
@@ -161,11 +162,16 @@ fn figures(
         .map(|&index| &run.trials[index])
         .filter(|trial| !trial.has_failed())
         .collect();
-    let estimates = Metric::ALL.iter().filter_map(|&metric| {
-        let values: Vec<f64> =
-            valid.iter().filter_map(|&index| run.trials[index].value(metric)).collect();
-        Some((metric, Estimate::of(&values)?))
-    });
+    let estimates = |value: fn(&Trial, Metric) -> Option<f64>| -> BTreeMap<Metric, Estimate> {
+        let of_metric = |&metric: &Metric| {
+            let values: Vec<f64> = ran.iter().filter_map(|trial| value(trial, metric)).collect();
+            Some((metric, Estimate::of(&values)?))
+        };
+        Metric::ALL.iter().filter_map(of_metric).collect()
+    };
+    let trusted = estimates(Trial::trusted);
+    let untrusted = estimates(Trial::value).into_iter();
+    let untrusted = untrusted.filter(|(metric, _)| !trusted.contains_key(metric)).collect();
     let latencies: Vec<_> = valid
         .iter()
         .flat_map(|&index| {
@@ -179,7 +185,8 @@ fn figures(
         valid: valid.len(),
         invalid: ran.len() - valid.len(),
         failed: trials.len() - ran.len(),
-        estimates: estimates.collect(),
+        estimates: trusted,
+        untrusted,
         accounts: (!ran.is_empty()).then(|| Accounts::of(&ran)),
         latency: Latency::of(&latencies, phases),
         trials,

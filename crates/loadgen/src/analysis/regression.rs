@@ -283,7 +283,7 @@ fn pairs(
     metric: Metric,
 ) -> Vec<(f64, f64)> {
     let of = |role| comparison.trials_of(scenario, contender, stage, role);
-    let value = |trial: &Trial| trial.value(metric).filter(|_| trial.is_valid());
+    let value = |trial: &Trial| trial.trusted(metric);
     of(Role::Baseline)
         .filter_map(|baseline| {
             let candidate = of(Role::Candidate).find(|trial| trial.block == baseline.block)?;

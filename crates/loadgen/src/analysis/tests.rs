@@ -87,7 +87,8 @@ proptest! {
         }
         let analysis = analyse(&run, &log);
         for of in &analysis.cells[0].contenders {
-            prop_assert!(of.valid > 0 || of.estimates.is_empty());
+            prop_assert!(of.valid + of.invalid > 0 || of.estimates.is_empty());
+            prop_assert!(of.untrusted.keys().all(|metric| of.estimate(*metric).is_none()));
             for estimate in of.estimates.values() {
                 prop_assert!(estimate.min <= estimate.median && estimate.median <= estimate.max);
             }

@@ -5,7 +5,7 @@ use crate::results::ContenderId;
 
 use super::estimate::Estimate;
 use crate::results::comparison::Role;
-use crate::results::{Comparison, Manifest, Metric, Trial};
+use crate::results::{Comparison, Manifest, Trial};
 use crate::scenario::thresholds::Operator;
 use crate::scenario::{Cell, Scenario, Threshold};
 
@@ -111,16 +111,7 @@ fn checked(threshold: &Threshold, trials: &[&Trial]) -> Checked {
 
 /// The figure that is held against the limit.
 fn figure(threshold: &Threshold, trials: &[&Trial]) -> Result<f64, Doubt> {
-    let usable = |trial: &&&Trial| match threshold.over_trials {
-        OverTrials::Median => trial.is_valid(),
-        OverTrials::Total => !trial.has_failed(),
-    };
-    let values = values(trials.iter().filter(usable), threshold.metric);
-    let needed = match threshold.over_trials {
-        OverTrials::Median => trials.len().div_ceil(2),
-        // A trial that did not count may be the one that lost something.
-        OverTrials::Total => trials.iter().filter(usable).count().max(trials.len().div_ceil(2)),
-    };
+    let (values, needed) = of_trials(threshold, trials);
     let figure = match threshold.over_trials {
         OverTrials::Median => Estimate::of(&values).map(|estimate| estimate.median),
         OverTrials::Total => values.iter().copied().reduce(|sum, value| sum + value),
@@ -130,8 +121,24 @@ fn figure(threshold: &Threshold, trials: &[&Trial]) -> Result<f64, Doubt> {
         .ok_or(Doubt::Unmeasured { measured: values.len(), trials: trials.len() })
 }
 
-fn values<'a>(trials: impl Iterator<Item = &'a &'a Trial>, metric: Metric) -> Vec<f64> {
-    trials.filter_map(|trial| trial.value(metric)).filter(|value| value.is_finite()).collect()
+/// The values that count, and how many it takes.
+fn of_trials(threshold: &Threshold, trials: &[&Trial]) -> (Vec<f64>, usize) {
+    let metric = threshold.metric;
+    let finite = |value: &f64| value.is_finite();
+    match threshold.over_trials {
+        OverTrials::Median => {
+            let values = trials.iter().filter_map(|trial| trial.trusted(metric)).filter(finite);
+            // One that was measured again is asked for no second time.
+            let asked = trials.iter().filter(|trial| !trial.repeated).count();
+            (values.collect(), asked.div_ceil(2))
+        }
+        OverTrials::Total => {
+            let ran: Vec<_> = trials.iter().filter(|trial| !trial.has_failed()).collect();
+            let values = ran.iter().filter_map(|trial| trial.value(metric)).filter(finite);
+            // A trial that did not count may be the one that lost something.
+            (values.collect(), ran.len().max(trials.len().div_ceil(2)))
+        }
+    }
 }
 
 fn judge(threshold: &Threshold, value: f64, trials: &[&Trial]) -> Judgement {
@@ -143,7 +150,9 @@ fn judge(threshold: &Threshold, value: f64, trials: &[&Trial]) -> Judgement {
         Operator::Above | Operator::AtLeast => holds,
         Operator::Equal | Operator::Unequal => value > limit,
     };
-    let is_bound = || trials.iter().any(|trial| trial.is_valid() && trial.is_lower_bound(metric));
+    let is_bound = || {
+        trials.iter().any(|trial| trial.trusted(metric).is_some() && trial.is_lower_bound(metric))
+    };
     match holds {
         _ if !stays && is_bound() => Judgement::Unknown(Doubt::LowerBound),
         true => Judgement::Kept,
@@ -159,7 +168,7 @@ mod tests {
 
     use super::*;
     use crate::analysis::analyse;
-    use crate::results::{LatencyLog, Outcome, fixture};
+    use crate::results::{LatencyLog, Metric, Outcome, fixture};
     use crate::scenario::template::TEMPLATE;
 
     fn scenario(lines: &str) -> Scenario {

@@ -22,7 +22,7 @@ pub enum Caveat {
         /// Trials that were planned.
         planned: usize,
     },
-    /// Not one trial of the contender can be used: it has no figures.
+    /// Nothing that was measured of the contender can be used.
     Unmeasured {
         /// The cell.
         cell: String,
@@ -36,7 +36,7 @@ pub enum Caveat {
         /// Why.
         reason: String,
     },
-    /// A trial ran, but its figures are left out.
+    /// A trial ran, but not all of its figures can be used.
     Invalid {
         /// The trial, as an index into [`Run::trials`].
         trial: usize,
@@ -85,6 +85,7 @@ fn groups(cell: &Cell, metric: Metric) -> Vec<Group> {
         .iter()
         // A reference is no choice, unless there is no other.
         .filter(|figures| !figures.contender.is_reference() || cell.contenders.len() == 1)
+        .filter(|figures| figures.carries(metric))
         .filter_map(|figures| Some((&figures.contender, figures.estimate(metric)?.median)))
         .collect();
     medians.sort_by(|(_, a), (_, b)| a.total_cmp(b));
@@ -115,11 +116,11 @@ fn groups(cell: &Cell, metric: Metric) -> Vec<Group> {
 pub(super) fn caveats(run: &Run, cells: &[Cell]) -> Vec<Caveat> {
     let mut caveats = Vec::new();
     let planned = run.manifest.planned_trials as usize;
-    if run.manifest.interrupted || run.trials.len() < planned {
-        caveats.push(Caveat::Interrupted { ran: run.trials.len(), planned });
+    if run.manifest.interrupted || run.measured() < planned {
+        caveats.push(Caveat::Interrupted { ran: run.measured(), planned });
     }
     let figures = || cells.iter().flat_map(|cell| cell.contenders.iter().map(move |of| (cell, of)));
-    caveats.extend(figures().filter(|(_, of)| of.valid == 0).map(|(cell, of)| {
+    caveats.extend(figures().filter(|(_, of)| of.estimates.is_empty()).map(|(cell, of)| {
         Caveat::Unmeasured { cell: cell.name.clone(), contender: of.contender.clone() }
     }));
     caveats.extend(run.trials.iter().enumerate().filter_map(|(trial, of)| match &of.outcome {
@@ -254,7 +255,6 @@ mod tests {
             caveats,
             [
                 Caveat::Interrupted { ran: 8, planned: 12 },
-                Caveat::Unmeasured { cell: base(), contender: LongPolling.into() },
                 Caveat::Failed { trial: 7, reason: "the server was killed by signal 9".to_owned() },
                 Caveat::Invalid { trial: 1, reason: None },
                 Caveat::Invalid { trial: 5, reason: Some(Warning::CpuStolen { percent: 14.2 }) },

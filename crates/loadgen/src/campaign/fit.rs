@@ -186,7 +186,9 @@ fn is_judged(scenario: &Scenario, such: impl Fn(Metric) -> bool) -> bool {
 /// How many deliveries a trial needs to have a value of `metric`.
 pub(crate) fn samples_of(metric: Metric) -> u64 {
     match metric {
+        Metric::LatencyP75 => samples_for(0.75),
         Metric::LatencyP90 => samples_for(0.9),
+        Metric::LatencyP95 => samples_for(0.95),
         Metric::LatencyP99 | Metric::UncorrectedLatencyP99 => samples_for(0.99),
         Metric::LatencyP999 => samples_for(0.999),
         _ => 0,

@@ -33,6 +33,9 @@ pub(crate) use source::{Source, scenarios_at};
 
 use crate::results::{Interval, LatencyLog, Record, Store, Stored, Trial};
 
+/// A machine of which others use more than this is not left alone.
+const BUSY_PERCENT: f64 = 20.0;
+
 /// Decides what is measured.
 pub(crate) trait Plan {
     /// What it is measured for.
@@ -99,6 +102,12 @@ pub(crate) fn execute<P: Plan>(
     progress: &mut Progress,
     mut keep: impl FnMut(&<P::Record as Record>::Row, &[Interval]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    if let Some(percent) = runner.busy_percent().filter(|percent| *percent > BUSY_PERCENT) {
+        progress.line(&format!(
+            "Other processes use {percent:.0} % of this machine's CPU time: what they spoil will not be \
+             trusted, so better stop them first."
+        ));
+    }
     let started_ns = clock::now_ns();
     while let Some(step) = plan.next(record, &mut |line| progress.line(line))? {
         let Step { setup, name, to_come, row } = step;

@@ -1,14 +1,20 @@
-//! The plan of a run: every contender in every cell, in shuffled blocks.
+//! The plan of a run: every contender in every cell, in shuffled blocks. A trial that is spoilt is
+//! measured once more, whatever its figures are, as long as the time for that lasts; a run in which a
+//! whole block is spoilt ends there.
 
 use std::sync::Arc;
 
 use super::{Plan, Setup, Step, ToCome};
 use crate::engine::planned_length;
-use crate::results::{Run, Trial};
+use crate::results::{Outcome, Run, Trial};
 use crate::scenario::Scenario;
 use crate::scenario::schedule::{self, CellTrial, PlannedTrial};
 
-/// All trials of one scenario. Nothing that is found changes them.
+/// How many trials may be measured again, of those that are planned: a run takes at most half as long
+/// again.
+const REPEATED_SHARE: f64 = 0.5;
+
+/// All trials of one scenario.
 pub(crate) struct RunPlan {
     cells: Vec<(Arc<str>, Arc<Scenario>)>,
     trials: Vec<CellTrial>,
@@ -42,15 +48,42 @@ impl RunPlan {
     }
 }
 
+impl RunPlan {
+    /// Only whether the last trial is valid decides, so that no figure can.
+    fn is_worth_repeating(&self, so_far: &Run) -> bool {
+        let Some((last, before)) = so_far.trials.split_last() else { return false };
+        let is_second = before.last().is_some_and(|before| before.repeated && before.is_same(last));
+        let repeated = so_far.trials.len() - so_far.measured();
+        let allowed = (f64::from(self.trials()) * REPEATED_SHARE).ceil() as usize;
+        last.outcome == Outcome::Invalid && !is_second && repeated < allowed
+    }
+
+    /// A whole block has been measured, and nothing of it is valid.
+    fn is_hopeless(&self, so_far: &Run) -> bool {
+        let first = self.trials.iter().take_while(|of| of.trial.block == 1).count();
+        let is_measured = so_far.measured() >= first && !self.is_worth_repeating(so_far);
+        let is_cut = so_far.measured() < self.trials.len();
+        is_measured && is_cut && so_far.trials.iter().all(|of| of.outcome == Outcome::Invalid)
+    }
+}
+
 impl Plan for RunPlan {
     type Record = Run;
 
     fn next(
         &mut self,
         so_far: &Run,
-        _: &mut dyn FnMut(&str),
+        say: &mut dyn FnMut(&str),
     ) -> anyhow::Result<Option<Step<Trial>>> {
-        let ended = so_far.trials.len();
+        if self.is_hopeless(so_far) {
+            say("Every trial so far is spoilt, so the run ends here: see the notes on its trials.");
+            return Ok(None);
+        }
+        let mut ended = so_far.measured();
+        if self.is_worth_repeating(so_far) {
+            say("It is measured once more.");
+            ended -= 1;
+        }
         let Some(CellTrial { cell, trial: PlannedTrial { block, contender } }) =
             self.trials.get(ended)
         else {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
@@ -56,11 +57,15 @@ impl TrialOutput {
             warm_up_s: setup.scenario.workload.warm_up.as_secs_f64(),
             values: BTreeMap::new(),
             parts: Vec::new(),
+            repeated: false,
             schedule_sha256: None,
         };
         Self { trial, intervals: Vec::new() }
     }
 }
+
+/// How long it looks at the machine before anything is measured.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The user wants it to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +76,12 @@ pub(crate) struct Interrupted;
 pub(crate) trait TrialRunner {
     /// Who runs where.
     fn cores(&self) -> &Cores;
+
+    /// How much of the machine's CPU time others use, in per cent, before anything is measured. None
+    /// where nobody says.
+    fn busy_percent(&mut self) -> Option<f64> {
+        None
+    }
 
     /// Measures one trial. One that fails has the reason in its outcome. Its times count from
     /// `started_ns`.
@@ -102,6 +113,7 @@ impl LocalRunner {
     pub(crate) fn new(sockets: u32) -> anyhow::Result<Self> {
         let cores = Cores::divide()?;
         machine::reserve_files(u64::from(sockets))?;
+        machine::check_ports(u64::from(sockets))?;
         cores.confine_generator()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -118,6 +130,10 @@ impl LocalRunner {
 impl TrialRunner for LocalRunner {
     fn cores(&self) -> &Cores {
         &self.cores
+    }
+
+    fn busy_percent(&mut self) -> Option<f64> {
+        self.runtime.block_on(machine::busy_percent(LOOK))
     }
 
     fn trial(

@@ -66,6 +66,44 @@ fn a_run_measures_every_contender_of_every_block_and_keeps_it() {
 }
 
 #[test]
+fn a_spoilt_trial_is_measured_once_more_whatever_it_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = scenario(&[("blocks = 5", "blocks = 2")]);
+    let (asked, run, said) = measure_run(dir.path(), &scenario, &mut |setup, before| {
+        Ok(if matches!(before, 1 | 4 | 5) { disturbed(setup) } else { valid(setup) })
+    });
+    let name = |at: usize| (asked[at].contender.clone(), asked[at].block);
+    assert_eq!(asked.len(), 12, "10 planned, the 2nd and the 4th twice");
+    assert_eq!((name(1), name(4)), (name(2), name(5)));
+    let repeated: Vec<_> = (0..12).filter(|&at| run.trials[at].repeated).collect();
+    assert_eq!(repeated, [1, 4], "the second try counts, spoilt or not");
+    assert_eq!(run.measured(), 10);
+    assert_eq!(said.matches("It is measured once more.").count(), 2, "{said}");
+    assert!(said.contains("[12/12] "), "{said}");
+    assert_eq!(store::load::<Run>(dir.path()).unwrap().content, run, "lines need not say it");
+}
+
+#[test]
+fn repeating_has_a_budget() {
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = scenario(&[("blocks = 5", "blocks = 2")]);
+    let (asked, run, _) = measure_run(dir.path(), &scenario, &mut |setup, before| {
+        Ok(if before == 0 { valid(setup) } else { disturbed(setup) })
+    });
+    assert_eq!((asked.len(), run.measured()), (15, 10), "half as many again");
+}
+
+#[test]
+fn a_run_of_which_a_whole_block_is_spoilt_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, run, said) =
+        measure_run(dir.path(), &scenario(&[]), &mut |setup, _| Ok(disturbed(setup)));
+    assert_eq!((run.trials.len(), run.measured()), (10, 5), "5 contenders, twice each");
+    assert!(said.contains("Every trial so far is spoilt, so the run ends here"), "{said}");
+    assert!(!run.manifest.interrupted, "it came to its end");
+}
+
+#[test]
 fn cells_of_a_sweep_are_measured_as_their_values_say() {
     let dir = tempfile::tempdir().unwrap();
     let sweep = "[sweep]\n\"workload.subscribers\" = [10, 20]\n";

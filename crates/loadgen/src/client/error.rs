@@ -53,7 +53,8 @@ fn advice(error: &std::io::Error) -> &'static str {
     match error.raw_os_error().map(nix::errno::Errno::from_raw) {
         Some(nix::errno::Errno::EMFILE) => " (raise the limit on open files: `ulimit -n`)",
         Some(nix::errno::Errno::EADDRNOTAVAIL) => {
-            " (no local port is free: lower the rate of new connections, or use `keep-alive`)"
+            " (no local port is free: every connection takes one of `net.ipv4.ip_local_port_range`, and keeps it \
+             for a minute after its end; widen the range, lower `subscribers`, or poll with `keep-alive`)"
         }
         _ => "",
     }

@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use super::ExitStatus;
 use super::screen::Stdout;
 use crate::campaign::{samples_of, scenarios_at};
-use crate::engine::machine::OTHER_FILES;
+use crate::engine::machine::{OTHER_FILES, local_ports};
 use crate::engine::{planned_length, samples_for};
 use crate::scenario::schedule::{Planned, Schedule, trials};
 use crate::scenario::{Gate, Scenario};
@@ -92,6 +92,12 @@ fn load(scenario: &Scenario) -> String {
         let _ = write!(
             line,
             "; a run needs more open files than the {limit} that `ulimit -Hn` allows each process"
+        );
+    }
+    if let Some(ports) = local_ports().filter(|&ports| sockets > ports) {
+        let _ = write!(
+            line,
+            "; a run needs more local ports than the {ports} of `net.ipv4.ip_local_port_range`"
         );
     }
     line

@@ -7,6 +7,8 @@ use anyhow::Context as _;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
+use super::cpu_limit::CpuLimit;
+
 /// How the cores that this process may use are divided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cores {
@@ -31,7 +33,7 @@ impl Cores {
         }
         let mut cores: Vec<_> = cores.into_values().collect();
         cores.sort_unstable();
-        Ok(Self::halve(&cores))
+        Ok(Self::halve(&within(cores, CpuLimit::read())))
     }
 
     fn halve(cores: &[Vec<usize>]) -> Self {
@@ -66,9 +68,34 @@ impl Cores {
     }
 }
 
+/// The first cores, as many as a limit has time for: threads on more of them would only use it up sooner,
+/// and then all would stop.
+fn within(cores: Vec<Vec<usize>>, limit: Option<CpuLimit>) -> Vec<Vec<usize>> {
+    let most = limit.map_or(usize::MAX, |limit| limit.cores.ceil() as usize);
+    let mut left = most.max(1);
+    let mut kept = Vec::new();
+    for mut threads in cores {
+        threads.truncate(left);
+        left -= threads.len();
+        kept.extend((!threads.is_empty()).then_some(threads));
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_decides_how_many_cores_there_are() {
+        let kept = |limit: Option<f64>| {
+            let limit = limit.map(|cores| CpuLimit { cores, throttled_ns: 0 });
+            within(vec![vec![0, 1], vec![2, 3]], limit).concat()
+        };
+        assert_eq!(kept(None), [0, 1, 2, 3]);
+        assert_eq!(kept(Some(2.5)), [0, 1, 2]);
+        assert_eq!(kept(Some(0.5)), [0]);
+    }
 
     #[test]
     fn the_server_never_shares_a_core_unless_there_is_one() {

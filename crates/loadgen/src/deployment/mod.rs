@@ -2,6 +2,7 @@
 //! It must not know a transport, nor what is measured when.
 
 mod cores;
+mod cpu_limit;
 pub(crate) mod observe;
 mod server_command;
 mod server_process;
@@ -12,6 +13,7 @@ use std::net::SocketAddr;
 use futures_util::future::select_all;
 
 pub(crate) use cores::Cores;
+pub(crate) use cpu_limit::CpuLimit;
 pub(crate) use server_command::server_command;
 
 use observe::{Observation, Observe};

@@ -8,7 +8,7 @@ use super::deliveries::shortfall;
 use super::prose;
 use crate::analysis::{Analysis, Caveat};
 use crate::results::shortening::{Part, Shortening};
-use crate::results::{ContenderId, Outcome, Run, Trial, Warning};
+use crate::results::{ContenderId, Metric, Outcome, Run, Trial, Warning};
 
 /// Every caveat, worst first; none when there is nothing to say.
 pub(super) fn section(sentences: Vec<String>) -> Option<Block> {
@@ -42,11 +42,11 @@ impl Said<'_> {
     fn text(&self, caveat: &Caveat) -> String {
         match caveat {
             Caveat::Interrupted { ran, planned } => format!(
-                "the run was stopped after {ran} of {planned} trials, so some contenders may have fewer than others"
+                "the run ended after {ran} of {planned} trials, so some contenders may have fewer than others"
             ),
             Caveat::Unmeasured { cell, contender } => {
                 let name = list([contender]);
-                format!("{name}{} has no valid trial, so it has no figures", self.within(cell))
+                format!("{name}{} has no figure that can be used", self.within(cell))
             }
             Caveat::Failed { trial, reason } => match &self.failed(reason)[..] {
                 [] | [_] => format!("{} failed: {reason}", self.trial(*trial)),
@@ -55,8 +55,15 @@ impl Said<'_> {
             Caveat::Invalid { trial, reason: None } => {
                 format!("{} is left out of the figures", self.trial(*trial))
             }
+            Caveat::Invalid { trial, .. } if self.run.trials[*trial].repeated => {
+                let again = self.run.trials.iter().filter(|of| of.repeated).count();
+                let verb = if again == 1 { "was" } else { "were" };
+                format!("{} {verb} spoilt and measured once more", prose::count(again, "trial"))
+            }
             Caveat::Invalid { trial, reason: Some(warning) } => match &self.invalid(warning)[..] {
-                [] | [_] => format!("{} is left out: {warning}", self.trial(*trial)),
+                [] | [_] => {
+                    format!("{} is left out of {}: {warning}", self.trial(*trial), figures(warning))
+                }
                 several => {
                     let all = several.iter().map(|(_, warning)| *warning);
                     let worst = all.max_by(|one, other| size(one).total_cmp(&size(other)));
@@ -64,7 +71,11 @@ impl Said<'_> {
                     // What to do about it stands with each of them.
                     let what = worst.split(": ").next().unwrap_or_default();
                     let trials: Vec<_> = several.iter().map(|(trial, _)| *trial).collect();
-                    format!("{} left out: at worst, {what}", self.trials(&trials))
+                    format!(
+                        "{} left out of {}: at worst, {what}",
+                        self.trials(&trials),
+                        figures(warning)
+                    )
                 }
             },
             Caveat::Incomplete { cell, contender } => {
@@ -128,10 +139,20 @@ impl Said<'_> {
     /// The trials that are left out for a reason of this kind, with theirs.
     fn invalid(&self, kind: &Warning) -> Vec<(&Trial, &Warning)> {
         let invalid = self.run.trials.iter().filter(|trial| trial.outcome == Outcome::Invalid);
+        let invalid = invalid.filter(|trial| !trial.repeated);
         let reasons = invalid.filter_map(|trial| {
             Some((trial, trial.warnings.iter().find(|warning| warning.invalidates())?))
         });
         reasons.filter(|(_, reason)| discriminant(*reason) == discriminant(kind)).collect()
+    }
+}
+
+/// Which figures a warning leaves out.
+fn figures(warning: &Warning) -> &'static str {
+    match [Metric::ServerCpuPerDelivery, Metric::BytesPerDelivery].map(|of| warning.touches(of)) {
+        [true, true] => "the figures",
+        [true, false] => "times",
+        [false, _] => "latencies",
     }
 }
 
@@ -148,7 +169,9 @@ fn size(warning: &Warning) -> f64 {
             1.0 - *published as f64 / *planned as f64
         }
         Warning::GeneratorSaturated { busy_percent } => *busy_percent,
-        Warning::CpuStolen { percent } | Warning::OtherLoad { percent, .. } => *percent,
+        Warning::CpuStolen { percent }
+        | Warning::CpuLimited { percent, .. }
+        | Warning::OtherLoad { percent, .. } => *percent,
         Warning::BeyondRange { count, .. } | Warning::NegativeLatency { count } => *count as f64,
         _ => 0.0,
     }
@@ -197,7 +220,7 @@ mod tests {
             said(&run),
             [
                 "WebSocket in block 2 failed: the server was killed by signal 9.".to_owned(),
-                format!("Long polling in block 2 is left out: {}.", run.trials[5].warnings[0]),
+                format!("Long polling in block 2 is left out of times: {}.", run.trials[5].warnings[0]),
                 "SSE did not deliver as expected: 47,997 of 48,000, 3 lost.".to_owned(),
                 format!("Polling in block 1: {}.", run.trials[0].warnings[0]),
                 "Polling, long polling, SSE and WebSocket have fewer than five valid trials, so times \
@@ -213,14 +236,16 @@ mod tests {
         let (mut run, _) = fixture::run();
         for (index, percent) in [(0, 30.0), (1, 76.4), (2, 41.0)] {
             run.trials[index].outcome = Outcome::Invalid;
-            run.trials[index].warnings =
-                vec![Warning::SharedCore, Warning::OtherLoad { side: Side::Server, percent }];
+            run.trials[index].warnings = vec![
+                Warning::SharedCore,
+                Warning::OtherLoad { side: Side::Server, percent, waited_percent: None },
+            ];
         }
         let said = said(&run);
         let left_out: Vec<_> = said.iter().filter(|text| text.contains("left out")).collect();
         assert_eq!(
             left_out[0],
-            "3 of 8 trials (polling, long polling and SSE) left out: at worst, other processes used 76 % \
+            "3 of 8 trials (polling, long polling and SSE) left out of times: at worst, other processes used 76 % \
              of the server's cores (limit 25 %)."
         );
         assert_eq!(left_out.len(), 2, "another reason is said by itself: {left_out:#?}");

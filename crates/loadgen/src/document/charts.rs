@@ -146,11 +146,10 @@ fn legend<'a>(figures: impl Iterator<Item = &'a Figures>) -> Vec<(Series, String
 }
 
 fn bar_row(of: &Figures, trials: &[Trial], bars: &[(&'static str, Metric)]) -> BarRow {
-    let valid = || of.trials.iter().map(|&index| &trials[index]).filter(|trial| trial.is_valid());
     let bar = |&(name, metric): &(&'static str, Metric)| Bar {
         name,
         median: of.estimate(metric).map(|estimate| estimate.median),
-        trials: valid().filter_map(|trial| trial.value(metric)).collect(),
+        trials: of.trials.iter().filter_map(|&index| trials[index].trusted(metric)).collect(),
     };
     BarRow {
         series: series(&of.contender),

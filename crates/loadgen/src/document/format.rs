@@ -107,6 +107,14 @@ fn percent(ratio: f64) -> String {
     }
 }
 
+/// A part of a whole in per cent: "2.3 %".
+pub(crate) fn share(part: f64) -> String {
+    match percent(1.0 + part) {
+        zero if is_zero(&zero) => "less than 0.01 %".to_owned(),
+        text => format!("{text} %"),
+    }
+}
+
 fn is_zero(text: &str) -> bool {
     text.chars().all(|char| matches!(char, '0' | '.'))
 }

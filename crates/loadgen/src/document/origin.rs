@@ -57,6 +57,12 @@ pub(super) fn facts(manifest: &Manifest) -> Vec<(&'static str, String)> {
         ("CPU", or_unknown(machine.cpu_model.clone())),
         ("Frequency governor", or_unknown(machine.cpu_governor.clone())),
         ("Cores", machine.cores.to_string()),
+        (
+            "CPU limit",
+            machine
+                .cpu_limit_cores
+                .map_or_else(|| "none".to_owned(), |cores| format!("{cores:.2} cores")),
+        ),
         ("Server's cores", cores(&machine.server_cores)),
         ("Generator's cores", cores(&machine.generator_cores)),
         ("Memory", or_unknown(memory)),

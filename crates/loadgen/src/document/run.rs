@@ -31,7 +31,7 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
     let lead = lead.into_iter().chain([description]);
     let limits = limits::thresholds(&analysis.thresholds);
     let caveats = caveats::section(caveats::of_run(run, analysis));
-    let own = ("Trials", format!("{} of {} planned", run.trials.len(), manifest.planned_trials));
+    let own = ("Trials", measured(run));
     let all = Block::Table(trials::table(run, analysis.cells.len() > 1));
     let full = |heading, block| Block::section(Depth::Full, heading, vec![block]);
     let not_shown = List::of("limits", not_shown()).map(Block::List);
@@ -55,6 +55,13 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
             .collect(),
         files: ["report.html", "run.json"],
     }
+}
+
+/// How many trials there are of those that were planned.
+fn measured(run: &Run) -> String {
+    let repeated = run.trials.len() - run.measured();
+    let again = if repeated > 0 { format!(", {repeated} of them twice") } else { String::new() };
+    format!("{} of {} planned{again}", run.measured(), run.manifest.planned_trials)
 }
 
 /// The verdict of a run in a sentence, for an index of several.

@@ -29,7 +29,22 @@ pub(super) struct Closer {
 }
 
 /// The tables that look closer, in order.
-pub(super) const CLOSER: [Closer; 4] = [
+pub(super) const CLOSER: [Closer; 5] = [
+    Closer {
+        heading: "Percentiles of latency",
+        note: "A percentile takes at least 50 deliveries beyond it.",
+        metrics: &[
+            Metric::LatencyP50,
+            Metric::LatencyP75,
+            Metric::LatencyP90,
+            Metric::LatencyP95,
+            Metric::LatencyP99,
+            Metric::LatencyP999,
+            Metric::LatencyMax,
+        ],
+        needs: Some(Metric::LatencyP95),
+        is_folded: true,
+    },
     Closer {
         heading: "What subscribers sent",
         note: "To others, and back to the sender, from the time at which a sender meant to send. WebSocket and \

@@ -4,7 +4,7 @@ use super::block::{Block, Column, Depth, Entry, Fold, Row, Section, Shown, Table
 use super::contender::{self, row, series};
 use super::shown::{CLOSER, COMPARED};
 use super::{deliveries, format, limits};
-use crate::analysis::{Cell, Figures, Interval, Law, Prediction, RANKED, Ratio};
+use crate::analysis::{Cell, Estimate, Figures, Interval, Law, Prediction, RANKED, Ratio};
 use crate::results::{ContenderId, Metric};
 
 /// The comparison and all tables that look closer, the comparison first.
@@ -38,7 +38,12 @@ pub(super) fn sections(cell: &Cell) -> Vec<Block> {
 
 /// What was measured, with intervals.
 fn comparison(cell: &Cell) -> Table {
-    let note = format!("Medians over blocks{}.", below(levels(cell)));
+    let is_shown = |of: &Figures| COMPARED.iter().any(|metric| of.untrusted.contains_key(metric));
+    let brackets = match cell.contenders.iter().any(is_shown) {
+        true => " In brackets: not to be trusted, and compared with nothing.",
+        false => "",
+    };
+    let note = format!("Medians over blocks{}.{brackets}", below(levels(cell)));
     let mut table = figures(cell, &COMPARED, &note);
     table.columns.insert(2, Column::figures("delivered"));
     for (row, of) in table.rows.iter_mut().zip(&cell.contenders) {
@@ -70,7 +75,12 @@ fn figures(cell: &Cell, metrics: &[Metric], note: &str) -> Table {
 /// The estimate of `metric`. A percentile of deliveries of which some never came is at least what
 /// it is without them.
 pub(super) fn value(cell: &Cell, of: &Figures, metric: Metric) -> Entry {
-    let Some(estimate) = of.estimate(metric) else { return Entry::missing() };
+    let Some(estimate) = of.estimate(metric) else {
+        let untrusted = of.untrusted.get(&metric);
+        let shown =
+            |estimate: &Estimate| format!("({})", format::of(metric, Some(estimate.median)));
+        return untrusted.map_or_else(Entry::missing, |estimate| Entry::text(shown(estimate)));
+    };
     let lost = of.accounts.is_some_and(|accounts| accounts.lost.is_some_and(|lost| lost > 0.0));
     let at_least = if lost && metric.is_delivery_latency() { "≥ " } else { "" };
     let text = format::of(metric, Some(estimate.median));

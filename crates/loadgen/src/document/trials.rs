@@ -21,7 +21,7 @@ pub fn trial_line(trial: &Trial) -> String {
         of(Metric::ServerCpuPerDelivery),
     );
     if let Some(warning) = trial.warnings.iter().find(|warning| warning.invalidates()) {
-        line += &format!("; left out: {warning}");
+        line += &format!("; not trusted: {warning}");
     }
     line
 }
@@ -47,6 +47,7 @@ pub(super) fn table(run: &Run, several_cells: bool) -> Table {
 fn row(trial: &Trial, several_cells: bool) -> Row {
     let (outcome, reason) = match &trial.outcome {
         Outcome::Valid => ("valid", None),
+        Outcome::Invalid if trial.repeated => ("repeated", None),
         Outcome::Invalid => ("invalid", None),
         Outcome::Failed { reason } => ("failed", Some(reason.clone())),
     };
@@ -74,7 +75,7 @@ mod tests {
             said[2],
             "p50 410 µs, p99 1.20 ms, 24,000 of 24,000, server CPU 3.10 µs per delivery"
         );
-        assert!(said[5].contains("; left out: 14.2 %"), "{}", said[5]);
+        assert!(said[5].contains("; not trusted: 14.2 %"), "{}", said[5]);
         assert_eq!(said[7], "failed: the server was killed by signal 9");
     }
 

@@ -11,12 +11,13 @@ use pushbench_wire::stamp::STAMP_LEN;
 use super::delivery_tracker::{DeliveryTracker, ExpectedEvents};
 use super::machine::MachineTime;
 use super::measurement::Measurement;
+use super::pool::Traffic;
 use super::publisher::PublishPlan;
 use super::recorder::{Recorder, Window};
 use super::snapshot::Snapshot;
 use super::traffic::TrafficReadings;
 use crate::client::{Acknowledgements, OpenPath, PublishPath, PublishTarget, Totals};
-use crate::deployment::observe::Observation;
+use crate::deployment::observe::{Observation, Threads};
 use crate::deployment::{Cores, ObservedPart, PartRole};
 use crate::results::latency_log;
 use crate::scenario::Content;
@@ -66,13 +67,23 @@ pub(super) fn machine([core0, core1]: [u64; 2]) -> Option<MachineTime> {
     MachineTime::parse(&stat)
 }
 
-/// A server and a generator that have used so much CPU time.
+/// A server and a generator that have used so much CPU time, and never waited for it.
 pub(super) fn parts(server_cpu_ns: u64, own_cpu_ns: u64) -> Vec<ObservedPart> {
-    let part = |role, cpu_ns| ObservedPart {
-        role,
-        observation: Observation { cpu_ns: Some(cpu_ns), ..Observation::default() },
+    waiting_parts([server_cpu_ns, own_cpu_ns], [Some(0); 2])
+}
+
+/// The same, which have waited for it for so long, where the kernel says so.
+pub(super) fn waiting_parts(cpu_ns: [u64; 2], wait_ns: [Option<u64>; 2]) -> Vec<ObservedPart> {
+    let roles = [PartRole::Server(0), PartRole::Generator(0)];
+    let part = |(role, (cpu_ns, wait_ns))| {
+        let threads = Some(Threads::waited(wait_ns));
+        let cpu_ns = Some(cpu_ns);
+        ObservedPart {
+            role,
+            observation: Observation { cpu_ns, threads, ..Observation::default() },
+        }
     };
-    vec![part(PartRole::Server(0), server_cpu_ns), part(PartRole::Generator(0), own_cpu_ns)]
+    roles.into_iter().zip(cpu_ns.into_iter().zip(wait_ns)).map(part).collect()
 }
 
 /// A window of ten seconds, in which the server used 2 s of core 0 and the generator 3 s of core 1.
@@ -101,7 +112,7 @@ pub(super) fn flawless() -> Measurement {
         before,
         end: after.clone(),
         after,
-        traffic: TrafficReadings::default(),
+        traffic: TrafficReadings { at_end: Some(Traffic::default()), ..TrafficReadings::default() },
         server_deliveries: Some(deliveries as f64),
         lateness: latency_log::histogram(),
         is_steady: true,

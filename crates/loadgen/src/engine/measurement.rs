@@ -74,6 +74,7 @@ impl Measurement {
             warm_up_s: warm_up.as_secs_f64(),
             values: self.values(),
             parts: self.parts(),
+            repeated: false,
             schedule_sha256: self.schedule_sha256,
         };
         let recorded = if self.expected.is_some() { self.recorder.intervals } else { Vec::new() };
@@ -119,7 +120,9 @@ impl Measurement {
         let recorded = |n: u64| self.expected.map(|_| n as f64);
         let values = [
             (Metric::LatencyP50, percentile(&latency, 0.5)),
+            (Metric::LatencyP75, percentile(&latency, 0.75)),
             (Metric::LatencyP90, percentile(&latency, 0.9)),
+            (Metric::LatencyP95, percentile(&latency, 0.95)),
             (Metric::LatencyP99, percentile(&latency, 0.99)),
             (Metric::LatencyP999, percentile(&latency, 0.999)),
             (Metric::LatencyMax, not_empty(&latency, Histogram::max)),
@@ -339,7 +342,8 @@ mod tests {
         }
         let (trial, _) =
             trial.into_trial("base", pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
-        assert_eq!((trial.outcome, &trial.warnings[..]), (Outcome::Valid, &[][..]));
+        assert_eq!(trial.outcome, Outcome::Valid);
+        assert!(matches!(trial.warnings[..], [Warning::Unchecked { .. }]), "{:?}", trial.warnings);
         for metric in [
             Metric::ServerCpu,
             Metric::ServerCpuPerDelivery,

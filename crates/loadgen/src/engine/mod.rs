@@ -1,6 +1,7 @@
 //! Runs trials: starts the deployment, drives subscribers and publisher, and records. It must not know
 //! how results are stored, analysed or shown.
 
+mod contention;
 mod costs;
 mod delivery_tracker;
 mod execution;

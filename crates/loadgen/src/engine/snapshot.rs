@@ -8,7 +8,7 @@ use super::machine::{MachineTime, socket_memory_bytes};
 use super::publisher::Publisher;
 use crate::client::{TcpTotals, Totals};
 use crate::deployment::observe::{Observation, Used};
-use crate::deployment::{Deployment, ObservedPart, PartRole};
+use crate::deployment::{CpuLimit, Deployment, ObservedPart, PartRole};
 
 /// One moment.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,8 @@ pub(super) struct Snapshot {
     pub(super) engine_cpu_ns: u64,
     pub(super) totals: Totals,
     pub(super) machine: Option<MachineTime>,
+    /// The limit of a container, if there is one.
+    pub(super) cpu_limit: Option<CpuLimit>,
     pub(super) publisher_tcp: Option<TcpTotals>,
     /// Of the whole machine.
     pub(super) socket_memory_bytes: Option<u64>,
@@ -59,6 +61,7 @@ impl Snapshot {
             engine_cpu_ns: clock::read_ns(ClockId::CLOCK_THREAD_CPUTIME_ID)?,
             totals,
             machine: MachineTime::read(),
+            cpu_limit: CpuLimit::read(),
             publisher_tcp: publisher.and_then(Publisher::tcp),
             socket_memory_bytes: socket_memory_bytes(),
         })

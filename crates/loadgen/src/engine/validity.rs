@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use super::measurement::{Measurement, samples_for};
 use super::recorder::Recorder;
-use super::snapshot::Usage;
-use crate::results::Side;
 use crate::results::{Warning, latency_log};
 
 /// A publisher later than this at its 99th percentile is worth a warning.
@@ -15,19 +13,6 @@ const LATE: Duration = Duration::from_millis(1);
 /// A larger share of the window's events than this may not be missing at its end: the last ones may
 /// be on their way.
 const MISSING_SHARE: f64 = 0.001;
-
-/// A generator busier than this is worth a warning: queueing grows steeply from here on.
-const GENERATOR_BUSY_PERCENT: f64 = 80.0;
-
-/// A server busier than this has no room left.
-const SERVER_BUSY_PERCENT: f64 = 90.0;
-
-/// Other processes that use more than this of a side's cores are worth a warning. A quiet machine
-/// stays below 5 %; a busy loop beside a generator of eight cores is 12.5 %.
-const OTHER_LOAD_PERCENT: f64 = 10.0;
-
-/// Stolen time above this is worth a warning.
-const STOLEN_PERCENT: f64 = 1.0;
 
 /// Medians of the first and the last third of the window that differ by more than this factor, and
 /// by more than [`DRIFT_AT_LEAST`], are worth a warning.
@@ -42,9 +27,20 @@ const DRIFT_SAMPLES: u64 = 300;
 impl Measurement {
     /// What limits the trust in this trial: causes before what they bring about.
     pub(super) fn warnings(&self) -> Vec<Warning> {
-        let mut warnings = self.of_the_cores(&self.after.since(&self.before));
+        let mut unchecked = Vec::new();
+        let mut warnings = self.of_the_cores(&mut unchecked);
         warnings.extend(self.of_the_publisher());
         warnings.extend(self.of_the_deliveries());
+        if self.server_deliveries.is_none() {
+            unchecked.push("whether the server counts as many deliveries as its subscribers");
+        }
+        if self.traffic.at_end.is_none() {
+            unchecked.push("whether TCP counts as many bytes as the sockets");
+        }
+        if !unchecked.is_empty() {
+            let checks = unchecked.into_iter().map(str::to_owned).collect();
+            warnings.push(Warning::Unchecked { checks });
+        }
         warnings
     }
 
@@ -58,57 +54,6 @@ impl Measurement {
         if u128::from(late_ns) > LATE.as_nanos() {
             warnings.push(Warning::PublisherLate { p99_ms: late_ns as f64 / 1e6 });
         }
-        warnings
-    }
-
-    fn of_the_cores(&self, window: &Usage) -> Vec<Warning> {
-        let Usage { length_ns, server, own_cpu_ns, .. } = *window;
-        let mut warnings = Vec::new();
-        let percent = |cpu_ns: u64, cores: &[usize]| {
-            cpu_ns as f64 / (length_ns * cores.len() as u64) as f64 * 100.0
-        };
-        // On a core that is shared, neither side can have all of it.
-        let shared = self.cores.are_shared();
-        let (on_generator, on_server) = match shared {
-            true => {
-                let all = own_cpu_ns.zip(server.cpu_ns).map(|(own, server)| own + server);
-                (all, all)
-            }
-            false => (own_cpu_ns, server.cpu_ns),
-        };
-        if shared {
-            warnings.push(Warning::SharedCore);
-        }
-        let busy = |used_ns: Option<u64>, cores: &[usize], limit: f64| {
-            used_ns.map(|used_ns| percent(used_ns, cores)).filter(|busy| *busy > limit)
-        };
-        if let Some(busy_percent) =
-            busy(on_generator, &self.cores.generator, GENERATOR_BUSY_PERCENT)
-        {
-            warnings.push(Warning::GeneratorSaturated { busy_percent });
-        }
-        if let Some(busy_percent) = busy(on_server, &self.cores.server, SERVER_BUSY_PERCENT) {
-            warnings.push(Warning::ServerSaturated { busy_percent });
-        }
-        let machine = self.after.machine.as_ref().zip(self.before.machine.as_ref());
-        let Some((after, before)) = machine else { return warnings };
-        if let Some(percent) = after.stolen_percent_since(before)
-            && percent > STOLEN_PERCENT
-        {
-            warnings.push(Warning::CpuStolen { percent });
-        }
-        let others = |cores: &[usize], own_ns: Option<u64>| {
-            let used_ns = after.task_ns_since(before, cores)?;
-            Some(percent(used_ns.saturating_sub(own_ns?), cores))
-        };
-        let sides = [
-            (Side::Generator, others(&self.cores.generator, on_generator)),
-            (Side::Server, others(&self.cores.server, on_server).filter(|_| !shared)),
-        ];
-        warnings.extend(sides.into_iter().filter_map(|(side, percent)| {
-            let percent = percent.filter(|percent| *percent > OTHER_LOAD_PERCENT)?;
-            Some(Warning::OtherLoad { side, percent })
-        }));
         warnings
     }
 
@@ -162,9 +107,7 @@ fn drift(recorder: &Recorder) -> Option<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deployment::Cores;
-    use crate::engine::fixture::{EVENTS, SUBSCRIBERS, flawless, machine, parts, recorder};
-    use crate::engine::machine::MachineTime;
+    use crate::engine::fixture::{EVENTS, SUBSCRIBERS, flawless, recorder};
 
     /// The warnings of a trial that went well but for one thing.
     fn after(spoil: impl FnOnce(&mut Measurement)) -> Vec<Warning> {
@@ -179,8 +122,6 @@ mod tests {
         let [warning] = &warnings[..] else { panic!("{warnings:?}") };
         (warning.clone(), !warning.invalidates())
     }
-
-    const SECOND: u64 = 1_000_000_000;
 
     #[test]
     fn a_trial_that_went_well_has_none() {
@@ -246,76 +187,6 @@ mod tests {
             }
         });
         assert_eq!(warnings, [], "{} of them in each third", DRIFT_SAMPLES / 5 * 4);
-    }
-
-    #[test]
-    fn a_saturated_side_is_named() {
-        let (warning, used) = only(|trial| {
-            trial.after.parts = parts(2 * SECOND, 97 * SECOND / 10);
-            trial.after.machine = machine([205, 970]);
-        });
-        let text = warning.to_string();
-        assert!(text.starts_with("the generator was saturated: it used 97 % of its CPU"), "{text}");
-        assert!(!used);
-
-        let (warning, used) = only(|trial| {
-            trial.after.parts = parts(2 * SECOND, 85 * SECOND / 10);
-            trial.after.machine = machine([205, 850]);
-        });
-        assert!(warning.to_string().starts_with("the generator was nearly saturated"), "{warning}");
-        assert!(used);
-
-        let (warning, used) = only(|trial| {
-            trial.after.parts = parts(99 * SECOND / 10, 3 * SECOND);
-            trial.after.machine = machine([990, 295]);
-        });
-        assert!(warning.to_string().starts_with("the server was saturated"), "{warning}");
-        assert!(used, "that is what was asked: how the server behaves");
-    }
-
-    #[test]
-    fn others_are_counted_on_the_cores_of_each_side() {
-        let others =
-            |ticks: [u64; 2]| move |trial: &mut Measurement| trial.after.machine = machine(ticks);
-        assert_eq!(after(others([290, 390])), [], "9 % of each");
-        let (warning, used) = only(others([400, 295]));
-        assert_eq!(warning, Warning::OtherLoad { side: Side::Server, percent: 20.0 });
-        assert!(used);
-        let (warning, used) = only(others([205, 600]));
-        assert_eq!(warning, Warning::OtherLoad { side: Side::Generator, percent: 30.0 });
-        assert!(!used);
-        let text = warning.to_string();
-        assert!(text.starts_with("other processes used 30 % of the generator's cores"), "{text}");
-    }
-
-    #[test]
-    fn a_core_that_is_shared_has_one_account() {
-        let warnings = after(|trial| {
-            trial.cores = Cores { server: vec![1], generator: vec![1] };
-            trial.after.machine = machine([0, 700]);
-        });
-        let percent = 20.0;
-        assert_eq!(
-            warnings,
-            [Warning::SharedCore, Warning::OtherLoad { side: Side::Generator, percent }]
-        );
-    }
-
-    #[test]
-    fn stolen_time() {
-        let stolen = |ticks: u64| {
-            move |trial: &mut Measurement| {
-                let stat = |all: u64, stolen: u64| {
-                    let cores = "cpu0 0 0 0 0 0 0 0 0\ncpu1 0 0 0 0 0 0 0 0\n";
-                    MachineTime::parse(&format!("cpu  0 0 0 {all} 0 0 0 {stolen}\n{cores}"))
-                };
-                trial.before.machine = stat(0, 0);
-                trial.after.machine = stat(2_000 - ticks, ticks);
-            }
-        };
-        assert_eq!(after(stolen(20)), []);
-        assert_eq!(only(stolen(100)), (Warning::CpuStolen { percent: 5.0 }, true));
-        assert!(!only(stolen(220)).1);
     }
 
     #[test]

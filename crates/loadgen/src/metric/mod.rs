@@ -91,7 +91,9 @@ macro_rules! metrics {
 // Name in files, variant, unit, which is better, label, short label, description.
 metrics! {
     "latency_p50" LatencyP50 Nanoseconds Less "Latency p50" "p50" "Delivery latency, intended publish time to receipt: half of the deliveries were faster."
-    "latency_p90" LatencyP90 Nanoseconds Less "Latency p90" "p90" "Delivery latency: 90 % of the deliveries were faster."
+    "latency_p75" LatencyP75 Nanoseconds Less "Latency p75" "p75" "Delivery latency: 75 % of the deliveries were faster; empty below 200 deliveries."
+    "latency_p90" LatencyP90 Nanoseconds Less "Latency p90" "p90" "Delivery latency: 90 % of the deliveries were faster; empty below 500 deliveries."
+    "latency_p95" LatencyP95 Nanoseconds Less "Latency p95" "p95" "Delivery latency: 95 % of the deliveries were faster; empty below 1,000 deliveries."
     "latency_p99" LatencyP99 Nanoseconds Less "Latency p99" "p99" "Delivery latency: 99 % of the deliveries were faster; empty below 5,000 deliveries."
     "latency_p999" LatencyP999 Nanoseconds Less "Latency p99.9" "p99.9" "Delivery latency: 99.9 % of the deliveries were faster; empty below 50,000 deliveries."
     "latency_max" LatencyMax Nanoseconds Less "Slowest delivery" "slowest" "Delivery latency of the slowest delivery."
@@ -179,13 +181,42 @@ impl Metric {
         )
     }
 
+    /// Whether a busy machine changes it: times, and how often threads leave their core. Bytes, counts,
+    /// memory and instructions are what they are on any machine.
+    #[must_use]
+    pub const fn depends_on_others(self) -> bool {
+        match self {
+            Self::Window | Self::IdlePhase => false,
+            Self::ServerContextSwitches | Self::GeneratorContextSwitches => true,
+            other => matches!(other.unit(), Unit::Nanoseconds),
+        }
+    }
+
+    /// Whether it accounts for the events that there were, however many.
+    #[must_use]
+    pub const fn is_account(self) -> bool {
+        matches!(
+            self,
+            Self::Expected
+                | Self::Delivered
+                | Self::Lost
+                | Self::Duplicated
+                | Self::Reordered
+                | Self::NegativeLatency
+                | Self::Lagged
+                | Self::ServerDeliveries
+        )
+    }
+
     /// Whether it is about how late deliveries were.
     #[must_use]
     pub const fn is_delivery_latency(self) -> bool {
         matches!(
             self,
             Self::LatencyP50
+                | Self::LatencyP75
                 | Self::LatencyP90
+                | Self::LatencyP95
                 | Self::LatencyP99
                 | Self::LatencyP999
                 | Self::LatencyMax

@@ -27,7 +27,11 @@ pub(super) fn trials(run: &Run) -> anyhow::Result<Vec<u8>> {
         let id = &trial.contender;
         Metric::ALL.iter().map(move |&metric| {
             let (name, unit) = (metric.name(), metric.unit().name());
-            row![trial.cell; id.name(); id.transport().name(); trial.block; trial.is_valid();
+            let is_valid = match trial.value(metric) {
+                Some(_) => trial.trusted(metric).is_some(),
+                None => trial.is_valid(),
+            };
+            row![trial.cell; id.name(); id.transport().name(); trial.block; is_valid;
                 name; unit; text(trial.value(metric))]
         })
     });
@@ -167,7 +171,11 @@ mod tests {
                         trial.contender.name().to_owned(),
                         trial.contender.transport().name().to_owned(),
                         trial.block.to_string(),
-                        trial.is_valid().to_string(),
+                        match trial.value(*metric) {
+                            Some(_) => trial.trusted(*metric).is_some(),
+                            None => trial.is_valid(),
+                        }
+                        .to_string(),
                         metric.name().to_owned(),
                     ]
                 );
@@ -186,6 +194,8 @@ mod tests {
             found.map(|row| row[6..].to_vec()).unwrap()
         };
         assert_eq!(of("websocket", "2", "latency_p50"), ["false", "latency_p50", "ns", ""]);
+        assert_eq!(of("long-polling", "2", "latency_p50")[0], "false", "CPU was stolen");
+        assert_eq!(of("long-polling", "2", "bytes_per_delivery")[0], "true", "bytes are not");
         assert_eq!(of("polling", "1", "lost"), ["true", "lost", "count", "0"]);
         assert_eq!(of("polling", "1", "server_memory_peak")[3], "");
         assert_eq!(of("polling", "1", "latency_p50")[3], "502000000");

@@ -108,6 +108,7 @@ fn manifest() -> Manifest {
             generator_cores: vec![1],
             memory_bytes: Some(8 << 30),
             congestion_control: Some("cubic".to_owned()),
+            cpu_limit_cores: None,
         },
         settings: vec![Setting {
             name: "Nagle's algorithm".to_owned(),
@@ -137,6 +138,7 @@ fn trial(contender: Transport, block: u32, measured_from_s: f64) -> Trial {
         warm_up_s: 2.0,
         values: values(contender, block),
         parts: Vec::new(),
+        repeated: false,
         schedule_sha256: None,
     };
     match (contender, block) {
@@ -282,6 +284,7 @@ fn compared(scenario: usize, stage: Stage, contender: Transport, block: u32) -> 
                 _ => values(contender, 1),
             },
             parts: Vec::new(),
+            repeated: false,
             schedule_sha256: None,
         };
         let mut scale = |metric, factor: f64| {

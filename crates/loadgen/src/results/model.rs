@@ -26,10 +26,20 @@ pub struct Run {
     pub trials: Vec<Trial>,
 }
 
+impl Run {
+    /// How many of the planned trials have ended. One that was measured again is one.
+    #[must_use]
+    pub fn measured(&self) -> usize {
+        self.trials.iter().filter(|trial| !trial.repeated).count()
+    }
+}
+
 impl Record for Run {
     type Row = Trial;
 
     fn enter(&mut self, trial: Trial) {
+        let same = self.trials.iter_mut().filter(|of| of.is_same(&trial));
+        same.for_each(|of| of.repeated = true);
         self.trials.push(trial);
     }
 
@@ -122,6 +132,9 @@ pub struct Machine {
     pub cpu_governor: Option<String>,
     /// Cores that this process may use.
     pub cores: u32,
+    /// How many cores' time a container's limit leaves; empty without a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_limit_cores: Option<f64>,
     /// The cores that the server had.
     pub server_cores: Vec<u32>,
     /// The cores that the generator had.

@@ -31,6 +31,10 @@ pub struct Trial {
     /// versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartUse>,
+    /// Whether it was measured again, so that its figures count no more. Lines do not say so: the trials
+    /// of the same block that follow do.
+    #[serde(skip)]
+    pub repeated: bool,
     /// SHA-256, in hexadecimal, over the schedule as it was followed: the intended time, channel,
     /// source, sequence and size of every event. Alike in all trials of a scenario. Empty when the
     /// schedule was not followed to its end, and in files of earlier versions.
@@ -45,6 +49,29 @@ impl Trial {
         self.values.get(&metric).copied()
     }
 
+    /// Whether the other is of the same contender in the same block.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.cell, self.block, &self.contender) == (&other.cell, other.block, &other.contender)
+    }
+
+    /// The value of `metric`, if estimates may use it: nothing that went wrong touches it.
+    #[must_use]
+    pub fn trusted(&self, metric: Metric) -> Option<f64> {
+        self.value(metric).filter(|_| !self.repeated && self.trusts(metric))
+    }
+
+    fn trusts(&self, metric: Metric) -> bool {
+        let mut causes = self.warnings.iter().filter(|warning| warning.invalidates()).peekable();
+        match self.outcome {
+            Outcome::Valid => true,
+            Outcome::Invalid => {
+                causes.peek().is_some() && causes.all(|warning| !warning.touches(metric))
+            }
+            Outcome::Failed { .. } => false,
+        }
+    }
+
     /// Whether the value of `metric` is only a bound from below: deliveries that did not come are
     /// left out of latencies, and are later than any that came.
     #[must_use]
@@ -53,7 +80,7 @@ impl Trial {
         is_lost && metric.is_delivery_latency()
     }
 
-    /// Whether estimates may use it.
+    /// Whether estimates may use all of its values.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.outcome == Outcome::Valid
@@ -96,9 +123,11 @@ pub struct PartUse {
 pub enum Outcome {
     /// It ran, and its figures can be used.
     Valid,
-    /// It ran, but its figures must not be used: the first warning that [invalidates] says why.
+    /// It ran, but not all of its figures may be used: each warning that [invalidates] says why, and which
+    /// it [touches].
     ///
     /// [invalidates]: Warning::invalidates
+    /// [touches]: Warning::touches
     Invalid,
     /// It could not be run to its end.
     Failed {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::metric::Metric;
+
 /// One of the two sides of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -29,7 +31,7 @@ impl fmt::Display for Side {
 pub enum Warning {
     /// Events were published later than the schedule wanted.
     #[error(
-        "the publisher was {p99_ms:.1} ms late at its 99th percentile (limit 10 ms): latencies include that; leave the machine alone or lower the event rate"
+        "the publisher was {p99_ms:.1} ms late at its 99th percentile (limit 10 ms): latencies include that; lower the event rate, or give the generator a core that nobody else uses"
     )]
     PublisherLate {
         /// 99th percentile of the lateness.
@@ -56,19 +58,19 @@ pub enum Warning {
     },
     /// The generator used its cores nearly whole.
     #[error(
-        "the generator was {}saturated: it used {busy_percent:.0} % of its CPU (limit 95 %), so latencies may be its own; give it more cores, or lower `subscribers` or `events_per_second`",
+        "the generator was {}saturated: using its CPU and waiting for it took {busy_percent:.0} % of the time (limit 95 %), so latencies may be its own; give it more cores, or lower `subscribers` or `events_per_second`",
         if self.invalidates() { "" } else { "nearly " }
     )]
     GeneratorSaturated {
-        /// CPU time over the time that its cores offered.
+        /// CPU time, and what it waited while others had its cores, over the time that they offered.
         busy_percent: f64,
     },
     /// The server used its cores nearly whole.
     #[error(
-        "the server was saturated: it used {busy_percent:.0} % of its CPU, so latencies are those of a queue; lower `subscribers` or `events_per_second`"
+        "the server was saturated: using its CPU and waiting for it took {busy_percent:.0} % of the time, so latencies are those of a queue; lower `subscribers` or `events_per_second`"
     )]
     ServerSaturated {
-        /// CPU time over the time that its cores offered.
+        /// As for the generator.
         busy_percent: f64,
     },
     /// The hypervisor gave CPU time to others.
@@ -103,14 +105,32 @@ pub enum Warning {
     )]
     SharedCore,
     /// Something else ran on the machine.
-    #[error(
-        "other processes used {percent:.0} % of the {side}'s cores (limit 25 %): costs and latencies may be theirs; stop them and repeat"
-    )]
+    #[error("{}", other_load(*side, *percent, *waited_percent))]
     OtherLoad {
         /// Whose cores.
         side: Side,
         /// CPU time that was not the side's own over the time of its cores.
         percent: f64,
+        /// Of the time in which the side wanted a core, how much others had it; empty where the kernel
+        /// does not say, and in files of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waited_percent: Option<f64>,
+    },
+    /// The limit of a control group stopped the processes.
+    #[error(
+        "the limit of {cores:.1} cores on this container stopped it for {percent:.1} % of the time (limit 1 %): raise it (`docker run --cpus`, `resources.limits.cpu`), or lower `subscribers` or `events_per_second`"
+    )]
+    CpuLimited {
+        /// The limit, in cores.
+        cores: f64,
+        /// How long it stopped them over the length of the window.
+        percent: f64,
+    },
+    /// The system does not say what it takes to find out whether something went wrong.
+    #[error("not checked, because this system does not say: {}", checks.join(", "))]
+    Unchecked {
+        /// What was not checked, in words.
+        checks: Vec<String>,
     },
     /// Deliveries that seem to precede their publication.
     #[error(
@@ -167,7 +187,11 @@ impl Warning {
             }
             Self::GeneratorSaturated { busy_percent } => *busy_percent > 95.0,
             Self::CpuStolen { percent } => *percent > 10.0,
-            Self::OtherLoad { percent, .. } => *percent > 25.0,
+            Self::OtherLoad { percent, waited_percent, .. } => match waited_percent {
+                Some(waited) => *waited > 20.0,
+                None => *percent > 25.0,
+            },
+            Self::CpuLimited { percent, .. } => *percent > 1.0,
             Self::BeyondRange { .. } | Self::NegativeLatency { .. } => true,
             Self::ServerSaturated { .. }
             | Self::Drift { .. }
@@ -176,9 +200,35 @@ impl Warning {
             | Self::CountsDisagree { .. }
             | Self::BytesDisagree { .. }
             | Self::DeliveriesLost { .. }
+            | Self::Unchecked { .. }
             | Self::Reconnected { .. } => false,
         }
     }
+
+    /// Which figures must not be used, if it [invalidates](Self::invalidates) any.
+    #[must_use]
+    pub fn touches(&self, metric: Metric) -> bool {
+        match self {
+            Self::BeyondRange { .. } | Self::NegativeLatency { .. } => metric.is_delivery_latency(),
+            // Another load has other costs.
+            Self::FewerEventsThanPlanned { .. } => !metric.is_account(),
+            _ => metric.depends_on_others(),
+        }
+    }
+}
+
+fn other_load(side: Side, percent: f64, waited_percent: Option<f64>) -> String {
+    let (limit, waited) = match waited_percent {
+        Some(waited) => (
+            String::new(),
+            format!(", and it waited for them in {waited:.0} % of the time (limit 20 %)"),
+        ),
+        None => (" (limit 25 %)".to_owned(), String::new()),
+    };
+    format!(
+        "other processes used {percent:.0} % of the {side}'s cores{limit}{waited}: costs and latencies \
+         may be theirs; stop them and repeat"
+    )
 }
 
 fn drift(first_ms: f64, last_ms: f64) -> String {

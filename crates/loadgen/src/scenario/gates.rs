@@ -57,7 +57,7 @@ impl fmt::Display for Gate {
 
 /// What may have a gate: less of it is better, it is above 0, and it does not rest on single
 /// deliveries, as the slowest does. What is lost needs none: it fails a comparison anyhow.
-const GATEABLE: [Metric; 14] = [
+const GATEABLE: [Metric; 16] = [
     Metric::ServerCpuPerDelivery,
     Metric::ServerInstructionsPerDelivery,
     Metric::GeneratorCpuPerDelivery,
@@ -65,7 +65,9 @@ const GATEABLE: [Metric; 14] = [
     Metric::WireBytesPerDelivery,
     Metric::SegmentsPerDelivery,
     Metric::LatencyP50,
+    Metric::LatencyP75,
     Metric::LatencyP90,
+    Metric::LatencyP95,
     Metric::LatencyP99,
     Metric::LatencyMean,
     Metric::ServerMemory,

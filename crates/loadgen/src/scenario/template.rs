@@ -96,8 +96,8 @@ heartbeat = "15s" # from one empty frame to the next
 
 # What figures must keep to: a run that crosses a limit says so and exits with 99. A key is a metric:
 # alone for every contender that is no reference, "sse.latency" for one, "*.lost" for all.
-# Latencies have p(50), p(90), p(99), p(99.9), med, avg and max; what is lost has count; every other
-# metric of trials.csv has value. Times are in ns, us, ms or s, bytes in B, kB, KiB, MB or MiB.
+# Latencies have p(50), p(75), p(90), p(95), p(99), p(99.9), med, avg and max; what is lost has count;
+# every other metric of trials.csv has value. Times are in ns, us, ms or s, bytes in B, kB, KiB, MB or MiB.
 
 [thresholds]
 # "websocket.latency" = ["p(99)<25ms", "max<1s"]

@@ -103,10 +103,12 @@ const COUNTS: [Metric; 7] = [
 ];
 
 /// Aggregations of a distribution, and how the metric that has it ends.
-const AGGREGATIONS: [(&str, &str); 7] = [
+const AGGREGATIONS: [(&str, &str); 9] = [
     ("p(50)", "_p50"),
     ("med", "_p50"),
+    ("p(75)", "_p75"),
     ("p(90)", "_p90"),
+    ("p(95)", "_p95"),
     ("p(99)", "_p99"),
     ("p(99.9)", "_p999"),
     ("avg", "_mean"),

@@ -38,11 +38,15 @@ enum Meaning {
 fn meaning(warning: &Warning) -> Meaning {
     let severe = warning.invalidates();
     match warning {
-        Warning::CpuStolen { .. } | Warning::OtherLoad { .. } if severe => Meaning::Disturbed,
-        Warning::NegativeLatency { .. } => Meaning::Disturbed,
-        Warning::CpuStolen { .. } | Warning::OtherLoad { side: Side::Server, .. } => {
-            Meaning::Crowded
+        Warning::CpuStolen { .. } | Warning::CpuLimited { .. } | Warning::OtherLoad { .. }
+            if severe =>
+        {
+            Meaning::Disturbed
         }
+        Warning::NegativeLatency { .. } => Meaning::Disturbed,
+        Warning::CpuStolen { .. }
+        | Warning::CpuLimited { .. }
+        | Warning::OtherLoad { side: Side::Server, .. } => Meaning::Crowded,
         Warning::GeneratorSaturated { .. } if severe => Meaning::GeneratorFull,
         Warning::GeneratorSaturated { .. } => Meaning::GeneratorBusy,
         Warning::ServerSaturated { .. } => Meaning::ServerFull,
@@ -62,6 +66,7 @@ fn meaning(warning: &Warning) -> Meaning {
         | Warning::TooFewSamples { .. }
         | Warning::CountsDisagree { .. }
         | Warning::BytesDisagree { .. }
+        | Warning::Unchecked { .. }
         | Warning::Reconnected { .. } => Meaning::Nothing,
     }
 }
@@ -211,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_disturbed_machine_says_nothing_about_the_server() {
-        let other = |percent| Warning::OtherLoad { side: Side::Server, percent };
+        let other =
+            |percent| Warning::OtherLoad { side: Side::Server, percent, waited_percent: None };
         for warning in [
             Warning::CpuStolen { percent: 12.0 },
             other(40.0),
@@ -225,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_miss_that_others_may_have_caused_is_not_certain() {
-        let other = |side| Warning::OtherLoad { side, percent: 15.0 };
+        let other = |side| Warning::OtherLoad { side, percent: 15.0, waited_percent: None };
         for warning in [Warning::CpuStolen { percent: 4.0 }, other(Side::Server)] {
             assert_eq!(said(500.0, vec![warning.clone(), server_full()]), MISSED);
             let unsustained = Answer::Missed { why: Miss::Unsustained, certain: false };

@@ -14,6 +14,8 @@ use nix::unistd::Pid;
 
 pub(crate) use observation::{Observation, Observe, Used};
 pub(crate) use own_process::OwnProcess;
+#[cfg(test)]
+pub(crate) use threads::Threads;
 
 use cgroup::Cgroup;
 use tree::ProcessTree;

@@ -24,6 +24,12 @@ pub(super) struct ThreadUse {
 }
 
 impl Threads {
+    /// A single one, which has waited for a core for so long.
+    #[cfg(test)]
+    pub(crate) fn waited(wait_ns: Option<u64>) -> Self {
+        Self(BTreeMap::from([(1, ThreadUse { wait_ns, ..ThreadUse::default() })]))
+    }
+
     /// All threads of `process`; `None` when it has gone.
     pub(super) fn of(process: Pid) -> Option<Self> {
         Self::read(process, |_| true)

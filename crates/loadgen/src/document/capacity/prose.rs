@@ -106,7 +106,7 @@ fn doubt_on_miss(of: &Conclusion<'_>, varied: LoadAxis, at: f64) -> Option<Strin
     let mut warnings = attempt.trial.warnings.iter();
     let taken = warnings.find(|warning| {
         let on_server = matches!(warning, Warning::OtherLoad { side: Side::Server, .. });
-        on_server || matches!(warning, Warning::CpuStolen { .. })
+        on_server || matches!(warning, Warning::CpuStolen { .. } | Warning::CpuLimited { .. })
     })?;
     Some(format!("{name} may be able to do more, as it missed at {place} when {taken}"))
 }
@@ -273,7 +273,8 @@ mod tests {
     fn a_miss_on_a_crowded_machine_is_told() {
         let said = said(|attempt| {
             if attempt.load == 200.0 {
-                let warning = Warning::OtherLoad { side: Side::Server, percent: 17.0 };
+                let warning =
+                    Warning::OtherLoad { side: Side::Server, percent: 17.0, waited_percent: None };
                 attempt.trial.warnings.push(warning);
             }
         });

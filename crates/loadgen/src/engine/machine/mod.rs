@@ -4,15 +4,23 @@
 mod time;
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::deployment::Cores;
+use crate::deployment::{Cores, CpuLimit};
 use crate::results::model::Machine;
 
 pub(super) use time::MachineTime;
+
+/// How much of the machine's CPU time is used within `span`, in per cent. None where nobody says.
+pub(crate) async fn busy_percent(span: Duration) -> Option<f64> {
+    let before = MachineTime::read()?;
+    tokio::time::sleep(span).await;
+    MachineTime::read()?.busy_percent_since(&before)
+}
 
 /// Memory that the buffers of all TCP sockets of the machine take, in bytes, to whole pages: reads
 /// `/proc/net/sockstat`.
@@ -40,6 +48,19 @@ fn port_range(text: &str) -> Option<u64> {
     (last + 1).checked_sub(first)
 }
 
+/// Makes sure that as many connections can have a port each.
+///
+/// # Errors
+/// When they cannot, with what to do about it.
+pub(crate) fn check_ports(connections: u64) -> anyhow::Result<()> {
+    let Some(ports) = local_ports().filter(|ports| *ports < connections) else { return Ok(()) };
+    anyhow::bail!(
+        "{connections} connections take a local port each, but `net.ipv4.ip_local_port_range` has only \
+         {ports}: widen it (`sysctl -w net.ipv4.ip_local_port_range='1024 65535'`, as root) or lower \
+         `subscribers`"
+    )
+}
+
 /// What the manifest says about the machine.
 pub(crate) fn machine(cores: &Cores) -> Machine {
     let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
@@ -52,6 +73,7 @@ pub(crate) fn machine(cores: &Cores) -> Machine {
         }),
         cpu_governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         cores: cores.all().len() as u32,
+        cpu_limit_cores: CpuLimit::read().map(|limit| limit.cores),
         server_cores: numbers(&cores.server),
         generator_cores: numbers(&cores.generator),
         memory_bytes: read("/proc/meminfo").and_then(|text| {
@@ -92,7 +114,10 @@ mod tests {
         assert_eq!(port_range("32768\t60999\n"), Some(28_232));
         assert_eq!(port_range("9 1"), None);
         assert_eq!(port_range("x"), None);
-        assert!(local_ports().is_some_and(|ports| ports > 1_000));
+        let all = local_ports().unwrap();
+        assert!(all > 1_000 && check_ports(all).is_ok());
+        let error = check_ports(all + 1).unwrap_err().to_string();
+        assert!(error.contains("take a local port each, but"), "{error}");
     }
 
     #[test]

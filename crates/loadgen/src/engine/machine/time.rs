@@ -38,8 +38,17 @@ impl MachineTime {
 
     /// CPU time that tasks used of `cores` since `earlier`, in nanoseconds.
     pub(in crate::engine) fn task_ns_since(&self, earlier: &Self, cores: &[usize]) -> Option<u64> {
+        // Some sandboxes have the file, but nothing moves in it.
+        self.all.checked_sub(earlier.all).filter(|all| *all > 0)?;
         let used = |core| self.tasks.get(core)?.checked_sub(*earlier.tasks.get(core)?);
         Some(cores.iter().map(used).sum::<Option<u64>>()? * TICK_NS)
+    }
+
+    /// The part of the time since `earlier` in which cores ran tasks, in per cent.
+    pub(in crate::engine) fn busy_percent_since(&self, earlier: &Self) -> Option<f64> {
+        let all = self.all.checked_sub(earlier.all).filter(|all| *all > 0)?;
+        let sum = |of: &Self| of.tasks.values().sum::<u64>();
+        Some(sum(self).checked_sub(sum(earlier))? as f64 / all as f64 * 100.0)
     }
 
     /// The stolen part of the time since `earlier`, in per cent.
@@ -91,6 +100,8 @@ mod tests {
             (MachineTime::parse(BEFORE).unwrap(), MachineTime::parse(AFTER).unwrap());
         assert_eq!(after.stolen_percent_since(&before), Some(10.0 / 120.0 * 100.0));
         assert_eq!(after.stolen_percent_since(&after), None, "no time has passed");
+        assert_eq!(after.busy_percent_since(&before), Some(39.0 / 120.0 * 100.0));
+        assert_eq!(after.busy_percent_since(&after), None);
     }
 
     #[test]

@@ -251,7 +251,7 @@ fn a_run_without_trials_is_a_page() {
     let (mut run, _) = fixture::run();
     run.trials.clear();
     let files = of_run(&run);
-    assert!(text(&files, "report.html").contains("stopped after 0 of 8 trials"));
+    assert!(text(&files, "report.html").contains("ended after 0 of 8 trials"));
     assert!(text(&files, "summary.md").starts_with("# stock-ticker\n\n**No trial ran.**\n"));
 }
 

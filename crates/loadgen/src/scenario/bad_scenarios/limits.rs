@@ -67,19 +67,19 @@ sse.latency = ["p(99)<25ms"]
         ["[polling]" => r#"[thresholds]
 "sse.latency" = ["<25ms"]
 [polling]"#]
-        r#"bad.toml:12: `latency` must say which: it has `p(50)`, `med`, `p(90)`, `p(99)`, `p(99.9)`, `avg` and `max`"#
+        r#"bad.toml:12: `latency` must say which: it has `p(50)`, `med`, `p(75)`, `p(90)`, `p(95)`, `p(99)`, `p(99.9)`, `avg` and `max`"#
 
     threshold_with_another_percentile:
         ["[polling]" => r#"[thresholds]
-"sse.latency" = ["p(95)<25ms"]
+"sse.latency" = ["p(97)<25ms"]
 [polling]"#]
-        r#"bad.toml:12: `latency` has no "p(95)": it has `p(50)`, `med`, `p(90)`, `p(99)`, `p(99.9)`, `avg` and `max`"#
+        r#"bad.toml:12: `latency` has no "p(97)": it has `p(50)`, `med`, `p(75)`, `p(90)`, `p(95)`, `p(99)`, `p(99.9)`, `avg` and `max`"#
 
     threshold_with_an_aggregation_misspelt:
         ["[polling]" => r#"[thresholds]
 "sse.latency" = ["average<25ms"]
 [polling]"#]
-        r#"bad.toml:12: `latency` has no "average": it has `p(50)`, `med`, `p(90)`, `p(99)`, `p(99.9)`, `avg` and `max`"#
+        r#"bad.toml:12: `latency` has no "average": it has `p(50)`, `med`, `p(75)`, `p(90)`, `p(95)`, `p(99)`, `p(99.9)`, `avg` and `max`"#
 
     threshold_of_a_value_with_a_percentile:
         ["[polling]" => r#"[thresholds]
@@ -160,7 +160,7 @@ server_cpu_per_delivry = "5%"
         ["[polling]" => r#"[gates]
 delivered = "5%"
 [polling]"#]
-        r#"bad.toml:12: `delivered` cannot have a gate: gates are of `server_cpu_per_delivery`, `server_instructions_per_delivery`, `generator_cpu_per_delivery`, `bytes_per_delivery`, `wire_bytes_per_delivery`, `segments_per_delivery`, `latency_p50`, `latency_p90`, `latency_p99`, `latency_mean`, `server_memory`, `server_memory_peak`, `server_memory_per_subscriber` and `idle_server_cpu`"#
+        r#"bad.toml:12: `delivered` cannot have a gate: gates are of `server_cpu_per_delivery`, `server_instructions_per_delivery`, `generator_cpu_per_delivery`, `bytes_per_delivery`, `wire_bytes_per_delivery`, `segments_per_delivery`, `latency_p50`, `latency_p75`, `latency_p90`, `latency_p95`, `latency_p99`, `latency_mean`, `server_memory`, `server_memory_peak`, `server_memory_per_subscriber` and `idle_server_cpu`"#
 
     gate_without_per_cent:
         ["[polling]" => r#"[gates]
@@ -231,7 +231,7 @@ compare = ["tcp"]"#]
 "latency" = ["p(98)<25ms", "p(99)<25"]
 "*.lst" = ["count==0"]
 [polling]"#]
-        r#"bad.toml:12: `latency` has no "p(98)": it has `p(50)`, `med`, `p(90)`, `p(99)`, `p(99.9)`, `avg` and `max`
+        r#"bad.toml:12: `latency` has no "p(98)": it has `p(50)`, `med`, `p(75)`, `p(90)`, `p(95)`, `p(99)`, `p(99.9)`, `avg` and `max`
 bad.toml:12: `latency` must be compared with a time with a unit (ns, us, ms or s), such as "25ms", found "25"
 bad.toml:13: there is no metric `lst`: did you mean `lost`?"#
 }

@@ -36,7 +36,9 @@ fn aggregations_name_the_metric_that_has_them() {
     for (aggregation, metric) in [
         ("p(50)", Metric::LatencyP50),
         ("med", Metric::LatencyP50),
+        ("p(75)", Metric::LatencyP75),
         ("p(90)", Metric::LatencyP90),
+        ("p(95)", Metric::LatencyP95),
         ("p(99)", Metric::LatencyP99),
         ("p( 99.9 )", Metric::LatencyP999),
         ("avg", Metric::LatencyMean),
