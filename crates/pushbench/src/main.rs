@@ -115,6 +115,10 @@ struct RunArguments {
     /// too short for its figures [default: no limit].
     #[arg(long, value_name = "TIME")]
     max_time: Option<humantime::Duration>,
+    /// How many trials that the machine spoilt are measured once more, for each scenario [default: half of
+    /// those planned].
+    #[arg(long, value_name = "N")]
+    max_repeats: Option<u32>,
     /// Measure another server: a command that accepts the flags of `pushbench serve` and prints the
     /// same ready line [default: `serve` of this program].
     #[arg(long, value_name = "COMMAND")]
@@ -246,9 +250,9 @@ fn capacity_options(arguments: CapacityArguments) -> CapacityOptions {
 }
 
 fn run_options(arguments: RunArguments) -> RunOptions {
-    let RunArguments { scenarios, out, max_time, server } = arguments;
+    let RunArguments { scenarios, out, max_time, max_repeats, server } = arguments;
     let invocation = invocation(out, server);
-    RunOptions { scenarios, max_time: max_time.map(Into::into), invocation }
+    RunOptions { scenarios, max_time: max_time.map(Into::into), max_repeats, invocation }
 }
 
 /// How this process was called.

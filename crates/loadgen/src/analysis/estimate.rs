@@ -29,6 +29,10 @@ const RELEVANT_OF_FEW: f64 = 1.10;
 /// which so few blocks do not average out.
 const RELEVANT_TIME_OF_FEW: f64 = 1.25;
 
+/// The same for bytes, whatever the number of blocks: they are counted, and what frames and heads take is
+/// the same in every run.
+const RELEVANT_BYTES: f64 = 1.005;
+
 /// How many blocks it takes for an interval to tell noise from a difference: with five, it misses
 /// the truth in 1 of 16 runs.
 pub(super) const FEW: usize = 5;
@@ -49,10 +53,11 @@ impl Estimate {
 impl Ratio {
     /// Whether the two differ in `metric` by more than the noise: the interval leaves out 1, and
     /// the estimate is 5 % or more away from it. With fewer than five blocks it has to be 10 %, and
-    /// 25 % for a time.
+    /// 25 % for a time; 0.5 % will do for bytes.
     #[must_use]
     pub fn is_difference(self, metric: Metric) -> bool {
         let relevant = match (self.blocks < FEW, metric.unit()) {
+            _ if metric == Metric::BytesPerDelivery => RELEVANT_BYTES,
             (false, _) => RELEVANT,
             (true, Unit::Nanoseconds) => RELEVANT_TIME_OF_FEW,
             (true, _) => RELEVANT_OF_FEW,
@@ -98,6 +103,8 @@ mod tests {
         assert!(!differ(&[1.20, 1.22, 1.21]), "few blocks, below 25 %");
         assert!(differ(&[1.30, 1.28, 1.32]));
         assert!(!differ(&[1.24]) && differ(&[1.34]), "a single block has its size alone");
-        assert!(differ_in(Metric::BytesPerDelivery, &[1.12]), "bytes have no such noise");
+        assert!(differ_in(Metric::ServerMemoryPerSubscriber, &[1.12]), "memory has no such noise");
+        assert!(differ_in(Metric::BytesPerDelivery, &[143.02 / 135.05]), "bytes are exact");
+        assert!(!differ_in(Metric::BytesPerDelivery, &[1.004]));
     }
 }

@@ -40,7 +40,10 @@ fn theory(scenario: &Scenario, of: &Figures, servers: usize) -> Option<(Law, Vec
     {
         return None;
     }
-    let cost_ns = of.estimate(Metric::ServerCpuPerDelivery)?.median;
+    // What the server does without deliveries keeps none waiting.
+    let above_idle = of.estimate(Metric::ServerCpuAboveIdlePerDelivery);
+    let above_idle = above_idle.filter(|cost| cost.median > 0.0);
+    let cost_ns = above_idle.or_else(|| of.estimate(Metric::ServerCpuPerDelivery))?.median;
     let subscribers = f64::from(workload.subscribers) / f64::from(workload.channels);
     let service_ns = subscribers * cost_ns / servers as f64;
     // From one event to the next, whatever their channels.

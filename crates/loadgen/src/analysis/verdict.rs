@@ -3,7 +3,7 @@
 
 use crate::results::ContenderId;
 
-use super::cell::{Cell, Group, RANKED, Ranking};
+use super::cell::{Cell, Figures, Group, RANKED, Ranking};
 use super::estimate::FEW;
 use crate::results::{Metric, Outcome, Run, Warning};
 
@@ -79,7 +79,23 @@ pub(super) fn rankings(cell: &Cell) -> Vec<Ranking> {
         .collect()
 }
 
+/// Memory per subscriber divides what a server takes for anyone at all, too. Below this growth in all, that
+/// is most of it.
+const LEAST_GROWTH_BYTES: f64 = 4.0 * 1024.0 * 1024.0;
+
+/// Whether memory per subscriber says what a subscriber takes, of every contender.
+fn carries_memory(cell: &Cell) -> bool {
+    let growth = |of: &Figures| {
+        let each = of.estimate(Metric::ServerMemoryPerSubscriber)?.median;
+        Some(each * f64::from(cell.subscribers?))
+    };
+    cell.contenders.iter().filter_map(growth).all(|growth| growth >= LEAST_GROWTH_BYTES)
+}
+
 fn groups(cell: &Cell, metric: Metric) -> Vec<Group> {
+    if metric == Metric::ServerMemoryPerSubscriber && !carries_memory(cell) {
+        return Vec::new();
+    }
     let mut medians: Vec<_> = cell
         .contenders
         .iter()
@@ -240,6 +256,18 @@ mod tests {
         assert_eq!(grouped(Metric::LatencyP99, &[(Sse, 2.0)]), [[Sse]]);
         assert_eq!(grouped(Metric::LatencyP99, &[]), Vec::<Vec<Transport>>::new());
         assert_eq!(grouped(Metric::LatencyP99, &[(Sse, f64::NAN)]), Vec::<Vec<Transport>>::new());
+    }
+
+    #[test]
+    fn memory_of_few_subscribers_is_not_ranked() {
+        let (run, log) = fixture::run();
+        let mut cell = analyse(&run, &log).cells.remove(0);
+        let ranked = |cell: &Cell| !groups(cell, Metric::ServerMemoryPerSubscriber).is_empty();
+        assert!(ranked(&cell), "nobody knows how many there were");
+        cell.subscribers = Some(1_000);
+        assert!(ranked(&cell), "7 MB and more");
+        cell.subscribers = Some(200);
+        assert!(!ranked(&cell), "1.5 MB, of which nobody knows what is for each");
     }
 
     #[test]

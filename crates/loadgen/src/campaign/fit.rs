@@ -10,6 +10,9 @@ use crate::results::Metric;
 use crate::results::shortening::{Part, Shortening};
 use crate::scenario::{Scenario, Workload};
 
+/// Events that are fewer than this on a channel are rare.
+const RARE_PER_SECOND: f64 = 1.0;
+
 /// An idle phase shorter than this tells nothing of what waiting costs.
 const LEAST_IDLE: Duration = Duration::from_millis(500);
 
@@ -123,7 +126,9 @@ fn shortened(scenario: &Scenario, share: f64, purpose: Purpose) -> Scenario {
     let interval = scenario.longest_polling_interval().unwrap_or_default();
     let wanted = between(LEAST_WARM_UP.max(interval).min(warm_up), warm_up);
     workload.warm_up = whole_bursts(workload, wanted);
-    workload.idle = match is_judged(scenario, Metric::takes_idle_phase) {
+    // Where events are rare, waiting is what a contender costs.
+    let is_rare = workload.base_rate().is_some_and(|rate| rate < RARE_PER_SECOND);
+    workload.idle = match is_rare || is_judged(scenario, Metric::takes_idle_phase) {
         true => between(LEAST_IDLE.min(idle), idle),
         false => Some(between(Duration::ZERO, idle))
             .filter(|shorter| *shorter >= LEAST_IDLE.min(idle))
@@ -307,6 +312,15 @@ mod tests {
         assert_eq!((warm_up, idle), (interval, Duration::ZERO));
         let parts: Vec<_> = shortenings(&scenario, &least).into_iter().map(|of| of.part).collect();
         assert_eq!(parts, [Part::Blocks, Part::Idle, Part::Duration], "the warm-up is the least");
+    }
+
+    /// What waiting costs is what tells contenders apart then.
+    #[test]
+    fn the_idle_phase_is_kept_where_events_are_rare() {
+        let mut scenario = default_scenario();
+        scenario.workload.events_per_second = 0.5;
+        scenario.workload.set_duration(Duration::from_secs(10));
+        assert_eq!(alone(&scenario, Duration::ZERO).workload.idle, LEAST_IDLE);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use crate::results::{Outcome, Run, Trial};
 use crate::scenario::Scenario;
 use crate::scenario::schedule::{self, CellTrial, PlannedTrial};
 
-/// How many trials may be measured again, of those that are planned: a run takes at most half as long
-/// again.
+/// How many trials may be measured again, of those that are planned, unless the user says so: a run takes
+/// at most half as long again.
 const REPEATED_SHARE: f64 = 0.5;
 
 /// All trials of one scenario.
@@ -19,6 +19,8 @@ pub(crate) struct RunPlan {
     cells: Vec<(Arc<str>, Arc<Scenario>)>,
     trials: Vec<CellTrial>,
     server: Arc<[String]>,
+    /// How many trials may be measured again.
+    max_repeats: usize,
     /// What names of trials begin with, to tell them from those of other scenarios.
     prefix: String,
 }
@@ -27,12 +29,20 @@ impl RunPlan {
     /// Those of `scenario`, on `server`. Of several, each has its name in the names of its trials.
     pub(crate) fn new(scenario: &Scenario, server: Arc<[String]>, is_one_of_several: bool) -> Self {
         let cells = scenario.cells().into_iter();
+        let trials = schedule::trials(scenario);
         Self {
             cells: cells.map(|(name, cell)| (name.into(), Arc::new(cell.clone()))).collect(),
-            trials: schedule::trials(scenario),
+            max_repeats: (trials.len() as f64 * REPEATED_SHARE).ceil() as usize,
+            trials,
             server,
             prefix: if is_one_of_several { format!("{}, ", scenario.name) } else { String::new() },
         }
+    }
+
+    /// With as many repetitions of spoilt trials as the user allows.
+    pub(crate) fn repeating(self, at_most: Option<u32>) -> Self {
+        let max_repeats = at_most.map_or(self.max_repeats, |allowed| allowed as usize);
+        Self { max_repeats, ..self }
     }
 
     /// How many trials there are.
@@ -54,8 +64,7 @@ impl RunPlan {
         let Some((last, before)) = so_far.trials.split_last() else { return false };
         let is_second = before.last().is_some_and(|before| before.repeated && before.is_same(last));
         let repeated = so_far.trials.len() - so_far.measured();
-        let allowed = (f64::from(self.trials()) * REPEATED_SHARE).ceil() as usize;
-        last.outcome == Outcome::Invalid && !is_second && repeated < allowed
+        last.outcome == Outcome::Invalid && !is_second && repeated < self.max_repeats
     }
 
     /// A whole block has been measured, and nothing of it is valid.

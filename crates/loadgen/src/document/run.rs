@@ -144,7 +144,7 @@ fn terms() -> List {
              Two contenders are compared within each block, so that what the machine does to both cancels: \
              the ratio is the Hodges–Lehmann estimate over blocks, its interval that of the signed-rank \
              test. The verdict ranks two contenders only if their interval leaves out 1 and they are 5 % or \
-             more apart (with fewer than five blocks 10 %, and 25 % for times).",
+             more apart (with fewer than five blocks 10 %, and 25 % for times; for bytes 0.5 %).",
         ),
         (
             "Delivered",

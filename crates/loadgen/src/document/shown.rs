@@ -91,7 +91,7 @@ pub(super) const CLOSER: [Closer; 5] = [
     Closer {
         heading: "Each side",
         note: "In the measured time. User and system time divide the exact total as the kernel's 10 ms ticks do. \
-               Socket memory is of the whole machine.",
+               Kernel memory is of both sides.",
         metrics: &[
             Metric::ServerUserCpu,
             Metric::ServerSystemCpu,
@@ -99,7 +99,7 @@ pub(super) const CLOSER: [Closer; 5] = [
             Metric::ServerContextSwitches,
             Metric::ServerInstructionsPerDelivery,
             Metric::ServerMemoryPeak,
-            Metric::KernelSocketMemory,
+            Metric::KernelMemoryPerSubscriber,
             Metric::GeneratorUserCpu,
             Metric::GeneratorSystemCpu,
             Metric::GeneratorCpuWait,

@@ -198,8 +198,9 @@ fn theory(cell: &Cell) -> Option<Table> {
         [format!("{name} theory"), name.to_owned(), "off by".to_owned()].map(Column::figures)
     });
     let columns = columns.chain([Column::text("law")]).collect();
-    let note = "Theory knows nothing of wake-ups and of the way through the two processes: these come on top. c \
-                is the measured CPU time per delivery.";
+    let note = "c is the server's measured CPU time per delivery, above idle. That is no bound: wake-ups and the \
+                way through both processes come on top, and part of c is spent behind a delivery, not before \
+                it.";
     (!rows.is_empty()).then(|| Table::new("contender", columns, rows).noted(note))
 }
 

@@ -5,12 +5,18 @@ use super::measurement::Measurement;
 use super::snapshot::Usage;
 use crate::results::Metric;
 
+/// With fewer, what the kernel allocates for other programs matters more than their sockets.
+const MANY_SUBSCRIBERS: u32 = 1_000;
+
 impl Measurement {
     /// The costs of the window, in which so much was used.
     pub(super) fn costs(&self, window: &Usage) -> impl Iterator<Item = (Metric, Option<f64>)> {
         let Usage { server, generator, .. } = *window;
         let number = |value: Option<u64>| value.map(|value| value as f64);
-        let growth = self.start.socket_memory_bytes.zip(self.before.socket_memory_bytes);
+        let enough = self.keeps_connections && self.subscribers >= MANY_SUBSCRIBERS;
+        let slab = self.start.slab_bytes.zip(self.before.slab_bytes).filter(|_| enough);
+        let grown = slab.and_then(|(from, to)| to.checked_sub(from));
+        let per_subscriber = grown.map(|grown| grown as f64 / f64::from(self.subscribers));
         let generator_peak = self.end.of_generators(|part| part.memory_peak_bytes);
         let mine = [
             (Metric::ServerUserCpu, server.user_ns),
@@ -22,7 +28,7 @@ impl Measurement {
             (Metric::ServerContextSwitches, number(server.context_switches)),
             (Metric::GeneratorContextSwitches, number(generator.context_switches)),
             (Metric::GeneratorMemoryPeak, number(generator_peak)),
-            (Metric::KernelSocketMemory, growth.map(|(from, to)| to as f64 - from as f64)),
+            (Metric::KernelMemoryPerSubscriber, per_subscriber),
         ];
         mine.into_iter().chain(self.traffic_values(window))
     }

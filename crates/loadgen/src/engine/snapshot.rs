@@ -4,7 +4,7 @@
 use nix::time::ClockId;
 use pushbench_wire::clock;
 
-use super::machine::{MachineTime, socket_memory_bytes};
+use super::machine::{MachineTime, slab_bytes};
 use super::publisher::Publisher;
 use crate::client::{TcpTotals, Totals};
 use crate::deployment::observe::{Observation, Used};
@@ -26,7 +26,7 @@ pub(super) struct Snapshot {
     pub(super) cpu_limit: Option<CpuLimit>,
     pub(super) publisher_tcp: Option<TcpTotals>,
     /// Of the whole machine.
-    pub(super) socket_memory_bytes: Option<u64>,
+    pub(super) slab_bytes: Option<u64>,
 }
 
 /// What was done from one moment to a later one.
@@ -63,7 +63,7 @@ impl Snapshot {
             machine: MachineTime::read(),
             cpu_limit: CpuLimit::read(),
             publisher_tcp: publisher.and_then(Publisher::tcp),
-            socket_memory_bytes: socket_memory_bytes(),
+            slab_bytes: slab_bytes(),
         })
     }
 

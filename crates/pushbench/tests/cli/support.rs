@@ -22,6 +22,9 @@ pub(crate) const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../resu
 /// What a watched run is asked to do.
 const RUN: [&str; 4] = ["run", "scenario.toml", "--out", "out"];
 
+/// Trials are as many as planned, however busy the machine is.
+const NO_REPEATS: [&str; 2] = ["--max-repeats", "0"];
+
 /// A folder of its own for one test.
 pub(crate) struct Bench {
     dir: TempDir,
@@ -70,6 +73,9 @@ impl Bench {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushbench"));
         command.current_dir(self.dir.path()).args(arguments).stdin(Stdio::null());
+        if arguments.first() == Some(&"run") {
+            command.args(NO_REPEATS);
+        }
         command
     }
 
@@ -85,7 +91,11 @@ impl Bench {
     /// The same, started by `launcher`, which becomes the program that its arguments name.
     pub(crate) fn start_run_by(&self, launcher: &[&str]) -> Watched {
         let mut command = Command::new(launcher[0]);
-        command.args(&launcher[1..]).arg(env!("CARGO_BIN_EXE_pushbench")).args(RUN);
+        command
+            .args(&launcher[1..])
+            .arg(env!("CARGO_BIN_EXE_pushbench"))
+            .args(RUN)
+            .args(NO_REPEATS);
         command.current_dir(self.dir.path()).stdin(Stdio::null());
         Self::start(command)
     }

@@ -43,6 +43,8 @@ pub struct RunOptions {
     pub scenarios: Vec<PathBuf>,
     /// How long all of it may take: what would take longer is shortened, as far as its figures allow.
     pub max_time: Option<Duration>,
+    /// How many spoilt trials of a scenario may be measured again; half of those planned by default.
+    pub max_repeats: Option<u32>,
     /// How it was called.
     pub invocation: Invocation,
 }
@@ -147,6 +149,7 @@ impl<'a> Session<'a> {
     fn plan(&self, job: &Job) -> RunPlan {
         let server = self.options.invocation.server();
         RunPlan::new(&job.source.scenario, server, self.is_several())
+            .repeating(self.options.max_repeats)
     }
 
     fn run(

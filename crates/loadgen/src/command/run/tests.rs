@@ -32,7 +32,7 @@ impl Ran {
 }
 
 fn options(scenarios: Vec<PathBuf>, out: PathBuf, max_time: Option<Duration>) -> RunOptions {
-    RunOptions { scenarios, max_time, invocation: scripted::invocation(out) }
+    RunOptions { scenarios, max_time, max_repeats: None, invocation: scripted::invocation(out) }
 }
 
 /// Runs scenarios by a script: one by itself, several as a folder. Nothing is rendered.

@@ -39,6 +39,9 @@ pub(crate) struct CpuSplit {
     pub(super) system: u64,
 }
 
+/// A kernel looks at what runs with each tick, so fewer of them divide a time by chance.
+const LEAST_TICKS: u64 = 50;
+
 impl CpuSplit {
     pub(super) fn plus(self, other: Self) -> Self {
         Self { user: self.user + other.user, system: self.system + other.system }
@@ -56,11 +59,12 @@ impl CpuSplit {
         self.user + self.system
     }
 
-    /// Divides an exact time into user and system time as these divide; `None` when both are 0.
+    /// Divides an exact time into user and system time as these divide; `None` when they are too few to
+    /// tell.
     pub(super) fn divide(self, total_ns: u64) -> Option<(f64, f64)> {
         let all = self.sum() as f64;
         let share = |part: u64| total_ns as f64 * part as f64 / all;
-        (all > 0.0).then(|| (share(self.user), share(self.system)))
+        (self.sum() >= LEAST_TICKS).then(|| (share(self.user), share(self.system)))
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::unistd::{SysconfVar, sysconf};
 
 use crate::deployment::{Cores, CpuLimit};
 use crate::results::model::Machine;
@@ -22,18 +21,16 @@ pub(crate) async fn busy_percent(span: Duration) -> Option<f64> {
     MachineTime::read()?.busy_percent_since(&before)
 }
 
-/// Memory that the buffers of all TCP sockets of the machine take, in bytes, to whole pages: reads
-/// `/proc/net/sockstat`.
-pub(super) fn socket_memory_bytes() -> Option<u64> {
-    let pages = socket_pages(&fs::read_to_string("/proc/net/sockstat").ok()?)?;
-    let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok()??;
-    Some(pages * u64::try_from(page_bytes).ok()?)
+/// What the kernel has allocated for its own objects, sockets among them, on the whole machine: reads
+/// `/proc/meminfo`.
+pub(super) fn slab_bytes() -> Option<u64> {
+    meminfo_bytes(&fs::read_to_string("/proc/meminfo").ok()?, "Slab:")
 }
 
-fn socket_pages(sockstat: &str) -> Option<u64> {
-    let tcp = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?;
-    let mut words = tcp.split_whitespace().skip_while(|word| *word != "mem");
-    words.nth(1)?.parse().ok()
+fn meminfo_bytes(meminfo: &str, key: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(key))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 /// How many ports connections from this machine to one address can have: reads
@@ -76,11 +73,7 @@ pub(crate) fn machine(cores: &Cores) -> Machine {
         cpu_limit_cores: CpuLimit::read().map(|limit| limit.cores),
         server_cores: numbers(&cores.server),
         generator_cores: numbers(&cores.generator),
-        memory_bytes: read("/proc/meminfo").and_then(|text| {
-            let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-            let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-            Some(kibibytes * 1024)
-        }),
+        memory_bytes: read("/proc/meminfo").and_then(|text| meminfo_bytes(&text, "MemTotal:")),
         congestion_control: read("/proc/sys/net/ipv4/tcp_congestion_control"),
     }
 }
@@ -121,12 +114,10 @@ mod tests {
     }
 
     #[test]
-    fn socket_memory() {
-        let sockstat =
-            "sockets: used 9\nTCP: inuse 5 orphan 0 tw 1 alloc 8 mem 12\nUDP: inuse 0 mem 3\n";
-        assert_eq!(socket_pages(sockstat), Some(12));
-        assert_eq!(socket_pages("UDP: inuse 0 mem 3\n"), None);
-        assert_eq!(socket_pages("TCP: inuse 5 mem\n"), None);
-        assert!(socket_memory_bytes().is_some());
+    fn kernel_memory() {
+        let meminfo = "MemTotal:       16 kB\nSlab:            2 kB\nHugePages_Total: 0\n";
+        assert_eq!(meminfo_bytes(meminfo, "Slab:"), Some(2_048));
+        assert_eq!(meminfo_bytes(meminfo, "HugePages_Total:"), None);
+        assert!(slab_bytes().is_some());
     }
 }
