@@ -113,5 +113,6 @@ fn a_rate_that_nobody_can_sustain_is_told_and_ends() {
     assert!(kinds.iter().any(|kind| rows.contains(kind)), "{rows}");
     let values = &bench.trials()["sse"].values;
     assert_eq!(values["lost"], 0.0, "what was not published is not lost");
-    assert!(values["expected"] < 1_500_000.0, "{}", values["expected"]);
+    // A fast machine may publish the rest before the drain ends.
+    assert!(values["expected"] <= 1_500_000.0, "{}", values["expected"]);
 }
