@@ -69,6 +69,21 @@ fn write(
     Ok(true)
 }
 
+/// What a run leaves at least, reports and charts included.
+const ROOM_BYTES: usize = 4 << 20;
+
+/// Makes sure that `dir`, which exists, has room for results.
+///
+/// # Errors
+/// A full disk, or whatever else keeps files from it.
+pub(super) fn ensure_room(dir: &Path) -> anyhow::Result<()> {
+    let mut file = tempfile::tempfile_in(dir)
+        .with_context(|| format!("cannot write into {}", dir.display()))?;
+    file.write_all(&vec![0; ROOM_BYTES]).with_context(|| {
+        format!("{} has no room for {} MiB of results", dir.display(), ROOM_BYTES >> 20)
+    })
+}
+
 /// Temporary files are private by default; results are as readable as the umask lets them be.
 fn readable_by_all() -> std::fs::Permissions {
     use std::os::unix::fs::PermissionsExt as _;

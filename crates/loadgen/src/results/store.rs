@@ -5,12 +5,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::marker::PhantomData;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use serde::de::DeserializeOwned;
 
-use super::folder::write_whole;
+use super::folder::{ensure_room, write_new, write_whole};
 use super::latency_log::{Entry, Interval, LatencyLog};
 use super::{Run, Stored, Trial};
 use crate::input;
@@ -67,15 +68,28 @@ impl<R: Stored> Store<R> {
     /// A folder that holds results already, or what the operating system reports.
     pub fn begin(dir: &Path, record: &R) -> anyhow::Result<Self> {
         ensure_free(dir)?;
+        // First, and only where there is none: of two that begin at the same time one has to give way.
+        let rows = Appended::new(dir.join(ROWS_FILE), b"")?;
+        let rows =
+            rows.with_context(|| format!("another pushbench writes to {}", dir.display()))?;
+        Self::filled(dir, record, rows).inspect_err(|_| {
+            // Nothing is left that would keep another from the folder.
+            let _ = std::fs::remove_file(dir.join(ROWS_FILE));
+        })
+    }
+
+    fn filled(dir: &Path, record: &R, rows: Appended) -> anyhow::Result<Self> {
+        ensure_room(dir)?;
         let latencies = match record.latencies_since() {
             Some(started_unix_s) => {
                 let log = LatencyLog::default();
                 let head = log.encode(started_unix_s).context("cannot write latencies")?;
-                Some((Appended::new(dir.join(LATENCY_FILE), &head)?, log))
+                let file = Appended::new(dir.join(LATENCY_FILE), &head)?;
+                let path = || format!("{} is there already", dir.join(LATENCY_FILE).display());
+                Some((file.with_context(path)?, log))
             }
             None => None,
         };
-        let rows = Appended::new(dir.join(ROWS_FILE), b"")?;
         let mut head = record.clone();
         *head.interrupted() = true;
         // Last: where there is a head, the files that belong to it are there as well.
@@ -141,14 +155,20 @@ struct Appended {
 }
 
 impl Appended {
-    fn new(path: PathBuf, head: &[u8]) -> anyhow::Result<Self> {
-        write_whole(&path, head)?;
+    /// None if there is such a file already, which stays as it is.
+    fn new(path: PathBuf, head: &[u8]) -> anyhow::Result<Option<Self>> {
+        if !write_new(&path, head)? {
+            return Ok(None);
+        }
         let file = OpenOptions::new().append(true).open(&path);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { path, file, bytes: head.len() as u64 })
+        Ok(Some(Self { path, file, bytes: head.len() as u64 }))
     }
 
     fn append(&mut self, lines: &[u8]) -> anyhow::Result<()> {
+        // What is written to a file without a name is lost.
+        let is_there = self.file.metadata().is_ok_and(|of| of.nlink() > 0);
+        ensure!(is_there, "{} was deleted while it was written", self.path.display());
         let written = self.file.write_all(lines).and_then(|()| self.file.sync_data());
         if written.is_err() {
             // A full disk may have had room for a part of a line. Should this fail as well, reading

@@ -108,9 +108,14 @@ fn mounts_of_its_own() -> Option<&'static [&'static str]> {
     })
 }
 
-/// In a folder that holds only so much.
-const ON_A_SMALL_DISK: &str = "mount -t tmpfs -o size=16k tmpfs disk || exit 77
-\"$@\"
+/// In a folder that holds only so much, and nothing more when the first trial has been kept.
+const ON_A_SMALL_DISK: &str = "size=$1
+shift
+mount -t tmpfs -o size=$size tmpfs disk || exit 77
+\"$@\" &
+while [ ! -s disk/out/trials.jsonl ] && kill -0 $! 2>/dev/null; do sleep 0.05; done
+cat /dev/zero >disk/rest 2>/dev/null
+wait $!
 code=$?
 cp -r disk/out kept
 exit $code";
@@ -126,12 +131,22 @@ fn a_full_disk_ends_it_and_keeps_what_is_finished() {
              it where mount namespaces may be made",
         );
     };
-    let mut command = Command::new(launcher[0]);
-    command.args(&launcher[1..]).args(["sh", "-c", ON_A_SMALL_DISK, "sh", OWN]);
-    let mut arguments = arguments(OWN, OWN);
-    arguments.pop();
-    command.args(arguments).arg("disk/out").current_dir(bench.path("."));
-    let output = command.output().unwrap();
+    let on_a_disk = |size: &str| {
+        let mut command = Command::new(launcher[0]);
+        command.args(&launcher[1..]).args(["sh", "-c", ON_A_SMALL_DISK, "sh", size, OWN]);
+        let mut arguments = arguments(OWN, OWN);
+        arguments.pop();
+        command.args(arguments).arg("disk/out").current_dir(bench.path("."));
+        command.output().unwrap()
+    };
+    let output = on_a_disk("1m");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("disk/out has no room for 4 MiB of results"), "{said}");
+    assert!(!said.contains("[1/"), "it is noticed before the first trial: {said}");
+    fs::remove_dir_all(bench.path("kept")).unwrap();
+
+    let output = on_a_disk("5m");
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     let last = said.lines().last().unwrap();

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use humantime::format_duration;
 use jiff::Timestamp;
 
@@ -20,7 +20,7 @@ use crate::campaign::{
 };
 use crate::document::{IndexRow, index, trial_line};
 use crate::render::{markdown, write_run};
-use crate::results::folder::write_whole;
+use crate::results::folder::{write_new, write_whole};
 use crate::results::model::SCHEMA_VERSION;
 use crate::results::shortening::Shortening;
 use crate::results::store::ensure_free;
@@ -208,7 +208,13 @@ impl<'a> Session<'a> {
             write_whole(&top.join(INDEX_FILE), index.as_bytes())
         };
         // Before the first trial, so that a folder which cannot be written costs none.
-        save(&rows)?;
+        let first = markdown(&index(name, &command, &rows));
+        let is_free = write_new(&top.join(INDEX_FILE), first.as_bytes())?;
+        ensure!(
+            is_free,
+            "{} already holds an index: name another folder with --out",
+            top.display()
+        );
         for Job { dir, .. } in &self.jobs {
             std::fs::create_dir_all(dir)
                 .with_context(|| format!("cannot make {}", dir.display()))?;

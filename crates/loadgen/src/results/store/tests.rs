@@ -231,6 +231,30 @@ fn a_folder_that_holds_results_takes_no_others() {
 }
 
 #[test]
+fn of_two_that_begin_at_once_one_gives_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, _) = fixture::run();
+    let run = fixture::head(&run);
+    let begun: Vec<_> = std::thread::scope(|scope| {
+        let begin = || Store::begin(dir.path(), &run).is_ok();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(begin)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(begun.iter().filter(|has_begun| **has_begun).count(), 1, "{begun:?}");
+}
+
+#[test]
+fn a_folder_that_was_deleted_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, _) = fixture::run();
+    let mut store = Store::begin(dir.path(), &fixture::head(&run)).unwrap();
+    store.append(&run.trials[0], &[]).unwrap();
+    fs::remove_dir_all(dir.path()).unwrap();
+    let error = store.append(&run.trials[1], &[]).unwrap_err().to_string();
+    assert!(error.ends_with(" was deleted while it was written"), "{error}");
+}
+
+#[test]
 fn a_value_that_is_no_number_is_not_stored() {
     let dir = tempfile::tempdir().unwrap();
     let (run, _) = fixture::run();
