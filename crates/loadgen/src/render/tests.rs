@@ -269,6 +269,19 @@ fn a_screen_shows_the_essential_and_verbose_all() {
     assert!(text.contains("more caveats in report.html, or with --verbose"), "{text}");
 }
 
+#[test]
+fn a_screen_has_no_heading_of_nothing() {
+    let section = |heading: &str, blocks| Section::new(Depth::Essential, heading, blocks);
+    let hidden = Block::section(Depth::Full, "hidden", vec![Block::Prose("detail".to_owned())]);
+    let sections = vec![
+        section("empty", vec![hidden]),
+        section("full", vec![Block::Prose("said".to_owned())]),
+    ];
+    let document = Document { blocks: vec![Block::Each("parts", sections)], ..document("x", 1) };
+    let text = terminal(&document, Terminal { columns: 80, colour: false, verbose: false });
+    assert!(text.contains("full\n  said") && !text.contains("empty"), "{text}");
+}
+
 /// The fixture's run with a fifth contender, all trials valid, and a caveat of every kind.
 fn five_contenders() -> Run {
     let (mut run, _) = fixture::run();

@@ -39,8 +39,7 @@ pub(super) fn render(document: &Document, terminal: Terminal) -> String {
     budget.fit_points(
         |text| text.lines().count(),
         |budget| {
-            let mut screen =
-                Screen { budget, terminal, text: String::new(), is_below_heading: false };
+            let mut screen = Screen { budget, terminal, text: String::new(), heading: None };
             if !document.headline.is_empty() {
                 screen.bold(&document.headline);
             }
@@ -53,15 +52,15 @@ struct Screen {
     budget: Budget,
     terminal: Terminal,
     text: String,
-    /// Whether the last line is a heading.
-    is_below_heading: bool,
+    /// Where the heading begins below which nothing stands yet.
+    heading: Option<usize>,
 }
 
 impl Screen {
     fn line(&mut self, line: &str) {
         self.text += line.trim_end();
         self.text.push('\n');
-        self.is_below_heading = false;
+        self.heading = None;
     }
 
     fn wrapped(&mut self, bullet: &str, text: &str) {
@@ -79,7 +78,7 @@ impl Screen {
     /// An empty line between blocks, where there is room for one.
     fn gap(&mut self) {
         let is_needed = !self.text.is_empty() && !self.text.ends_with("\n\n");
-        if self.terminal.verbose && is_needed && !self.is_below_heading {
+        if self.terminal.verbose && is_needed && self.heading.is_none() {
             self.text.push('\n');
         }
     }
@@ -153,12 +152,18 @@ impl Output for Screen {
     fn begin(&mut self, section: &Section, is_one_of_several: bool) {
         self.gap();
         if !section.heading.is_empty() && (self.terminal.verbose || is_one_of_several) {
+            let begin = self.text.len();
             self.bold(&section.heading);
-            self.is_below_heading = true;
+            self.heading = Some(begin);
         }
     }
 
-    fn end(&mut self, _: &Section) {}
+    /// A heading of nothing goes.
+    fn end(&mut self, _: &Section) {
+        if let Some(begin) = self.heading.take() {
+            self.text.truncate(begin);
+        }
+    }
 
     fn left_out(&mut self, text: &str) {
         let hint = if self.terminal.verbose { "" } else { ", or with --verbose" };
