@@ -85,8 +85,8 @@ fn steady(
     share: f64,
 ) -> Option<Advice> {
     let sorted = trials.each_ref().map(|trials| {
-        let valid = trials.iter().filter(|trial| trial.is_valid());
-        let mut values: Vec<f64> = valid.filter_map(|trial| trial.value(metric)).collect();
+        let trusted = trials.iter().filter_map(|trial| trial.trusted(metric));
+        let mut values: Vec<f64> = trusted.collect();
         values.sort_by(f64::total_cmp);
         values
     });

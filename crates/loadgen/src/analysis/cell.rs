@@ -30,6 +30,9 @@ pub struct Cell {
     pub name: String,
     /// How many subscribers there were; empty when the scenario cannot be read.
     pub subscribers: Option<u32>,
+    /// Who says that it is there, or asks again, less often than an idle phase lasts: that is not in the
+    /// idle cost.
+    pub longer_than_idle: Vec<ContenderId>,
     /// Every contender that was measured, in the table's order.
     pub contenders: Vec<Figures>,
     /// How every two of them compare, for the metrics of [`RANKED`].

@@ -21,7 +21,7 @@ use crate::results::ContenderId;
 
 use crate::results::shortening::Shortening;
 use crate::results::{LatencyLog, Metric, Run, Trial};
-use crate::scenario::{Phase, Scenario};
+use crate::scenario::{Contender, Phase, Scenario};
 
 pub use crate::scenario::Literature;
 
@@ -108,8 +108,17 @@ fn analyse_cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str
     let name = name.to_owned();
     let (rankings, predictions, objectives) = (Vec::new(), Vec::new(), Vec::new());
     let subscribers = scenario.map(|scenario| scenario.workload.connections());
-    let mut cell =
-        Cell { name, subscribers, contenders, ratios, rankings, predictions, objectives };
+    let longer_than_idle = scenario.map_or_else(Vec::new, longer_than_idle);
+    let mut cell = Cell {
+        name,
+        subscribers,
+        longer_than_idle,
+        contenders,
+        ratios,
+        rankings,
+        predictions,
+        objectives,
+    };
     cell.rankings = verdict::rankings(&cell);
     if let Some(scenario) = scenario {
         let own: Vec<_> = run.trials.iter().filter(|trial| trial.cell == cell.name).collect();
@@ -117,6 +126,16 @@ fn analyse_cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str
     }
     cell.predictions = scenario.map_or_else(Vec::new, |of| theory::predictions(run, of, &cell));
     cell
+}
+
+/// The contenders of which a heartbeat or a held request takes longer than the idle phase.
+fn longer_than_idle(scenario: &Scenario) -> Vec<ContenderId> {
+    let idle = scenario.workload.idle;
+    let is_longer = |of: &&Contender| {
+        let settings = &of.settings;
+        settings.heartbeat().or(settings.long_poll_timeout()).is_some_and(|period| period > idle)
+    };
+    scenario.contenders.iter().filter(is_longer).map(|of| of.id.clone()).collect()
 }
 
 /// The contenders of some trials, in their order.

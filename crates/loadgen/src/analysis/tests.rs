@@ -57,6 +57,20 @@ fn phases_are_those_that_were_measured() {
     assert_eq!(lengths(&run), [3, 2]);
 }
 
+#[test]
+fn what_comes_more_rarely_than_the_idle_phase_lasts_is_known() {
+    let (mut run, log) = fixture::run();
+    let text = crate::scenario::template::TEMPLATE;
+    let longer = |run: &Run| -> Vec<String> {
+        let cell = analyse(run, &log).cells.remove(0);
+        cell.longer_than_idle.iter().map(|id| id.name().to_owned()).collect()
+    };
+    run.manifest.scenario.text = text.to_owned();
+    assert_eq!(longer(&run), ["long-polling", "sse", "websocket", "tcp"], "idle is 2 s");
+    run.manifest.scenario.text = text.replace("idle = \"2s\"", "idle = \"20s\"");
+    assert_eq!(longer(&run), ["long-polling"], "whose time-out is 30 s");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

@@ -25,7 +25,15 @@ pub(super) fn sections(cell: &Cell) -> Vec<Block> {
         cell.contenders.iter().any(measured)
     });
     let closer = closer.map(|closer| {
-        let section = section(closer.heading, figures(cell, closer.metrics, closer.note));
+        let mut note = closer.note.to_owned();
+        if closer.needs == Some(Metric::IdlePhase) && !cell.longer_than_idle.is_empty() {
+            let names = contender::list(&cell.longer_than_idle);
+            note += &format!(
+                " Heartbeats and time-outs of {names} come more rarely than that, so they are \
+                              not in it: lengthen `idle`."
+            );
+        }
+        let section = section(closer.heading, figures(cell, closer.metrics, &note));
         if closer.is_folded { folded(section) } else { section }
     });
     let last = [
