@@ -210,8 +210,12 @@ impl Warning {
     pub fn touches(&self, metric: Metric) -> bool {
         match self {
             Self::BeyondRange { .. } | Self::NegativeLatency { .. } => metric.is_delivery_latency(),
-            // Another load has other costs.
-            Self::FewerEventsThanPlanned { .. } => !metric.is_account(),
+            // Another load has other costs. A few events that came late change no bytes.
+            Self::FewerEventsThanPlanned { published, planned }
+                if (*published as f64) < 0.9 * *planned as f64 =>
+            {
+                !metric.is_account()
+            }
             _ => metric.depends_on_others(),
         }
     }
@@ -241,4 +245,23 @@ fn drift(first_ms: f64, last_ms: f64) -> String {
         "median latency {verb} from {first_ms:.1} ms in the first third of the window to \
          {last_ms:.1} ms in the last: {meaning}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_touches_what_it_is_about() {
+        let touched = |warning: Warning| {
+            let metrics =
+                [Metric::LatencyP50, Metric::ServerCpu, Metric::BytesPerDelivery, Metric::Lost];
+            metrics.map(|metric| warning.touches(metric))
+        };
+        let fewer = |published| Warning::FewerEventsThanPlanned { published, planned: 100 };
+        assert_eq!(touched(Warning::CpuStolen { percent: 20.0 }), [true, true, false, false]);
+        assert_eq!(touched(Warning::NegativeLatency { count: 1 }), [true, false, false, false]);
+        assert_eq!(touched(fewer(98)), [true, true, false, false]);
+        assert_eq!(touched(fewer(80)), [true, true, true, false]);
+    }
 }
