@@ -112,12 +112,28 @@ mod tests {
     "#;
 
     fn predictions_of(text: &str) -> Vec<Prediction> {
+        predictions_with(text, None)
+    }
+
+    fn predictions_with(text: &str, above_idle_ns: Option<f64>) -> Vec<Prediction> {
         let (mut run, _) = fixture::run();
         run.manifest.scenario.text = text.to_owned();
         for trial in &mut run.trials {
             trial.values.insert(Metric::LatencyMean, 1e6);
+            let above_idle = above_idle_ns.map(|ns| (Metric::ServerCpuAboveIdlePerDelivery, ns));
+            trial.values.extend(above_idle);
         }
         analyse(&run, &LatencyLog::default()).cells[0].predictions.clone()
+    }
+
+    #[test]
+    fn what_the_server_does_anyway_keeps_nobody_waiting() {
+        let p50 = |above_idle_ns| {
+            let all = predictions_with(SCENARIO, above_idle_ns);
+            all.iter().find(|of| of.contender == Transport::Sse).unwrap().theory
+        };
+        assert_eq!(p50(Some(1_000.0)), 50e3, "half of 100 subscribers, 1 µs each");
+        assert_eq!(p50(Some(-5.0)), p50(None), "noise is no cost");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Text for people: what came from outside must neither drive a terminal nor be taken for a command.
 //! It must not know what is said.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write as _};
 
 /// Says `text` on standard error. That nobody is left who reads it is no reason to stop.
@@ -47,7 +48,12 @@ fn inert(line: &str) -> String {
 
 /// Whether it is a terminal that obeys escape sequences.
 pub(crate) fn obeys_escapes(output: &impl IsTerminal) -> bool {
-    output.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    obeys(output.is_terminal(), std::env::var_os("TERM").as_deref())
+}
+
+/// A terminal that is none calls itself dumb.
+fn obeys(is_terminal: bool, term: Option<&OsStr>) -> bool {
+    is_terminal && term.is_none_or(|term| term != "dumb")
 }
 
 #[cfg(test)]
@@ -59,6 +65,13 @@ mod tests {
         assert_eq!(plain("a\u{1b}[2Jb\r\nc\td\u{7}"), "a\u{fffd}[2Jb \nc d\u{fffd}");
         assert_eq!(plain("abc\u{202e}def\u{2066}g"), "abc\u{fffd}def\u{fffd}g");
         assert_eq!(plain("Grüße, 世界: привет"), "Grüße, 世界: привет");
+    }
+
+    #[test]
+    fn a_dumb_terminal_gets_no_escapes() {
+        let obeys = |is_terminal, term: &str| obeys(is_terminal, Some(OsStr::new(term)));
+        assert!(obeys(true, "xterm") && !obeys(true, "dumb") && !obeys(false, "xterm"));
+        assert!(super::obeys(true, None));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 
-use crate::support::{Bench, SAMPLE, text};
+use crate::SHORT;
+use crate::support::{Bench, SAMPLE, assert_holds_files, text};
 
 fn full() -> File {
     OpenOptions::new().write(true).open("/dev/full").unwrap()
@@ -39,6 +40,20 @@ fn who_reads_no_further_ends_nothing() {
         let output = command.stdout(unread()).stderr(Stdio::piped()).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {:?}", output.status.signal());
         assert_eq!(text(&output.stderr), "", "{arguments:?}: it ends quietly");
+    }
+}
+
+#[test]
+fn a_run_goes_on_when_nobody_reads() {
+    let bench = Bench::new();
+    bench.scenario(SHORT);
+    for stderr in [full().into(), unread()] {
+        let mut command = bench.command(&["run", "scenario.toml", "--out", "out"]);
+        let status = command.stdout(unread()).stderr(stderr).status().unwrap();
+        // 3 says that the machine was busy.
+        assert!(matches!(status.code(), Some(0 | 3)), "{status}");
+        assert_holds_files(&bench.path("out"));
+        std::fs::remove_dir_all(bench.path("out")).unwrap();
     }
 }
 

@@ -152,6 +152,7 @@ mod tests {
         let earlier = CpuSplit { user: 60, system: 20 };
         assert_eq!(ticks.since(earlier).unwrap().divide(1_000), Some((750.0, 250.0)));
         assert_eq!(ticks.since(ticks).unwrap().divide(1_000), None, "no tick fell");
+        assert_eq!(CpuSplit { user: 49, system: 0 }.divide(1_000), None, "too few to tell");
         assert_eq!(earlier.since(ticks), None);
         assert_eq!(Stat::parse("7 (a) S 1"), None);
         assert!(Stat::read(Path::new("/proc/self")).is_some());
