@@ -15,9 +15,10 @@ pub(crate) mod scripted;
 pub(crate) mod selftest;
 mod source;
 
+use std::collections::HashSet;
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use pushbench_wire::clock;
 
 pub(crate) use capacity::{CapacityPlan, LoadWords, Space};
@@ -31,7 +32,7 @@ pub(crate) use runner::{Interrupted, LocalRunner, Setup, TrialOutput, TrialRunne
 pub use source::Unusable;
 pub(crate) use source::{Source, scenarios_at};
 
-use crate::results::{Interval, LatencyLog, Record, Store, Stored, Trial};
+use crate::results::{Interval, LatencyLog, Outcome, Record, Store, Stored, Trial};
 
 /// Decides what is measured.
 pub(crate) trait Plan {
@@ -91,7 +92,8 @@ pub(crate) fn measure<P: Plan<Record: Stored>>(
 /// before the next trial begins.
 ///
 /// # Errors
-/// A plan that cannot go on, or a trial that cannot be kept. One that fails is a row.
+/// A plan that cannot go on, a trial that cannot be kept, or a server that cannot even be started:
+/// other trials with it would end the same way. A trial that fails otherwise is a row.
 pub(crate) fn execute<P: Plan>(
     runner: &mut impl TrialRunner,
     plan: &mut P,
@@ -100,19 +102,34 @@ pub(crate) fn execute<P: Plan>(
     mut keep: impl FnMut(&<P::Record as Record>::Row, &[Interval]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let started_ns = clock::now_ns();
+    // Servers that have been started before: should they fail to once, others go on.
+    let mut have_started = HashSet::new();
     while let Some(step) = plan.next(record, &mut |line| progress.line(line))? {
         let Step { setup, name, to_come, row } = step;
         progress.begin(name, &setup.scenario.workload, to_come);
         let output = runner.trial(&setup, started_ns, &mut |phase| progress.step(phase));
-        let Ok(TrialOutput { trial, intervals }) = output else {
+        let Ok(TrialOutput { trial, intervals, server_started }) = output else {
             *record.interrupted() = true;
             progress.line(P::INTERRUPTED);
             break;
         };
         progress.end(&trial);
+        if server_started {
+            have_started.insert(setup.server.clone());
+        }
+        let hopeless = match &trial.outcome {
+            Outcome::Failed { reason } if !have_started.contains(&setup.server) => {
+                Some(reason.clone())
+            }
+            _ => None,
+        };
         let row = row(trial, &intervals);
         keep(&row, &intervals).context("the trial that has just ended is lost")?;
         record.enter(row);
+        if let Some(reason) = hopeless {
+            let server = shell_words::join(setup.server.iter());
+            bail!("nothing can be measured with the server `{server}`: {reason}");
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pushbench_wire::Transport;
 
-use super::scripted::{Said, ScriptedRunner, disturbed, failed, valid};
+use super::scripted::{Said, ScriptedRunner, disturbed, failed, not_started, valid};
 use super::*;
 use crate::analysis::capacity::conclude;
 use crate::results::capacity::{Answer, CAPACITY_VERSION, Purpose, Search};
@@ -89,6 +89,32 @@ fn an_interruption_keeps_what_has_ended() {
     assert_eq!((asked.len(), run.trials.len(), run.manifest.interrupted), (4, 3, true));
     assert_eq!(store::load::<Run>(dir.path()).unwrap().content, run);
     assert!(said.ends_with("Interrupted: the trials that have ended are kept.\n"), "{said}");
+}
+
+#[test]
+fn a_server_that_never_starts_is_started_once() {
+    let ended = |starts_before: usize| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut plan =
+            RunPlan::new(&scenario(&[]), ["./mine", "a b"].map(str::to_owned).into(), false);
+        let mut runner = ScriptedRunner::new(|setup: &Setup, before| {
+            Ok(if before == starts_before { not_started(setup) } else { valid(setup) })
+        });
+        let mut progress = Said::default().progress(Detail::Plan);
+        let outcome = measure(dir.path(), &mut runner, &mut plan, head(), &mut progress);
+        let kept = store::load::<Run>(dir.path()).unwrap().content;
+        (runner.asked.len(), kept.trials.len(), outcome.map(|_| ()))
+    };
+    let (asked, kept, outcome) = ended(0);
+    assert_eq!((asked, kept), (1, 1), "the failure is a row");
+    assert_eq!(
+        outcome.unwrap_err().to_string(),
+        "nothing can be measured with the server `./mine 'a b'`: the server ended with exit code 7: \
+         no room"
+    );
+    let (asked, kept, outcome) = ended(1);
+    assert_eq!((asked, kept), (25, 25), "it has started before");
+    outcome.unwrap();
 }
 
 #[test]
@@ -333,7 +359,7 @@ fn a_trial_that_failed_has_its_place() {
     let scenario = scenario(&[]);
     let mut plan = RunPlan::new(&scenario, own_server().into(), false);
     let step = plan.next(&head(), &mut |_| {}).unwrap().unwrap();
-    let TrialOutput { trial, intervals } = failed(&step.setup);
+    let TrialOutput { trial, intervals, .. } = failed(&step.setup);
     assert_eq!((&*trial.cell, trial.block), ("base", 1));
     assert_eq!(trial.contender, step.setup.contender);
     assert!(intervals.is_empty() && trial.warnings.iter().all(|of| !Warning::invalidates(of)));

@@ -110,6 +110,11 @@ impl PublishPath for HttpPublish {
     }
 }
 
+/// Whether a read only says that nothing has come, be it that somebody stopped this process meanwhile.
+fn is_nothing(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
 /// The events of one channel that are due together, as one request.
 struct Batch {
     head: String,
@@ -160,7 +165,7 @@ impl Acknowledgements for HttpAnswers {
                 self.unread.extend_from_slice(&piece[..bytes]);
                 self.silent_since_ns = clock::now_ns();
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) if is_nothing(&error) => {}
             Err(error) => return Err(error).context("the server does not answer the publisher"),
         }
         while let Some(used) = parse_answer(&self.unread)? {

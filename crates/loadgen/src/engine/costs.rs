@@ -3,9 +3,24 @@
 
 use super::measurement::Measurement;
 use super::snapshot::Usage;
-use crate::results::Metric;
+use crate::results::{Metric, Warning};
 
 impl Measurement {
+    /// Why costs of the server may be another's, or are empty.
+    pub(super) fn of_the_server(&self, window: &Usage) -> Vec<Warning> {
+        let deliveries = window.flow.deliveries;
+        let memory = [&self.start, &self.before, &self.end];
+        let memory = memory.map(|at| at.of_servers(|part| part.memory_bytes));
+        [
+            window.server_is_unseen.then_some(Warning::NoServerCpu { deliveries }),
+            memory.contains(&Some(0)).then_some(Warning::NoServerMemory),
+            (!self.listeners_are_known).then_some(Warning::ListenerUntold),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
     /// The costs of the window, in which so much was used.
     pub(super) fn costs(&self, window: &Usage) -> impl Iterator<Item = (Metric, Option<f64>)> {
         let Usage { server, generator, .. } = *window;

@@ -42,7 +42,9 @@ const DRIFT_SAMPLES: u64 = 300;
 impl Measurement {
     /// What limits the trust in this trial: causes before what they bring about.
     pub(super) fn warnings(&self) -> Vec<Warning> {
-        let mut warnings = self.of_the_cores(&self.after.since(&self.before));
+        let window = self.after.since(&self.before);
+        let mut warnings = self.of_the_cores(&window);
+        warnings.extend(self.of_the_server(&window));
         warnings.extend(self.of_the_publisher());
         warnings.extend(self.of_the_deliveries());
         warnings

@@ -59,6 +59,9 @@ fn meaning(warning: &Warning) -> Meaning {
         | Warning::FewerEventsThanPlanned { .. }
         | Warning::Drift { .. }
         | Warning::SharedCore
+        | Warning::NoServerCpu { .. }
+        | Warning::NoServerMemory
+        | Warning::ListenerUntold
         | Warning::TooFewSamples { .. }
         | Warning::CountsDisagree { .. }
         | Warning::BytesDisagree { .. }

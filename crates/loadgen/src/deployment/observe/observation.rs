@@ -1,5 +1,7 @@
 //! What is observed of a part, whatever it is, and what it used from one observation to the next.
 
+use nix::unistd::Pid;
+
 use super::process::CpuSplit;
 use super::threads::Threads;
 
@@ -11,6 +13,9 @@ pub(crate) trait Observe {
 
     /// What the part has used so far.
     fn read(&mut self) -> Observation;
+
+    /// The processes that belonged to the part when it was last looked at, and live.
+    fn processes(&self) -> Vec<Pid>;
 
     /// Begins or ends counting instructions, which costs the part a little while it goes on.
     fn count_instructions(&mut self, on: bool);

@@ -38,5 +38,9 @@ impl Observe for OwnProcess {
         }
     }
 
+    fn processes(&self) -> Vec<Pid> {
+        vec![Pid::this()]
+    }
+
     fn count_instructions(&mut self, _: bool) {}
 }

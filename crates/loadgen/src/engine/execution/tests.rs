@@ -69,6 +69,10 @@ impl Observe for ScriptedPart {
         Observation::default()
     }
 
+    fn processes(&self) -> Vec<nix::unistd::Pid> {
+        Vec::new()
+    }
+
     fn count_instructions(&mut self, on: bool) {
         note(&self.0, if on { "count" } else { "count-no-more" });
     }
