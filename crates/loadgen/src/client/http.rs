@@ -3,21 +3,26 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, UPGRADE};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use pushbench_wire::endpoint::LAST_EVENT_ID;
+use tokio::time::timeout;
 
 use super::socket::{ConnectionMeter, Stream};
 use super::{ClientError, READ_BUFFER_BYTES, Subscription};
 
 /// The longest part of an unexpected answer that is quoted in the error.
 const MAX_QUOTED_BYTES: usize = 500;
+
+/// How long that may take to come.
+const QUOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What goes with a request: all of it is there when the request is sent.
 pub(super) trait RequestBody: Body<Data = Bytes, Error = Infallible> + 'static {}
@@ -135,12 +140,21 @@ pub(super) async fn upgrade(
     Ok((parts.io.into_inner(), parts.read_buf))
 }
 
-/// Turns an answer that was not asked for into an error that quotes it.
+/// Turns an answer that was not asked for into an error that quotes the beginning of it.
 pub(super) async fn unexpected(response: Response<Incoming>) -> ClientError {
     let status: StatusCode = response.status();
-    let body = match Limited::new(response.into_body(), MAX_QUOTED_BYTES).collect().await {
-        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-        Err(_) => "(its body cannot be shown)".to_owned(),
+    let mut body = response.into_body();
+    let mut quoted = Vec::new();
+    let read = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            quoted.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+            if quoted.len() >= MAX_QUOTED_BYTES {
+                break;
+            }
+        }
     };
-    ClientError::Status { status, body }
+    // What does not come soon is not worth waiting for.
+    let _ = timeout(QUOTED_WITHIN, read).await;
+    quoted.truncate(MAX_QUOTED_BYTES);
+    ClientError::Status { status, body: String::from_utf8_lossy(&quoted).into_owned() }
 }
