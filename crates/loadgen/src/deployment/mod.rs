@@ -4,6 +4,7 @@
 mod announcement;
 mod cores;
 mod family;
+mod guard;
 mod listener;
 pub(crate) mod observe;
 mod output;

@@ -1,17 +1,21 @@
 //! What a server writes: read to its end, whatever it is, so that a full or closed pipe never stops the
 //! server; and of it only so much is kept. It must not know what the lines mean.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::task::JoinHandle;
 
 use super::patience::within;
-use std::time::Duration;
 
 /// How much of one line is kept. What is behind it is dropped.
 const MAX_LINE_BYTES: usize = 4 << 10;
 
 /// How much of the end of an output is kept.
 const MAX_TAIL_BYTES: usize = 2_000;
+
+/// How many lines of that are shown.
+const LAST_LINES: usize = 10;
 
 /// How long the last words of a server that ends may take to be read.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -71,7 +75,11 @@ impl Complaint {
     pub(super) async fn words(&mut self) -> String {
         let Some(reader) = self.0.take() else { return String::new() };
         match within(LAST_WORDS, reader).await {
-            Some(Ok(text)) if !text.trim().is_empty() => format!("; it said: {}", text.trim()),
+            Some(Ok(text)) if !text.trim().is_empty() => {
+                let lines: Vec<_> = text.trim().lines().collect();
+                let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+                format!("; it said: {}", last.join("\n"))
+            }
             _ => String::new(),
         }
     }

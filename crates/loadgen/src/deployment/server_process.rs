@@ -15,6 +15,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::announcement::announced;
 use super::family::Mark;
+use super::guard::Guard;
 use super::output::Complaint;
 use super::patience::within;
 
@@ -37,7 +38,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 /// A running server, and all processes of its group. Dropping it kills them; should this process be
-/// killed, a server that watches its standard input notices its end and stops.
+/// killed, a guard does. A server that watches its standard input notices its end and stops by itself.
 pub(super) struct ServerProcess {
     child: Child,
     /// Held open: its end tells the server that nobody needs it any more.
@@ -45,6 +46,7 @@ pub(super) struct ServerProcess {
     complaint: Complaint,
     address: SocketAddr,
     group: Group,
+    _guard: Option<Guard>,
     client: reqwest::Client,
 }
 
@@ -84,6 +86,7 @@ impl ServerProcess {
             .with_context(|| format!("cannot start the server `{program}`"))?;
         let process = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let group = Group(process.context("the server ended at once")?);
+        let guard = Guard::of(group.0, mark);
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().context("the server has no standard output")?;
         let stderr = child.stderr.take().context("the server has no standard error")?;
@@ -115,7 +118,7 @@ impl ServerProcess {
             .build()
             .context("cannot make a client for the server's control routes")?;
         let address = answering(&client, &addresses).await?;
-        Ok(Self { child, _stdin: stdin, complaint, address, group, client })
+        Ok(Self { child, _stdin: stdin, complaint, address, group, _guard: guard, client })
     }
 
     /// Where it listens.

@@ -159,6 +159,28 @@ fn a_name_is_an_address() {
     assert_measured(&bench, &said);
 }
 
+#[test]
+fn a_killed_run_leaves_nobody_behind() {
+    let bench = Bench::new();
+    bench.scenario(SHORT);
+    let script = format!(
+        "echo $$ >started\nsleep 1000 & echo $! >>started\n\
+         setsid sleep 1000 & echo $! >>started\nexec 3<&0\n\
+         {SERVE} <&3 & echo $! >>started\nwait"
+    );
+    let server = server(&bench, &script);
+    let arguments = ["run", "scenario.toml", "--out", "out", "--server", &server];
+    let mut run = Bench::start(bench.command(&arguments));
+    run.wait_for("measuring");
+    run.signal(Signal::SIGKILL);
+    run.finish();
+    let started = fs::read_to_string(bench.path("started")).unwrap();
+    assert_eq!(started.lines().count(), 4);
+    for process in started.lines() {
+        wait_gone(Pid::from_raw(process.parse().unwrap()));
+    }
+}
+
 /// Ctrl-Z, or a debugger: what was late is invalid, and nobody has failed.
 #[test]
 fn a_generator_that_is_stopped_goes_on() {
