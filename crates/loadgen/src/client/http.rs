@@ -1,6 +1,7 @@
 //! HTTP/1.1 requests over a [`Stream`], for every transport that is plain HTTP or begins with it.
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use pushbench_wire::endpoint::LAST_EVENT_ID;
 use tokio::time::timeout;
 
+use super::publish_link::is_end;
 use super::socket::{ConnectionMeter, Stream};
 use super::{ClientError, READ_BUFFER_BYTES, Subscription};
 
@@ -138,6 +140,17 @@ pub(super) async fn upgrade(
     answer?;
     let parts = ended?;
     Ok((parts.io.into_inner(), parts.read_buf))
+}
+
+/// Whether a request got no answer because the connection had ended: a server may do that whenever
+/// nothing is asked (RFC 9112 §9.5).
+pub(super) fn met_the_end(error: &ClientError) -> bool {
+    let ClientError::Http(error) = error else { return false };
+    let source = error.source().and_then(|source| source.downcast_ref());
+    error.is_closed()
+        || error.is_canceled()
+        || error.is_incomplete_message()
+        || source.is_some_and(is_end)
 }
 
 /// Turns an answer that was not asked for into an error that quotes the beginning of it.

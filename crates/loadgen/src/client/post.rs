@@ -1,7 +1,6 @@
 //! Publishing beside a transport that only receives: one event per `POST`, as an application does
 //! that has long polling or SSE.
 
-use std::error::Error as _;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -11,8 +10,7 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, Response, Uri};
 use pushbench_wire::endpoint::{BINARY_TYPE, Resource};
 
-use super::http::{HttpConnection, host, unexpected};
-use super::publish_link::is_end;
+use super::http::{HttpConnection, host, met_the_end, unexpected};
 use super::socket::ConnectionMeter;
 use super::{ClientError, Subscription};
 
@@ -57,7 +55,7 @@ impl Poster {
     /// When the connection breaks, or the answer does not take the event.
     pub(super) async fn post(&mut self, payload: &[u8], binary: bool) -> Result<(), ClientError> {
         let response = match self.send(payload, binary).await {
-            Err(ClientError::Http(error)) if met_the_end(&error) => {
+            Err(error) if met_the_end(&error) => {
                 self.connection = HttpConnection::open(&self.subscription, &self.meter).await?;
                 self.send(payload, binary).await?
             }
@@ -89,15 +87,6 @@ impl Poster {
         let body = Full::new(Bytes::copy_from_slice(payload));
         self.connection.send(request.body(body)?).await
     }
-}
-
-/// Whether the connection had ended before the request came.
-fn met_the_end(error: &hyper::Error) -> bool {
-    let source = error.source().and_then(|source| source.downcast_ref());
-    error.is_closed()
-        || error.is_canceled()
-        || error.is_incomplete_message()
-        || source.is_some_and(is_end)
 }
 
 #[cfg(test)]

@@ -155,6 +155,18 @@ async fn subscribers_are_asked_nothing_between_the_edges_of_the_window() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_late_before_it_was_published_is_not_cut_short() {
+    let scenario = scenario("0s");
+    let steps = quiet_steps(&scenario, true);
+    let long = Duration::from_secs(100);
+    let Ran { outcome, log, .. } = run(&steps, connected(&scenario), long).await;
+    outcome.unwrap();
+    let reads: Vec<_> = log.iter().filter(|(name, _)| name == "read").map(|(_, at)| *at).collect();
+    let span = crate::scenario::schedule::window(&scenario.workload);
+    assert!(reads[1] - reads[0] >= span.end - span.start, "{:?}", reads[1] - reads[0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn progress_follows_the_steps() {
     let scenario = scenario("2s");
     let steps = quiet_steps(&scenario, true);
