@@ -18,7 +18,7 @@ mod source;
 use std::collections::HashSet;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use pushbench_wire::clock;
 
 pub(crate) use capacity::{CapacityPlan, LoadWords, Space};
@@ -88,12 +88,11 @@ pub(crate) fn measure<P: Plan<Record: Stored>>(
     Ok((record, log))
 }
 
-/// Measures what `plan` wants, until it wants no more or the user stops it. Each row goes to `keep`
-/// before the next trial begins.
+/// Measures what `plan` wants, until it wants no more, the user stops it, or a server cannot even be
+/// started: other trials would end the same way. Each row goes to `keep` before the next trial begins.
 ///
 /// # Errors
-/// A plan that cannot go on, a trial that cannot be kept, or a server that cannot even be started:
-/// other trials with it would end the same way. A trial that fails otherwise is a row.
+/// A plan that cannot go on, or a trial that cannot be kept. One that fails is a row.
 pub(crate) fn execute<P: Plan>(
     runner: &mut impl TrialRunner,
     plan: &mut P,
@@ -128,7 +127,8 @@ pub(crate) fn execute<P: Plan>(
         record.enter(row);
         if let Some(reason) = hopeless {
             let server = shell_words::join(setup.server.iter());
-            bail!("nothing can be measured with the server `{server}`: {reason}");
+            progress.line(&format!("Nothing can be measured with the server `{server}`: {reason}"));
+            break;
         }
     }
     Ok(())

@@ -93,28 +93,20 @@ fn an_interruption_keeps_what_has_ended() {
 
 #[test]
 fn a_server_that_never_starts_is_started_once() {
-    let ended = |starts_before: usize| {
-        let dir = tempfile::tempdir().unwrap();
-        let mut plan =
-            RunPlan::new(&scenario(&[]), ["./mine", "a b"].map(str::to_owned).into(), false);
-        let mut runner = ScriptedRunner::new(|setup: &Setup, before| {
-            Ok(if before == starts_before { not_started(setup) } else { valid(setup) })
-        });
-        let mut progress = Said::default().progress(Detail::Plan);
-        let outcome = measure(dir.path(), &mut runner, &mut plan, head(), &mut progress);
-        let kept = store::load::<Run>(dir.path()).unwrap().content;
-        (runner.asked.len(), kept.trials.len(), outcome.map(|_| ()))
-    };
-    let (asked, kept, outcome) = ended(0);
-    assert_eq!((asked, kept), (1, 1), "the failure is a row");
-    assert_eq!(
-        outcome.unwrap_err().to_string(),
-        "nothing can be measured with the server `./mine 'a b'`: the server ended with exit code 7: \
-         no room"
-    );
-    let (asked, kept, outcome) = ended(1);
-    assert_eq!((asked, kept), (25, 25), "it has started before");
-    outcome.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (asked, run, said) =
+        measure_run(dir.path(), &scenario(&[]), &mut |setup, _| Ok(not_started(setup)));
+    assert_eq!((asked.len(), run.trials.len()), (1, 1), "the failure is a row");
+    assert!(!run.manifest.interrupted);
+    let reason = "Nothing can be measured with the server `/proc/self/exe serve`: the server ended \
+                  with exit code 7: no room\n";
+    assert!(said.ends_with(reason), "{said}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let (asked, ..) = measure_run(dir.path(), &scenario(&[]), &mut |setup, before| {
+        Ok(if before == 1 { not_started(setup) } else { valid(setup) })
+    });
+    assert_eq!(asked.len(), 25, "it has started before");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn a_server_that_cannot_start_is_started_once() {
     let (code, said) = run(&bench, "echo 'no room' >&2; exit 7");
     assert_eq!(code, Some(1));
     let reason = "the server ended with exit code 7 before it was ready; it said: no room";
-    assert!(said.contains("nothing can be measured with the server `sh "), "{said}");
+    assert!(said.contains("Nothing can be measured with the server `sh "), "{said}");
     assert!(said.contains(reason), "{said}");
     assert_eq!(bench.rows().matches(reason).count(), 1, "{}", bench.rows());
 }
