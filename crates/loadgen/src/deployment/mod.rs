@@ -82,21 +82,30 @@ pub(crate) struct ObservedPart {
 }
 
 impl Deployment {
-    /// Starts one server process for each command, and waits until all of them answer.
+    /// Starts one server process for each command, on the server's cores, and waits until all of them
+    /// answer.
     ///
     /// # Errors
     /// Why one of them did not get that far.
-    pub(crate) async fn of_servers(commands: &[Vec<String>]) -> Result<Self, NotStarted> {
+    pub(crate) async fn of_servers(
+        commands: &[Vec<String>],
+        cores: &Cores,
+    ) -> Result<Self, NotStarted> {
         let mut deployment = Self::default();
         for (index, command) in (0..).zip(commands) {
-            deployment.add_server(index, command).await.map_err(NotStarted)?;
+            deployment.add_server(index, command, cores).await.map_err(NotStarted)?;
         }
         Ok(deployment)
     }
 
-    async fn add_server(&mut self, index: u32, command: &[String]) -> anyhow::Result<()> {
+    async fn add_server(
+        &mut self,
+        index: u32,
+        command: &[String],
+        cores: &Cores,
+    ) -> anyhow::Result<()> {
         let mark = Mark::new();
-        let server = ServerProcess::start(command, &mark).await?;
+        let server = ServerProcess::start(command, &mark, cores).await?;
         let address = server.address();
         let mut observe = observe::started_process(server.process(), mark);
         observe.look();
@@ -238,9 +247,11 @@ mod tests {
     #[tokio::test]
     async fn one_server_that_does_not_start_is_enough() {
         let commands = [shell("echo broken >&2; exit 3"), shell("exec sleep 60")];
-        let Err(error) = Deployment::of_servers(&commands).await else { panic!("no server") };
+        let cores = Cores::divide().unwrap();
+        let started = Deployment::of_servers(&commands, &cores).await;
+        let Err(error) = started else { panic!("no server") };
         assert!(error.to_string().contains("broken"), "{error}");
-        let none = Deployment::of_servers(&[]).await.unwrap();
+        let none = Deployment::of_servers(&[], &cores).await.unwrap();
         assert_eq!(none.sample("up").await, None);
         none.stop().await.unwrap();
     }

@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use pushbench_wire::endpoint::{HEALTH_PATH, METRICS_PATH, READY_PREFIX};
 use tokio::process::{Child, ChildStdin, Command};
 
+use super::Cores;
 use super::announcement::announced;
 use super::family::Mark;
 use super::guard::Guard;
@@ -67,12 +68,17 @@ impl Drop for Group {
 }
 
 impl ServerProcess {
-    /// Starts `command`, marked, and waits until it answers.
-    pub(super) async fn start(command: &[String], mark: &Mark) -> anyhow::Result<Self> {
+    /// Starts `command`, marked, on the server's cores, and waits until it answers.
+    pub(super) async fn start(
+        command: &[String],
+        mark: &Mark,
+        cores: &Cores,
+    ) -> anyhow::Result<Self> {
         let (program, arguments) =
             command.split_first().context("the server's command is empty")?;
         let (variable, value) = mark.variable();
-        let mut child = Command::new(program)
+        let mut start = Command::new(program);
+        start
             .args(arguments)
             .env(variable, value)
             .stdin(Stdio::piped())
@@ -81,8 +87,9 @@ impl ServerProcess {
             // Ctrl-C goes to the whole group of a terminal; the server must outlive the drain. And so
             // whatever it starts can be ended with it.
             .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
+            .kill_on_drop(true);
+        let mut child = cores
+            .on_those_of_server(|| start.spawn())?
             .with_context(|| format!("cannot start the server `{program}`"))?;
         let process = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let group = Group(process.context("the server ended at once")?);
@@ -280,7 +287,7 @@ mod tests {
     }
 
     async fn failure(script: &str) -> String {
-        match ServerProcess::start(&shell(script), &Mark::new()).await {
+        match ServerProcess::start(&shell(script), &Mark::new(), &Cores::divide().unwrap()).await {
             Ok(_) => panic!("{script} is no server"),
             Err(error) => format!("{error:#}"),
         }
@@ -301,7 +308,9 @@ mod tests {
             failure("kill -9 $$").await.starts_with("the server was ended by SIGKILL before"),
             "a signal is named"
         );
-        let missing = ServerProcess::start(&["/no/such/server".to_owned()], &Mark::new()).await;
+        let missing = ["/no/such/server".to_owned()];
+        let cores = Cores::divide().unwrap();
+        let missing = ServerProcess::start(&missing, &Mark::new(), &cores).await;
         assert!(missing.is_err_and(|error| error.to_string().contains("/no/such/server")));
     }
 

@@ -3,6 +3,7 @@
 
 use super::measurement::Measurement;
 use super::snapshot::Usage;
+use crate::deployment::{ObservedPart, PartRole};
 use crate::results::{Metric, Warning};
 
 impl Measurement {
@@ -11,7 +12,12 @@ impl Measurement {
         let deliveries = window.flow.deliveries;
         let memory = [&self.start, &self.before, &self.end];
         let memory = memory.map(|at| at.of_servers(|part| part.memory_bytes));
+        let lacks_some = |part: &ObservedPart| {
+            matches!(part.role, PartRole::Server(_)) && part.observation.cpu_is_incomplete
+        };
+        let is_incomplete = self.after.parts.iter().any(lacks_some);
         [
+            is_incomplete.then_some(Warning::ServerChildrenUnseen),
             window.server_is_unseen.then_some(Warning::NoServerCpu { deliveries }),
             memory.contains(&Some(0)).then_some(Warning::NoServerMemory),
             (!self.listeners_are_known).then_some(Warning::ListenerUntold),

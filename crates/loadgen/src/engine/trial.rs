@@ -64,7 +64,7 @@ impl TrialPlan<'_> {
         progress(Phase::Start);
         let command =
             server_command(self.server, self.scenario, &self.contender.settings, self.cores);
-        let mut deployment = Deployment::of_servers(&[command]).await?;
+        let mut deployment = Deployment::of_servers(&[command], self.cores).await?;
         deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
         match self.measure(&mut deployment, &mut progress).await {
             Ok(measurement) => {

@@ -79,6 +79,11 @@ pub enum Warning {
         /// Deliveries of the window.
         deliveries: u64,
     },
+    /// The kernel keeps no account of processes that the server started.
+    #[error(
+        "the server ignores SIGCHLD, so the CPU time of processes that it started and that have ended may be missing: let it wait for them, or run it in a control group of its own"
+    )]
+    ServerChildrenUnseen,
     /// The server is said to have no memory.
     #[error("the kernel reports no memory of the server, so it is empty, not 0")]
     NoServerMemory,
@@ -188,6 +193,7 @@ impl Warning {
             Self::ServerSaturated { .. }
             | Self::NoServerCpu { .. }
             | Self::NoServerMemory
+            | Self::ServerChildrenUnseen
             | Self::ListenerUntold
             | Self::Drift { .. }
             | Self::SharedCore

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::support::{Bench, text, wait_gone};
+use super::support::{Bench, run_in, text, wait_gone};
 
 const SHORT: &str = r#"
 name = "foreign"
@@ -102,6 +102,32 @@ fn a_server_in_the_background_of_a_launcher_that_has_ended_is_measured() {
     for process in fs::read_to_string(bench.path("servers")).unwrap().lines() {
         wait_gone(Pid::from_raw(process.parse().unwrap()));
     }
+}
+
+#[test]
+fn children_that_nobody_waits_for_may_be_missing() {
+    let bench = Bench::new();
+    bench.scenario(SHORT);
+    let (_, said) = run(&bench, &format!("exec env --ignore-signal=CHLD {SERVE}"));
+    assert_measured(&bench, &said);
+    assert_eq!(bench.rows().matches("server-children-unseen").count(), 2, "{said}");
+}
+
+/// It need not know `--cpus`.
+#[test]
+fn a_server_has_the_cores_that_the_run_says() {
+    let bench = Bench::new();
+    bench.scenario(SHORT);
+    let script = format!("grep Cpus_allowed_list: /proc/self/status >>allowed\n{SERVE}");
+    let (_, said) = run(&bench, &script);
+    let machine = run_in(&bench.path("out")).manifest.machine;
+    let allowed = fs::read_to_string(bench.path("allowed")).unwrap();
+    let allowed = allowed.lines().map(|line| line.split_whitespace().nth(1).unwrap());
+    let first = machine.server_cores[0].to_string();
+    let first_of = |list: &str| list.split([',', '-']).next().unwrap().to_owned();
+    let allowed: Vec<_> = allowed.map(first_of).collect();
+    assert_eq!(allowed, [&first[..], &first], "{said}");
+    assert!(machine.server_cores != machine.generator_cores || machine.cores == 1);
 }
 
 /// As Node and Python do, which do not catch it.

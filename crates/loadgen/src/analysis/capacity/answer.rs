@@ -61,6 +61,7 @@ fn meaning(warning: &Warning) -> Meaning {
         | Warning::SharedCore
         | Warning::NoServerCpu { .. }
         | Warning::NoServerMemory
+        | Warning::ServerChildrenUnseen
         | Warning::ListenerUntold
         | Warning::TooFewSamples { .. }
         | Warning::CountsDisagree { .. }

@@ -71,6 +71,7 @@ impl Observe for Cgroup {
         let split = cpu_us("user_usec ").zip(cpu_us("system_usec "));
         let threads = self.processes().into_iter().filter_map(Threads::of);
         Observation {
+            cpu_is_incomplete: false,
             cpu_ns: cpu_us("usage_usec ").map(|us| us * 1_000),
             cpu_split: split.map(|(user, system)| CpuSplit { user, system }),
             threads: threads.reduce(Threads::and),

@@ -26,6 +26,8 @@ pub(crate) trait Observe {
 pub(crate) struct Observation {
     /// CPU time of all its threads, those that have ended too.
     pub(crate) cpu_ns: Option<u64>,
+    /// Whether processes of it may have used some that nobody has an account of.
+    pub(crate) cpu_is_incomplete: bool,
     /// How that divides into user and system time.
     pub(crate) cpu_split: Option<CpuSplit>,
     /// What its living threads have been charged.

@@ -29,6 +29,7 @@ impl Observe for OwnProcess {
         let threads = Threads::named(self.thread_name);
         let memory = memory_of(Pid::this());
         Observation {
+            cpu_is_incomplete: false,
             cpu_ns: CpuClock::own().read_ns().ok(),
             cpu_split: threads.as_ref().map(Threads::cpu_split),
             threads,

@@ -223,6 +223,7 @@ impl Observe for ProcessTree {
         let threads = self.members.keys().map(|&process| Threads::of(Pid::from_raw(process)));
         Observation {
             cpu_ns: Some(self.most_ns),
+            cpu_is_incomplete: self.members.values().any(|member| !member.waits),
             cpu_split: Some(time.split),
             threads: threads.flatten().reduce(Threads::and),
             instructions: self.counter.as_mut().and_then(EventCounter::read),

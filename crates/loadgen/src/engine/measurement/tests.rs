@@ -92,6 +92,7 @@ fn an_impossible_zero_is_empty_and_says_why() {
         for part in &mut at.parts {
             part.observation = Observation {
                 cpu_ns: Some(0),
+                cpu_is_incomplete: true,
                 memory_bytes: Some(0),
                 memory_peak_bytes: Some(0),
                 ..Observation::default()
@@ -111,8 +112,12 @@ fn an_impossible_zero_is_empty_and_says_why() {
         assert!(!values.contains_key(&metric), "{}", metric.name());
     }
     let deliveries = values[&Metric::WindowDeliveries] as u64;
-    let reasons =
-        [Warning::NoServerCpu { deliveries }, Warning::NoServerMemory, Warning::ListenerUntold];
+    let reasons = [
+        Warning::ServerChildrenUnseen,
+        Warning::NoServerCpu { deliveries },
+        Warning::NoServerMemory,
+        Warning::ListenerUntold,
+    ];
     assert_eq!(trial.of_the_server(&trial.after.since(&trial.before)), reasons);
 }
 

@@ -125,6 +125,7 @@ fn what_nobody_waited_for_is_kept() {
     assert_eq!(ticks(&mut tree), 15);
     machine.process(ROOT, 1, [6, 0]);
     assert_eq!(ticks(&mut tree), 16, "and only once");
+    assert!(tree.read().cpu_is_incomplete, "there may be others");
 }
 
 #[test]
