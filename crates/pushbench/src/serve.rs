@@ -1,7 +1,7 @@
 //! `pushbench serve`: the server as a process. It owns the flags, the threads, the signals and the
 //! line that says that the server is ready. Everything else is in the server crate.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::num::NonZero;
 
@@ -236,7 +236,12 @@ fn stdin_end() -> anyhow::Result<oneshot::Receiver<()>> {
         .name("stdin".to_owned())
         .spawn(move || {
             let mut input = std::io::stdin().lock();
-            while !matches!(input.read(&mut [0; 64]), Ok(0) | Err(_)) {}
+            // Somebody who stops this process for a while interrupts reading, and does not end it.
+            let goes_on = |read: std::io::Result<usize>| match read {
+                Ok(bytes) => bytes > 0,
+                Err(error) => error.kind() == ErrorKind::Interrupted,
+            };
+            while goes_on(input.read(&mut [0; 64])) {}
             // There is no receiver if the server has stopped for another reason.
             let _ = ended.send(());
         })

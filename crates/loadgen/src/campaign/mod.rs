@@ -15,6 +15,7 @@ pub(crate) mod scripted;
 pub(crate) mod selftest;
 mod source;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -31,7 +32,7 @@ pub(crate) use runner::{Interrupted, LocalRunner, Setup, TrialOutput, TrialRunne
 pub use source::Unusable;
 pub(crate) use source::{Source, scenarios_at};
 
-use crate::results::{Interval, LatencyLog, Record, Store, Stored, Trial};
+use crate::results::{Interval, LatencyLog, Outcome, Record, Store, Stored, Trial};
 
 /// A machine of which others use more than this is not left alone.
 const BUSY_PERCENT: f64 = 20.0;
@@ -90,8 +91,8 @@ pub(crate) fn measure<P: Plan<Record: Stored>>(
     Ok((record, log))
 }
 
-/// Measures what `plan` wants, until it wants no more or the user stops it. Each row goes to `keep`
-/// before the next trial begins.
+/// Measures what `plan` wants, until it wants no more, the user stops it, or a server cannot even be
+/// started: other trials would end the same way. Each row goes to `keep` before the next trial begins.
 ///
 /// # Errors
 /// A plan that cannot go on, or a trial that cannot be kept. One that fails is a row.
@@ -109,19 +110,35 @@ pub(crate) fn execute<P: Plan>(
         ));
     }
     let started_ns = clock::now_ns();
+    // Servers that have been started before: should they fail to once, others go on.
+    let mut have_started = HashSet::new();
     while let Some(step) = plan.next(record, &mut |line| progress.line(line))? {
         let Step { setup, name, to_come, row } = step;
         progress.begin(name, &setup.scenario.workload, to_come);
         let output = runner.trial(&setup, started_ns, &mut |phase| progress.step(phase));
-        let Ok(TrialOutput { trial, intervals }) = output else {
+        let Ok(TrialOutput { trial, intervals, server_started }) = output else {
             *record.interrupted() = true;
             progress.line(P::INTERRUPTED);
             break;
         };
         progress.end(&trial);
+        if server_started {
+            have_started.insert(setup.server.clone());
+        }
+        let hopeless = match &trial.outcome {
+            Outcome::Failed { reason } if !have_started.contains(&setup.server) => {
+                Some(reason.clone())
+            }
+            _ => None,
+        };
         let row = row(trial, &intervals);
         keep(&row, &intervals).context("the trial that has just ended is lost")?;
         record.enter(row);
+        if let Some(reason) = hopeless {
+            let server = shell_words::join(setup.server.iter());
+            progress.line(&format!("Nothing can be measured with the server `{server}`: {reason}"));
+            break;
+        }
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::engine::{Cores, Phase, TrialPlan, machine};
+use crate::engine::{Cores, NotStarted, Phase, TrialPlan, adopt_orphans, machine};
 use crate::results::{ContenderId, Interval, Outcome, Trial};
 use crate::scenario::Scenario;
 
@@ -42,6 +42,8 @@ pub(crate) struct TrialOutput {
     pub(crate) trial: Trial,
     /// Its latencies over time; none of a trial that failed.
     pub(crate) intervals: Vec<Interval>,
+    /// Whether its server could be started.
+    pub(crate) server_started: bool,
 }
 
 impl TrialOutput {
@@ -60,7 +62,7 @@ impl TrialOutput {
             repeated: false,
             schedule_sha256: None,
         };
-        Self { trial, intervals: Vec::new() }
+        Self { trial, intervals: Vec::new(), server_started: true }
     }
 }
 
@@ -115,6 +117,8 @@ impl LocalRunner {
         machine::reserve_files(u64::from(sockets))?;
         machine::check_ports(u64::from(sockets))?;
         cores.confine_generator()?;
+        // Without it, less is known of what a server leaves in the background.
+        let _ = adopt_orphans();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -162,9 +166,12 @@ impl TrialRunner for LocalRunner {
                 let warm_up = scenario.workload.warm_up;
                 let (trial, intervals) =
                     measurement.into_trial(cell, id.clone(), *block, warm_up, started_ns);
-                TrialOutput { trial, intervals }
+                TrialOutput { trial, intervals, server_started: true }
             }
-            Err(error) => TrialOutput::failed(setup, format!("{error:#}")),
+            Err(error) => TrialOutput {
+                server_started: !error.is::<NotStarted>(),
+                ..TrialOutput::failed(setup, format!("{error:#}"))
+            },
         })
     }
 }

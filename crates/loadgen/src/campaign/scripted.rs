@@ -64,7 +64,7 @@ pub(crate) fn valid(setup: &Setup) -> TrialOutput {
         ..of_contender.unwrap_or(&run.trials[0]).clone()
     };
     trial.warnings.clear();
-    TrialOutput { trial, intervals: Vec::new() }
+    TrialOutput { trial, intervals: Vec::new(), server_started: true }
 }
 
 /// A trial that a busy machine disturbed.
@@ -75,9 +75,14 @@ pub(crate) fn disturbed(setup: &Setup) -> TrialOutput {
     output
 }
 
-/// A trial of a server that never ran.
+/// A trial of a server that ended before its time.
 pub(crate) fn failed(setup: &Setup) -> TrialOutput {
     TrialOutput::failed(setup, "the server ended with exit code 7: no room".to_owned())
+}
+
+/// A trial whose server could not be started.
+pub(crate) fn not_started(setup: &Setup) -> TrialOutput {
+    TrialOutput { server_started: false, ..failed(setup) }
 }
 
 /// What a progress has said.

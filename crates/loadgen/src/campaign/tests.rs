@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pushbench_wire::Transport;
 
-use super::scripted::{Said, ScriptedRunner, disturbed, failed, valid};
+use super::scripted::{Said, ScriptedRunner, disturbed, failed, not_started, valid};
 use super::*;
 use crate::analysis::capacity::conclude;
 use crate::results::capacity::{Answer, CAPACITY_VERSION, Purpose, Search};
@@ -127,6 +127,24 @@ fn an_interruption_keeps_what_has_ended() {
     assert_eq!((asked.len(), run.trials.len(), run.manifest.interrupted), (4, 3, true));
     assert_eq!(store::load::<Run>(dir.path()).unwrap().content, run);
     assert!(said.ends_with("Interrupted: the trials that have ended are kept.\n"), "{said}");
+}
+
+#[test]
+fn a_server_that_never_starts_is_started_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (asked, run, said) =
+        measure_run(dir.path(), &scenario(&[]), &mut |setup, _| Ok(not_started(setup)));
+    assert_eq!((asked.len(), run.trials.len()), (1, 1), "the failure is a row");
+    assert!(!run.manifest.interrupted);
+    let reason = "Nothing can be measured with the server `/proc/self/exe serve`: the server ended \
+                  with exit code 7: no room\n";
+    assert!(said.ends_with(reason), "{said}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let (asked, ..) = measure_run(dir.path(), &scenario(&[]), &mut |setup, before| {
+        Ok(if before == 1 { not_started(setup) } else { valid(setup) })
+    });
+    assert_eq!(asked.len(), 25, "it has started before");
 }
 
 #[test]
@@ -371,7 +389,7 @@ fn a_trial_that_failed_has_its_place() {
     let scenario = scenario(&[]);
     let mut plan = RunPlan::new(&scenario, own_server().into(), false);
     let step = plan.next(&head(), &mut |_| {}).unwrap().unwrap();
-    let TrialOutput { trial, intervals } = failed(&step.setup);
+    let TrialOutput { trial, intervals, .. } = failed(&step.setup);
     assert_eq!((&*trial.cell, trial.block), ("base", 1));
     assert_eq!(trial.contender, step.setup.contender);
     assert!(intervals.is_empty() && trial.warnings.iter().all(|of| !Warning::invalidates(of)));

@@ -24,7 +24,7 @@ pub(crate) enum ClientError {
     #[error("the server answered {status}: {body}")]
     Status { status: hyper::StatusCode, body: String },
     /// A body larger than any client accepts.
-    #[error("the server sent a poll body of more than {limit} bytes")]
+    #[error("the server sent an answer of more than {limit} bytes")]
     TooLarge { limit: usize },
     /// A poll body that cannot be read.
     #[error("the server sent a poll body that cannot be read: {0}")]

@@ -1,23 +1,30 @@
 //! HTTP/1.1 requests over a [`Stream`], for every transport that is plain HTTP or begins with it.
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, UPGRADE};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use pushbench_wire::endpoint::LAST_EVENT_ID;
+use tokio::time::timeout;
 
+use super::publish_link::is_end;
 use super::socket::{ConnectionMeter, Stream};
 use super::{ClientError, READ_BUFFER_BYTES, Subscription};
 
 /// The longest part of an unexpected answer that is quoted in the error.
 const MAX_QUOTED_BYTES: usize = 500;
+
+/// How long that may take to come.
+const QUOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What goes with a request: all of it is there when the request is sent.
 pub(super) trait RequestBody: Body<Data = Bytes, Error = Infallible> + 'static {}
@@ -135,12 +142,32 @@ pub(super) async fn upgrade(
     Ok((parts.io.into_inner(), parts.read_buf))
 }
 
-/// Turns an answer that was not asked for into an error that quotes it.
+/// Whether a request got no answer because the connection had ended: a server may do that whenever
+/// nothing is asked (RFC 9112 §9.5).
+pub(super) fn met_the_end(error: &ClientError) -> bool {
+    let ClientError::Http(error) = error else { return false };
+    let source = error.source().and_then(|source| source.downcast_ref());
+    error.is_closed()
+        || error.is_canceled()
+        || error.is_incomplete_message()
+        || source.is_some_and(is_end)
+}
+
+/// Turns an answer that was not asked for into an error that quotes the beginning of it.
 pub(super) async fn unexpected(response: Response<Incoming>) -> ClientError {
     let status: StatusCode = response.status();
-    let body = match Limited::new(response.into_body(), MAX_QUOTED_BYTES).collect().await {
-        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-        Err(_) => "(its body cannot be shown)".to_owned(),
+    let mut body = response.into_body();
+    let mut quoted = Vec::new();
+    let read = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            quoted.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+            if quoted.len() >= MAX_QUOTED_BYTES {
+                break;
+            }
+        }
     };
-    ClientError::Status { status, body }
+    // What does not come soon is not worth waiting for.
+    let _ = timeout(QUOTED_WITHIN, read).await;
+    quoted.truncate(MAX_QUOTED_BYTES);
+    ClientError::Status { status, body: String::from_utf8_lossy(&quoted).into_owned() }
 }

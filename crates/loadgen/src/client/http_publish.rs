@@ -1,88 +1,99 @@
 //! Publishing by HTTP: the events of a channel that go out together are one `POST`, requests follow
-//! each other without waiting, and an answer that is no 200 is an error.
+//! each other without waiting, and an answer that does not take the events is an error.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use pushbench_wire::clock;
 use pushbench_wire::endpoint::{BINARY_TYPE, Resource, SPLIT};
 
+use super::http_answer::{Answer, parse};
+use super::publish_link::{End, Link, MOMENT, Requests, TIMEOUT, is_end};
 use super::publish_path::{Acknowledgements, OpenPath, PublishPath, PublishTarget, TcpProbe};
 use crate::scenario::Content;
-
-/// How long the server may take to accept bytes or to answer: far beyond any latency worth a
-/// measurement.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The most events in one request, in bytes: half of what a server takes by default, so that a
 /// publisher that has fallen behind is late and not refused.
 const MAX_BATCH_BYTES: usize = 512 << 10;
 
-/// How long answers are waited for at a time.
-const MOMENT: Duration = Duration::from_millis(50);
-
-/// The largest head of an answer.
+/// The largest answer.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
-/// One connection, on which everything is published.
+/// One connection at a time, on which everything is published.
 pub(crate) struct HttpPublish {
-    stream: TcpStream,
     batches: Vec<Batch>,
     /// Channels that have events to send, in the order in which these came.
     touched: Vec<usize>,
     /// What goes out next, but for the events that are still in their batches.
-    requests: Vec<u8>,
-    /// How many requests those are.
-    complete: u64,
-    sent: Arc<AtomicU64>,
+    requests: Requests,
+    shared: Arc<Shared>,
 }
 
 /// The answers on that connection.
 pub(crate) struct HttpAnswers {
-    stream: TcpStream,
-    /// Requests sent.
-    sent: Arc<AtomicU64>,
-    answered: u64,
+    /// The connection that is read; none between two.
+    stream: Option<TcpStream>,
+    /// Its number.
+    number: u64,
+    /// How many answers came over it.
+    on_connection: u64,
+    /// Whether the server has ended a connection with the first answer over it.
+    one_at_a_time: bool,
     unread: Vec<u8>,
-    silent_since_ns: u64,
+    silence: Duration,
+    shared: Arc<Shared>,
+}
+
+/// What both share.
+struct Shared {
+    /// Requests sent, and answered.
+    sent: AtomicU64,
+    answered: AtomicU64,
+    /// Whoever sends has it while it does. Nobody else wants it as long as the connection lasts, or
+    /// answers would wait for what is sent.
+    link: Mutex<Link>,
+    /// That there is another connection.
+    connected: Condvar,
+}
+
+impl Shared {
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl PublishPath for HttpPublish {
     type Acknowledgements = HttpAnswers;
 
     fn open(target: &PublishTarget<'_>) -> anyhow::Result<OpenPath<Self>> {
-        let connect = || {
-            let stream = TcpStream::connect(target.address)?;
-            stream.set_nodelay(true)?;
-            stream.set_write_timeout(Some(TIMEOUT))?;
-            stream.set_read_timeout(Some(MOMENT))?;
-            Ok::<_, std::io::Error>((stream.try_clone()?, stream.try_clone()?, stream))
-        };
-        let (reading, connection, stream) = connect()
-            .with_context(|| format!("the publisher cannot connect to {}", target.address))?;
-        let sent = Arc::<AtomicU64>::default();
+        let probe = TcpProbe::default();
+        let shared = Arc::new(Shared {
+            sent: AtomicU64::default(),
+            answered: AtomicU64::default(),
+            link: Mutex::new(Link::open(target.address, probe.clone())?),
+            connected: Condvar::new(),
+        });
         let batch = |channel: &String| Batch::new(target.address, channel, target.content);
         Ok(OpenPath {
             acknowledgements: HttpAnswers {
-                stream: reading,
-                sent: Arc::clone(&sent),
-                answered: 0,
+                stream: None,
+                number: 0,
+                on_connection: 0,
+                one_at_a_time: false,
                 unread: Vec::new(),
-                silent_since_ns: clock::now_ns(),
+                silence: Duration::ZERO,
+                shared: Arc::clone(&shared),
             },
             path: Self {
-                stream,
                 batches: target.channels.iter().map(batch).collect(),
                 touched: Vec::new(),
-                requests: Vec::new(),
-                complete: 0,
-                sent,
+                requests: Requests::default(),
+                shared,
             },
-            probe: Some(TcpProbe::new(connection)),
+            probe: Some(probe),
         })
     }
 
@@ -91,22 +102,22 @@ impl PublishPath for HttpPublish {
         if batch.events.is_empty() {
             self.touched.push(channel);
         } else if batch.events.len() + payload.len() >= MAX_BATCH_BYTES {
-            batch.take_into(&mut self.requests);
-            self.complete += 1;
+            self.requests.add(|requests| batch.take_into(requests));
         }
         batch.push(payload);
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
         for channel in self.touched.drain(..) {
-            self.batches[channel].take_into(&mut self.requests);
-            self.complete += 1;
+            self.requests.add(|requests| self.batches[channel].take_into(requests));
         }
+        let mut link = self.shared.link();
         // Counted first, so that no answer can come before its request is known.
-        self.sent.fetch_add(std::mem::take(&mut self.complete), Ordering::Release);
-        let written = self.stream.write_all(&self.requests);
-        self.requests.clear();
-        written.context("the server stopped accepting events")
+        self.shared.sent.fetch_add(self.requests.count(), Ordering::Release);
+        let answered = self.shared.answered.load(Ordering::Acquire);
+        link.send(&mut self.requests, answered)?;
+        self.shared.connected.notify_one();
+        Ok(())
     }
 }
 
@@ -153,58 +164,129 @@ impl Batch {
 
 impl Acknowledgements for HttpAnswers {
     fn acknowledge(&mut self) -> anyhow::Result<u64> {
-        let mut piece = [0; 4096];
-        match self.stream.read(&mut piece) {
-            Ok(0) => bail!("the server closed the publisher's connection"),
-            Ok(bytes) => {
-                self.unread.extend_from_slice(&piece[..bytes]);
-                self.silent_since_ns = clock::now_ns();
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(error) => return Err(error).context("the server does not answer the publisher"),
+        if self.is_connected()? {
+            self.read()?;
         }
-        while let Some(used) = parse_answer(&self.unread)? {
-            self.unread.drain(..used);
-            self.answered += 1;
+        let sent = self.shared.sent.load(Ordering::Acquire);
+        let to_come = sent.saturating_sub(self.answered());
+        if to_come == 0 {
+            self.silence = Duration::ZERO;
+        }
+        ensure!(
+            self.silence < TIMEOUT,
+            "the server has not answered {to_come} requests of the publisher within {TIMEOUT:?}"
+        );
+        Ok(to_come)
+    }
+}
+
+impl HttpAnswers {
+    fn answered(&self) -> u64 {
+        self.shared.answered.load(Ordering::Relaxed)
+    }
+
+    /// Waits a moment for a connection if there is none.
+    fn is_connected(&mut self) -> anyhow::Result<bool> {
+        if self.stream.is_some() {
+            return Ok(true);
+        }
+        let mut link = self.shared.link();
+        let mut another = link.another(self.number)?;
+        if another.is_none() {
+            let wait = self.shared.connected.wait_timeout(link, MOMENT);
+            link = wait.unwrap_or_else(PoisonError::into_inner).0;
+            another = link.another(self.number)?;
+        }
+        drop(link);
+        let Some((stream, number)) = another else { return Ok(false) };
+        (self.stream, self.number, self.on_connection) = (Some(stream), number, 0);
+        Ok(true)
+    }
+
+    /// Reads what has come within a moment.
+    fn read(&mut self) -> anyhow::Result<()> {
+        let mut piece = [0; 4096];
+        let read = loop {
+            let Some(stream) = &mut self.stream else { return Ok(()) };
+            match stream.read(&mut piece) {
+                // Somebody has stopped this process for a while, in which much may have come.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        match read {
+            Ok(bytes @ 1..) => {
+                self.silence = Duration::ZERO;
+                self.unread.extend_from_slice(&piece[..bytes]);
+                self.take_answers(false)
+            }
+            Ok(0) => self.over(),
+            Err(error) if is_end(&error) => self.over(),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                // Not by the clock: time in which this process was stopped is not the server's.
+                self.silence += MOMENT;
+                Ok(())
+            }
+            Err(error) => Err(error).context("the server does not answer the publisher"),
+        }
+    }
+
+    /// Nothing more comes over this connection.
+    fn over(&mut self) -> anyhow::Result<()> {
+        self.take_answers(true)?;
+        if self.stream.is_none() {
+            return Ok(());
+        }
+        ensure!(
+            self.unread.iter().all(|byte| b"\r\n".contains(byte)),
+            "the server closed the publisher's connection in the middle of an answer"
+        );
+        self.ended(End::Sudden)
+    }
+
+    fn take_answers(&mut self, is_over: bool) -> anyhow::Result<()> {
+        loop {
+            match parse(&self.unread, is_over)? {
+                Answer::Partial => break,
+                Answer::Interim { length } => drop(self.unread.drain(..length)),
+                Answer::TooLate => return self.ended(End::Sudden),
+                Answer::Accepted { length, closes } => {
+                    self.unread.drain(..length);
+                    self.enter(closes)?;
+                    if self.stream.is_none() {
+                        return Ok(());
+                    }
+                }
+            }
         }
         ensure!(
             self.unread.len() <= MAX_ANSWER_BYTES,
             "the server's answer to an event is larger than {MAX_ANSWER_BYTES} bytes"
         );
-        let to_come = self.sent.load(Ordering::Acquire).saturating_sub(self.answered);
-        if to_come == 0 {
-            self.silent_since_ns = clock::now_ns();
-        }
-        let silence = Duration::from_nanos(clock::now_ns() - self.silent_since_ns);
-        ensure!(silence < TIMEOUT, "the server has not answered the publisher for {TIMEOUT:?}");
-        Ok(to_come)
+        Ok(())
     }
-}
 
-/// The length of the answer at the head of `bytes`, once it is whole.
-fn parse_answer(bytes: &[u8]) -> anyhow::Result<Option<usize>> {
-    let mut headers = [httparse::EMPTY_HEADER; 32];
-    let mut answer = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(head) =
-        answer.parse(bytes).context("the server's answer to an event is not HTTP")?
-    else {
-        return Ok(None);
-    };
-    let length: usize = answer
-        .headers
-        .iter()
-        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
-        .and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok())
-        .context("the server's answer to an event has no content-length")?;
-    let end = head.saturating_add(length);
-    let Some(body) = bytes.get(head..end) else { return Ok(None) };
-    match answer.code {
-        Some(200) => Ok(Some(end)),
-        code => bail!(
-            "the server refused an event with {}: {}",
-            code.unwrap_or_default(),
-            String::from_utf8_lossy(body)
-        ),
+    /// One more request is answered.
+    fn enter(&mut self, closes: bool) -> anyhow::Result<()> {
+        if self.shared.sent.load(Ordering::Acquire) == self.answered() {
+            bail!("the server answers what nobody has asked");
+        }
+        let answered = self.shared.answered.fetch_add(1, Ordering::Release) + 1;
+        self.on_connection += 1;
+        match closes {
+            true if self.on_connection == 1 => self.ended(End::AnnouncedAtOnce),
+            true => self.ended(End::Announced),
+            // The next one waits for this answer.
+            false if self.one_at_a_time => self.shared.link().write(answered),
+            false => Ok(()),
+        }
+    }
+
+    fn ended(&mut self, end: End) -> anyhow::Result<()> {
+        self.stream = None;
+        self.unread.clear();
+        self.one_at_a_time |= end == End::AnnouncedAtOnce;
+        self.shared.link().ended(end, self.answered())
     }
 }
 
@@ -213,7 +295,6 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use proptest::prelude::*;
 
     fn open(address: SocketAddr, content: Content) -> OpenPath<HttpPublish> {
         let channels = ["one", "two"].map(str::to_owned);
@@ -248,13 +329,6 @@ mod tests {
             server.write_all(answer.as_bytes()).unwrap();
             while acknowledgements.acknowledge().unwrap() > to_come {}
         }
-        drop(server);
-        let gone = loop {
-            if let Err(error) = acknowledgements.acknowledge() {
-                break error.to_string();
-            }
-        };
-        assert_eq!(gone, "the server closed the publisher's connection");
     }
 
     #[test]
@@ -267,28 +341,6 @@ mod tests {
         }
         let waiting = path.batches[0].events.len();
         assert!(waiting < MAX_BATCH_BYTES, "{waiting} bytes");
-        assert_eq!(path.complete, 3, "with three events each");
-    }
-
-    #[test]
-    fn answers() {
-        let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{\"id\":1}HTTP/1.1 2";
-        assert_eq!(parse_answer(ok).unwrap(), Some(ok.len() - 10));
-        assert_eq!(parse_answer(&ok[..40]).unwrap(), None);
-        let refused = b"HTTP/1.1 413 Payload Too Large\r\ncontent-length: 3\r\n\r\nbig";
-        assert_eq!(
-            parse_answer(refused).unwrap_err().to_string(),
-            "the server refused an event with 413: big"
-        );
-        assert!(parse_answer(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
-        assert!(parse_answer(b"SSH-2.0\r\n\r\n").is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn any_answer_is_read_without_panic(bytes: Vec<u8>, length: u64) {
-            let _ = parse_answer(&bytes);
-            let _ = parse_answer(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").as_bytes());
-        }
+        assert_eq!(path.requests.count(), 3, "with three events each");
     }
 }

@@ -6,13 +6,17 @@ mod delivery_test;
 mod dispatch;
 mod error;
 mod http;
+mod http_answer;
 mod http_publish;
 #[cfg(test)]
 mod in_band_test;
 mod long_polling;
 mod polling;
 mod post;
+mod publish_link;
 mod publish_path;
+#[cfg(test)]
+mod publish_test;
 mod pull;
 mod socket;
 mod sse;

@@ -3,6 +3,7 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::TcpTotals;
 use crate::scenario::Content;
@@ -57,16 +58,48 @@ pub(crate) struct OpenPath<P: PublishPath> {
     pub(crate) probe: Option<TcpProbe>,
 }
 
-/// A connection, to ask the kernel about it.
-pub(crate) struct TcpProbe(TcpStream);
+/// The connections of a path, to ask the kernel about them.
+#[derive(Clone, Default)]
+pub(crate) struct TcpProbe(Arc<Mutex<Connections>>);
+
+#[derive(Default)]
+struct Connections {
+    open: Option<TcpStream>,
+    /// What TCP did for those that have been closed.
+    closed: TcpTotals,
+    /// Whether the kernel did not say that of one of them.
+    is_incomplete: bool,
+}
 
 impl TcpProbe {
-    pub(super) fn new(connection: TcpStream) -> Self {
-        Self(connection)
+    /// From now on there is this connection.
+    pub(super) fn open(&self, connection: TcpStream) {
+        self.connections().open = Some(connection);
     }
 
-    /// What TCP has done for it so far; `None` where the kernel does not say.
+    /// The connection ends; its socket must still be open.
+    pub(super) fn close(&self) {
+        let mut connections = self.connections();
+        let Some(open) = connections.open.take() else { return };
+        match TcpTotals::read_last(open.as_raw_fd()) {
+            Some(last) => connections.closed = connections.closed.plus(last),
+            None => connections.is_incomplete = true,
+        }
+    }
+
+    /// What TCP has done for all of them so far; `None` where the kernel does not say.
     pub(crate) fn read(&self) -> Option<TcpTotals> {
-        TcpTotals::read(self.0.as_raw_fd())
+        let connections = self.connections();
+        if connections.is_incomplete {
+            return None;
+        }
+        match &connections.open {
+            Some(open) => Some(connections.closed.plus(TcpTotals::read(open.as_raw_fd())?)),
+            None => Some(connections.closed),
+        }
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

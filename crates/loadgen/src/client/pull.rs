@@ -6,7 +6,7 @@ use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper::body::{Body as _, Incoming};
 
-use super::http::{HttpConnection, HttpRequest, unexpected};
+use super::http::{HttpConnection, HttpRequest, met_the_end, unexpected};
 use super::socket::ConnectionMeter;
 use super::{ClientError, MAX_EVENT_BYTES, Sink, Subscription};
 use crate::scenario::Connection;
@@ -56,13 +56,25 @@ impl Pull {
         Ok(())
     }
 
-    /// Sends one request and hands the events of its answer to `sink`.
+    /// Sends one request and hands the events of its answer to `sink`. A kept connection that the server
+    /// has closed while it was idle is replaced.
     pub(super) async fn ask(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
-        let mut connection = match self.kept.take() {
-            Some(kept) => kept,
-            None => HttpConnection::open(&self.subscription, &self.meter).await?,
+        let kept = match self.kept.take() {
+            Some(mut kept) => match kept.get(&self.request, self.last_event_id).await {
+                // Nothing of the last answer can be missing: asking again asks the same.
+                Err(error) if met_the_end(&error) => None,
+                response => Some((kept, response?)),
+            },
+            None => None,
         };
-        let response = connection.get(&self.request, self.last_event_id).await?;
+        let (connection, response) = match kept {
+            Some(answered) => answered,
+            None => {
+                let mut new = HttpConnection::open(&self.subscription, &self.meter).await?;
+                let response = new.get(&self.request, self.last_event_id).await?;
+                (new, response)
+            }
+        };
         match response.status() {
             StatusCode::OK => self.read(response.into_body(), sink).await?,
             StatusCode::NO_CONTENT => {}
@@ -95,4 +107,64 @@ impl Pull {
 /// Decodes a poll body into `sink`.
 fn deliver_poll(body: &[u8], at_ns: u64, sink: &mut impl Sink) -> Result<u64, ClientError> {
     Ok(pushbench_wire::poll::decode_body(body, |event| sink.on_event(at_ns, event))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use pushbench_wire::Transport;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::task::LocalSet;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::client::delivery_test::{HANG, Inbox, subscription};
+
+    /// Asks so often, of a server that answers so many requests of each connection and closes it then;
+    /// and how often it failed.
+    async fn failures(asks: usize, answers: &[usize]) -> usize {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = async {
+            for answers in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                for _ in 0..*answers {
+                    let mut request = Vec::new();
+                    while !request.ends_with(b"\r\n\r\n") {
+                        request.push(stream.read_u8().await.unwrap());
+                    }
+                    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+                }
+            }
+            std::future::pending::<usize>().await
+        };
+        let ask = async {
+            let subscription = subscription(address, Transport::Polling, Connection::KeepAlive);
+            let meter = ConnectionMeter::new(Arc::default());
+            let mut pull = Pull::connect(&subscription, "/poll", &meter, 0).await.unwrap();
+            let mut failures = 0;
+            for ask in 0..asks as u64 {
+                failures += usize::from(pull.ask(&mut Inbox::default()).await.is_err());
+                // The end of the connection may be seen, or come as the next request goes out.
+                tokio::time::sleep(Duration::from_millis(ask % 2)).await;
+            }
+            failures
+        };
+        let both = async {
+            tokio::select! {
+                failures = ask => failures,
+                never = serve => never,
+            }
+        };
+        timeout(HANG, LocalSet::new().run_until(both)).await.expect("no hang")
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_may_be_closed() {
+        assert_eq!(failures(6, &[1, 2, 1, 1, 1]).await, 0);
+        assert_eq!(failures(2, &[1, 0, 1]).await, 1, "a new one may not");
+    }
 }

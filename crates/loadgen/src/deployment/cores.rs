@@ -59,13 +59,30 @@ impl Cores {
 
     /// Confines the calling thread, and all threads that it starts, to the generator's cores.
     pub(crate) fn confine_generator(&self) -> anyhow::Result<()> {
-        let mut set = CpuSet::new();
-        for &core in &self.generator {
-            set.set(core)
-                .with_context(|| format!("core {core} is beyond what the kernel counts"))?;
-        }
-        sched_setaffinity(Pid::from_raw(0), &set).context("cannot set the CPU affinity")
+        confine(&set_of(&self.generator)?)
     }
+
+    /// Calls `start` while this thread is on the server's cores: a process that it starts has them, and
+    /// so has whatever that one starts, even if it does not know `--cpus`.
+    pub(super) fn on_those_of_server<T>(&self, start: impl FnOnce() -> T) -> anyhow::Result<T> {
+        let ours = sched_getaffinity(Pid::from_raw(0)).context("cannot read the CPU affinity")?;
+        confine(&set_of(&self.server)?)?;
+        let started = start();
+        confine(&ours)?;
+        Ok(started)
+    }
+}
+
+fn set_of(cores: &[usize]) -> anyhow::Result<CpuSet> {
+    let mut set = CpuSet::new();
+    for &core in cores {
+        set.set(core).with_context(|| format!("core {core} is beyond what the kernel counts"))?;
+    }
+    Ok(set)
+}
+
+fn confine(set: &CpuSet) -> anyhow::Result<()> {
+    sched_setaffinity(Pid::from_raw(0), set).context("cannot set the CPU affinity")
 }
 
 /// The first cores, as many as a limit has time for: threads on more of them would only use it up sooner,

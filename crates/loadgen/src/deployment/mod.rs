@@ -1,21 +1,32 @@
 //! What a trial starts or finds: servers, and whatever else takes part, each with how it is observed.
 //! It must not know a transport, nor what is measured when.
 
+mod announcement;
 mod cores;
 mod cpu_limit;
+mod family;
+mod guard;
+mod listener;
 pub(crate) mod observe;
+mod output;
+mod patience;
 mod server_command;
 mod server_process;
 
 use std::fmt;
 use std::net::SocketAddr;
 
+use anyhow::bail;
 use futures_util::future::select_all;
 
 pub(crate) use cores::Cores;
 pub(crate) use cpu_limit::CpuLimit;
+pub(crate) use family::adopt_orphans;
+pub(crate) use patience::{LOOK, within};
 pub(crate) use server_command::server_command;
 
+use family::Mark;
+use listener::{Listener, listener};
 use observe::{Observation, Observe};
 use server_process::ServerProcess;
 
@@ -25,8 +36,16 @@ pub(crate) struct Deployment {
     publish: Vec<SocketAddr>,
     subscribe: Vec<SocketAddr>,
     servers: Vec<ServerProcess>,
+    /// Of servers, those in the order of `servers` come first.
     parts: Vec<Part>,
+    /// Whether the kernel does not say of a server that it listens at its address itself.
+    a_listener_is_untold: bool,
 }
+
+/// A server that could not be started: another trial with it would go no further.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub(crate) struct NotStarted(anyhow::Error);
 
 /// A process, or several that belong together.
 struct Part {
@@ -65,21 +84,53 @@ pub(crate) struct ObservedPart {
 }
 
 impl Deployment {
-    /// Starts one server process for each command, and waits until all of them answer.
+    /// Starts one server process for each command, on the server's cores, and waits until all of them
+    /// answer.
     ///
     /// # Errors
     /// Why one of them did not get that far.
-    pub(crate) async fn of_servers(commands: &[Vec<String>]) -> anyhow::Result<Self> {
+    pub(crate) async fn of_servers(
+        commands: &[Vec<String>],
+        cores: &Cores,
+    ) -> Result<Self, NotStarted> {
         let mut deployment = Self::default();
         for (index, command) in (0..).zip(commands) {
-            let server = ServerProcess::start(command).await?;
-            deployment.publish.push(server.address());
-            deployment.subscribe.push(server.address());
-            let observe = observe::started_process(server.process());
-            deployment.add_part(PartRole::Server(index), observe);
-            deployment.servers.push(server);
+            deployment.add_server(index, command, cores).await.map_err(NotStarted)?;
         }
         Ok(deployment)
+    }
+
+    async fn add_server(
+        &mut self,
+        index: u32,
+        command: &[String],
+        cores: &Cores,
+    ) -> anyhow::Result<()> {
+        let mark = Mark::new();
+        let server = ServerProcess::start(command, &mark, cores).await?;
+        let address = server.address();
+        let mut observe = observe::started_process(server.process(), mark);
+        observe.look();
+        let processes = observe.processes();
+        self.publish.push(address);
+        self.subscribe.push(address);
+        self.add_part(PartRole::Server(index), observe);
+        self.servers.push(server);
+        match listener(address, &processes) {
+            Listener::Known => {}
+            Listener::Untold => self.a_listener_is_untold = true,
+            Listener::Other(who) => bail!(
+                "the server says that it listens on {address}, but {who}, which it has not started: \
+                 CPU and memory would be those of another process; end that one, or let the server \
+                 announce its own address"
+            ),
+        }
+        Ok(())
+    }
+
+    /// Whether it is certain that the servers listen at their addresses themselves.
+    pub(crate) fn listeners_are_known(&self) -> bool {
+        !self.a_listener_is_untold
     }
 
     /// Adds what others have started.
@@ -138,12 +189,25 @@ impl Deployment {
     /// Ends everything that was started.
     ///
     /// # Errors
-    /// When a server had ended before, or did not end as it should.
-    pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        for server in self.servers {
-            server.stop().await?;
+    /// When a server had ended before.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        for (server, part) in std::mem::take(&mut self.servers).into_iter().zip(&mut self.parts) {
+            let family = || {
+                part.observe.look();
+                part.observe.processes()
+            };
+            server.stop(family).await?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        for (server, part) in self.servers.iter_mut().zip(&mut self.parts) {
+            part.observe.look();
+            server.kill(&part.observe.processes());
+        }
     }
 }
 
@@ -166,11 +230,9 @@ mod tests {
             ports.iter().map(|&port| ([127, 0, 0, 1], port).into()).collect()
         };
         let ports = |publish: &[u16], subscribe: &[u16]| -> Vec<_> {
-            let deployment = Deployment {
-                publish: addresses(publish),
-                subscribe: addresses(subscribe),
-                ..Deployment::default()
-            };
+            let mut deployment = Deployment::default();
+            deployment.publish = addresses(publish);
+            deployment.subscribe = addresses(subscribe);
             let connections = [(0, 0), (1, 0), (2, 1), (3, 1)];
             let address = |(connection, channel)| deployment.subscribe(connection, channel);
             connections.into_iter().map(|who| address(who).map(|found| found.port())).collect()
@@ -187,9 +249,11 @@ mod tests {
     #[tokio::test]
     async fn one_server_that_does_not_start_is_enough() {
         let commands = [shell("echo broken >&2; exit 3"), shell("exec sleep 60")];
-        let Err(error) = Deployment::of_servers(&commands).await else { panic!("no server") };
+        let cores = Cores::divide().unwrap();
+        let started = Deployment::of_servers(&commands, &cores).await;
+        let Err(error) = started else { panic!("no server") };
         assert!(error.to_string().contains("broken"), "{error}");
-        let none = Deployment::of_servers(&[]).await.unwrap();
+        let none = Deployment::of_servers(&[], &cores).await.unwrap();
         assert_eq!(none.sample("up").await, None);
         none.stop().await.unwrap();
     }

@@ -5,87 +5,127 @@ use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
-use nix::sys::signal::{Signal, kill};
+use anyhow::{Context as _, anyhow, bail, ensure};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use pushbench_wire::endpoint::{HEALTH_PATH, METRICS_PATH, READY_PREFIX};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+
+use super::Cores;
+use super::announcement::announced;
+use super::family::Mark;
+use super::guard::Guard;
+use super::output::Complaint;
+use super::patience::within;
 
 /// How long a server may take until it is ready, and until it has answered a control request.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a server may take to stop before it is killed.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long a server that ends may take to be reaped, and its last words to be read.
+/// How long those may take that a server which has stopped leaves behind.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a server that ends may take to be reaped.
 const DYING: Duration = Duration::from_millis(500);
 
-/// How much of what the server writes on its standard error is kept for the reason of a failure.
-const MAX_COMPLAINT_BYTES: usize = 2_000;
+/// How often it is looked whether all processes of a server have gone.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// A running server. Dropping it kills the process; should this process be killed, the server
-/// notices the end of its standard input and stops.
+/// How much of an answer to a control request is read.
+const MAX_ANSWER_BYTES: usize = 4 << 20;
+
+/// A running server, and all processes of its group. Dropping it kills them; should this process be
+/// killed, a guard does. A server that watches its standard input notices its end and stops by itself.
 pub(super) struct ServerProcess {
     child: Child,
     /// Held open: its end tells the server that nobody needs it any more.
     _stdin: Option<ChildStdin>,
     complaint: Complaint,
     address: SocketAddr,
-    process: Pid,
+    group: Group,
+    _guard: Option<Guard>,
     client: reqwest::Client,
 }
 
-/// The end of what a server writes on its standard error.
-struct Complaint(Option<JoinHandle<String>>);
+/// The process group of a server: it and whoever it started, but for those that left the group.
+struct Group(Pid);
+
+impl Group {
+    fn signal(&self, signal: impl Into<Option<Signal>>) -> nix::Result<()> {
+        killpg(self.0, signal)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // When all have gone, there is nobody to hear it.
+        let _ = self.signal(Signal::SIGKILL);
+    }
+}
 
 impl ServerProcess {
-    /// Starts `command` and waits until it answers.
-    pub(super) async fn start(command: &[String]) -> anyhow::Result<Self> {
+    /// Starts `command`, marked, on the server's cores, and waits until it answers.
+    pub(super) async fn start(
+        command: &[String],
+        mark: &Mark,
+        cores: &Cores,
+    ) -> anyhow::Result<Self> {
         let (program, arguments) =
             command.split_first().context("the server's command is empty")?;
-        let mut child = Command::new(program)
+        let (variable, value) = mark.variable();
+        let mut start = Command::new(program);
+        start
             .args(arguments)
+            .env(variable, value)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C goes to the whole group of a terminal; the server must outlive the drain.
+            // Ctrl-C goes to the whole group of a terminal; the server must outlive the drain. And so
+            // whatever it starts can be ended with it.
             .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
+            .kill_on_drop(true);
+        let mut child = cores
+            .on_those_of_server(|| start.spawn())?
             .with_context(|| format!("cannot start the server `{program}`"))?;
+        let process = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let group = Group(process.context("the server ended at once")?);
+        let guard = Guard::of(group.0, mark);
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().context("the server has no standard output")?;
         let stderr = child.stderr.take().context("the server has no standard error")?;
-        let mut complaint = Complaint(Some(tokio::spawn(tail(stderr))));
-        let process = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        let process = process.context("the server ended at once")?;
+        let mut complaint = Complaint::of(stderr);
 
-        let address = match timeout(READY_WITHIN, ready_line(stdout)).await {
-            Ok(Ok(address)) => address,
+        let addresses = match within(READY_WITHIN, announced(stdout)).await {
+            Some(Ok(addresses)) => addresses,
             // It has closed its output: how it ended, and what it wrote on standard error, say why.
-            Ok(Err(error)) => match timeout(DYING, child.wait()).await {
-                Ok(Ok(status)) => bail!(
+            Some(Err(error)) => match within(DYING, child.wait()).await {
+                Some(Ok(status)) => bail!(
                     "the server {} before it was ready{}",
                     ended_with(status),
                     complaint.words().await
                 ),
                 _ => return Err(error.context("the server did not get ready")),
             },
-            Err(_) => bail!("the server did not print `{READY_PREFIX}…` within {READY_WITHIN:?}"),
+            None => {
+                drop(group);
+                bail!(
+                    "the server did not print `{READY_PREFIX}…` within {READY_WITHIN:?}{}",
+                    complaint.words().await
+                );
+            }
         };
         let client = reqwest::Client::builder()
             .no_proxy()
-            .timeout(READY_WITHIN)
             // A kept connection would be one more subscriber in the server's memory.
             .pool_max_idle_per_host(0)
             .build()
             .context("cannot make a client for the server's control routes")?;
-        let server = Self { child, _stdin: stdin, complaint, address, process, client };
-        server.get(HEALTH_PATH).await?;
-        Ok(server)
+        let address = answering(&client, &addresses).await?;
+        Ok(Self { child, _stdin: stdin, complaint, address, group, _guard: guard, client })
     }
 
     /// Where it listens.
@@ -93,14 +133,18 @@ impl ServerProcess {
         self.address
     }
 
-    /// Its number.
+    /// Its number, and that of its group.
     pub(super) fn process(&self) -> Pid {
-        self.process
+        self.group.0
     }
 
     /// Waits until the process ends, which it should not do by itself, and says how it did.
     pub(super) async fn ended(&mut self) -> anyhow::Error {
         match self.child.wait().await {
+            // It has only started others, which go on.
+            Ok(status) if status.success() && self.group.signal(None).is_ok() => {
+                std::future::pending().await
+            }
             Ok(status) => {
                 anyhow!("the server {}{}", ended_with(status), self.complaint.words().await)
             }
@@ -108,78 +152,120 @@ impl ServerProcess {
         }
     }
 
-    /// Asks it to stop, and kills it when it does not.
-    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
-        if let Some(status) = self.child.try_wait().context("cannot wait for the server")? {
-            bail!("the server {} unexpectedly{}", ended_with(status), self.complaint.words().await);
-        }
-        kill(self.process, Signal::SIGTERM).context("cannot signal the server")?;
-        let Ok(status) = timeout(STOP_WITHIN, self.child.wait()).await else {
-            self.child.kill().await.context("cannot kill the server")?;
-            bail!("the server did not stop within {STOP_WITHIN:?} of SIGTERM and was killed");
+    /// Ends it and all of its processes, which `family` tells: it asks them to, and kills those that do
+    /// not in time. How they end is not looked at: what was measured is over.
+    ///
+    /// # Errors
+    /// When it had ended before, and nobody of its family goes on serving.
+    pub(super) async fn stop(mut self, mut family: impl FnMut() -> Vec<Pid>) -> anyhow::Result<()> {
+        let ended = self.child.try_wait().context("cannot wait for the server")?;
+        let outcome = match ended {
+            Some(status) if !status.success() || family().is_empty() => Err(anyhow!(
+                "the server {} unexpectedly{}",
+                ended_with(status),
+                self.complaint.words().await
+            )),
+            _ => Ok(()),
         };
-        let status = status.context("cannot wait for the server")?;
-        if !status.success() {
-            bail!("the server {}{}", ended_with(status), self.complaint.words().await);
+        let mut seen = family();
+        self.signal(Signal::SIGTERM, &seen);
+        let mut has_stopped = within(STOP_WITHIN, self.child.wait()).await.is_some();
+        has_stopped &= within(LEAVE_WITHIN, self.left(&mut family, &mut seen)).await.is_some();
+        if !has_stopped {
+            self.signal(Signal::SIGKILL, &family());
+            let _ = within(DYING, self.child.wait()).await;
+            self.reap(&seen);
         }
-        Ok(())
+        outcome
+    }
+
+    /// Waits until everyone has gone whom the server has left behind, and adds them to `seen`.
+    async fn left(&self, mut family: impl FnMut() -> Vec<Pid>, seen: &mut Vec<Pid>) {
+        loop {
+            let left = family();
+            self.reap(seen);
+            if left.is_empty() && self.group.signal(None) == Err(Errno::ESRCH) {
+                return;
+            }
+            let new = |process: &Pid| !seen.contains(process);
+            let new: Vec<_> = left.into_iter().filter(new).collect();
+            seen.extend(new);
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Kills it and `family` at once.
+    pub(super) fn kill(&mut self, family: &[Pid]) {
+        self.signal(Signal::SIGKILL, family);
+    }
+
+    /// To the group, and to those of `family` that have left it.
+    fn signal(&self, signal: Signal, family: &[Pid]) {
+        // Who has gone in the meantime needs no signal.
+        let _ = self.group.signal(signal);
+        for &process in family {
+            if nix::unistd::getpgid(Some(process)).is_ok_and(|group| group != self.group.0) {
+                let _ = kill(process, signal);
+            }
+        }
+    }
+
+    /// Takes notice of the end of those that we have adopted: of the group, and of `others`.
+    fn reap(&self, others: &[Pid]) {
+        let group = Pid::from_raw(-self.group.0.as_raw());
+        let others = others.iter().filter(|process| **process != self.group.0);
+        for &process in others.chain([&group]) {
+            // Most have another parent, who does it.
+            while waitpid(process, Some(WaitPidFlag::WNOHANG)).is_ok_and(|end| end.pid().is_some())
+            {
+            }
+        }
     }
 
     /// The value of `series` in its own metrics; empty when it does not say.
     pub(super) async fn sample(&self, series: &str) -> Option<f64> {
-        sample(&self.get(METRICS_PATH).await.ok()?, series)
+        sample(&get(&self.client, self.address, METRICS_PATH).await.ok()?, series)
     }
+}
 
-    async fn get(&self, path: &str) -> anyhow::Result<String> {
-        let url = format!("http://{}{path}", self.address);
-        let asked = async { self.client.get(&url).send().await?.error_for_status()?.text().await };
-        asked.await.with_context(|| format!("the server does not answer {url}"))
+/// The first of `addresses` at which somebody says to be well.
+async fn answering(
+    client: &reqwest::Client,
+    addresses: &[SocketAddr],
+) -> anyhow::Result<SocketAddr> {
+    let mut reason = anyhow!("the server has no address");
+    for &address in addresses {
+        match get(client, address, HEALTH_PATH).await {
+            Ok(_) => return Ok(address),
+            Err(error) => reason = error,
+        }
     }
+    Err(reason)
+}
+
+async fn get(client: &reqwest::Client, address: SocketAddr, path: &str) -> anyhow::Result<String> {
+    let url = format!("http://{address}{path}");
+    let asked = async {
+        let mut answer = client.get(&url).send().await?.error_for_status()?;
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await? {
+            body.extend_from_slice(&piece);
+            ensure!(
+                body.len() <= MAX_ANSWER_BYTES,
+                "its answer is larger than {MAX_ANSWER_BYTES} bytes"
+            );
+        }
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    };
+    let answer = within(READY_WITHIN, asked).await;
+    answer
+        .unwrap_or_else(|| bail!("it takes longer than {READY_WITHIN:?}"))
+        .with_context(|| format!("the server does not answer {url}"))
 }
 
 /// The value of one series in Prometheus text.
 fn sample(metrics: &str, series: &str) -> Option<f64> {
     metrics.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
-}
-
-async fn ready_line(stdout: impl AsyncRead + Unpin + Send + 'static) -> anyhow::Result<SocketAddr> {
-    let mut lines = BufReader::new(stdout).lines();
-    while let Some(line) = lines.next_line().await.context("cannot read the server's output")? {
-        if let Some(url) = line.strip_prefix(READY_PREFIX) {
-            let address = url.trim().trim_start_matches("http://").parse();
-            let address = address.with_context(|| format!("the server listens on {url:?}?"))?;
-            // A full pipe would block the server.
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Ok(address);
-        }
-    }
-    bail!("its output ended without a line `{READY_PREFIX}…`")
-}
-
-impl Complaint {
-    /// What was written, once the process has ended, as the end of a sentence.
-    async fn words(&mut self) -> String {
-        let Some(reader) = self.0.take() else { return String::new() };
-        match timeout(DYING, reader).await {
-            Ok(Ok(text)) if !text.trim().is_empty() => format!("; it said: {}", text.trim()),
-            _ => String::new(),
-        }
-    }
-}
-
-/// Reads `stderr` to its end and keeps the last of it.
-async fn tail(stderr: impl AsyncRead + Unpin) -> String {
-    let mut lines = BufReader::new(stderr).lines();
-    let mut tail = String::new();
-    while let Ok(Some(line)) = lines.next_line().await {
-        tail.push_str(&line);
-        tail.push('\n');
-        if let Some(excess) = tail.len().checked_sub(MAX_COMPLAINT_BYTES) {
-            let cut = (excess..tail.len()).find(|&at| tail.is_char_boundary(at));
-            tail.drain(..cut.unwrap_or_default());
-        }
-    }
-    tail
 }
 
 fn ended_with(status: ExitStatus) -> String {
@@ -201,7 +287,7 @@ mod tests {
     }
 
     async fn failure(script: &str) -> String {
-        match ServerProcess::start(&shell(script)).await {
+        match ServerProcess::start(&shell(script), &Mark::new(), &Cores::divide().unwrap()).await {
             Ok(_) => panic!("{script} is no server"),
             Err(error) => format!("{error:#}"),
         }
@@ -222,7 +308,9 @@ mod tests {
             failure("kill -9 $$").await.starts_with("the server was ended by SIGKILL before"),
             "a signal is named"
         );
-        let missing = ServerProcess::start(&["/no/such/server".to_owned()]).await;
+        let missing = ["/no/such/server".to_owned()];
+        let cores = Cores::divide().unwrap();
+        let missing = ServerProcess::start(&missing, &Mark::new(), &cores).await;
         assert!(missing.is_err_and(|error| error.to_string().contains("/no/such/server")));
     }
 

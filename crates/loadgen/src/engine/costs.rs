@@ -3,12 +3,33 @@
 
 use super::measurement::Measurement;
 use super::snapshot::Usage;
-use crate::results::Metric;
+use crate::deployment::{ObservedPart, PartRole};
+use crate::results::{Metric, Warning};
 
 /// With fewer, what the kernel allocates for other programs matters more than their sockets.
 const MANY_SUBSCRIBERS: u32 = 1_000;
 
 impl Measurement {
+    /// Why costs of the server may be another's, or are empty.
+    pub(super) fn of_the_server(&self, window: &Usage) -> Vec<Warning> {
+        let deliveries = window.flow.deliveries;
+        let memory = [&self.start, &self.before, &self.end];
+        let memory = memory.map(|at| at.of_servers(|part| part.memory_bytes));
+        let lacks_some = |part: &ObservedPart| {
+            matches!(part.role, PartRole::Server(_)) && part.observation.cpu_is_incomplete
+        };
+        let is_incomplete = self.after.parts.iter().any(lacks_some);
+        [
+            is_incomplete.then_some(Warning::ServerChildrenUnseen),
+            window.server_is_unseen.then_some(Warning::NoServerCpu { deliveries }),
+            memory.contains(&Some(0)).then_some(Warning::NoServerMemory),
+            (!self.listeners_are_known).then_some(Warning::ListenerUntold),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
     /// The costs of the window, in which so much was used.
     pub(super) fn costs(&self, window: &Usage) -> impl Iterator<Item = (Metric, Option<f64>)> {
         let Usage { server, generator, .. } = *window;

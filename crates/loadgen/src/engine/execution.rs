@@ -14,14 +14,11 @@ use super::publisher::{Publisher, Sent};
 use super::recorder::Recorder;
 use super::snapshot::Snapshot;
 use super::steps::{Action, LEAD, Moment, Step, StepKind, Until, When};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, LOOK, within};
 use crate::results::{Warning, latency_log};
 
 /// How long no subscriber may get connected before the trial is given up.
 const CONNECT_STALL: Duration = Duration::from_secs(20);
-
-/// How often the engine looks around while it waits.
-const TICK: Duration = Duration::from_millis(50);
 
 /// How much earlier what has to be done ahead of an edge begins than twice the time that it took
 /// before. What is asked then is not asked at the edge, so it should not be long.
@@ -90,6 +87,11 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
     ) -> anyhow::Result<()> {
         let mut begin = Instant::now();
         for step in steps {
+            // Who was stopped (Ctrl-Z, a debugger) before anything was published goes on from here: the
+            // schedule counts from its start, too.
+            if self.publisher.is_none() && begin.elapsed() > LEAD {
+                begin = Instant::now();
+            }
             begin = self.step(step, begin, progress).await?;
         }
         Ok(())
@@ -197,7 +199,7 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
                 return Ok(());
             }
             progress(self.phase(kind));
-            self.look_around(left.min(TICK)).await?;
+            self.look_around(left.min(LOOK)).await?;
         }
     }
 
@@ -219,12 +221,12 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
         let mut connected = 0;
         while connected < wanted {
             progress(Phase::Connect(connected));
-            match timeout(CONNECT_STALL, self.pool.signal()).await {
-                Ok(Signal::Connected) => connected += 1,
-                Ok(Signal::Failed(reason)) => {
+            match within(CONNECT_STALL, self.pool.signal()).await {
+                Some(Signal::Connected) => connected += 1,
+                Some(Signal::Failed(reason)) => {
                     bail!("subscriber {} of {wanted} could not connect: {reason}", connected + 1)
                 }
-                Err(_) => bail!(
+                None => bail!(
                     "{connected} of {wanted} subscribers were connected, and then none for {CONNECT_STALL:?}"
                 ),
             }
@@ -239,20 +241,23 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<()> {
         let expected = self.findings.sent.as_ref().map_or(0, |sent| sent.deliveries);
-        let give_up = Instant::now() + patience.max(latency_log::HIGHEST);
-        let mut deadline = Instant::now() + patience;
+        // Counted in looks: time in which this process was stopped is nobody's.
+        let mut left = patience.max(latency_log::HIGHEST);
+        let mut patience_left = patience;
         let mut last_missing = u64::MAX;
         loop {
             let missing = expected.saturating_sub(self.pool.totals().measured);
-            if missing == 0 || Instant::now() >= deadline.min(give_up) {
-                return Ok(());
-            }
             if missing < last_missing {
                 last_missing = missing;
-                deadline = Instant::now() + patience;
+                patience_left = patience;
+            }
+            if missing == 0 || patience_left.min(left).is_zero() {
+                return Ok(());
             }
             progress(Phase::Drain(missing));
-            self.look_around(TICK).await?;
+            self.look_around(LOOK).await?;
+            left = left.saturating_sub(LOOK);
+            patience_left = patience_left.saturating_sub(LOOK);
         }
     }
 }

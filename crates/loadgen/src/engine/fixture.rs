@@ -105,6 +105,7 @@ pub(super) fn flawless() -> Measurement {
         subscribers: SUBSCRIBERS,
         keeps_connections: true,
         cores: Cores { server: vec![0], generator: vec![1] },
+        listeners_are_known: true,
         planned: EVENTS.into(),
         expected: Some(deliveries),
         start: before.clone(),

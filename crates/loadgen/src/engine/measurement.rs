@@ -7,6 +7,7 @@ use super::recorder::Recorder;
 use super::snapshot::{Snapshot, Usage};
 use super::traffic::TrafficReadings;
 use crate::deployment::Cores;
+use crate::deployment::observe::Observation;
 use crate::results::latency_log::Interval;
 use crate::results::{Metric, Outcome, PartUse, Trial, Warning};
 use crate::scenario::ContenderId;
@@ -22,6 +23,8 @@ pub(crate) struct Measurement {
     /// Whether subscribers stay connected: the memory of one that does not is that of nobody.
     pub(super) keeps_connections: bool,
     pub(super) cores: Cores,
+    /// Whether it is certain that the processes which were observed are those that serve.
+    pub(super) listeners_are_known: bool,
     /// Events of the window that were to be published, on all channels.
     pub(super) planned: u64,
     /// Deliveries that these call for; empty when deliveries were not recorded.
@@ -105,11 +108,15 @@ impl Measurement {
             let above_ns = server_cpu as f64 - idle_ns;
             (flow.deliveries > 0).then(|| above_ns / flow.deliveries as f64)
         });
-        let memory = self.before.of_servers(|part| part.memory_bytes);
-        let memory_peak = self.end.of_servers(|part| part.memory_peak_bytes);
+        // No process lives without memory: 0 says that it is not known.
+        let memory_of = |at: &Snapshot, figure: fn(&Observation) -> Option<u64>| {
+            at.of_servers(figure).filter(|bytes| *bytes > 0)
+        };
+        let memory = memory_of(&self.before, |part| part.memory_bytes);
+        let memory_peak = memory_of(&self.end, |part| part.memory_peak_bytes);
         let memory_per_subscriber = memory
             .filter(|_| self.keeps_connections)
-            .zip(self.start.of_servers(|part| part.memory_bytes))
+            .zip(memory_of(&self.start, |part| part.memory_bytes))
             .and_then(|(now, before)| now.checked_sub(before))
             .and_then(|grown| ratio(grown, u64::from(self.subscribers)));
         let number = |n: Option<u64>| n.map(|n| n as f64);
@@ -245,154 +252,4 @@ fn ratio(amount: u64, by: u64) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::client::Totals;
-    use crate::deployment::observe::Observation;
-    use crate::engine::fixture::{flawless, parts, window};
-    use crate::results::latency_log;
-
-    /// Three seconds in which the ten subscribers sent fifty requests.
-    fn idle() -> Option<(Snapshot, Snapshot)> {
-        let from = flawless().before;
-        let to = Snapshot {
-            at_ns: 3_000_000_000,
-            parts: parts(6_000_000, 8_000_000),
-            engine_cpu_ns: 1_000_000,
-            totals: Totals { requests: 50, bytes_in: 700, bytes_out: 300, ..Totals::default() },
-            ..from.clone()
-        };
-        Some((from, to))
-    }
-
-    #[test]
-    fn idle_costs_are_those_of_a_subscriber_in_a_minute() {
-        let values = Measurement { idle: idle(), ..flawless() }.values();
-        // Ten subscribers for 3 s are half a subscriber for a minute.
-        for (metric, value) in [
-            (Metric::IdlePhase, 3e9),
-            (Metric::IdleServerCpu, 12e6),
-            (Metric::IdleGeneratorCpu, 14e6),
-            (Metric::IdleBytes, 2_000.0),
-            (Metric::IdleRequests, 100.0),
-            (Metric::ServerCpuPerDelivery, 200e3),
-            (Metric::ServerCpuPerSecond, 200e6),
-            // Of the server's 2 s in the window, 20 ms would have been used without a delivery.
-            (Metric::ServerCpuAboveIdlePerDelivery, 198e3),
-        ] {
-            let found = values[&metric];
-            assert!((found / value - 1.0).abs() < 1e-9, "{}: {found}", metric.name());
-        }
-    }
-
-    #[test]
-    fn noise_may_push_the_cost_above_idle_below_zero() {
-        let mut trial = Measurement { idle: idle(), ..flawless() };
-        trial.after.parts = parts(19_000_000, 3_000_000_000);
-        let above = trial.values()[&Metric::ServerCpuAboveIdlePerDelivery];
-        assert!((above + 100.0).abs() < 1e-6, "1 ms too little for 10,000 deliveries: {above}");
-    }
-
-    #[test]
-    fn without_an_idle_phase_nothing_is_known_of_its_cost() {
-        let values = flawless().values();
-        for metric in [
-            Metric::IdlePhase,
-            Metric::IdleServerCpu,
-            Metric::IdleGeneratorCpu,
-            Metric::IdleBytes,
-            Metric::IdleRequests,
-            Metric::ServerCpuAboveIdlePerDelivery,
-        ] {
-            assert!(!values.contains_key(&metric), "{}", metric.name());
-        }
-    }
-
-    #[test]
-    fn what_is_not_recorded_has_costs_alone() {
-        let trial = Measurement { expected: None, recorder: Recorder::new(window()), ..flawless() };
-        let (trial, intervals) =
-            trial.into_trial("base", pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
-        assert_eq!((trial.outcome, &trial.warnings[..]), (Outcome::Valid, &[][..]));
-        assert_eq!(intervals.len(), 0);
-        for metric in [
-            Metric::LatencyP50,
-            Metric::LatencyMax,
-            Metric::LatencyMean,
-            Metric::UncorrectedLatencyMax,
-            Metric::Expected,
-            Metric::Delivered,
-            Metric::Lost,
-            Metric::Duplicated,
-            Metric::Reordered,
-            Metric::NegativeLatency,
-        ] {
-            assert!(!trial.values.contains_key(&metric), "{}", metric.name());
-        }
-        assert_eq!(trial.values[&Metric::WindowDeliveries], 10_000.0);
-        assert_eq!(trial.values[&Metric::ServerCpuPerDelivery], 200e3);
-        assert_eq!(trial.values[&Metric::GeneratorCpuPerDelivery], 240e3);
-    }
-
-    #[test]
-    fn what_cannot_be_observed_is_empty_and_does_not_fail_a_trial() {
-        let mut trial = Measurement { idle: idle(), ..flawless() };
-        for part in &mut trial.after.parts {
-            part.observation = Observation::default();
-        }
-        let (trial, _) =
-            trial.into_trial("base", pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
-        assert_eq!(trial.outcome, Outcome::Valid);
-        assert!(matches!(trial.warnings[..], [Warning::Unchecked { .. }]), "{:?}", trial.warnings);
-        for metric in [
-            Metric::ServerCpu,
-            Metric::ServerCpuPerDelivery,
-            Metric::ServerCpuPerSecond,
-            Metric::ServerCpuAboveIdlePerDelivery,
-            Metric::GeneratorCpu,
-            Metric::ServerContextSwitches,
-        ] {
-            assert!(!trial.values.contains_key(&metric), "{}", metric.name());
-        }
-        assert!(trial.values.contains_key(&Metric::IdleServerCpu), "that was observed");
-        let empty = |name: &str| PartUse {
-            name: name.to_owned(),
-            cpu_ns: None,
-            memory_peak_bytes: None,
-            context_switches: None,
-        };
-        assert_eq!(trial.parts, ["server", "generator"].map(empty));
-    }
-
-    #[test]
-    fn each_part_has_a_row() {
-        let (trial, _) = flawless().into_trial(
-            "base",
-            pushbench_wire::Transport::Sse.into(),
-            1,
-            Duration::ZERO,
-            0,
-        );
-        let cpu: Vec<_> = trial.parts.iter().map(|part| (&part.name[..], part.cpu_ns)).collect();
-        let all = [("server", Some(2_000_000_000)), ("generator", Some(3_000_000_000))];
-        assert_eq!(cpu, all, "of the generator all, its publisher too");
-    }
-
-    #[test]
-    fn a_percentile_without_enough_samples_is_empty() {
-        let mut histogram = latency_log::histogram();
-        assert_eq!(percentile(&histogram, 0.5), None);
-        histogram.record_n(1_000, 4_999).unwrap();
-        assert_eq!(percentile(&histogram, 0.5), Some(1_000.0));
-        assert_eq!(percentile(&histogram, 0.99), None);
-        histogram.record(1_000).unwrap();
-        assert_eq!(percentile(&histogram, 0.99), Some(1_000.0));
-        assert_eq!(percentile(&histogram, 0.999), None);
-    }
-
-    #[test]
-    fn nothing_per_nothing_is_empty() {
-        assert_eq!(ratio(3, 0), None);
-        assert_eq!(ratio(3, 2), Some(1.5));
-    }
-}
+mod tests;

@@ -21,7 +21,7 @@ mod traffic;
 mod trial;
 mod validity;
 
-pub(crate) use crate::deployment::Cores;
+pub(crate) use crate::deployment::{Cores, NotStarted, adopt_orphans};
 pub(crate) use measurement::samples_for;
 pub(crate) use phase::Phase;
 pub(crate) use trial::{TrialPlan, planned_length};

@@ -37,6 +37,9 @@ pub(super) struct Usage {
     pub(super) parts: Vec<(PartRole, Used)>,
     /// All servers together.
     pub(super) server: Used,
+    /// Whether the servers did something and are said to have used no CPU time for it. That cannot be,
+    /// so nothing is known of what they used.
+    pub(super) server_is_unseen: bool,
     /// The subscribers: everything that generates load, without the publisher and without the thread
     /// that watches.
     pub(super) generator: Used,
@@ -69,9 +72,16 @@ impl Snapshot {
 
     /// What was done since `earlier`, by the same parts.
     pub(super) fn since(&self, earlier: &Self) -> Usage {
+        let flow = self.totals.since(&earlier.totals);
         let both = self.parts.iter().zip(&earlier.parts);
-        let parts: Vec<(PartRole, Used)> =
+        let mut parts: Vec<(PartRole, Used)> =
             both.map(|(now, then)| (now.role, now.observation.since(&then.observation))).collect();
+        let servers = parts.iter_mut().filter(|(role, _)| is_server(role));
+        let idlers = servers.filter(|(_, used)| used.cpu_ns == Some(0));
+        let server_is_unseen = match flow.deliveries + flow.requests {
+            0 => false,
+            _ => idlers.map(|(_, used)| *used = Used::default()).count() > 0,
+        };
         let of_role = |is_meant: fn(&PartRole) -> bool| {
             Used::sum(parts.iter().filter(|(role, _)| is_meant(role)).map(|(_, used)| *used))
         };
@@ -81,10 +91,11 @@ impl Snapshot {
         Usage {
             length_ns: self.at_ns - earlier.at_ns,
             server: of_role(is_server),
+            server_is_unseen,
             generator: own.with_cpu(own.cpu_ns.map(|all| all.saturating_sub(others_ns))),
             own_cpu_ns: own.cpu_ns,
             publisher_cpu_ns,
-            flow: self.totals.since(&earlier.totals),
+            flow,
             parts,
         }
     }
@@ -139,6 +150,19 @@ mod tests {
             ObservedPart { role, observation }
         };
         roles.into_iter().zip(cpu_ns).map(part).collect()
+    }
+
+    #[test]
+    fn nobody_serves_without_cpu_time() {
+        let before = Snapshot { parts: parts([Some(10); 4]), ..Snapshot::default() };
+        let after =
+            Snapshot { parts: parts([Some(10), Some(10), Some(50), Some(50)]), ..before.clone() };
+        let idle = after.since(&before);
+        assert_eq!((idle.server.cpu_ns, idle.server_is_unseen), (Some(0), false));
+        let totals = Totals { deliveries: 1, ..Totals::default() };
+        let served = Snapshot { totals, ..after }.since(&before);
+        assert_eq!((served.server, served.server_is_unseen), (Used::default(), true));
+        assert_eq!(served.own_cpu_ns, Some(80));
     }
 
     #[test]

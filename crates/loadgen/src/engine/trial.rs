@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::delivery_tracker::ExpectedEvents;
 use super::execution::{Execution, Findings};
@@ -21,7 +21,7 @@ use super::steps::{LEAD, Moment, steps};
 use super::traffic::TrafficReadings;
 use crate::client::{HttpPublish, PublishPath as _, PublishTarget, Subscription, Totals};
 use crate::deployment::observe::OwnProcess;
-use crate::deployment::{Cores, Deployment, PartRole, server_command};
+use crate::deployment::{Cores, Deployment, PartRole, server_command, within};
 use crate::scenario::schedule::{
     Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
@@ -64,7 +64,7 @@ impl TrialPlan<'_> {
         progress(Phase::Start);
         let command =
             server_command(self.server, self.scenario, &self.contender.settings, self.cores);
-        let mut deployment = Deployment::of_servers(&[command]).await?;
+        let mut deployment = Deployment::of_servers(&[command], self.cores).await?;
         deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
         match self.measure(&mut deployment, &mut progress).await {
             Ok(measurement) => {
@@ -72,7 +72,7 @@ impl TrialPlan<'_> {
                 Ok(measurement)
             }
             // A dead server shows first as a broken connection, but its end is the better reason.
-            Err(error) => Err(timeout(DYING, deployment.ended()).await.unwrap_or(error)),
+            Err(error) => Err(within(DYING, deployment.ended()).await.unwrap_or(error)),
         }
     }
 
@@ -89,6 +89,7 @@ impl TrialPlan<'_> {
         let planned = schedule.planned().events;
         let (send_queues, subscribers) = self.subscribers(deployment, &schedule)?;
         let addresses = deployment.publish().to_vec();
+        let listeners_are_known = deployment.listeners_are_known();
         let start = Snapshot::take(deployment, Totals::default(), None)?;
         let pool = ThreadPool::connect(PoolPlan {
             transport,
@@ -118,6 +119,7 @@ impl TrialPlan<'_> {
             subscribers: workload.subscribers,
             keeps_connections: settings.connection() == Connection::KeepAlive,
             cores: self.cores.clone(),
+            listeners_are_known,
             planned,
             expected: self.record.then_some(deliveries),
             start,

@@ -29,6 +29,7 @@ impl Measurement {
     pub(super) fn warnings(&self) -> Vec<Warning> {
         let mut unchecked = Vec::new();
         let mut warnings = self.of_the_cores(&mut unchecked);
+        warnings.extend(self.of_the_server(&self.after.since(&self.before)));
         warnings.extend(self.of_the_publisher());
         warnings.extend(self.of_the_deliveries());
         if self.server_deliveries.is_none() {

@@ -73,6 +73,27 @@ pub enum Warning {
         /// As for the generator.
         busy_percent: f64,
     },
+    /// The server served, and yet is said to have used no CPU time.
+    #[error(
+        "the kernel reports no CPU time of the server, which delivered {deliveries} events: another process has served, or this kernel does not account for it; so its CPU is empty, not 0"
+    )]
+    NoServerCpu {
+        /// Deliveries of the window.
+        deliveries: u64,
+    },
+    /// The kernel keeps no account of processes that the server started.
+    #[error(
+        "the server ignores SIGCHLD, so the CPU time of processes that it started and that have ended may be missing: let it wait for them, or run it in a control group of its own"
+    )]
+    ServerChildrenUnseen,
+    /// The server is said to have no memory.
+    #[error("the kernel reports no memory of the server, so it is empty, not 0")]
+    NoServerMemory,
+    /// Nobody knows whose address the server has announced.
+    #[error(
+        "the kernel does not say which process listens at the server's address: if it is not one that was started here, CPU and memory are those of another one"
+    )]
+    ListenerUntold,
     /// The hypervisor gave CPU time to others.
     #[error(
         "{percent:.1} % of the CPU time was stolen by other machines on this host (limit 10 %): repeat at a quieter time"
@@ -194,6 +215,10 @@ impl Warning {
             Self::CpuLimited { percent, .. } => *percent > 1.0,
             Self::BeyondRange { .. } | Self::NegativeLatency { .. } => true,
             Self::ServerSaturated { .. }
+            | Self::NoServerCpu { .. }
+            | Self::NoServerMemory
+            | Self::ServerChildrenUnseen
+            | Self::ListenerUntold
             | Self::Drift { .. }
             | Self::SharedCore
             | Self::TooFewSamples { .. }

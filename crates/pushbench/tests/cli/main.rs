@@ -5,6 +5,7 @@
 
 mod capacity;
 mod compare;
+mod foreign;
 mod history;
 mod outputs;
 mod selftest;
@@ -177,16 +178,6 @@ fn a_killed_run_leaves_no_server_and_the_trials_that_had_ended() {
     let output = bench.output(&["report", "out"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("trials.jsonl: line 1: "), "{}", text(&output.stderr));
-}
-
-#[test]
-fn a_server_that_is_none_fails_every_trial() {
-    let bench = Bench::new();
-    bench.scenario(SHORT);
-    let output = bench.output(&["run", "scenario.toml", "--out", "out", "--server", "false"]);
-    assert_eq!(output.status.code(), Some(1));
-    let rows = bench.rows();
-    assert_eq!(rows.matches("the server ended with exit code 1").count(), 5, "{rows}");
 }
 
 #[test]

@@ -163,14 +163,17 @@ impl Watched {
         children[0]
     }
 
-    /// The processes that it has started.
+    /// The processes that it has started, but for those that only wait for its end.
     pub(crate) fn children(&self) -> Vec<Pid> {
         let parent = self.pid().to_string();
         let children = fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
             let after_name = stat.rsplit_once(')')?.1;
-            (after_name.split_whitespace().nth(1)? == parent).then(|| Pid::from_raw(pid))
+            let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            let is_guard = command.split(|&byte| byte == 0).any(|word| word == b"pushbench-guard");
+            (!is_guard && after_name.split_whitespace().nth(1)? == parent)
+                .then(|| Pid::from_raw(pid))
         });
         children.collect()
     }

@@ -16,12 +16,19 @@ const TOLERANCE: f64 = 0.02;
 /// A tick of the kernel's, in which it counts user and system time.
 const TICK_NS: f64 = 1e7;
 
+/// How far several of them may.
+const TOLERANCE_OF_MANY: f64 = 0.03;
+
 /// How often the kernel is asked.
 const EVERY: Duration = Duration::from_millis(5);
 
 fn assert_agree(what: &str, reported: f64, witness: f64, of: f64) {
+    assert_near(what, reported, witness, TOLERANCE * of);
+}
+
+fn assert_near(what: &str, reported: f64, witness: f64, tolerance: f64) {
     assert!(
-        (reported - witness).abs() < TOLERANCE * of,
+        (reported - witness).abs() < tolerance,
         "{what}: reported {reported}, the kernel says {witness}"
     );
     println!("{what}: reported {reported}, the kernel says {witness}");
@@ -41,6 +48,11 @@ impl Readings {
             readings.push((f64::midpoint(before_s, unix_s()), counts));
             thread::park_timeout(EVERY);
         }
+    }
+
+    /// What there was when the window of a trial began.
+    fn before(&self, trial: &Trial, run: &Run) -> [f64; 2] {
+        self.at(run.manifest.started_unix_s + trial.measured_from_s.unwrap())
     }
 
     /// What came in the window of a trial.
@@ -115,6 +127,69 @@ fn the_servers_cpu_is_what_the_kernel_says() {
     assert_agree("system", reported("server_system_cpu"), system, of);
     let sum = reported("server_user_cpu") + reported("server_system_cpu");
     assert!((sum - reported("server_cpu")).abs() < 1.0, "the parts make the whole: {sum} ns");
+}
+
+/// The CPU time of some processes, and their anonymous memory in bytes.
+fn cpu_and_memory(processes: &[Pid]) -> Option<[f64; 2]> {
+    let mut sum = [0.0; 2];
+    for &process in processes {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let memory = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+        sum[0] += cpu_ns(process)?.iter().sum::<f64>();
+        sum[1] += memory.trim().strip_suffix(" kB")?.parse::<f64>().ok()? * 1024.0;
+    }
+    Some(sum)
+}
+
+#[test]
+fn a_wrapper_has_the_cpu_and_the_memory_of_its_workers() {
+    let bench = Bench::new();
+    bench.scenario(
+        r#"
+        name = "wrapper"
+        description = "One worker serves, the other one takes what is left of its core."
+        compare = ["polling"]
+        blocks = 1
+        [workload]
+        idle = "0s"
+        subscribers = 50
+        events_per_second = 20
+        payload_bytes = 64
+        duration = "4s"
+        warm_up = "500ms"
+        [polling]
+        interval = "20ms"
+        "#,
+    );
+    let serve = env!("CARGO_BIN_EXE_pushbench");
+    let script = format!(
+        "ulimit -t 60; exec 3<&0; echo $$ >started; \
+         nice -n 19 sh -c 'while :; do :; done' & echo $! >>started; \
+         '{serve}' serve \"$@\" <&3 & echo $! >>started; mv started workers; wait"
+    );
+    fs::write(bench.path("wrapper.sh"), script).unwrap();
+    let server = format!("sh {}", bench.path("wrapper.sh").display());
+    let run =
+        Bench::start(bench.command(&["run", "scenario.toml", "--out", "out", "--server", &server]));
+    let workers = loop {
+        match fs::read_to_string(bench.path("workers")) {
+            Ok(workers) => break workers,
+            Err(_) => thread::park_timeout(EVERY),
+        }
+    };
+    let workers = workers.lines().map(|line| Pid::from_raw(line.parse().unwrap()));
+    let workers: Vec<_> = workers.collect();
+    assert_eq!(workers.len(), 3, "the wrapper itself, too");
+    let readings = thread::spawn(move || Readings::take(|| cpu_and_memory(&workers)));
+    let (_, said) = run.finish();
+    let run = run_in(&bench.path("out"));
+    let readings = readings.join().unwrap();
+    assert!(!run.trials[0].has_failed(), "{said}");
+    let [cpu_ns, _] = readings.during(&run.trials[0], &run);
+    let [_, memory] = readings.before(&run.trials[0], &run);
+    let reported = |metric: &str| bench.trials()["polling"].values[metric];
+    assert_near("CPU", reported("server_cpu"), cpu_ns, TOLERANCE_OF_MANY * cpu_ns);
+    assert_near("memory", reported("server_memory"), memory, TOLERANCE_OF_MANY * memory);
 }
 
 /// Packets that the loopback interface has sent in the network that `process` is in, and their bytes

@@ -63,6 +63,10 @@ fn meaning(warning: &Warning) -> Meaning {
         | Warning::FewerEventsThanPlanned { .. }
         | Warning::Drift { .. }
         | Warning::SharedCore
+        | Warning::NoServerCpu { .. }
+        | Warning::NoServerMemory
+        | Warning::ServerChildrenUnseen
+        | Warning::ListenerUntold
         | Warning::TooFewSamples { .. }
         | Warning::CountsDisagree { .. }
         | Warning::BytesDisagree { .. }

@@ -30,11 +30,11 @@ impl Cgroup {
         }
         let dir = mount_in(&mounts)?.join(theirs.trim_start_matches('/'));
         let group = Self { dir, counter: None };
-        let is_alone = group.processes().is_some_and(|all| all == [process]);
+        let is_alone = group.members().is_some_and(|all| all == [process]);
         (is_alone && group.anonymous().is_some()).then_some(group)
     }
 
-    fn processes(&self) -> Option<Vec<Pid>> {
+    fn members(&self) -> Option<Vec<Pid>> {
         let numbers = fs::read_to_string(self.dir.join("cgroup.procs")).ok()?;
         numbers.lines().map(|line| Some(Pid::from_raw(line.parse().ok()?))).collect()
     }
@@ -69,8 +69,9 @@ impl Observe for Cgroup {
     fn read(&mut self) -> Observation {
         let cpu_us = |key| self.number("cpu.stat", key);
         let split = cpu_us("user_usec ").zip(cpu_us("system_usec "));
-        let threads = self.processes().unwrap_or_default().into_iter().filter_map(Threads::of);
+        let threads = self.processes().into_iter().filter_map(Threads::of);
         Observation {
+            cpu_is_incomplete: false,
             cpu_ns: cpu_us("usage_usec ").map(|us| us * 1_000),
             cpu_split: split.map(|(user, system)| CpuSplit { user, system }),
             threads: threads.reduce(Threads::and),
@@ -80,8 +81,12 @@ impl Observe for Cgroup {
         }
     }
 
+    fn processes(&self) -> Vec<Pid> {
+        self.members().unwrap_or_default()
+    }
+
     fn count_instructions(&mut self, on: bool) {
-        let processes = self.processes().filter(|_| on);
+        let processes = self.members().filter(|_| on);
         self.counter = processes.and_then(EventCounter::instructions);
     }
 }

@@ -45,6 +45,8 @@ mod tests {
     use std::process::Command;
     use std::time::Duration;
 
+    use nix::errno::Errno;
+
     use super::*;
     use crate::deployment::observe::process::CpuClock;
     use perf_event::events::Software;
@@ -59,9 +61,16 @@ mod tests {
         let clock_ns = || clock.read_ns().unwrap();
         let Some(mut counter) = EventCounter::attach([process], &Software::TASK_CLOCK.into())
         else {
-            println!("skipped: this kernel refuses perf_event_open");
             child.kill().unwrap();
             child.wait().unwrap();
+            // Then it is the kernel that refuses, to whomever asks.
+            let refused =
+                Builder::new().kind(Software::TASK_CLOCK).build().map(|_| ()).unwrap_err();
+            let errno = refused.raw_os_error().map(Errno::from_raw);
+            assert!(
+                matches!(errno, Some(Errno::EACCES | Errno::EPERM | Errno::ENOSYS)),
+                "{refused}"
+            );
             return;
         };
         // Either of us may lose its core between two looks, so each look at the counter is held

@@ -12,6 +12,7 @@ mod tree;
 
 use nix::unistd::Pid;
 
+use super::family::Mark;
 pub(crate) use observation::{Observation, Observe, Used};
 pub(crate) use own_process::OwnProcess;
 #[cfg(test)]
@@ -20,11 +21,11 @@ pub(crate) use threads::Threads;
 use cgroup::Cgroup;
 use tree::ProcessTree;
 
-/// The way for a process that was started: by its control group if it was given one of its own, as
+/// The way for a process that was started with `mark`: by its control group if it was given one of its own, as
 /// service managers do, and otherwise by the tree of processes below it.
-pub(crate) fn started_process(process: Pid) -> Box<dyn Observe> {
+pub(super) fn started_process(process: Pid, mark: Mark) -> Box<dyn Observe> {
     match Cgroup::of_its_own(process) {
         Some(cgroup) => Box::new(cgroup),
-        None => Box::new(ProcessTree::new(process)),
+        None => Box::new(ProcessTree::new(process, mark)),
     }
 }

@@ -1,5 +1,7 @@
 //! What is observed of a part, whatever it is, and what it used from one observation to the next.
 
+use nix::unistd::Pid;
+
 use super::process::CpuSplit;
 use super::threads::Threads;
 
@@ -12,6 +14,9 @@ pub(crate) trait Observe {
     /// What the part has used so far.
     fn read(&mut self) -> Observation;
 
+    /// The processes that belonged to the part when it was last looked at, and live.
+    fn processes(&self) -> Vec<Pid>;
+
     /// Begins or ends counting instructions, which costs the part a little while it goes on.
     fn count_instructions(&mut self, on: bool);
 }
@@ -21,6 +26,8 @@ pub(crate) trait Observe {
 pub(crate) struct Observation {
     /// CPU time of all its threads, those that have ended too.
     pub(crate) cpu_ns: Option<u64>,
+    /// Whether processes of it may have used some that nobody has an account of.
+    pub(crate) cpu_is_incomplete: bool,
     /// How that divides into user and system time.
     pub(crate) cpu_split: Option<CpuSplit>,
     /// What its living threads have been charged.

@@ -29,6 +29,7 @@ impl Observe for OwnProcess {
         let threads = Threads::named(self.thread_name);
         let memory = memory_of(Pid::this());
         Observation {
+            cpu_is_incomplete: false,
             cpu_ns: CpuClock::own().read_ns().ok(),
             cpu_split: threads.as_ref().map(Threads::cpu_split),
             threads,
@@ -36,6 +37,10 @@ impl Observe for OwnProcess {
             memory_bytes: memory.map(|memory| memory.anonymous),
             memory_peak_bytes: memory.filter(|_| self.peak_is_new).map(|memory| memory.peak),
         }
+    }
+
+    fn processes(&self) -> Vec<Pid> {
+        vec![Pid::this()]
     }
 
     fn count_instructions(&mut self, _: bool) {}

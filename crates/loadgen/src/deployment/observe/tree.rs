@@ -1,11 +1,13 @@
-//! A process that was started, and all its descendants: those that come and go, too.
+//! A process that was started, and all its descendants: those that come and go, too, and those that
+//! it has left in the background, which have another parent then and are known by a [mark](Mark).
 //!
 //! The kernel adds the time of a child that has ended to what its parent has
 //! [waited for](super::process::Stat::waited_for), with that of the child's own children. So the
 //! time of a tree is that of everyone who lives, plus what each of them has waited for. Nobody
 //! waits for a process whose parent ignores `SIGCHLD`, or whose parent has ended before it: of such
 //! a one the last reading is kept: what it used after that is lost, and so is one that came and went
-//! between two looks.
+//! between two looks. Unless we [adopt](crate::deployment::family) who has lost its parent: we leave
+//! its account with the kernel until the trial is over.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,9 +16,10 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Pid;
 
 use super::instructions::EventCounter;
-use super::process::{CpuClock, CpuSplit, Memory, Stat, TICK_NS};
+use super::process::{CpuClock, CpuSplit, Memory, Stat, TICK_NS, shares_in};
 use super::threads::Threads;
 use super::{Observation, Observe};
+use crate::deployment::family::{Mark, adopter};
 
 /// The number of `SIGCHLD` on Linux.
 const SIGCHLD: u32 = 17;
@@ -25,7 +28,9 @@ const SIGCHLD: u32 = 17;
 pub(super) struct ProcessTree {
     /// `/proc`.
     proc: PathBuf,
-    root: i32,
+    mark: Mark,
+    /// When the root started: who is older does not belong to it.
+    since: u64,
     members: BTreeMap<i32, Member>,
     /// What those used that have gone, and that nobody has waited for.
     gone: Time,
@@ -82,14 +87,15 @@ impl Member {
 }
 
 impl ProcessTree {
-    pub(super) fn new(root: Pid) -> Self {
-        Self::within(PathBuf::from("/proc"), root.as_raw())
+    pub(super) fn new(root: Pid, mark: Mark) -> Self {
+        Self::within(PathBuf::from("/proc"), root.as_raw(), mark)
     }
 
-    fn within(proc: PathBuf, root: i32) -> Self {
+    fn within(proc: PathBuf, root: i32, mark: Mark) -> Self {
         let mut tree = Self {
             proc,
-            root,
+            mark,
+            since: 0,
             members: BTreeMap::new(),
             gone: Time::default(),
             most_ns: 0,
@@ -98,6 +104,7 @@ impl ProcessTree {
             counter: None,
         };
         tree.admit(root);
+        tree.since = tree.members.get(&root).map_or(0, |root| root.stat.started);
         tree.look();
         tree
     }
@@ -134,8 +141,27 @@ impl ProcessTree {
         }
     }
 
-    fn status(&self, process: i32) -> Option<String> {
-        fs::read_to_string(self.dir(process).join("status")).ok()
+    fn file(&self, process: i32, name: &str) -> Option<String> {
+        fs::read_to_string(self.dir(process).join(name)).ok()
+    }
+
+    /// Of each member that has any. What several share counts once: a process that was forked shares
+    /// what it has not written to.
+    fn memory(&self) -> Vec<Memory> {
+        let members = self.members.keys();
+        let own = members
+            .filter_map(|&process| Some((process, Memory::parse(&self.file(process, "status")?)?)));
+        let own: Vec<_> = own.collect();
+        let is_alone = own.len() == 1;
+        let share = |(process, memory): (i32, Memory)| {
+            // Reading it takes long, and a process that is alone shares nothing.
+            let smaps = (!is_alone).then(|| self.file(process, "smaps_rollup")).flatten();
+            match smaps.as_deref().and_then(shares_in) {
+                Some((anonymous, resident)) => Memory { anonymous, resident, ..memory },
+                None => memory,
+            }
+        };
+        own.into_iter().map(share).collect()
     }
 }
 
@@ -152,8 +178,19 @@ impl Observe for ProcessTree {
         let processes = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         let mut others: BTreeMap<i32, i32> = processes
             .filter(|process| !self.members.contains_key(process))
-            .filter_map(|process| Some((process, Stat::read(&self.dir(process))?.parent)))
+            .filter_map(|process| Some((process, Stat::read(&self.dir(process))?)))
+            .filter(|(_, stat)| stat.started >= self.since)
+            .map(|(process, stat)| (process, stat.parent))
             .collect();
+        let adopter = adopter().map(Pid::as_raw);
+        others.retain(|&process, &mut parent| {
+            let is_orphan = !self.members.contains_key(&parent)
+                && self.mark.is_on(&self.dir(process), adopter == Some(parent));
+            if is_orphan {
+                self.admit(process);
+            }
+            !is_orphan
+        });
         loop {
             let (children, rest): (BTreeMap<_, _>, _) =
                 others.into_iter().partition(|(_, parent)| self.members.contains_key(parent));
@@ -164,42 +201,44 @@ impl Observe for ProcessTree {
             others = rest;
         }
         for process in self.members.keys().copied().collect::<Vec<_>>() {
-            let waits = !self.status(process).is_some_and(|status| ignores_children(&status));
+            let waits =
+                !self.file(process, "status").is_some_and(|status| ignores_children(&status));
             self.members.entry(process).and_modify(|member| member.waits = waits);
         }
     }
 
     fn read(&mut self) -> Observation {
         self.refresh();
-        if !self.members.contains_key(&self.root) {
+        if self.members.is_empty() {
             return Observation::default();
         }
         let time = self.members.values().fold(self.gone, |sum, member| sum.plus(member.time));
         self.most_ns = self.most_ns.max(time.ns);
-        let memory: Vec<(i32, Memory)> = self
-            .members
-            .keys()
-            .filter_map(|&process| Some((process, Memory::parse(&self.status(process)?)?)))
-            .collect();
-        let sum = |part: fn(&Memory) -> u64| memory.iter().map(|(_, memory)| part(memory)).sum();
-        let root = memory.iter().find(|(process, _)| *process == self.root);
+        let memory = self.memory();
+        let sum = |part: fn(&Memory) -> u64| memory.iter().map(part).sum();
         // The kernel keeps the peak of each process, not that of several together.
-        let known = root.map_or(0, |(_, memory)| memory.peak);
+        let known = memory.iter().map(|memory| memory.peak).max().unwrap_or_default();
         self.peak_bytes = self.peak_bytes.max(known).max(sum(|memory| memory.resident));
+        let is_known = !memory.is_empty();
         let threads = self.members.keys().map(|&process| Threads::of(Pid::from_raw(process)));
         Observation {
             cpu_ns: Some(self.most_ns),
+            cpu_is_incomplete: self.members.values().any(|member| !member.waits),
             cpu_split: Some(time.split),
             threads: threads.flatten().reduce(Threads::and),
             instructions: self.counter.as_mut().and_then(EventCounter::read),
-            memory_bytes: root.map(|_| sum(|memory| memory.anonymous)),
-            memory_peak_bytes: root.map(|_| self.peak_bytes),
+            memory_bytes: is_known.then(|| sum(|memory| memory.anonymous)),
+            memory_peak_bytes: is_known.then_some(self.peak_bytes),
         }
     }
 
+    fn processes(&self) -> Vec<Pid> {
+        let living = self.members.iter().filter(|(_, member)| !member.stat.has_ended);
+        living.map(|(&process, _)| Pid::from_raw(process)).collect()
+    }
+
     fn count_instructions(&mut self, on: bool) {
-        let processes = self.members.keys().map(|&process| Pid::from_raw(process));
-        self.counter = on.then(|| EventCounter::instructions(processes)).flatten();
+        self.counter = on.then(|| EventCounter::instructions(self.processes())).flatten();
     }
 }
 

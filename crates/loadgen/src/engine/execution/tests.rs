@@ -69,6 +69,10 @@ impl Observe for ScriptedPart {
         Observation::default()
     }
 
+    fn processes(&self) -> Vec<nix::unistd::Pid> {
+        Vec::new()
+    }
+
     fn count_instructions(&mut self, on: bool) {
         note(&self.0, if on { "count" } else { "count-no-more" });
     }
@@ -148,6 +152,18 @@ async fn subscribers_are_asked_nothing_between_the_edges_of_the_window() {
     let tick = Duration::from_millis(2);
     assert!(at(7) >= start && at(7) < start + tick, "{:?}", at(7) - start);
     assert!(at(9) >= end && at(9) < end + tick, "{:?}", at(9) - end);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_late_before_it_was_published_is_not_cut_short() {
+    let scenario = scenario("0s");
+    let steps = quiet_steps(&scenario, true);
+    let long = Duration::from_secs(100);
+    let Ran { outcome, log, .. } = run(&steps, connected(&scenario), long).await;
+    outcome.unwrap();
+    let reads: Vec<_> = log.iter().filter(|(name, _)| name == "read").map(|(_, at)| *at).collect();
+    let span = crate::scenario::schedule::window(&scenario.workload);
+    assert!(reads[1] - reads[0] >= span.end - span.start, "{:?}", reads[1] - reads[0]);
 }
 
 #[tokio::test(start_paused = true)]

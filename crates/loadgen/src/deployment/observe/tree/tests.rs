@@ -40,7 +40,7 @@ impl Machine {
     }
 
     fn tree(&self) -> ProcessTree {
-        ProcessTree::within(self.0.path().to_owned(), ROOT)
+        ProcessTree::within(self.0.path().to_owned(), ROOT, Mark::new())
     }
 }
 
@@ -125,6 +125,7 @@ fn what_nobody_waited_for_is_kept() {
     assert_eq!(ticks(&mut tree), 15);
     machine.process(ROOT, 1, [6, 0]);
     assert_eq!(ticks(&mut tree), 16, "and only once");
+    assert!(tree.read().cpu_is_incomplete, "there may be others");
 }
 
 #[test]
@@ -184,10 +185,12 @@ fn memory_is_that_of_all_and_its_peak_is_kept() {
     assert_eq!(kibibytes(&mut tree), (4, 50), "of one process the kernel knows it");
     machine.process(CHILD, ROOT, [1, 0]);
     machine.status(CHILD, &memory(60, 99, 30));
-    assert_eq!(kibibytes(&mut tree), (34, 70), "at the same time they had no more");
+    assert_eq!(kibibytes(&mut tree), (34, 99), "one of them alone had as much");
+    machine.status(CHILD, &memory(100, 100, 30));
+    assert_eq!(kibibytes(&mut tree), (34, 110), "together they have more");
     machine.ends(CHILD);
     machine.process(ROOT, 1, [5, 1]);
-    assert_eq!(kibibytes(&mut tree), (4, 70));
+    assert_eq!(kibibytes(&mut tree), (4, 110));
     machine.status(ROOT, "Name:\tsh\n");
     assert_eq!(tree.read().memory_bytes, None);
 }
@@ -221,7 +224,7 @@ fn the_kernel_keeps_the_time_of_children_that_have_ended() {
     assert!(ended_ns > 2 * TICK_NS, "the child has worked: {ended_ns} ns");
 
     let process = Pid::from_raw(root.id().cast_signed());
-    let mut tree = ProcessTree::new(process);
+    let mut tree = ProcessTree::new(process, Mark::new());
     let root_clock = CpuClock::of(process).unwrap();
     let mut used_ns = |members: usize| {
         loop {
@@ -242,4 +245,67 @@ fn the_kernel_keeps_the_time_of_children_that_have_ended() {
     assert!(root_clock.read_ns().unwrap() < least_ns, "most of it is not the root's own");
     root.stdin.take().unwrap().write_all(b"\n").unwrap();
     root.wait().unwrap();
+}
+
+/// A shell that leaves a process in the background and ends: whose child that is then, nobody of its
+/// family knows.
+#[test]
+fn what_is_left_in_the_background_is_known_by_its_mark() {
+    let mark = Mark::new();
+    let (variable, value) = mark.variable();
+    let mut root = Command::new("sh")
+        .args(["-c", "(sleep 60 & echo $!); exec sleep 60"])
+        .env(variable, value)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(root.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let orphan = Pid::from_raw(said.trim().parse().unwrap());
+    let process = Pid::from_raw(root.id().cast_signed());
+    assert!(
+        Stat::read(&Path::new("/proc").join(orphan.to_string())).unwrap().parent
+            != process.as_raw()
+    );
+    let finds = |mark| ProcessTree::new(process, mark).processes().contains(&orphan);
+    assert!(finds(mark) && !finds(Mark::new()), "another mark is another server's");
+    root.kill().unwrap();
+    root.wait().unwrap();
+    nix::sys::signal::kill(orphan, nix::sys::signal::SIGKILL).unwrap();
+}
+
+/// Two processes that share the memory of their parent, which wrote it.
+#[test]
+fn memory_that_is_shared_counts_once() {
+    const SHARED: u64 = 32 << 20;
+    let script = format!(
+        "shared=$(head -c {SHARED} /dev/zero | tr '\\0' x); \
+         for child in 1 2; do (echo ready; sleep 60; : \"$shared\") & done; wait"
+    );
+    let mut root = Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(root.stdout.take().unwrap());
+    for _ in 0..2 {
+        lines.read_line(&mut String::new()).unwrap();
+    }
+    let mut tree = ProcessTree::new(Pid::from_raw(root.id().cast_signed()), Mark::new());
+    let each = |tree: &ProcessTree| {
+        let status = |process| Memory::parse(&tree.file(process, "status")?);
+        let members = tree.members.keys();
+        members.filter_map(|&process| Some(status(process)?.anonymous)).sum::<u64>()
+    };
+    // The shells still give back what they needed on the way.
+    let (each, together) = loop {
+        let before = each(&tree);
+        let together = tree.read().memory_bytes.unwrap();
+        std::thread::park_timeout(Duration::from_millis(20));
+        if each(&tree) == before {
+            break (before, together);
+        }
+    };
+    for process in tree.processes() {
+        let _ = nix::sys::signal::kill(process, nix::sys::signal::SIGKILL);
+    }
+    root.wait().unwrap();
+    assert!(each >= 3 * SHARED, "all three have it: {each}");
+    assert!((SHARED..each / 2).contains(&together), "{together} of {each}");
 }

@@ -1,0 +1,221 @@
+//! The connection that is published over, which a server may end whenever it is idle, and the requests
+//! on it that have not been answered. It must not know what they say.
+//!
+//! No event is published twice: a request is sent again only if the server has certainly not read it.
+//! That is so for those behind an answer with `Connection: close` (RFC 9112 §9.6). And for those that
+//! met the end of a connection which was idle before they were sent: the server closed it without
+//! having seen them, so not a byte of an answer came. Should the next connection end the same way, the
+//! trial fails. (RFC 9110 §9.2.2, RFC 9112 §9.3.1.)
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::publish_path::TcpProbe;
+
+/// How long the server may take to accept bytes or to answer: far beyond any latency worth a
+/// measurement.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long answers are waited for at a time.
+pub(super) const MOMENT: Duration = Duration::from_millis(50);
+
+/// The most that is kept of requests without an answer.
+const MAX_KEPT_BYTES: usize = 16 << 20;
+
+/// Requests, one behind the other.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    bytes: Vec<u8>,
+    lengths: VecDeque<usize>,
+}
+
+impl Requests {
+    /// Lets `write` add one.
+    pub(super) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.bytes.len();
+        write(&mut self.bytes);
+        self.lengths.push_back(self.bytes.len() - before);
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.lengths.len() as u64
+    }
+}
+
+/// The connection, as the thread that sends has it; the one that takes answers needs it only when the
+/// connection has ended.
+pub(super) struct Link {
+    address: SocketAddr,
+    probe: TcpProbe,
+    stream: Option<TcpStream>,
+    /// How many there were.
+    connections: u64,
+    /// Without answer; the first one is that with the number `first`.
+    kept: Requests,
+    first: u64,
+    /// How many of `kept`, and of its bytes, have been answered, and are to be forgotten.
+    begin: usize,
+    /// How many requests were given, and written.
+    given: u64,
+    written: u64,
+    /// The request before which the connection was last idle.
+    idle_before: u64,
+    /// The request that the connection was opened for; none for the first connection.
+    opened_for: Option<u64>,
+    /// Whether the server takes one request per connection. Then the next one waits for the answer.
+    one_at_a_time: bool,
+}
+
+/// Why a connection has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Its last answer said so, and was the only one.
+    AnnouncedAtOnce,
+    /// Its last answer said so.
+    Announced,
+    /// Without notice.
+    Sudden,
+}
+
+impl Link {
+    pub(super) fn open(address: SocketAddr, probe: TcpProbe) -> anyhow::Result<Self> {
+        let mut link = Self {
+            address,
+            probe,
+            stream: None,
+            connections: 0,
+            kept: Requests::default(),
+            first: 0,
+            begin: 0,
+            given: 0,
+            written: 0,
+            idle_before: 0,
+            opened_for: None,
+            one_at_a_time: false,
+        };
+        link.connect()?;
+        Ok(link)
+    }
+
+    fn connect(&mut self) -> anyhow::Result<()> {
+        let connect = || {
+            let stream = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
+            stream.set_nodelay(true)?;
+            stream.set_write_timeout(Some(TIMEOUT))?;
+            stream.set_read_timeout(Some(MOMENT))?;
+            Ok::<_, std::io::Error>((stream.try_clone()?, stream))
+        };
+        let (probed, stream) = connect()
+            .with_context(|| format!("the publisher cannot connect to {}", self.address))?;
+        self.probe.open(probed);
+        self.stream = Some(stream);
+        self.connections += 1;
+        Ok(())
+    }
+
+    /// The connection for the thread that reads, if it is another one than that with this number; and
+    /// its number.
+    pub(super) fn another(&self, number: u64) -> anyhow::Result<Option<(TcpStream, u64)>> {
+        let Some(stream) = self.stream.as_ref().filter(|_| self.connections != number) else {
+            return Ok(None);
+        };
+        let stream = stream.try_clone().context("cannot read what the server answers")?;
+        Ok(Some((stream, self.connections)))
+    }
+
+    /// Sends `requests`, when so many of those before were answered.
+    pub(super) fn send(&mut self, requests: &mut Requests, answered: u64) -> anyhow::Result<()> {
+        self.forget(answered);
+        if answered == self.given {
+            self.idle_before = self.given;
+        }
+        self.given += requests.count();
+        self.kept.bytes.append(&mut requests.bytes);
+        self.kept.lengths.append(&mut requests.lengths);
+        self.write(answered)
+    }
+
+    /// Writes what may be written, on a new connection if there is none.
+    pub(super) fn write(&mut self, answered: u64) -> anyhow::Result<()> {
+        let until = if self.one_at_a_time { self.given.min(answered + 1) } else { self.given };
+        if until <= self.written {
+            return self.limit();
+        }
+        if self.stream.is_none() {
+            self.connect()?;
+            self.opened_for = Some(self.written);
+        }
+        let bytes_of = |count: u64| self.kept.lengths.iter().take(count as usize).sum::<usize>();
+        let from = self.begin + bytes_of(self.written - self.first);
+        let to = match until == self.given {
+            true => self.kept.bytes.len(),
+            false => self.begin + bytes_of(until - self.first),
+        };
+        self.written = until;
+        let Some(stream) = &mut self.stream else { bail!("there is no connection") };
+        match stream.write_all(&self.kept.bytes[from..to]) {
+            // Whoever reads sees that it has ended, and what is to be sent again.
+            Err(error) if is_end(&error) => {}
+            written => written.context("the server stopped accepting events")?,
+        }
+        self.limit()
+    }
+
+    /// What is too much to be kept cannot be sent again.
+    fn limit(&mut self) -> anyhow::Result<()> {
+        if self.kept.bytes.len() - self.begin > MAX_KEPT_BYTES {
+            ensure!(
+                self.written == self.given,
+                "the server ends each connection after one request, and takes events too slowly for that"
+            );
+            self.forget(self.written);
+        }
+        Ok(())
+    }
+
+    /// Forgets requests up to that number.
+    fn forget(&mut self, until: u64) {
+        for _ in self.first..until {
+            self.begin += self.kept.lengths.pop_front().unwrap_or_default();
+        }
+        self.first = self.first.max(until);
+        if self.begin * 2 >= self.kept.bytes.len() {
+            self.kept.bytes.drain(..self.begin);
+            self.begin = 0;
+        }
+    }
+
+    /// The connection has ended, when so many requests were answered: those that the server has not
+    /// read go over another one, which is opened when there are any.
+    ///
+    /// # Errors
+    /// When the server may have read some without answering.
+    pub(super) fn ended(&mut self, end: End, answered: u64) -> anyhow::Result<()> {
+        self.stream = None;
+        self.probe.close();
+        self.one_at_a_time |= end == End::AnnouncedAtOnce;
+        let unanswered = self.written.saturating_sub(answered);
+        let met_the_end = self.idle_before == answered && self.opened_for != Some(answered);
+        if unanswered > 0 {
+            ensure!(
+                (end != End::Sudden || met_the_end) && self.first <= answered,
+                "the server closed the publisher's connection with {unanswered} requests unanswered"
+            );
+            self.forget(answered);
+            self.written = answered;
+        }
+        self.write(answered)
+    }
+}
+
+/// Whether an error says that the other side has closed the connection.
+pub(super) fn is_end(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted
+    )
+}

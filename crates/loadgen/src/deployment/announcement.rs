@@ -1,0 +1,99 @@
+//! The address that a server announces in its line that says that it is ready.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, bail, ensure};
+use pushbench_wire::endpoint::READY_PREFIX;
+use tokio::io::AsyncRead;
+
+use super::output::Lines;
+
+/// The port of a URL that names none.
+const HTTP_PORT: u16 = 80;
+
+/// Waits for the line, and gives all addresses of what it names. What is written behind it is read and
+/// forgotten: a full pipe would stop the server.
+///
+/// # Errors
+/// An output that ends before, or a URL that is none.
+pub(super) async fn announced(
+    stdout: impl AsyncRead + Unpin + Send + 'static,
+) -> anyhow::Result<Vec<SocketAddr>> {
+    let mut lines = Lines::of(stdout);
+    while let Some(line) = lines.next().await {
+        if let Some(url) = line.strip_prefix(READY_PREFIX) {
+            tokio::spawn(lines.drain());
+            return addresses(url.trim()).await;
+        }
+    }
+    bail!("its output ended without a line `{READY_PREFIX}…`")
+}
+
+async fn addresses(url: &str) -> anyhow::Result<Vec<SocketAddr>> {
+    let (host, port) = host_and_port(url).with_context(|| {
+        format!("the server listens on {url:?}? It should say `{READY_PREFIX}http://HOST:PORT`")
+    })?;
+    let found = tokio::net::lookup_host((host, port)).await;
+    let found: Vec<_> = found
+        .with_context(|| format!("the server listens on {url:?}, but `{host}` has no address"))?
+        .collect();
+    ensure!(!found.is_empty(), "the server listens on {url:?}, but `{host}` has no address");
+    Ok(found)
+}
+
+/// The host, without brackets, and the port of an `http` URL or of a bare address.
+fn host_and_port(url: &str) -> Option<(&str, u16)> {
+    let authority = match url.split_once("://") {
+        Some((scheme, rest)) => scheme.eq_ignore_ascii_case("http").then_some(rest)?,
+        None => url,
+    };
+    let authority = authority.split(['/', '?', '#']).next()?;
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?,
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let port = match port.strip_prefix(':') {
+        Some(port) => port.parse().ok()?,
+        None => port.is_empty().then_some(HTTP_PORT)?,
+    };
+    (!host.is_empty() && port > 0).then_some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        for (url, host, port) in [
+            ("http://127.0.0.1:8080", "127.0.0.1", 8080),
+            ("HTTP://localhost:3000/", "localhost", 3000),
+            ("http://[::1]:8080/path?query", "::1", 8080),
+            ("127.0.0.1:5", "127.0.0.1", 5),
+            ("http://localhost", "localhost", 80),
+        ] {
+            assert_eq!(host_and_port(url), Some((host, port)), "{url}");
+        }
+        for url in
+            ["https://a:1", "http://", "http://:80", "http://a:b", "http://::1:8", "http://a:0"]
+        {
+            assert_eq!(host_and_port(url), None, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_all_its_addresses() {
+        let of = async |output: &'static [u8]| announced(output).await;
+        let local =
+            of(b"\xFF starting\npushbench serve: listening on http://localhost:81/\n").await;
+        let local = local.unwrap();
+        assert!(local.contains(&([127, 0, 0, 1], 81).into()), "{local:?}");
+        assert!(local.iter().all(|address| address.ip().is_loopback()), "{local:?}");
+        let v6 = of(b"pushbench serve: listening on http://[::1]:81").await.unwrap();
+        assert_eq!(v6, [(std::net::Ipv6Addr::LOCALHOST, 81).into()]);
+        let none = of(b"pushbench serve: listening on nowhere at all").await.unwrap_err();
+        assert!(none.to_string().contains("nowhere at all"), "{none}");
+        let nothing = of(b"hello\n").await.unwrap_err();
+        assert!(nothing.to_string().starts_with("its output ended"), "{nothing}");
+    }
+}

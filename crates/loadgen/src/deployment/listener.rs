@@ -1,0 +1,206 @@
+//! Who listens at an address, by the kernel's tables of sockets and the files that processes have open.
+//! What a server announces may be the address of another one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use nix::unistd::Pid;
+
+/// The state of a socket that listens, in `/proc/net/tcp`.
+const LISTEN: &str = "0A";
+
+/// Who listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Listener {
+    /// One of the processes asked about.
+    Known,
+    /// The kernel does not let us see that.
+    Untold,
+    /// Nobody on this machine, or another process; in words.
+    Other(String),
+}
+
+/// A socket that listens, by the number of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Socket {
+    address: SocketAddr,
+    inode: u64,
+}
+
+/// Whether one of `processes` listens at `address`, in our network or in its own.
+pub(super) fn listener(address: SocketAddr, processes: &[Pid]) -> Listener {
+    let proc = Path::new("/proc");
+    // A process may have a network of its own; there are few, and most share one.
+    let mut networks = BTreeMap::from([(network_of(&proc.join("self")), "self".to_owned())]);
+    for process in processes {
+        let name = process.to_string();
+        networks.entry(network_of(&proc.join(&name))).or_insert(name);
+    }
+    let tables = networks.values().flat_map(|process| {
+        ["tcp", "tcp6"].map(|table| fs::read_to_string(proc.join(process).join("net").join(table)))
+    });
+    let sockets: BTreeSet<Socket> =
+        tables.flatten().flat_map(|table| listening(&table).collect::<Vec<_>>()).collect();
+    if sockets.is_empty() {
+        return Listener::Untold;
+    }
+    let there = at(address, &sockets);
+    let Some(first) = there.first() else {
+        return Listener::Other("no process of this machine listens there".to_owned());
+    };
+    let mut open = BTreeSet::new();
+    let mut is_complete = true;
+    for process in processes {
+        match sockets_of(&proc.join(process.to_string())) {
+            Some(theirs) => open.extend(theirs),
+            None => is_complete = false,
+        }
+    }
+    // Of several sockets at one address (SO_REUSEPORT), each gets a share of the connections.
+    if there.iter().all(|inode| open.contains(inode)) {
+        return Listener::Known;
+    }
+    if !is_complete {
+        return Listener::Untold;
+    }
+    let other = there.iter().find(|inode| !open.contains(inode)).unwrap_or(first);
+    Listener::Other(match holder(proc, *other) {
+        Some((number, name)) => format!("process {number} ({name}) listens there"),
+        None => "a process of somebody else listens there".to_owned(),
+    })
+}
+
+/// The files of the sockets that get connections to `address`: those at this very address, and
+/// otherwise those at all.
+fn at(address: SocketAddr, sockets: &BTreeSet<Socket>) -> Vec<u64> {
+    let ip = address.ip().to_canonical();
+    let with_port = || sockets.iter().filter(|socket| socket.address.port() == address.port());
+    let inodes = |is_meant: &dyn Fn(IpAddr) -> bool| -> Vec<u64> {
+        let meant = with_port().filter(|socket| is_meant(socket.address.ip().to_canonical()));
+        meant.map(|socket| socket.inode).collect()
+    };
+    let exact = inodes(&|listens| listens == ip);
+    // Whoever connects to the unspecified address connects to this machine.
+    let loopback = |listens: IpAddr| ip.is_unspecified() && listens.is_loopback();
+    match exact.is_empty() {
+        false => exact,
+        // `::` takes IPv4 as well, unless it is told not to, which the table does not say.
+        true => inodes(&|listens| listens.is_unspecified() || loopback(listens)),
+    }
+}
+
+/// The sockets that listen in the text of a `/proc/net/tcp` or `tcp6`, see proc_net(5).
+fn listening(table: &str) -> impl Iterator<Item = Socket> {
+    table.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (local, state) = (fields.next()?, fields.nth(1)?);
+        let inode = fields.nth(5)?.parse().ok()?;
+        let (ip, port) = local.split_once(':')?;
+        let address = SocketAddr::new(ip_in(ip)?, u16::from_str_radix(port, 16).ok()?);
+        (state == LISTEN).then_some(Socket { address, inode })
+    })
+}
+
+/// An address as the kernel writes it: words of 32 bits, whose bytes are as they lie in memory.
+fn ip_in(hex: &str) -> Option<IpAddr> {
+    let word = |at: usize| {
+        let word = u32::from_str_radix(hex.get(at * 8..at * 8 + 8)?, 16).ok()?;
+        Some(word.to_ne_bytes())
+    };
+    match hex.len() {
+        8 => Some(Ipv4Addr::from(word(0)?).into()),
+        32 => {
+            let words = [word(0)?, word(1)?, word(2)?, word(3)?];
+            Some(Ipv6Addr::from(<[u8; 16]>::try_from(words.concat()).ok()?).into())
+        }
+        _ => None,
+    }
+}
+
+fn network_of(process: &Path) -> Option<String> {
+    Some(fs::read_link(process.join("ns/net")).ok()?.to_str()?.to_owned())
+}
+
+/// The sockets that a process has open; `None` when we may not know.
+fn sockets_of(process: &Path) -> Option<Vec<u64>> {
+    let files = fs::read_dir(process.join("fd")).ok()?;
+    let socket = |file: std::io::Result<fs::DirEntry>| {
+        let target = fs::read_link(file.ok()?.path()).ok()?;
+        target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    };
+    Some(files.filter_map(socket).collect())
+}
+
+/// Who has that socket open, by number and name.
+fn holder(proc: &Path, inode: u64) -> Option<(i32, String)> {
+    fs::read_dir(proc).ok()?.find_map(|entry| {
+        let entry = entry.ok()?;
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        let name = fs::read_to_string(entry.path().join("comm")).ok()?;
+        let has = sockets_of(&entry.path())?.contains(&inode);
+        has.then(|| (number, name.trim().to_owned()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn whoever_has_the_socket_open_listens() {
+        for ip in ["127.0.0.1:0", "0.0.0.0:0"] {
+            let socket = TcpListener::bind(ip).unwrap();
+            let port = socket.local_addr().unwrap().port();
+            let address: SocketAddr = ([127, 0, 0, 1], port).into();
+            assert_eq!(listener(address, &[Pid::this()]), Listener::Known, "{ip}");
+            let Listener::Other(who) = listener(address, &[]) else { panic!("{ip}") };
+            let me = format!("process {} (", Pid::this());
+            assert!(who.starts_with(&me), "{who}");
+            drop(socket);
+            let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+            assert!(nobody.local_addr().unwrap().port() != port, "so that there are others");
+            let Listener::Other(who) = listener(address, &[Pid::this()]) else { panic!("{ip}") };
+            assert_eq!(who, "no process of this machine listens there");
+        }
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let gone = Pid::from_raw(i32::MAX);
+        assert_eq!(listener(address, &[gone]), Listener::Untold, "its files cannot be seen");
+    }
+
+    #[test]
+    fn tables() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
+            0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0 100 0 0 10 0\n   \
+            1: 0100007F:1F90 0100007F:9999 01 00000000:00000000 00:00000000 00000000  1000        0 4712 1 0 100 0 0 10 0\n";
+        let found: Vec<_> = listening(table).collect();
+        if cfg!(target_endian = "little") {
+            assert_eq!(found, [Socket { address: ([127, 0, 0, 1], 8080).into(), inode: 4711 }]);
+            let v6 = ip_in("00000000000000000000000001000000").unwrap();
+            assert_eq!(v6, IpAddr::from(Ipv6Addr::LOCALHOST));
+        }
+        assert_eq!(ip_in("7F"), None);
+        assert_eq!(listening("nonsense\n1: 2 3\n").count(), 0);
+    }
+
+    #[test]
+    fn the_nearest_address_gets_the_connections() {
+        let socket = |address: &str, inode| Socket { address: address.parse().unwrap(), inode };
+        let sockets = BTreeSet::from([
+            socket("127.0.0.1:80", 1),
+            socket("0.0.0.0:80", 2),
+            socket("[::]:81", 3),
+            socket("127.0.0.1:82", 4),
+        ]);
+        let at = |address: &str| at(address.parse().unwrap(), &sockets);
+        assert_eq!(at("127.0.0.1:80"), [1]);
+        assert_eq!(at("127.0.0.2:80"), [2]);
+        assert_eq!(at("127.0.0.1:81"), [3], "IPv6 takes IPv4 as well");
+        assert_eq!(at("0.0.0.0:82"), [4]);
+        assert!(at("127.0.0.1:83").is_empty());
+    }
+}

@@ -1,0 +1,179 @@
+use super::*;
+use crate::client::Totals;
+use crate::engine::fixture::{flawless, parts, window};
+use crate::results::latency_log;
+
+/// Three seconds in which the ten subscribers sent fifty requests.
+fn idle() -> Option<(Snapshot, Snapshot)> {
+    let from = flawless().before;
+    let to = Snapshot {
+        at_ns: 3_000_000_000,
+        parts: parts(6_000_000, 8_000_000),
+        engine_cpu_ns: 1_000_000,
+        totals: Totals { requests: 50, bytes_in: 700, bytes_out: 300, ..Totals::default() },
+        ..from.clone()
+    };
+    Some((from, to))
+}
+
+#[test]
+fn idle_costs_are_those_of_a_subscriber_in_a_minute() {
+    let values = Measurement { idle: idle(), ..flawless() }.values();
+    // Ten subscribers for 3 s are half a subscriber for a minute.
+    for (metric, value) in [
+        (Metric::IdlePhase, 3e9),
+        (Metric::IdleServerCpu, 12e6),
+        (Metric::IdleGeneratorCpu, 14e6),
+        (Metric::IdleBytes, 2_000.0),
+        (Metric::IdleRequests, 100.0),
+        (Metric::ServerCpuPerDelivery, 200e3),
+        (Metric::ServerCpuPerSecond, 200e6),
+        // Of the server's 2 s in the window, 20 ms would have been used without a delivery.
+        (Metric::ServerCpuAboveIdlePerDelivery, 198e3),
+    ] {
+        let found = values[&metric];
+        assert!((found / value - 1.0).abs() < 1e-9, "{}: {found}", metric.name());
+    }
+}
+
+#[test]
+fn noise_may_push_the_cost_above_idle_below_zero() {
+    let mut trial = Measurement { idle: idle(), ..flawless() };
+    trial.after.parts = parts(19_000_000, 3_000_000_000);
+    let above = trial.values()[&Metric::ServerCpuAboveIdlePerDelivery];
+    assert!((above + 100.0).abs() < 1e-6, "1 ms too little for 10,000 deliveries: {above}");
+}
+
+#[test]
+fn without_an_idle_phase_nothing_is_known_of_its_cost() {
+    let values = flawless().values();
+    for metric in [
+        Metric::IdlePhase,
+        Metric::IdleServerCpu,
+        Metric::IdleGeneratorCpu,
+        Metric::IdleBytes,
+        Metric::IdleRequests,
+        Metric::ServerCpuAboveIdlePerDelivery,
+    ] {
+        assert!(!values.contains_key(&metric), "{}", metric.name());
+    }
+}
+
+#[test]
+fn what_is_not_recorded_has_costs_alone() {
+    let trial = Measurement { expected: None, recorder: Recorder::new(window()), ..flawless() };
+    let (trial, intervals) =
+        trial.into_trial("base", pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
+    assert_eq!((trial.outcome, &trial.warnings[..]), (Outcome::Valid, &[][..]));
+    assert_eq!(intervals.len(), 0);
+    for metric in [
+        Metric::LatencyP50,
+        Metric::LatencyMax,
+        Metric::LatencyMean,
+        Metric::UncorrectedLatencyMax,
+        Metric::Expected,
+        Metric::Delivered,
+        Metric::Lost,
+        Metric::Duplicated,
+        Metric::Reordered,
+        Metric::NegativeLatency,
+    ] {
+        assert!(!trial.values.contains_key(&metric), "{}", metric.name());
+    }
+    assert_eq!(trial.values[&Metric::WindowDeliveries], 10_000.0);
+    assert_eq!(trial.values[&Metric::ServerCpuPerDelivery], 200e3);
+    assert_eq!(trial.values[&Metric::GeneratorCpuPerDelivery], 240e3);
+}
+
+#[test]
+fn an_impossible_zero_is_empty_and_says_why() {
+    let mut trial = flawless();
+    for at in [&mut trial.start, &mut trial.before, &mut trial.after, &mut trial.end] {
+        for part in &mut at.parts {
+            part.observation = Observation {
+                cpu_ns: Some(0),
+                cpu_is_incomplete: true,
+                memory_bytes: Some(0),
+                memory_peak_bytes: Some(0),
+                ..Observation::default()
+            };
+        }
+    }
+    trial.listeners_are_known = false;
+    let values = trial.values();
+    for metric in [
+        Metric::ServerCpu,
+        Metric::ServerCpuPerDelivery,
+        Metric::ServerCpuPerSecond,
+        Metric::ServerMemory,
+        Metric::ServerMemoryPeak,
+        Metric::ServerMemoryPerSubscriber,
+    ] {
+        assert!(!values.contains_key(&metric), "{}", metric.name());
+    }
+    let deliveries = values[&Metric::WindowDeliveries] as u64;
+    let reasons = [
+        Warning::ServerChildrenUnseen,
+        Warning::NoServerCpu { deliveries },
+        Warning::NoServerMemory,
+        Warning::ListenerUntold,
+    ];
+    assert_eq!(trial.of_the_server(&trial.after.since(&trial.before)), reasons);
+}
+
+#[test]
+fn what_cannot_be_observed_is_empty_and_does_not_fail_a_trial() {
+    let mut trial = Measurement { idle: idle(), ..flawless() };
+    for part in &mut trial.after.parts {
+        part.observation = Observation::default();
+    }
+    let (trial, _) =
+        trial.into_trial("base", pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
+    assert_eq!(trial.outcome, Outcome::Valid);
+    assert!(matches!(trial.warnings[..], [Warning::Unchecked { .. }]), "{:?}", trial.warnings);
+    for metric in [
+        Metric::ServerCpu,
+        Metric::ServerCpuPerDelivery,
+        Metric::ServerCpuPerSecond,
+        Metric::ServerCpuAboveIdlePerDelivery,
+        Metric::GeneratorCpu,
+        Metric::ServerContextSwitches,
+    ] {
+        assert!(!trial.values.contains_key(&metric), "{}", metric.name());
+    }
+    assert!(trial.values.contains_key(&Metric::IdleServerCpu), "that was observed");
+    let empty = |name: &str| PartUse {
+        name: name.to_owned(),
+        cpu_ns: None,
+        memory_peak_bytes: None,
+        context_switches: None,
+    };
+    assert_eq!(trial.parts, ["server", "generator"].map(empty));
+}
+
+#[test]
+fn each_part_has_a_row() {
+    let (trial, _) =
+        flawless().into_trial("base", pushbench_wire::Transport::Sse.into(), 1, Duration::ZERO, 0);
+    let cpu: Vec<_> = trial.parts.iter().map(|part| (&part.name[..], part.cpu_ns)).collect();
+    let all = [("server", Some(2_000_000_000)), ("generator", Some(3_000_000_000))];
+    assert_eq!(cpu, all, "of the generator all, its publisher too");
+}
+
+#[test]
+fn a_percentile_without_enough_samples_is_empty() {
+    let mut histogram = latency_log::histogram();
+    assert_eq!(percentile(&histogram, 0.5), None);
+    histogram.record_n(1_000, 4_999).unwrap();
+    assert_eq!(percentile(&histogram, 0.5), Some(1_000.0));
+    assert_eq!(percentile(&histogram, 0.99), None);
+    histogram.record(1_000).unwrap();
+    assert_eq!(percentile(&histogram, 0.99), Some(1_000.0));
+    assert_eq!(percentile(&histogram, 0.999), None);
+}
+
+#[test]
+fn nothing_per_nothing_is_empty() {
+    assert_eq!(ratio(3, 0), None);
+    assert_eq!(ratio(3, 2), Some(1.5));
+}
