@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Faults;
+use crate::{Access, Faults};
 
 /// How much of each resource clients may use, and how long they may take.
 ///
@@ -52,6 +52,8 @@ pub struct Config {
     pub reconnect_delay: Duration,
     /// How long a stopping server waits for its connections to end. Default 5 s.
     pub grace: Duration,
+    /// Who may use the server.
+    pub access: Access,
     /// The faults that the server injects. Default none.
     pub faults: Faults,
 }
@@ -75,6 +77,7 @@ impl Default for Config {
             stall_timeout: Duration::from_secs(60),
             reconnect_delay: Duration::from_secs(1),
             grace: Duration::from_secs(5),
+            access: Access::default(),
             faults: Faults::default(),
         }
     }

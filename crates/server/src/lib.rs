@@ -11,6 +11,7 @@
 //! | `GET /channels/{channel}/tcp` | streams raw TCP frames ([`pushbench_wire::frame`]) and publishes what the client sends |
 //! | `GET /healthz`, `GET /metrics` | readiness, Prometheus metrics |
 
+mod access;
 mod config;
 mod control;
 mod framing;
@@ -23,11 +24,14 @@ mod transport;
 mod waiters;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::net::TcpListener;
 
+use access::Gate;
+pub use access::{Access, AllowedHost, AllowedOrigin, BadHost, BadOrigin, BadToken, Token};
 pub use config::{Config, ConfigError};
 use hub::{Hub, Limits};
 use inject::Injector;
@@ -38,6 +42,7 @@ use metrics::Metrics;
 #[derive(Debug)]
 struct Server {
     config: Config,
+    gate: Gate,
     hub: Hub,
     metrics: Arc<Metrics>,
     injector: Option<Injector>,
@@ -51,6 +56,9 @@ pub enum Error {
     /// A limit is out of range.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The listener has no address.
+    #[error("cannot get the address of the listening socket")]
+    Address(#[source] std::io::Error),
     /// [`Config::faults`] need a thread that could not be started.
     #[error(
         "cannot start the thread that delays events; raise the limit on threads, or inject neither \
@@ -60,16 +68,17 @@ pub enum Error {
 }
 
 impl Server {
-    fn new(config: Config) -> Result<Self, Error> {
+    fn new(config: Config, address: SocketAddr) -> Result<Self, Error> {
         config.check()?;
         let hub = Hub::new(Limits {
             max_channels: config.max_channels,
             log_events: config.log_events,
             log_bytes: config.log_bytes,
         });
+        let gate = Gate::new(config.access.clone(), address);
         let metrics = Arc::default();
         let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
-        Ok(Self { config, hub, metrics, injector, streams_opened: AtomicU64::new(0) })
+        Ok(Self { config, gate, hub, metrics, injector, streams_opened: AtomicU64::new(0) })
     }
 }
 
@@ -85,7 +94,8 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let server = Arc::new(Server::new(config)?);
+    let address = listener.local_addr().map_err(Error::Address)?;
+    let server = Arc::new(Server::new(config, address)?);
     http::serve(listener, server, shutdown).await;
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use pushbench_wire::endpoint::{HEALTH_PATH, METRICS_PATH, READY_PREFIX};
+use pushbench_wire::endpoint::{HEALTH_PATH, METRICS_PATH, READY_PREFIX, TOKEN_VARIABLE};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
@@ -48,6 +48,8 @@ impl ServerProcess {
             command.split_first().context("the server's command is empty")?;
         let mut child = Command::new(program)
             .args(arguments)
+            // Subscribers and publishers have no token.
+            .env_remove(TOKEN_VARIABLE)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -2,6 +2,7 @@
 //! taken back from hyper, whose buffers are freed, and handed to the transport.
 
 use std::future::{Future, pending, poll_fn};
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
@@ -33,10 +34,10 @@ const MIN_HYPER_BUFFER: usize = 8 << 10;
 /// How long a rejected client may take to read the reason.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves one accepted connection to its end.
-pub(super) async fn serve(socket: TcpStream, server: Arc<Server>) {
+/// Serves one accepted connection of `client` to its end.
+pub(super) async fn serve(socket: TcpStream, client: IpAddr, server: Arc<Server>) {
     // Boxed, so that the task of a stream does not keep the memory that hyper needed before.
-    match Box::pin(serve_requests(socket, &server)).await {
+    match Box::pin(serve_requests(socket, client, &server)).await {
         HttpEnd::Done => {}
         HttpEnd::Linger(socket) => linger(socket).await,
         HttpEnd::TimedOut(socket) => {
@@ -92,7 +93,7 @@ enum HttpEnd {
     Stream { socket: TcpStream, read_ahead: Bytes, opened: OpenedStream, gauge: ConnectionGauge },
 }
 
-async fn serve_requests(socket: TcpStream, server: &Arc<Server>) -> HttpEnd {
+async fn serve_requests(socket: TcpStream, client: IpAddr, server: &Arc<Server>) -> HttpEnd {
     let config = &server.config;
     let state = Arc::new(ConnectionState::new(ConnectionGauge::new(Arc::clone(&server.metrics))));
     let service = service_fn(|request: Request<Incoming>| {
@@ -100,7 +101,7 @@ async fn serve_requests(socket: TcpStream, server: &Arc<Server>) -> HttpEnd {
         async move {
             let has_body = !request.body().is_end_stream();
             state.request_began();
-            let answer = route::answer(&server, &state, request).await;
+            let answer = route::answer(&server, &state, client, request).await;
             state.request_handled(has_body);
             match answer {
                 Answer::Reply(reply) => Ok::<_, std::convert::Infallible>(reply),
@@ -195,8 +196,9 @@ mod tests {
     async fn the_task_of_a_connection_is_small() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let server = Arc::new(Server::new(Config::default()).unwrap());
-        let task = serve(stream, server);
+        let (address, client) = (listener.local_addr().unwrap(), stream.local_addr().unwrap().ip());
+        let server = Arc::new(Server::new(Config::default(), address).unwrap());
+        let task = serve(stream, client, server);
         assert!(size_of_val(&task) < 1_536, "{} bytes", size_of_val(&task));
     }
 }

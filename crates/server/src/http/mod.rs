@@ -9,6 +9,7 @@ mod route;
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +45,7 @@ pub(crate) async fn serve(
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => admit(stream, &server, &mut connections),
+                Ok((stream, peer)) => admit(stream, peer.ip(), &server, &mut connections),
                 Err(error) if affects_one_connection(&error) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
             }
@@ -74,23 +75,33 @@ fn with_nodelay(stream: TcpStream) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn admit(stream: TcpStream, server: &Arc<Server>, connections: &mut JoinSet<()>) {
-    let limit = server.config.max_connections;
+fn admit(stream: TcpStream, client: IpAddr, server: &Arc<Server>, connections: &mut JoinSet<()>) {
     let Ok(stream) = with_nodelay(stream) else { return };
-    if connections.len() < limit {
-        Metrics::add(&server.metrics.accepted, 1);
-        connections.spawn(connection::serve(stream, Arc::clone(server)));
-        return;
+    match check_limits(client, server, connections.len()) {
+        Ok(()) => {
+            Metrics::add(&server.metrics.accepted, 1);
+            connections.spawn(connection::serve(stream, client, Arc::clone(server)));
+        }
+        Err(rejection) => {
+            Metrics::add(&server.metrics.refused, 1);
+            if connections.len() < server.config.max_connections + MAX_REFUSALS {
+                connections.spawn(async move { connection::reject(stream, &rejection).await });
+            }
+        }
     }
-    Metrics::add(&server.metrics.refused, 1);
-    if connections.len() < limit + MAX_REFUSALS {
+}
+
+/// Checks that `client` may open one more connection beside the `open` ones.
+fn check_limits(client: IpAddr, server: &Server, open: usize) -> Result<(), Rejection> {
+    let limit = server.config.max_connections;
+    if open >= limit {
         let reason = format!(
             "all {limit} connections of this server are in use; try again later or raise \
              max_connections"
         );
-        let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason);
-        connections.spawn(async move { connection::reject(stream, &rejection).await });
+        return Err(Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason));
     }
+    server.gate.admit_connection(client)
 }
 
 #[cfg(test)]

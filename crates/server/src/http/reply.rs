@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName,
-    HeaderValue, UPGRADE,
+    HeaderValue, UPGRADE, VARY,
 };
 use hyper::{Response, StatusCode};
 
@@ -41,10 +41,13 @@ pub(crate) fn prometheus(text: String) -> Reply {
     reply
 }
 
-/// Lets a page of any origin read the response. The server has no cookies or other credentials that
-/// another site's page could misuse.
-pub(crate) fn allow_any_origin(reply: &mut Reply) {
-    reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+/// Lets the pages of `origin`, or of any if that is `*`, read the response.
+pub(crate) fn allow_origin(reply: &mut Reply, origin: HeaderValue) {
+    if origin != "*" {
+        // Another page must not get this response from a cache.
+        reply.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
+    }
+    reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
 }
 
 /// Closes the connection after `reply`.
@@ -110,8 +113,10 @@ impl Rejection {
     /// The whole response, for a connection that hyper does not serve. The connection ends after it.
     pub(crate) fn to_bytes(&self) -> Bytes {
         let body = self.body();
+        let headers: String =
+            self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let mut response = format!(
-            "HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+            "HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{headers}\
              Connection: close\r\n\r\n",
             self.status,
             body.len(),

@@ -1,26 +1,11 @@
 //! What a request says besides its path: query, position, upgrade and header sizes.
 
 use hyper::Version;
-use hyper::header::{CONNECTION, HOST, HeaderName, UPGRADE};
+use hyper::header::{CONNECTION, HeaderName, UPGRADE};
 use hyper::http::request::Parts;
 use pushbench_wire::endpoint::{AFTER, LAST_EVENT_ID, X_LAST_EVENT_ID};
 
 use super::reply::Rejection;
-
-/// Checks that a request has exactly one `Host`, as HTTP/1.1 requires (RFC 9112 §3.2).
-///
-/// # Errors
-/// [`Rejection`] when it has none or several.
-pub(crate) fn check_host(request: &Parts) -> Result<(), Rejection> {
-    match request.headers.get_all(HOST).iter().count() {
-        1 => Ok(()),
-        0 if request.version < Version::HTTP_11 => Ok(()),
-        0 => Err(Rejection::bad_request("the request has no Host header; HTTP/1.1 requires one")),
-        count => Err(Rejection::bad_request(format!(
-            "the request has {count} Host headers; send exactly one"
-        ))),
-    }
-}
 
 /// Whether a request asks to switch to `protocol` (RFC 9110 §7.8), which HTTP/1.0 cannot.
 pub(crate) fn asks_to_upgrade(request: &Parts, protocol: &str) -> bool {

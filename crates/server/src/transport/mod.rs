@@ -13,6 +13,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use pushbench_wire::Transport;
 use tokio::net::TcpStream;
@@ -84,19 +85,21 @@ impl Server {
     }
 }
 
-/// Answers a request for the events of `channel` over `transport`.
+/// Answers a request for the events of `channel` over `transport`. Pages of `origin` may read them, if
+/// they need to be told.
 pub(crate) async fn answer(
     transport: Transport,
     server: &Server,
     channel: Arc<Channel>,
     request: &Parts,
+    origin: Option<&HeaderValue>,
 ) -> Result<Answer, Rejection> {
     let answer = match transport {
         Transport::Polling => polling::answer(server, channel, request).map(Answer::Reply),
         Transport::LongPolling => {
             long_polling::answer(server, channel, request).await.map(Answer::Reply)
         }
-        Transport::Sse => sse::open(server, channel, request).map(Answer::Stream),
+        Transport::Sse => sse::open(server, channel, request, origin).map(Answer::Stream),
         Transport::WebSocket => websocket::open(channel, request).map(Answer::Stream),
         Transport::Tcp => tcp::open(channel, request).map(Answer::Stream),
     }?;

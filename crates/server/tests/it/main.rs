@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml spares the tests, but not their helpers")]
 
+mod access;
 mod any_bytes;
 mod bad_requests;
 mod delivery;

@@ -52,7 +52,7 @@ fn a_frame_sent_together_with_the_handshake_is_read() {
     let server = Server::start(Config::default());
     let mut connection = server.connect();
     connection.send(
-        b"GET /channels/a/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        b"GET /channels/a/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
           Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\
           \x81\x81\0\0\0\0x",
     );
