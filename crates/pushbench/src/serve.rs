@@ -7,6 +7,7 @@ mod limits;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::num::NonZero;
+use std::sync::Mutex;
 
 use anyhow::Context;
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     listen: SocketAddr,
 
     /// Number of worker threads [default: the number of cores that this process may use]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
     threads: Option<NonZero<usize>>,
 
     /// Cores to run on, such as 0 or 0,2-3 [default: those of the parent process]
@@ -77,6 +78,9 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
     let mut builder = match threads.get() {
         1 => tokio::runtime::Builder::new_current_thread(),
         threads => {
+            check_threads(threads).with_context(|| {
+                format!("cannot start {threads} threads; set fewer with --threads")
+            })?;
             let mut builder = tokio::runtime::Builder::new_multi_thread();
             builder.worker_threads(threads);
             builder
@@ -163,6 +167,30 @@ fn stdin_end() -> anyhow::Result<oneshot::Receiver<()>> {
 fn raise_open_file_limit() -> nix::Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+}
+
+/// More threads than a server has a use for.
+const MAX_THREADS: usize = 1_024;
+
+/// Parses the number of threads.
+fn parse_threads(text: &str) -> Result<NonZero<usize>, String> {
+    let threads = text.parse().ok().filter(|threads| (1..=MAX_THREADS).contains(threads));
+    threads
+        .and_then(NonZero::new)
+        .ok_or_else(|| format!("it must be a number from 1 to {MAX_THREADS}"))
+}
+
+/// Starts and ends as many threads as the runtime is going to start. If the system refuses one of
+/// these, the runtime panics.
+fn check_threads(threads: usize) -> std::io::Result<()> {
+    let all_started = Mutex::new(());
+    std::thread::scope(|scope| {
+        let _not_yet = all_started.lock();
+        for _ in 0..threads {
+            std::thread::Builder::new().spawn_scoped(scope, || drop(all_started.lock()))?;
+        }
+        Ok(())
+    })
 }
 
 /// Parses a list of cores in the syntax of taskset(1), such as `0` or `0,2-3`.

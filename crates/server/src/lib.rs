@@ -18,6 +18,7 @@ mod framing;
 mod http;
 mod hub;
 mod inject;
+mod memory;
 mod metrics;
 mod publish;
 mod transport;
@@ -36,6 +37,7 @@ pub use config::{Config, ConfigError};
 use hub::{Hub, Limits};
 use inject::Injector;
 pub use inject::{Fault, Faults, ParseFaultError, RepeatedFault, Stall};
+use memory::Memory;
 use metrics::Metrics;
 
 /// What all connections share.
@@ -70,11 +72,13 @@ pub enum Error {
 impl Server {
     fn new(config: Config, address: SocketAddr) -> Result<Self, Error> {
         config.check()?;
-        let hub = Hub::new(Limits {
+        let limits = Limits {
             max_channels: config.max_channels,
             log_events: config.log_events,
             log_bytes: config.log_bytes,
-        });
+            channel_idle: config.channel_idle,
+        };
+        let hub = Hub::new(limits, Memory::new(config.total_memory()));
         let gate = Gate::new(config.access.clone(), address);
         let metrics = Arc::default();
         let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;

@@ -3,21 +3,25 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use pushbench_wire::endpoint::{BINARY_TYPE, EVENT_NAME, SPLIT};
 use pushbench_wire::event::{LAGGED_NAME, MAX_NAME_LEN, is_event_name};
+use tokio::task::yield_now;
 
-use crate::Server;
 use crate::framing::NewEvent;
 use crate::http::reply::{self, Rejection, Reply};
 use crate::http::request::query_value;
 use crate::hub::Channel;
+use crate::memory::{Need, Reservation};
 use crate::metrics::Metrics;
+use crate::{Config, Server};
+
+/// Events that are read from a body and published at once without giving others a turn in between.
+const EVENTS_PER_TURN: usize = 1_000;
 
 /// How to read the body, from the query and the headers.
 struct BodyFormat<'a> {
@@ -47,9 +51,19 @@ pub(crate) async fn from_request(
 ) -> Result<Reply, Rejection> {
     let format = parse_format(request)?;
     let channel = server.channel(channel)?;
-    let body = read_body(server, body).await?;
-    let events = split_body(&format, &body, server.config.max_event_bytes)?;
+    let (body, mut held) = read_body(server, body).await?;
+    let read = body.capacity();
+    let cost = most_cost(&format, &body, server.config.max_body_events);
+    if !server.hub.grow(&mut held, read + cost, Need::Input) {
+        return Err(Rejection::out_of_memory());
+    }
+    let events = split_body(&format, &body, &server.config, &mut held)?;
+    drop(body);
+    drop(held);
     let count = events.len();
+    if count > EVENTS_PER_TURN {
+        yield_now().await;
+    }
     Ok(reply::json(match server.publish(&channel, events) {
         Some(id) => format!(r#"{{"id":{id},"count":{count}}}"#),
         None => format!(r#"{{"id":null,"count":{count}}}"#),
@@ -100,7 +114,14 @@ fn parse_format(request: &Parts) -> Result<BodyFormat<'_>, Rejection> {
     Ok(BodyFormat { name, binary, split })
 }
 
-async fn read_body(server: &Server, body: Incoming) -> Result<Bytes, Rejection> {
+/// The least that is reserved for a body, which holds most of them.
+const LEAST_BODY_BYTES: usize = 1 << 10;
+
+/// The body, and the memory reserved for it.
+async fn read_body(
+    server: &Server,
+    mut body: Incoming,
+) -> Result<(Vec<u8>, Reservation), Rejection> {
     let limit = server.config.max_body_bytes;
     let too_large = || {
         Rejection::new(
@@ -111,34 +132,73 @@ async fn read_body(server: &Server, body: Incoming) -> Result<Bytes, Rejection> 
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
-    let timeout = server.config.body_timeout;
-    let read = tokio::time::timeout(timeout, Limited::new(body, limit).collect()).await;
-    match read {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => {
-            Err(Rejection::bad_request(format!("the body could not be read: {error}")))
+    let read = async {
+        let mut held = server.hub.reserve(0, Need::Input).ok_or_else(Rejection::out_of_memory)?;
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                Rejection::bad_request(format!("the body could not be read: {error}"))
+            })?;
+            // Trailers say nothing that matters here.
+            let Ok(piece) = frame.into_data() else { continue };
+            let len = bytes.len() + piece.len();
+            if len > limit {
+                return Err(too_large());
+            }
+            if len > bytes.capacity() {
+                let capacity = len.max(2 * bytes.capacity()).max(LEAST_BODY_BYTES);
+                if !server.hub.grow(&mut held, capacity, Need::Input) {
+                    return Err(Rejection::out_of_memory());
+                }
+                bytes.reserve_exact(capacity - bytes.len());
+            }
+            bytes.extend_from_slice(&piece);
         }
-        Err(_) => Err(Rejection::new(
+        Ok((bytes, held))
+    };
+    let timeout = server.config.body_timeout;
+    tokio::time::timeout(timeout, read).await.unwrap_or_else(|_| {
+        Err(Rejection::new(
             StatusCode::REQUEST_TIMEOUT,
             format!("the body did not arrive within {timeout:?}; send it without delay"),
-        )),
-    }
+        ))
+    })
+}
+
+/// The most that the events of a body can cost.
+fn most_cost(format: &BodyFormat<'_>, body: &[u8], max_events: usize) -> usize {
+    let events = match format.split {
+        Split::Whole => 1,
+        Split::Lines => body.iter().filter(|&&byte| byte == b'\n').count() + 1,
+        Split::Lengths => body.len() / size_of::<u32>() + 1,
+    };
+    events.min(max_events) * NewEvent::cost(format.name, 0) + body.len()
 }
 
 fn split_body(
     format: &BodyFormat<'_>,
     body: &[u8],
-    max_bytes: usize,
+    limits: &Config,
+    held: &mut Reservation,
 ) -> Result<Vec<NewEvent>, Rejection> {
-    let event = |payload: &[u8]| {
+    let (max_bytes, max_events) = (limits.max_event_bytes, limits.max_body_events);
+    let mut events = Vec::new();
+    let mut push = |payload: &[u8]| {
         check_size(payload.len(), max_bytes)?;
-        Ok(NewEvent::new(format.name, payload, format.binary))
+        if events.len() == max_events {
+            return Err(Rejection::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("the body has more than {max_events} events; publish fewer per request"),
+            ));
+        }
+        let held = held.split(NewEvent::cost(format.name, payload.len()));
+        events.push(NewEvent::new(format.name, payload, format.binary, held));
+        Ok(())
     };
     match format.split {
         Split::Whole => {
             check_text(format, "the body", body)?;
-            Ok(vec![event(body)?])
+            push(body)?;
         }
         Split::Lines => {
             check_text(format, "the body", body)?;
@@ -148,9 +208,9 @@ fn split_body(
                     "the body has no lines; with split=lines each line is one event",
                 ));
             }
-            body.split(|&byte| byte == b'\n')
-                .map(|line| event(line.strip_suffix(b"\r").unwrap_or(line)))
-                .collect()
+            for line in body.split(|&byte| byte == b'\n') {
+                push(line.strip_suffix(b"\r").unwrap_or(line))?;
+            }
         }
         Split::Lengths => {
             if body.is_empty() {
@@ -158,16 +218,16 @@ fn split_body(
                     "the body has no events; {LENGTHS_HINT}"
                 )));
             }
-            let (mut events, mut rest) = (Vec::new(), body);
+            let mut rest = body;
             while !rest.is_empty() {
                 let at = body.len() - rest.len();
                 let payload = take_event(&mut rest, at, max_bytes)?;
                 check_text(format, format_args!("the event at byte {at} of the body"), payload)?;
-                events.push(event(payload)?);
+                push(payload)?;
             }
-            Ok(events)
         }
     }
+    Ok(events)
 }
 
 /// What a body must look like that is split by lengths.
@@ -222,13 +282,20 @@ fn check_text(format: &BodyFormat<'_>, what: impl Display, bytes: &[u8]) -> Resu
 mod tests {
     use super::*;
     use crate::framing::{Event, Framing};
+    use crate::memory::Memory;
     use proptest::prelude::*;
 
     const LINES: BodyFormat<'_> = BodyFormat { name: None, binary: false, split: Split::Lines };
     const LENGTHS: BodyFormat<'_> = BodyFormat { split: Split::Lengths, ..LINES };
 
+    /// What a body with events of up to 8 bytes, and up to 6 of them, is split into.
+    fn split_it(format: &BodyFormat<'_>, body: &[u8]) -> Result<Vec<NewEvent>, Rejection> {
+        let limits = Config { max_event_bytes: 8, max_body_events: 6, ..Config::default() };
+        split_body(format, body, &limits, &mut Reservation::default())
+    }
+
     fn payloads(format: &BodyFormat<'_>, body: &[u8]) -> Vec<String> {
-        split_body(format, body, 8)
+        split_it(format, body)
             .unwrap()
             .into_iter()
             .map(|event| {
@@ -246,8 +313,8 @@ mod tests {
     fn each_line_is_an_event() {
         assert_eq!(payloads(&LINES, b"a\nb\r\n\nc"), texts(&["a", "b", "", "c"]));
         assert_eq!(payloads(&LINES, b"a\n"), texts(&["a"]));
-        assert!(split_body(&LINES, b"", 8).is_err());
-        assert!(split_body(&LINES, b"\n", 8).is_err());
+        assert!(split_it(&LINES, b"").is_err());
+        assert!(split_it(&LINES, b"\n").is_err());
     }
 
     #[test]
@@ -255,7 +322,7 @@ mod tests {
         let text = BodyFormat { split: Split::Whole, ..LINES };
         assert_eq!(payloads(&text, b"a\nb"), texts(&["a\\nb"]));
         assert_eq!(payloads(&text, b""), texts(&[""]));
-        let reason = split_body(&text, b"ab\xff", 8).unwrap_err().reason;
+        let reason = split_it(&text, b"ab\xff").unwrap_err().reason;
         assert!(reason.starts_with("the body is not UTF-8 at byte 2;"), "{reason}");
         let binary = BodyFormat { binary: true, ..text };
         assert_eq!(payloads(&binary, b"\xff"), [r#"{"id":1,"data":"/w==","base64":true}"#]);
@@ -270,12 +337,42 @@ mod tests {
             payloads(&binary, b"\0\0\0\x02\xff\0"),
             [r#"{"id":1,"data":"/wA=","base64":true}"#]
         );
-        let reason = |body: &[u8]| split_body(&LENGTHS, body, 8).unwrap_err().reason;
+        let reason = |body: &[u8]| split_it(&LENGTHS, body).unwrap_err().reason;
         let text = reason(b"\0\0\0\x01a\0\0\0\x02b\xff");
         assert!(
             text.starts_with("the event at byte 5 of the body is not UTF-8 at byte 1;"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_body_has_a_limited_number_of_events() {
+        let reason = |format, body: &[u8]| split_it(format, body).unwrap_err().reason;
+        let expected = "the body has more than 6 events; publish fewer per request";
+        assert_eq!(reason(&LINES, &b"\n".repeat(8)), expected);
+        assert_eq!(reason(&LENGTHS, &[0; 28]), expected);
+        assert_eq!(split_it(&LINES, &b"\n".repeat(6)).unwrap().len(), 6);
+    }
+
+    #[test]
+    fn no_event_costs_more_than_is_reserved_before_it_is_read() {
+        let memory = Memory::new(1 << 20);
+        let named = BodyFormat { name: Some("price"), ..LINES };
+        for (format, body) in [
+            (&LINES, &b"\n\n\n\n\n\n"[..]),
+            (&named, b"ab\nc"),
+            (&LENGTHS, &[0; 24]),
+            (&LINES, b"x"),
+        ] {
+            let most = most_cost(format, body, 6);
+            let mut held = memory.reserve(most, Need::Input).unwrap();
+            let limits = Config { max_body_events: 6, ..Config::default() };
+            let events = split_body(format, body, &limits, &mut held).unwrap();
+            drop(held);
+            assert!(memory.used() >= events.len() * NewEvent::cost(format.name, 0));
+            drop(events);
+            assert_eq!(memory.used(), 0);
+        }
     }
 
     proptest! {
@@ -288,13 +385,13 @@ mod tests {
                 .flat_map(|event| [&(event.len() as u32).to_be_bytes()[..], event].concat())
                 .collect();
             let format = BodyFormat { binary: true, ..LENGTHS };
-            let published = split_body(&format, &body, 8).unwrap();
+            let published = split_it(&format, &body).unwrap();
             prop_assert_eq!(published.len(), events.len());
             for (event, payload) in published.into_iter().zip(&events) {
                 let frame = Event::new(1, event).frame(Framing::Tcp).clone();
                 prop_assert_eq!(&frame[4..], [&b"1\n"[..], payload].concat());
             }
-            prop_assert!(split_body(&format, &body[..body.len() - 1], 8).is_err());
+            prop_assert!(split_it(&format, &body[..body.len() - 1]).is_err());
         }
 
         #[test]
@@ -304,7 +401,7 @@ mod tests {
             binary: bool,
         ) {
             let format = BodyFormat { name: None, binary: binary && split != Split::Lines, split };
-            if let Ok(events) = split_body(&format, &body, 8) {
+            if let Ok(events) = split_it(&format, &body) {
                 prop_assert!(!events.is_empty());
             }
         }

@@ -11,6 +11,11 @@ pub(super) struct Limits {
     #[arg(long, value_name = "N", default_value_t = Config::default().max_connections)]
     max_connections: usize,
 
+    /// Bytes of memory that the server may use in all, whatever its clients do [default: 1 GiB, or what
+    /// --log-bytes and --max-connections need if that is more]
+    #[arg(long, value_name = "BYTES")]
+    max_memory: Option<usize>,
+
     /// Channels that may exist; one more gets a 503
     #[arg(long, value_name = "N", default_value_t = Config::default().max_channels)]
     max_channels: usize,
@@ -31,11 +36,15 @@ pub(super) struct Limits {
     #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_body_bytes)]
     max_body_bytes: usize,
 
+    /// Most events in the body of a publish request
+    #[arg(long, value_name = "N", default_value_t = Config::default().max_body_events)]
+    max_body_events: usize,
+
     /// Largest request line and headers together
     #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_header_bytes)]
     max_header_bytes: usize,
 
-    /// Most payload bytes in the response to a poll; one event is always sent
+    /// Largest response to a poll; one event is always sent
     #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_response_bytes)]
     max_response_bytes: usize,
 
@@ -46,6 +55,10 @@ pub(super) struct Limits {
     /// Time for a request's body to arrive
     #[arg(long, value_name = "TIME", default_value_t = Config::default().body_timeout.into())]
     body_timeout: Duration,
+
+    /// How long a channel without subscribers is kept after it was last used
+    #[arg(long, value_name = "TIME", default_value_t = Config::default().channel_idle.into())]
+    channel_idle: Duration,
 
     /// How long a connection may be idle between two requests
     #[arg(long, value_name = "TIME", default_value_t = Config::default().keep_alive.into())]
@@ -76,15 +89,18 @@ impl From<Limits> for Config {
     fn from(limits: Limits) -> Self {
         Self {
             max_connections: limits.max_connections,
+            max_memory: limits.max_memory,
             max_channels: limits.max_channels,
             log_events: limits.log_events,
             log_bytes: limits.log_bytes,
             max_event_bytes: limits.max_event_bytes,
             max_body_bytes: limits.max_body_bytes,
+            max_body_events: limits.max_body_events,
             max_header_bytes: limits.max_header_bytes,
             max_response_bytes: limits.max_response_bytes,
             header_timeout: limits.header_timeout.into(),
             body_timeout: limits.body_timeout.into(),
+            channel_idle: limits.channel_idle.into(),
             keep_alive: limits.keep_alive.into(),
             long_poll_timeout: limits.long_poll_timeout.into(),
             heartbeat: limits.heartbeat.into(),
@@ -133,6 +149,9 @@ mod tests {
             "--stall-timeout=14s",
             "--reconnect-delay=15s",
             "--grace=16s",
+            "--max-memory=17",
+            "--max-body-events=18",
+            "--channel-idle=19s",
         ];
         let cli = Cli::parse_from(std::iter::once("serve").chain(flags));
         let seconds = std::time::Duration::from_secs;
@@ -153,6 +172,9 @@ mod tests {
             stall_timeout: seconds(14),
             reconnect_delay: seconds(15),
             grace: seconds(16),
+            max_memory: Some(17),
+            max_body_events: 18,
+            channel_idle: seconds(19),
             ..Config::default()
         };
         assert_eq!(Config::from(cli.limits), expected);

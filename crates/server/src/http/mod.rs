@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::Server;
+use crate::memory::{Need, Reservation};
 use crate::metrics::Metrics;
 use reply::Rejection;
 
@@ -28,6 +29,9 @@ const MAX_REFUSALS: usize = 64;
 
 /// How long to wait for a free file descriptor when there is none.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// How often channels that nobody uses are removed.
+const UNUSED_CHANNELS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Accepts connections until `shutdown`, then waits for them to end, for [`crate::Config::grace`] at
 /// most.
@@ -39,11 +43,13 @@ pub(crate) async fn serve(
     // Dropping the set ends the connections, however this future ends.
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
+    let mut unused = tokio::time::interval(UNUSED_CHANNELS_INTERVAL);
     loop {
         tokio::select! {
             biased;
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
+            _ = unused.tick() => server.hub.remove_unused(),
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => admit(stream, peer.ip(), &server, &mut connections),
                 Err(error) if affects_one_connection(&error) => {}
@@ -78,9 +84,9 @@ fn with_nodelay(stream: TcpStream) -> io::Result<TcpStream> {
 fn admit(stream: TcpStream, client: IpAddr, server: &Arc<Server>, connections: &mut JoinSet<()>) {
     let Ok(stream) = with_nodelay(stream) else { return };
     match check_limits(client, server, connections.len()) {
-        Ok(()) => {
+        Ok(held) => {
             Metrics::add(&server.metrics.accepted, 1);
-            connections.spawn(connection::serve(stream, client, Arc::clone(server)));
+            connections.spawn(connection::serve(stream, client, held, Arc::clone(server)));
         }
         Err(rejection) => {
             Metrics::add(&server.metrics.refused, 1);
@@ -91,8 +97,8 @@ fn admit(stream: TcpStream, client: IpAddr, server: &Arc<Server>, connections: &
     }
 }
 
-/// Checks that `client` may open one more connection beside the `open` ones.
-fn check_limits(client: IpAddr, server: &Server, open: usize) -> Result<(), Rejection> {
+/// Checks that `client` may open one more connection beside the `open` ones, and reserves memory for it.
+fn check_limits(client: IpAddr, server: &Server, open: usize) -> Result<Reservation, Rejection> {
     let limit = server.config.max_connections;
     if open >= limit {
         let reason = format!(
@@ -101,7 +107,9 @@ fn check_limits(client: IpAddr, server: &Server, open: usize) -> Result<(), Reje
         );
         return Err(Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason));
     }
-    server.gate.admit_connection(client)
+    server.gate.admit_connection(client)?;
+    let held = server.hub.reserve(connection::HTTP_BYTES, Need::Connection);
+    held.ok_or_else(Rejection::out_of_memory)
 }
 
 #[cfg(test)]

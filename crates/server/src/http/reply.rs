@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName,
-    HeaderValue, UPGRADE, VARY,
+    HeaderValue, RETRY_AFTER, UPGRADE, VARY,
 };
 use hyper::{Response, StatusCode};
 
@@ -72,6 +72,13 @@ impl Rejection {
     /// 400.
     pub(crate) fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, reason)
+    }
+
+    /// 503: the server may use no more memory for this.
+    pub(crate) fn out_of_memory() -> Self {
+        let reason = "all memory that the clients of this server may use is in use; try again later, \
+                      or raise max_memory";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, reason).with_header(RETRY_AFTER, "1")
     }
 
     /// 405, with the `Allow` that RFC 9110 §15.5.6 requires.

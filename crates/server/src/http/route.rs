@@ -19,7 +19,7 @@ use pushbench_wire::endpoint::{
 use super::connection_state::ConnectionState;
 use super::reply::{self, Rejection, Reply};
 use super::request::header_bytes;
-use crate::hub::Channel;
+use crate::hub::{Channel, Full};
 use crate::transport::{self, Answer};
 use crate::{Server, control, publish};
 
@@ -195,15 +195,16 @@ impl Server {
                  of A-Z a-z 0-9 . _ -"
             )));
         }
-        self.hub.channel(name).map_err(|_| {
-            Rejection::new(
+        self.hub.channel(name).map_err(|full| match full {
+            Full::Memory => Rejection::out_of_memory(),
+            Full::Channels => Rejection::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!(
                     "all {} channels of this server exist already; use one of them or raise \
                      max_channels",
                     self.config.max_channels
                 ),
-            )
+            ),
         })
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn answer(
     let mut waiter = subscriber.channel.waiter();
     let mut timeout = pin!(tokio::time::sleep(timeout));
     loop {
-        if let Some(reply) = polling::new_events(server, &subscriber, Transport::LongPolling) {
+        if let Some(reply) = polling::new_events(server, &subscriber, Transport::LongPolling)? {
             return Ok(reply);
         }
         if server.hub.is_closing() {

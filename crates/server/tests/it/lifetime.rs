@@ -1,6 +1,6 @@
 //! What ends with time: heartbeats, time-outs, slow readers, and the end of the server.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 use pushbench_server::Config;
@@ -54,6 +54,25 @@ fn a_websocket_that_answers_no_ping_is_closed() {
     assert_eq!(server.metric(connections), 1, "the first ping");
     server.advance(SECOND);
     assert_eq!(server.metric(connections), 0);
+}
+
+#[test]
+fn a_websocket_that_sends_slowly_is_not_silent() {
+    let config = Config { heartbeat: 2 * SECOND, ..Config::default() };
+    let server = Server::start_with_manual_clock(config);
+    let mut slow = server.websocket("/channels/a/ws");
+    let connections = "pushbench_connections{transport=\"websocket\"}";
+    slow.get_mut().write_all(b"\x81\xe4\0\0\0\0").unwrap();
+    for _ in 0..20 {
+        server.settle();
+        server.advance(SECOND);
+        slow.get_mut().write_all(b"x").unwrap();
+    }
+    assert_eq!(server.metric(connections), 1, "a byte of one frame every second");
+    server.advance(2 * SECOND);
+    assert_eq!(server.metric(connections), 1, "the first ping");
+    server.advance(2 * SECOND);
+    assert_eq!(server.metric(connections), 0, "silent for two intervals");
 }
 
 #[test]

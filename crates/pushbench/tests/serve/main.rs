@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml spares the tests, but not their helpers")]
 
+mod memory;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -93,6 +95,18 @@ fn it_runs_on_the_given_cores_and_threads() {
 }
 
 #[test]
+fn a_system_that_refuses_threads_is_named() {
+    // Threads need address space for their stacks.
+    let program = env!("CARGO_BIN_EXE_pushbench");
+    let script =
+        format!("ulimit -v 600000; exec {program} serve --listen 127.0.0.1:0 --threads 1000");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(stderr.contains("cannot start 1000 threads; set fewer with --threads"), "{stderr}");
+}
+
+#[test]
 fn errors_name_the_cause_and_the_fix() {
     let server = Server::start(&[]);
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushbench"));
@@ -109,6 +123,10 @@ fn errors_name_the_cause_and_the_fix() {
     assert!(
         complaint(&["--cpus", "3-2"]).contains("\"3-2\" is not a list of cores such as 0 or 0,2-3")
     );
+    for threads in ["0", "100000", "-1"] {
+        let said = complaint(&[&format!("--threads={threads}")]);
+        assert!(said.contains("it must be a number from 1 to 1024"), "{said}");
+    }
     assert!(complaint(&["--heartbeat", "soon"]).contains("--heartbeat"));
     assert!(complaint(&["--inject", "drop=0"]).contains("`drop=0` is invalid; it must be 1/N"));
     let twice = complaint(&["--inject", "drop=1/2", "--inject", "drop=1/3"]);
