@@ -1,30 +1,22 @@
-//! `POST /channels/{channel}/events`: the body is one event, or several, split by lines or lengths.
+//! What the body of a publish request is: one event, or several, split by lines or lengths. It knows no
+//! connection and no channel.
 
 use std::fmt::Display;
-use std::sync::Arc;
 
-use http_body_util::BodyExt;
 use hyper::StatusCode;
-use hyper::body::{Body, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use pushbench_wire::endpoint::{BINARY_TYPE, EVENT_NAME, SPLIT};
 use pushbench_wire::event::{LAGGED_NAME, MAX_NAME_LEN, is_event_name};
-use tokio::task::yield_now;
 
+use crate::Config;
 use crate::framing::NewEvent;
-use crate::http::reply::{self, Rejection, Reply};
+use crate::http::reply::Rejection;
 use crate::http::request::query_value;
-use crate::hub::Channel;
-use crate::memory::{Need, Reservation};
-use crate::metrics::Metrics;
-use crate::{Config, Server};
-
-/// Events that are read from a body and published at once without giving others a turn in between.
-const EVENTS_PER_TURN: usize = 1_000;
+use crate::memory::Reservation;
 
 /// How to read the body, from the query and the headers.
-struct BodyFormat<'a> {
+pub(super) struct BodyFormat<'a> {
     name: Option<&'a str>,
     binary: bool,
     split: Split,
@@ -41,48 +33,8 @@ enum Split {
     Lengths,
 }
 
-/// Publishes the body of a request and replies `{"id":LAST,"count":N}`. The id is `null` when it is
-/// not known yet, because a fault was injected.
-pub(crate) async fn from_request(
-    server: &Server,
-    channel: &str,
-    request: &Parts,
-    body: Incoming,
-) -> Result<Reply, Rejection> {
-    let format = parse_format(request)?;
-    let channel = server.channel(channel)?;
-    let (body, mut held) = read_body(server, body).await?;
-    let read = body.capacity();
-    let cost = most_cost(&format, &body, server.config.max_body_events);
-    if !server.hub.grow(&mut held, read + cost, Need::Input) {
-        return Err(Rejection::out_of_memory());
-    }
-    let events = split_body(&format, &body, &server.config, &mut held)?;
-    drop(body);
-    drop(held);
-    let count = events.len();
-    if count > EVENTS_PER_TURN {
-        yield_now().await;
-    }
-    Ok(reply::json(match server.publish(&channel, events) {
-        Some(id) => format!(r#"{{"id":{id},"count":{count}}}"#),
-        None => format!(r#"{{"id":null,"count":{count}}}"#),
-    }))
-}
-
-impl Server {
-    /// Appends `events` to the channel and returns the id of the last one, or `None` when a fault
-    /// keeps them from being appended now.
-    pub(crate) fn publish(&self, channel: &Arc<Channel>, events: Vec<NewEvent>) -> Option<u64> {
-        Metrics::add(&self.metrics.published, events.len());
-        match &self.injector {
-            None => Some(channel.publish(events)),
-            Some(injector) => injector.publish(channel, events),
-        }
-    }
-}
-
-fn parse_format(request: &Parts) -> Result<BodyFormat<'_>, Rejection> {
+/// How the body of `request` is to be read.
+pub(super) fn parse_format(request: &Parts) -> Result<BodyFormat<'_>, Rejection> {
     let name = query_value(request, EVENT_NAME);
     if let Some(name) = name.filter(|name| !is_event_name(name)) {
         return Err(Rejection::bad_request(format!(
@@ -114,59 +66,8 @@ fn parse_format(request: &Parts) -> Result<BodyFormat<'_>, Rejection> {
     Ok(BodyFormat { name, binary, split })
 }
 
-/// The least that is reserved for a body, which holds most of them.
-const LEAST_BODY_BYTES: usize = 1 << 10;
-
-/// The body, and the memory reserved for it.
-async fn read_body(
-    server: &Server,
-    mut body: Incoming,
-) -> Result<(Vec<u8>, Reservation), Rejection> {
-    let limit = server.config.max_body_bytes;
-    let too_large = || {
-        Rejection::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body has more than {limit} bytes; publish fewer events per request"),
-        )
-    };
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large());
-    }
-    let read = async {
-        let mut held = server.hub.reserve(0, Need::Input).ok_or_else(Rejection::out_of_memory)?;
-        let mut bytes = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| {
-                Rejection::bad_request(format!("the body could not be read: {error}"))
-            })?;
-            // Trailers say nothing that matters here.
-            let Ok(piece) = frame.into_data() else { continue };
-            let len = bytes.len() + piece.len();
-            if len > limit {
-                return Err(too_large());
-            }
-            if len > bytes.capacity() {
-                let capacity = len.max(2 * bytes.capacity()).max(LEAST_BODY_BYTES);
-                if !server.hub.grow(&mut held, capacity, Need::Input) {
-                    return Err(Rejection::out_of_memory());
-                }
-                bytes.reserve_exact(capacity - bytes.len());
-            }
-            bytes.extend_from_slice(&piece);
-        }
-        Ok((bytes, held))
-    };
-    let timeout = server.config.body_timeout;
-    tokio::time::timeout(timeout, read).await.unwrap_or_else(|_| {
-        Err(Rejection::new(
-            StatusCode::REQUEST_TIMEOUT,
-            format!("the body did not arrive within {timeout:?}; send it without delay"),
-        ))
-    })
-}
-
 /// The most that the events of a body can cost.
-fn most_cost(format: &BodyFormat<'_>, body: &[u8], max_events: usize) -> usize {
+pub(super) fn most_cost(format: &BodyFormat<'_>, body: &[u8], max_events: usize) -> usize {
     let events = match format.split {
         Split::Whole => 1,
         Split::Lines => body.iter().filter(|&&byte| byte == b'\n').count() + 1,
@@ -175,7 +76,8 @@ fn most_cost(format: &BodyFormat<'_>, body: &[u8], max_events: usize) -> usize {
     events.min(max_events) * NewEvent::cost(format.name, 0) + body.len()
 }
 
-fn split_body(
+/// The events of `body`, each with its part of `held`.
+pub(super) fn split_body(
     format: &BodyFormat<'_>,
     body: &[u8],
     limits: &Config,
@@ -282,7 +184,7 @@ fn check_text(format: &BodyFormat<'_>, what: impl Display, bytes: &[u8]) -> Resu
 mod tests {
     use super::*;
     use crate::framing::{Event, Framing};
-    use crate::memory::Memory;
+    use crate::memory::{Memory, Need};
     use proptest::prelude::*;
 
     const LINES: BodyFormat<'_> = BodyFormat { name: None, binary: false, split: Split::Lines };
