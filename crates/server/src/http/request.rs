@@ -1,11 +1,29 @@
 //! What a request says besides its path: query, position, upgrade and header sizes.
 
-use hyper::Version;
-use hyper::header::{CONNECTION, HeaderName, UPGRADE};
+use hyper::header::{CONNECTION, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::request::Parts;
+use hyper::{StatusCode, Version};
 use pushbench_wire::endpoint::{AFTER, LAST_EVENT_ID, X_LAST_EVENT_ID};
 
 use super::reply::Rejection;
+
+/// Checks that everyone understands the length of a body alike, who may be between the client and the
+/// server (RFC 9112 §6.1, §11.2).
+///
+/// # Errors
+/// [`Rejection`] when the body has any coding but chunks. Beside chunks, hyper ignores a length and closes
+/// the connection.
+pub(crate) fn check_coding(request: &Parts) -> Result<(), Rejection> {
+    let mut codings = request.headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else { return Ok(()) };
+    if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+        return Err(Rejection::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "the only Transfer-Encoding here is chunked; send it once, or a Content-Length",
+        ));
+    }
+    Ok(())
+}
 
 /// Whether a request asks to switch to `protocol` (RFC 9110 §7.8), which HTTP/1.0 cannot.
 pub(crate) fn asks_to_upgrade(request: &Parts, protocol: &str) -> bool {

@@ -18,7 +18,7 @@ use pushbench_wire::endpoint::{
 
 use super::connection_state::ConnectionState;
 use super::reply::{self, Rejection, Reply};
-use super::request::header_bytes;
+use super::request::{check_coding, header_bytes};
 use crate::hub::{Channel, Full};
 use crate::transport::{self, Answer};
 use crate::{Server, control, publish};
@@ -82,6 +82,7 @@ fn admit(
             format!("the request line and headers have {size} bytes; the limit is {limit}"),
         ));
     }
+    check_coding(request)?;
     server.gate.check_source(request)
 }
 

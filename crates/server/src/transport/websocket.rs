@@ -42,6 +42,13 @@ pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<OpenedStrea
              Connection: Upgrade",
         ));
     }
+    for name in [SEC_WEBSOCKET_VERSION, SEC_WEBSOCKET_KEY] {
+        if request.headers.get_all(&name).iter().count() > 1 {
+            return Err(Rejection::bad_request(format!(
+                "{name} is there more than once; send one"
+            )));
+        }
+    }
     if request.headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(Rejection::upgrade_required(
             PROTOCOL,
