@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
 
 use hyper::StatusCode;
-use hyper::header::{HeaderValue, ORIGIN, RETRY_AFTER};
+use hyper::header::{HOST, HeaderValue, ORIGIN, RETRY_AFTER};
 use hyper::http::request::Parts;
 
 pub use host::{AllowedHost, BadHost};
@@ -45,6 +45,8 @@ pub(crate) struct Gate {
     access: Access,
     /// The address that the server listens on, if that is a loopback address.
     loopback: Option<IpAddr>,
+    /// The host that most requests are for: the address as it is announced.
+    usual_host: String,
     requests: Option<RateLimit>,
     connections: Option<RateLimit>,
 }
@@ -55,6 +57,7 @@ impl Gate {
         let ip = address.ip().to_canonical();
         Self {
             loopback: ip.is_loopback().then_some(ip),
+            usual_host: address.to_string(),
             requests: access.client_requests_per_second.map(RateLimit::new),
             connections: access.client_connections_per_second.map(RateLimit::new),
             access,
@@ -77,6 +80,9 @@ impl Gate {
     /// # Errors
     /// [`Rejection`], which such a page must not be able to read.
     pub(crate) fn check_source(&self, request: &Parts) -> Result<Option<HeaderValue>, Rejection> {
+        if self.is_usual(request) {
+            return Ok(None);
+        }
         let host = host::of(request)?;
         if let (Some(listening), Some(host)) = (self.loopback, &host)
             && !host.is_loopback(listening)
@@ -103,6 +109,17 @@ impl Gate {
                 Err(Rejection::bad_request("the request has several Origin headers; send one"))
             }
         }
+    }
+
+    /// Whether a request is one of those that programs send and that need no closer look, so that
+    /// polling costs no more for the sake of browsers.
+    fn is_usual(&self, request: &Parts) -> bool {
+        let mut hosts = request.headers.get_all(HOST).iter();
+        hosts.next().is_some_and(|host| host == self.usual_host.as_str())
+            && hosts.next().is_none()
+            && request.uri.authority().is_none()
+            && !request.headers.contains_key(ORIGIN)
+            && !origin::is_embedded_elsewhere(request)
     }
 
     fn check_origin(

@@ -3,9 +3,12 @@
 
 use std::str::FromStr;
 
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// An origin whose pages may use the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +79,8 @@ pub(super) fn is_own(origin: &HeaderValue, host: &Authority) -> bool {
 /// link leaves that page.
 pub(super) fn is_embedded_elsewhere(request: &Parts) -> bool {
     let header = |name| request.headers.get(name).map(HeaderValue::as_bytes);
-    matches!(header("sec-fetch-site"), Some(b"cross-site" | b"same-site"))
-        && header("sec-fetch-mode") != Some(b"navigate")
+    matches!(header(SEC_FETCH_SITE), Some(b"cross-site" | b"same-site"))
+        && header(SEC_FETCH_MODE) != Some(b"navigate")
 }
 
 #[cfg(test)]

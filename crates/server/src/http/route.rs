@@ -41,7 +41,7 @@ pub(super) async fn answer(
 ) -> Answer {
     let (request, body) = request.into_parts();
     let has_body = !body.is_end_stream();
-    let (origin, answer) = match admit(server, client, &request) {
+    let (origin, answer) = match admit(server, client, &request, has_body) {
         Ok(origin) => {
             let answer = dispatch(server, state, &request, body, origin.as_ref()).await;
             (origin, answer)
@@ -72,6 +72,7 @@ fn admit(
     server: &Server,
     client: IpAddr,
     request: &Parts,
+    has_body: bool,
 ) -> Result<Option<HeaderValue>, Rejection> {
     server.gate.admit_request(client)?;
     let size = header_bytes(request);
@@ -82,7 +83,9 @@ fn admit(
             format!("the request line and headers have {size} bytes; the limit is {limit}"),
         ));
     }
-    check_coding(request)?;
+    if has_body {
+        check_coding(request)?;
+    }
     server.gate.check_source(request)
 }
 

@@ -4,9 +4,6 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-use tokio::time::Instant;
 
 use super::Limits;
 use crate::framing::{Event, NewEvent};
@@ -23,9 +20,10 @@ pub(crate) struct Channel {
     waiters: Arc<Waiters>,
     /// The id before that of its first event.
     first_id: u64,
-    /// When it was last asked for or published to, in milliseconds since `started`.
-    last_used_ms: AtomicU64,
-    started: Instant,
+    /// The use of it that was last: somebody asked for it or published to it.
+    last_used: AtomicU64,
+    /// Counts the uses of all channels.
+    uses: Arc<AtomicU64>,
     _held: Reservation,
     /// Belongs to the injector, and is never used without one.
     pub(crate) sequence_faults: Mutex<SequenceFaults<NewEvent>>,
@@ -48,15 +46,20 @@ impl Log {
 }
 
 impl Channel {
-    /// A channel whose first event comes after `first_id`, of a hub made at `started`.
-    pub(super) fn new(limits: Limits, first_id: u64, started: Instant, held: Reservation) -> Self {
+    /// A channel whose first event comes after `first_id`. `uses` counts those of all channels.
+    pub(super) fn new(
+        limits: Limits,
+        first_id: u64,
+        uses: Arc<AtomicU64>,
+        held: Reservation,
+    ) -> Self {
         Self {
             log: Mutex::new(Log { last_id: first_id, ..Log::default() }),
             last_id: AtomicU64::new(first_id),
             waiters: Arc::new(Waiters::new(held.beside(0))),
             first_id,
-            last_used_ms: AtomicU64::new(0),
-            started,
+            last_used: AtomicU64::new(0),
+            uses,
             _held: held,
             sequence_faults: Mutex::default(),
             limits,
@@ -119,13 +122,13 @@ impl Channel {
 
     /// Records that it is used now.
     pub(super) fn touch(&self) {
-        let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_used_ms.store(now_ms, Ordering::Relaxed);
+        let uses = self.uses.fetch_add(1, Ordering::Relaxed) + 1;
+        self.last_used.store(uses, Ordering::Relaxed);
     }
 
-    /// When it was last used, since the hub was made.
-    pub(super) fn last_used(&self) -> Duration {
-        Duration::from_millis(self.last_used_ms.load(Ordering::Relaxed))
+    /// The use of it that was last.
+    pub(super) fn last_used(&self) -> u64 {
+        self.last_used.load(Ordering::Relaxed)
     }
 
     /// The id of the newest event, or 0 before the first.
@@ -190,11 +193,11 @@ pub(super) mod tests {
         max_channels: 1,
         log_events: 3,
         log_bytes: 100,
-        channel_idle: Duration::from_secs(1),
+        channel_idle: std::time::Duration::from_secs(1),
     };
 
     fn channel() -> Channel {
-        Channel::new(LIMITS, 0, Instant::now(), Reservation::default())
+        Channel::new(LIMITS, 0, Arc::default(), Reservation::default())
     }
 
     pub(in crate::hub) fn event(payload: &str) -> NewEvent {

@@ -3,7 +3,7 @@
 
 mod channel;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -28,8 +28,21 @@ pub(crate) struct Hub {
     /// The largest id of the channels that were removed. New ones count on from here, so that who
     /// knew an old one notices.
     last_removed_id: AtomicU64,
-    started: Instant,
+    /// Counts whenever a channel is used: a clock that costs less than one.
+    uses: Arc<AtomicU64>,
+    idle: Mutex<Idle>,
 }
+
+/// How far the uses had got, and when.
+#[derive(Debug, Default)]
+struct Idle {
+    marks: VecDeque<(Instant, u64)>,
+    /// What was last used then or before has been idle for too long.
+    too_long: u64,
+}
+
+/// The least time between two marks.
+const MARK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The limits of a hub; see [`crate::Config`].
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +85,8 @@ impl Hub {
             memory,
             making_room: Mutex::default(),
             last_removed_id: AtomicU64::new(0),
-            started: Instant::now(),
+            uses: Arc::default(),
+            idle: Mutex::default(),
         }
     }
 
@@ -100,7 +114,7 @@ impl Hub {
             return Err(Full::Channels);
         }
         let last_id = self.last_removed_id.load(Ordering::Relaxed);
-        let channel = Arc::new(Channel::new(self.limits, last_id, self.started, held));
+        let channel = Arc::new(Channel::new(self.limits, last_id, Arc::clone(&self.uses), held));
         channels.insert(name.into(), Arc::clone(&channel));
         Ok(channel)
     }
@@ -108,12 +122,11 @@ impl Hub {
     /// Removes the channels that nobody uses: at once if they never had an event, and else when they
     /// have been idle for long.
     pub(crate) fn remove_unused(&self) {
-        let idle_since = self.started.elapsed().checked_sub(self.limits.channel_idle);
+        let too_long = self.idle_for_too_long();
         let mut removed = Vec::new();
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
         channels.retain(|_, channel| {
-            let is_stale =
-                channel.is_new() || idle_since.is_some_and(|since| channel.last_used() <= since);
+            let is_stale = channel.is_new() || channel.last_used() <= too_long;
             // Nobody can get hold of it while the table is locked.
             let keep = !is_stale || Arc::strong_count(channel) > 1;
             if !keep {
@@ -125,6 +138,22 @@ impl Hub {
         drop(channels);
         // Freeing the events takes a while, and nobody has to wait for that.
         drop(removed);
+    }
+
+    /// How far the uses had got when what was used then has now been idle for too long.
+    fn idle_for_too_long(&self) -> u64 {
+        let now = Instant::now();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.marks.back().is_none_or(|(at, _)| now - *at >= MARK_INTERVAL) {
+            idle.marks.push_back((now, self.uses.load(Ordering::Relaxed)));
+        }
+        while let Some(&(at, uses)) = idle.marks.front()
+            && now - at >= self.limits.channel_idle
+        {
+            idle.too_long = uses;
+            idle.marks.pop_front();
+        }
+        idle.too_long
     }
 
     /// Reserves `bytes`, for which the logs that were used longest ago are emptied if it must be.
@@ -244,6 +273,7 @@ mod tests {
         assert!(hub.channel("d").is_ok());
         let used = hub.channel("d").unwrap();
         assert_eq!(hub.channel("e").unwrap_err(), Full::Channels);
+        hub.remove_unused();
         tokio::time::advance(HOUR / 2).await;
         hub.remove_unused();
         assert_eq!((hub.totals().channels, hub.totals().log_events), (2, 2));
@@ -257,8 +287,8 @@ mod tests {
         assert_eq!(read(&again, 2), (None, vec![3]));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_logs_used_longest_ago_make_room() {
+    #[test]
+    fn the_logs_used_longest_ago_make_room() {
         let hub = Hub::new(Limits { log_events: 99, ..LIMITS }, Memory::new(270_000));
         let publish = |channel: &Channel| {
             let held = hub.reserve(10_000, Need::Input)?;
@@ -267,7 +297,6 @@ mod tests {
         let (old, new) = (hub.channel("old").unwrap(), hub.channel("new").unwrap());
         for _ in 0..4 {
             publish(&old).unwrap();
-            tokio::time::advance(Duration::from_millis(1)).await;
             publish(&new).unwrap();
         }
         assert_eq!(publish(&new), Some(5));
