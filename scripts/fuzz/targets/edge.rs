@@ -48,5 +48,7 @@ pub fn exchange(pieces: &[&[u8]]) -> Vec<u8> {
         let _ = client.read_to_end(&mut answer).await;
         answer
     };
-    runtime.block_on(async { tokio::time::timeout(HANG, exchange).await }).expect("the server hangs")
+    runtime
+        .block_on(async { tokio::time::timeout(HANG, exchange).await })
+        .expect("the server hangs")
 }

@@ -4,9 +4,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pushbench_wire::endpoint::{is_channel_name, parse_path, Resource};
+use pushbench_wire::endpoint::{Resource, is_channel_name, parse_path};
 use pushbench_wire::event::is_event_name;
-use pushbench_wire::{frame, message, poll, sse, Event, Stamp, Transport};
+use pushbench_wire::{Event, Stamp, Transport, frame, message, poll, sse};
 
 const LIMIT: usize = 1_000;
 
@@ -38,7 +38,8 @@ fuzz_target!(|data: &[u8]| {
 fn sse_stream(whole: &[u8], pieces: [&[u8]; 2]) {
     let decode = |pieces: &[&[u8]]| {
         let (mut decoder, mut events) = (sse::Decoder::new(LIMIT), Vec::new());
-        let result = pieces.iter().try_for_each(|piece| decoder.feed(piece, |e| events.push(owned(e))));
+        let result =
+            pieces.iter().try_for_each(|piece| decoder.feed(piece, |e| events.push(owned(e))));
         (events, result.is_ok(), decoder.retry_ms())
     };
     assert_eq!(decode(&pieces), decode(&[whole]));
@@ -54,7 +55,8 @@ fn one_message(input: &[u8], binary: bool) {
 fn frames(whole: &[u8], pieces: [&[u8]; 2]) {
     let decode = |pieces: &[&[u8]]| {
         let (mut decoder, mut events) = (frame::Decoder::new(LIMIT), Vec::new());
-        let result = pieces.iter().try_for_each(|piece| decoder.feed(piece, |e| events.push(owned(e))));
+        let result =
+            pieces.iter().try_for_each(|piece| decoder.feed(piece, |e| events.push(owned(e))));
         (events, result)
     };
     assert_eq!(decode(&pieces), decode(&[whole]));

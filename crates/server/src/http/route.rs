@@ -122,7 +122,11 @@ async fn dispatch(
     let Some(transport) = transport_of(resource) else {
         return match check_method(request, path, has_body, PUBLISH_METHODS, origin)? {
             Some(options) => Ok(Answer::Reply(options)),
-            None => publish::from_request(server, channel, request, body).await.map(Answer::Reply),
+            // Boxed, so that the task of a poll is not as large as that of a body.
+            None => {
+                let published = publish::from_request(server, channel, request, body);
+                Box::pin(published).await.map(Answer::Reply)
+            }
         };
     };
     if let Some(options) = check_method(request, path, has_body, READ_METHODS, origin)? {

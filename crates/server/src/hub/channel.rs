@@ -68,6 +68,14 @@ impl Channel {
 
     /// Appends the events, wakes the subscribers once and returns the id of the last event.
     pub(crate) fn publish(&self, events: impl IntoIterator<Item = NewEvent>) -> u64 {
+        self.append(events).0
+    }
+
+    /// The same; returns also the events that are too old for the log now.
+    pub(crate) fn append(
+        &self,
+        events: impl IntoIterator<Item = NewEvent>,
+    ) -> (u64, Vec<Arc<Event>>) {
         self.touch();
         let mut too_old = Vec::new();
         let last_id = {
@@ -90,7 +98,7 @@ impl Channel {
             log.last_id
         };
         self.waiters.wake_all();
-        last_id
+        (last_id, too_old)
     }
 
     /// Whether it never had an event.

@@ -11,15 +11,12 @@ use hyper::http::request::Parts;
 use tokio::task::yield_now;
 
 use crate::Server;
-use crate::framing::NewEvent;
+use crate::framing::{Event, NewEvent};
 use crate::http::reply::{self, Rejection, Reply};
 use crate::hub::Channel;
 use crate::memory::{Need, Reservation};
 use crate::metrics::Metrics;
-use body::{most_cost, parse_format, split_body};
-
-/// Events that are read from a body and published at once without giving others a turn in between.
-const EVENTS_PER_TURN: usize = 1_000;
+use body::{EVENTS_PER_TURN, most_cost, parse_format, split_body};
 
 /// Publishes the body of a request and replies `{"id":LAST,"count":N}`. The id is `null` when it is
 /// not known yet, because a fault was injected.
@@ -37,27 +34,37 @@ pub(crate) async fn from_request(
     if !server.hub.grow(&mut held, read + cost, Need::Input) {
         return Err(Rejection::out_of_memory());
     }
-    let events = split_body(&format, &body, &server.config, &mut held)?;
+    let events = split_body(&format, &body, &server.config, &mut held).await?;
     drop(body);
     drop(held);
     let count = events.len();
-    if count > EVENTS_PER_TURN {
+    let (last_id, mut too_old) = server.publish(&channel, events);
+    while too_old.len() > EVENTS_PER_TURN {
         yield_now().await;
+        too_old.truncate(too_old.len() - EVENTS_PER_TURN);
     }
-    Ok(reply::json(match server.publish(&channel, events) {
+    Ok(reply::json(match last_id {
         Some(id) => format!(r#"{{"id":{id},"count":{count}}}"#),
         None => format!(r#"{{"id":null,"count":{count}}}"#),
     }))
 }
 
 impl Server {
-    /// Appends `events` to the channel and returns the id of the last one, or `None` when a fault
-    /// keeps them from being appended now.
-    pub(crate) fn publish(&self, channel: &Arc<Channel>, events: Vec<NewEvent>) -> Option<u64> {
+    /// Appends `events` to the channel. Returns the id of the last one, or `None` when a fault keeps
+    /// them from being appended now, and the events that are too old for the log now. Freeing many of
+    /// these takes a while.
+    pub(crate) fn publish(
+        &self,
+        channel: &Arc<Channel>,
+        events: Vec<NewEvent>,
+    ) -> (Option<u64>, Vec<Arc<Event>>) {
         Metrics::add(&self.metrics.published, events.len());
         match &self.injector {
-            None => Some(channel.publish(events)),
-            Some(injector) => injector.publish(channel, events),
+            None => {
+                let (last_id, too_old) = channel.append(events);
+                (Some(last_id), too_old)
+            }
+            Some(injector) => (injector.publish(channel, events), Vec::new()),
         }
     }
 }

@@ -98,7 +98,7 @@ pub(crate) async fn answer(
     origin: Option<&HeaderValue>,
 ) -> Result<Answer, Rejection> {
     let answer = match transport {
-        Transport::Polling => polling::answer(server, channel, request).map(Answer::Reply),
+        Transport::Polling => polling::answer(server, channel, request).await.map(Answer::Reply),
         Transport::LongPolling => {
             long_polling::answer(server, channel, request).await.map(Answer::Reply)
         }

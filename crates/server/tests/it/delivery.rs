@@ -199,7 +199,7 @@ fn a_long_poll_whose_client_leaves_ends_at_once() {
 
 #[test]
 fn a_large_response_is_split() {
-    let server = Server::start(Config { max_response_bytes: 48, ..Config::default() });
+    let server = Server::start(Config { max_response_bytes: 112, ..Config::default() });
     server.publish_texts(&["12345", "12345", "1", "123456789012345"]);
     let ids: Vec<_> = receive(&server, Transport::Polling, 0, 4).iter().map(|e| e.0).collect();
     assert_eq!(ids, [1, 2, 3, 4]);
