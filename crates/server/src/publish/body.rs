@@ -240,11 +240,20 @@ mod tests {
     const LINES: BodyFormat<'_> = BodyFormat { name: None, binary: false, split: Split::Lines };
     const LENGTHS: BodyFormat<'_> = BodyFormat { split: Split::Lengths, ..LINES };
 
-    /// The result of what has to wait for nothing.
+    /// The result, and how often others got a turn before it was there.
+    fn turns<T>(future: impl Future<Output = T>) -> (T, usize) {
+        let mut future = pin!(future);
+        for turns in 0.. {
+            let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            if let Poll::Ready(result) = polled {
+                return (result, turns);
+            }
+        }
+        unreachable!("it is there at some time")
+    }
+
     fn now<T>(future: impl Future<Output = T>) -> T {
-        let polled = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
-        let Poll::Ready(result) = polled else { panic!("it waits") };
-        result
+        turns(future).0
     }
 
     /// What a body with events of up to 8 bytes, and up to 6 of them, is split into.
@@ -311,6 +320,14 @@ mod tests {
         assert_eq!(reason(&LINES, &b"\n".repeat(8)), expected);
         assert_eq!(reason(&LENGTHS, &[0; 28]), expected);
         assert_eq!(split_it(&LINES, &b"\n".repeat(6)).unwrap().len(), 6);
+    }
+
+    #[test]
+    fn others_get_a_turn_while_a_large_body_is_read() {
+        let body = b"\n".repeat(5 * EVENTS_PER_TURN);
+        let (limits, mut held) = (Config::default(), Reservation::default());
+        let (events, turns) = turns(split_body(&LINES, &body, &limits, &mut held));
+        assert_eq!((events.unwrap().len(), turns), (5 * EVENTS_PER_TURN, 5));
     }
 
     #[test]
