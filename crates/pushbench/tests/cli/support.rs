@@ -70,6 +70,8 @@ impl Bench {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushbench"));
         command.current_dir(self.dir.path()).args(arguments).stdin(Stdio::null());
+        // A server under test must be started without it: those that measure it do not send it.
+        command.env("PUSHBENCH_SERVE_TOKEN", "of-another-server");
         command
     }
 
