@@ -115,6 +115,8 @@ fn check_limits(client: IpAddr, server: &Server, open: usize) -> Result<Reservat
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Config;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
     async fn an_accepted_socket_has_no_delay() {
@@ -123,5 +125,69 @@ mod tests {
         let (stream, _) = listener.accept().await.unwrap();
         assert!(!stream.nodelay().unwrap());
         assert!(with_nodelay(stream).unwrap().nodelay().unwrap());
+    }
+
+    /// Everything that the clients of `server` may hold for what they send.
+    fn hold_all(server: &Server) -> Vec<Reservation> {
+        let (mut held, mut bytes) = (Vec::new(), 1 << 30);
+        while bytes > 0 {
+            match server.hub.reserve(bytes, Need::Input) {
+                Some(more) => held.push(more),
+                None => bytes /= 2,
+            }
+        }
+        held
+    }
+
+    #[tokio::test]
+    async fn who_wants_more_memory_than_there_is_gets_an_answer() {
+        const WEBSOCKET: &str = "GET /channels/a/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Arc::new(Server::new(Config::default(), address).unwrap());
+        let _kept = server.hub.channel("a").unwrap();
+        tokio::spawn(serve(listener, Arc::clone(&server), std::future::pending()));
+        let ask = async |request: &[u8]| {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(request).await.unwrap();
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).await.unwrap();
+            String::from_utf8_lossy(&answer).into_owned()
+        };
+        let end = "Host: localhost\r\nConnection: close\r\n";
+        let publish = |channel| {
+            format!("POST /channels/{channel}/events HTTP/1.1\r\n{end}Content-Length: 1\r\n\r\nx")
+        };
+        let held = hold_all(&server);
+        for channel in ["a", "new"] {
+            let answer = ask(publish(channel).as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+            assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
+            assert!(
+                answer.contains("all memory that the clients of this server may use"),
+                "{answer}"
+            );
+        }
+        let health = ask(format!("GET /healthz HTTP/1.1\r\n{end}\r\n").as_bytes()).await;
+        assert!(health.starts_with("HTTP/1.1 200 "), "others can still ask how it is: {health}");
+        let frame = b"\x81\x81\0\0\0\0x";
+        let answer = ask(&[WEBSOCKET.as_bytes(), frame].concat()).await;
+        // 1013: try again later.
+        assert!(
+            answer.contains("\r\n\r\n\u{fffd}\u{1f}\u{3}\u{fffd}the server has no memory left"),
+            "{answer:?}"
+        );
+        let upgrade = "Connection: Upgrade\r\nUpgrade: pushbench-tcp\r\n";
+        let tcp =
+            format!("GET /channels/a/tcp HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n\0\0\0\x01x");
+        let answer = ask(tcp.as_bytes()).await;
+        assert!(answer.ends_with("\r\n\r\n"), "the stream ends: {answer:?}");
+        drop(held);
+        assert!(
+            ask(publish("a").as_bytes()).await.starts_with("HTTP/1.1 200 "),
+            "it is free again"
+        );
     }
 }

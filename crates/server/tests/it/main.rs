@@ -10,6 +10,7 @@ mod delivery;
 mod http_shapes;
 mod inject;
 mod lifetime;
+mod memory;
 mod rfc6455;
 mod support;
 mod tcp;
