@@ -2,7 +2,7 @@
 
 import { chromium } from 'playwright-core';
 
-export const launchChromium = () =>
+export const launchChromium = (...more) =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -13,5 +13,6 @@ export const launchChromium = () =>
       '--disable-component-update',
       '--disable-sync',
       '--disable-quic',
+      ...more,
     ],
   });

@@ -1,12 +1,15 @@
 //! `pushbench serve`: the server as a process. It owns the flags, the threads, the signals and the
 //! line that says that the server is ready. Everything else is in the server crate.
 
+mod access;
+mod limits;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::num::NonZero;
+use std::sync::Mutex;
 
 use anyhow::Context;
-use humantime::Duration;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
@@ -17,6 +20,9 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use access::AccessFlags;
+use limits::Limits;
+
 /// Serve polling, long polling, SSE, WebSocket and raw TCP from one event log
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -25,7 +31,7 @@ pub(crate) struct Args {
     listen: SocketAddr,
 
     /// Number of worker threads [default: the number of cores that this process may use]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
     threads: Option<NonZero<usize>>,
 
     /// Cores to run on, such as 0 or 0,2-3 [default: those of the parent process]
@@ -42,100 +48,10 @@ pub(crate) struct Args {
     inject: Vec<Fault>,
 
     #[command(flatten)]
+    access: AccessFlags,
+
+    #[command(flatten)]
     limits: Limits,
-}
-
-/// A flag for each limit of the server, with the server's default.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Limits")]
-struct Limits {
-    /// Connections that may be open at the same time; one more gets a 503
-    #[arg(long, value_name = "N", default_value_t = Config::default().max_connections)]
-    max_connections: usize,
-
-    /// Channels that may exist; one more gets a 503
-    #[arg(long, value_name = "N", default_value_t = Config::default().max_channels)]
-    max_channels: usize,
-
-    /// Events that a channel keeps
-    #[arg(long, value_name = "N", default_value_t = Config::default().log_events)]
-    log_events: usize,
-
-    /// Bytes of names and payloads that a channel keeps
-    #[arg(long, value_name = "BYTES", default_value_t = Config::default().log_bytes)]
-    log_bytes: usize,
-
-    /// Largest payload of one event, and so largest WebSocket message or raw TCP frame
-    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_event_bytes)]
-    max_event_bytes: usize,
-
-    /// Largest body of a publish request
-    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_body_bytes)]
-    max_body_bytes: usize,
-
-    /// Largest request line and headers together
-    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_header_bytes)]
-    max_header_bytes: usize,
-
-    /// Most payload bytes in the response to a poll; one event is always sent
-    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_response_bytes)]
-    max_response_bytes: usize,
-
-    /// Time for a request's headers to arrive
-    #[arg(long, value_name = "TIME", default_value_t = Config::default().header_timeout.into())]
-    header_timeout: Duration,
-
-    /// Time for a request's body to arrive
-    #[arg(long, value_name = "TIME", default_value_t = Config::default().body_timeout.into())]
-    body_timeout: Duration,
-
-    /// How long a connection may be idle between two requests
-    #[arg(long, value_name = "TIME", default_value_t = Config::default().keep_alive.into())]
-    keep_alive: Duration,
-
-    /// How long a long poll is held at most
-    #[arg(long, value_name = "TIME", default_value_t = Config::default().long_poll_timeout.into())]
-    long_poll_timeout: Duration,
-
-    /// Interval of heartbeats on streams; a WebSocket client silent for two is disconnected
-    #[arg(long, value_name = "TIME", default_value_t = Config::default().heartbeat.into())]
-    heartbeat: Duration,
-
-    /// How long a stream's client may accept no data before it is disconnected
-    #[arg(long, value_name = "TIME", default_value_t = Config::default().stall_timeout.into())]
-    stall_timeout: Duration,
-
-    /// How long an EventSource waits before it reconnects
-    #[arg(long, value_name = "TIME", default_value_t = Config::default().reconnect_delay.into())]
-    reconnect_delay: Duration,
-
-    /// How long a stopping server waits for its connections to end
-    #[arg(long, value_name = "TIME", default_value_t = Config::default().grace.into())]
-    grace: Duration,
-}
-
-impl From<Limits> for Config {
-    fn from(limits: Limits) -> Self {
-        Self {
-            max_connections: limits.max_connections,
-            max_channels: limits.max_channels,
-            log_events: limits.log_events,
-            log_bytes: limits.log_bytes,
-            max_event_bytes: limits.max_event_bytes,
-            max_body_bytes: limits.max_body_bytes,
-            max_header_bytes: limits.max_header_bytes,
-            max_response_bytes: limits.max_response_bytes,
-            header_timeout: limits.header_timeout.into(),
-            body_timeout: limits.body_timeout.into(),
-            keep_alive: limits.keep_alive.into(),
-            long_poll_timeout: limits.long_poll_timeout.into(),
-            heartbeat: limits.heartbeat.into(),
-            stall_timeout: limits.stall_timeout.into(),
-            reconnect_delay: limits.reconnect_delay.into(),
-            grace: limits.grace.into(),
-            faults: Faults::default(),
-        }
-    }
 }
 
 /// Serves until SIGTERM, SIGINT or, with `--stop-on-stdin-eof`, the end of standard input.
@@ -145,7 +61,8 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
         let faults: Vec<_> = args.inject.iter().map(ToString::to_string).collect();
         say(&format!("pushbench: this server injects faults: {}", faults.join(", ")));
     }
-    let config = Config { faults, ..Config::from(args.limits) };
+    let access = args.access.check(args.listen)?;
+    let config = Config { faults, access, ..Config::from(args.limits) };
     config.check().context("a limit is out of range")?;
     // Threads inherit the affinity, so it is set before any are started.
     if let Some(cpus) = &args.cpus {
@@ -162,6 +79,9 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
     let mut builder = match threads.get() {
         1 => tokio::runtime::Builder::new_current_thread(),
         threads => {
+            check_threads(threads).with_context(|| {
+                format!("cannot start {threads} threads; set fewer with --threads")
+            })?;
             let mut builder = tokio::runtime::Builder::new_multi_thread();
             builder.worker_threads(threads);
             builder
@@ -255,6 +175,30 @@ fn raise_open_file_limit() -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
 }
 
+/// More threads than a server has a use for.
+const MAX_THREADS: usize = 1_024;
+
+/// Parses the number of threads.
+fn parse_threads(text: &str) -> Result<NonZero<usize>, String> {
+    let threads = text.parse().ok().filter(|threads| (1..=MAX_THREADS).contains(threads));
+    threads
+        .and_then(NonZero::new)
+        .ok_or_else(|| format!("it must be a number from 1 to {MAX_THREADS}"))
+}
+
+/// Starts and ends as many threads as the runtime is going to start. If the system refuses one of
+/// these, the runtime panics.
+fn check_threads(threads: usize) -> std::io::Result<()> {
+    let all_started = Mutex::new(());
+    std::thread::scope(|scope| {
+        let _not_yet = all_started.lock();
+        for _ in 0..threads {
+            std::thread::Builder::new().spawn_scoped(scope, || drop(all_started.lock()))?;
+        }
+        Ok(())
+    })
+}
+
 /// Parses a list of cores in the syntax of taskset(1), such as `0` or `0,2-3`.
 fn parse_cpus(list: &str) -> Result<CpuSet, String> {
     let bad = || format!("{list:?} is not a list of cores such as 0 or 0,2-3");
@@ -276,64 +220,6 @@ fn parse_cpus(list: &str) -> Result<CpuSet, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(clap::Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    #[test]
-    fn the_flags_have_the_defaults_of_the_server() {
-        let cli = Cli::parse_from(["serve"]);
-        assert_eq!(Config::from(cli.args.limits), Config::default());
-    }
-
-    #[test]
-    fn every_limit_has_a_flag_that_sets_it() {
-        // Each flag gets a different value, so that the test notices two that are mixed up.
-        let flags = [
-            "--max-connections=1",
-            "--max-channels=2",
-            "--log-events=3",
-            "--log-bytes=4",
-            "--max-event-bytes=5",
-            "--max-body-bytes=6",
-            "--max-header-bytes=7",
-            "--max-response-bytes=8",
-            "--header-timeout=9s",
-            "--body-timeout=10s",
-            "--keep-alive=11s",
-            "--long-poll-timeout=12s",
-            "--heartbeat=13s",
-            "--stall-timeout=14s",
-            "--reconnect-delay=15s",
-            "--grace=16s",
-        ];
-        let cli = Cli::parse_from(std::iter::once("serve").chain(flags));
-        let seconds = std::time::Duration::from_secs;
-        let expected = Config {
-            max_connections: 1,
-            max_channels: 2,
-            log_events: 3,
-            log_bytes: 4,
-            max_event_bytes: 5,
-            max_body_bytes: 6,
-            max_header_bytes: 7,
-            max_response_bytes: 8,
-            header_timeout: seconds(9),
-            body_timeout: seconds(10),
-            keep_alive: seconds(11),
-            long_poll_timeout: seconds(12),
-            heartbeat: seconds(13),
-            stall_timeout: seconds(14),
-            reconnect_delay: seconds(15),
-            grace: seconds(16),
-            faults: Faults::default(),
-        };
-        assert_eq!(Config::from(cli.args.limits), expected);
-    }
 
     #[test]
     fn lists_of_cores_are_parsed() {

@@ -1,8 +1,9 @@
 //! The limits of the server, with their defaults and the reasons for them. It enforces none of them.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::Faults;
+use crate::{Access, Faults};
 
 /// How much of each resource clients may use, and how long they may take.
 ///
@@ -13,8 +14,14 @@ pub struct Config {
     /// the open-file limit of many systems. Raise both together.
     pub max_connections: usize,
     /// Channels that may exist; one more gets a 503. Default 10,000. A channel is created on first
-    /// use and never removed, so this bounds the memory that clients can make the server use.
+    /// use. Without subscribers, it goes if it never had an event, or after [`Self::channel_idle`].
     pub max_channels: usize,
+    /// Bytes of memory that the server may use in all, whatever its clients do. They may hold three
+    /// eighths of it; the rest is for the program and the allocator. When theirs is used up, the logs
+    /// that were used longest ago are emptied; when that is not enough, requests get a 503 and streams
+    /// end. Default 1 GiB, or what [`Self::log_bytes`] and [`Self::max_connections`] need if that is
+    /// more.
+    pub max_memory: Option<usize>,
     /// Events that a channel keeps for subscribers that are behind. Default 10,000.
     pub log_events: usize,
     /// Bytes of names and payloads that a channel keeps. The newest event is kept in any case.
@@ -25,16 +32,21 @@ pub struct Config {
     pub max_event_bytes: usize,
     /// The largest body of a publish request, which may hold many events. Default 1 MiB.
     pub max_body_bytes: usize,
+    /// The most events in the body of a publish request. Default 10,000, as many as a log keeps: they
+    /// are published together, and others have to wait for that.
+    pub max_body_events: usize,
     /// The largest request line and headers together. Default 16 KiB, twice the most that browsers
     /// send in practice.
     pub max_header_bytes: usize,
-    /// The most payload bytes in the response to a poll, except that one event is always sent. The
-    /// next poll gets the rest. Default 1 MiB.
+    /// The largest response to a poll, except that one event is always sent. The next poll gets the
+    /// rest. Default 1 MiB.
     pub max_response_bytes: usize,
     /// Time for a request's line and headers to arrive. Default 10 s.
     pub header_timeout: Duration,
     /// Time for a request's body to arrive. Default 30 s.
     pub body_timeout: Duration,
+    /// How long a channel without subscribers is kept after it was last used. Default 1 h.
+    pub channel_idle: Duration,
     /// How long a connection may be idle between two requests. Default 120 s, so that a client
     /// that polls every minute keeps its connection.
     pub keep_alive: Duration,
@@ -52,6 +64,8 @@ pub struct Config {
     pub reconnect_delay: Duration,
     /// How long a stopping server waits for its connections to end. Default 5 s.
     pub grace: Duration,
+    /// Who may use the server.
+    pub access: Access,
     /// The faults that the server injects. Default none.
     pub faults: Faults,
 }
@@ -61,20 +75,24 @@ impl Default for Config {
         Self {
             max_connections: 20_000,
             max_channels: 10_000,
+            max_memory: None,
             log_events: 10_000,
             log_bytes: 4 << 20,
             max_event_bytes: 64 << 10,
             max_body_bytes: 1 << 20,
+            max_body_events: 10_000,
             max_header_bytes: 16 << 10,
             max_response_bytes: 1 << 20,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
+            channel_idle: Duration::from_secs(60 * 60),
             keep_alive: Duration::from_secs(120),
             long_poll_timeout: Duration::from_secs(30),
             heartbeat: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(60),
             reconnect_delay: Duration::from_secs(1),
             grace: Duration::from_secs(5),
+            access: Access::default(),
             faults: Faults::default(),
         }
     }
@@ -82,6 +100,18 @@ impl Default for Config {
 
 /// The upper limit of every size: far more than is useful, and safe to add and double.
 const MAX_SIZE: usize = 1 << 30;
+
+/// From what the program itself needs, with something left for clients, to more than there is.
+const TOTAL_MEMORY: RangeInclusive<usize> = 32 << 20..=1 << 50;
+
+/// What [`Config::max_memory`] is at least if it is not set.
+const DEFAULT_MEMORY: usize = 1 << 30;
+
+/// What a connection may need, with all that is sent over it.
+const MEMORY_PER_CONNECTION: usize = 48 << 10;
+
+/// How much memory a log needs for each byte of [`Config::log_bytes`], for its frames and more.
+const MEMORY_PER_LOG_BYTE: usize = 4;
 
 /// The upper limit of every duration: far more than is useful, and safe to add to any time.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -97,6 +127,15 @@ pub struct ConfigError {
 }
 
 impl Config {
+    /// Bytes that the server may use in all.
+    pub(crate) fn total_memory(&self) -> usize {
+        self.max_memory.unwrap_or_else(|| {
+            let connections = self.max_connections.saturating_mul(MEMORY_PER_CONNECTION);
+            let log = self.log_bytes.saturating_mul(MEMORY_PER_LOG_BYTE);
+            connections.saturating_add(log).max(DEFAULT_MEMORY)
+        })
+    }
+
     /// Checks that a server can work with these limits.
     ///
     /// # Errors
@@ -109,6 +148,7 @@ impl Config {
             ("log_bytes", self.log_bytes),
             ("max_event_bytes", self.max_event_bytes),
             ("max_body_bytes", self.max_body_bytes),
+            ("max_body_events", self.max_body_events),
             ("max_header_bytes", self.max_header_bytes),
             ("max_response_bytes", self.max_response_bytes),
         ];
@@ -122,10 +162,20 @@ impl Config {
                 });
             }
         }
+        let total = self.total_memory();
+        if !TOTAL_MEMORY.contains(&total) {
+            return Err(ConfigError {
+                limit: "max_memory",
+                value: total.to_string(),
+                least: TOTAL_MEMORY.start().to_string(),
+                most: TOTAL_MEMORY.end().to_string(),
+            });
+        }
         let least = Duration::from_millis(1);
         let durations = [
             ("header_timeout", self.header_timeout, least),
             ("body_timeout", self.body_timeout, least),
+            ("channel_idle", self.channel_idle, least),
             ("keep_alive", self.keep_alive, least),
             ("long_poll_timeout", self.long_poll_timeout, least),
             ("heartbeat", self.heartbeat, least),
@@ -154,6 +204,18 @@ mod tests {
     #[test]
     fn the_defaults_are_in_range() {
         assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn the_total_follows_what_connections_and_logs_need() {
+        let total = |config: Config| config.total_memory();
+        assert_eq!(total(Config::default()), 1 << 30);
+        let many = Config { max_connections: 100_000, ..Config::default() };
+        assert!(total(many) > 4 << 30);
+        let set = Config { max_memory: Some(64 << 20), max_connections: 9, ..Config::default() };
+        assert_eq!(total(set.clone()), 64 << 20);
+        let error = Config { max_memory: Some(1 << 20), ..set }.check().unwrap_err();
+        assert!(error.to_string().starts_with("max_memory is 1048576; it must be from 33554432"));
     }
 
     #[test]

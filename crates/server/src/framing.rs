@@ -7,6 +7,8 @@ use bytes::Bytes;
 use pushbench_wire::event::{DEFAULT_NAME, LAGGED_NAME};
 use pushbench_wire::{frame as tcp, message, poll, sse};
 
+use crate::memory::{ALLOCATION_BYTES, Reservation, SHARED_BYTES, share};
+
 /// How an event is written for a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
@@ -31,13 +33,14 @@ pub(crate) struct Event {
     payload: Bytes,
     binary: bool,
     frames: [OnceLock<Bytes>; FRAMINGS],
+    held: Reservation,
 }
 
 impl Event {
     /// The event that `event` becomes as number `id` of its log.
     pub(crate) fn new(id: u64, event: NewEvent) -> Self {
-        let NewEvent { name, payload, binary } = event;
-        Self { id, name, payload, binary, frames: Default::default() }
+        let NewEvent { name, payload, binary, held } = event;
+        Self { id, name, payload, binary, frames: Default::default(), held }
     }
 
     /// The notice that a subscriber has missed the events up to `last_missed`, `missed` of them if the
@@ -50,6 +53,8 @@ impl Event {
                 name: Some(LAGGED_NAME.into()),
                 payload: format!(r#"{{"missed":{missed}}}"#).into(),
                 binary: false,
+                // It is the server's own, small, and gone as soon as it is sent.
+                held: Reservation::default(),
             },
         )
     }
@@ -94,9 +99,9 @@ impl Event {
             }
             Framing::Tcp => tcp::encode(&event, &mut frame),
         }
-        // `Bytes` takes over a `Vec` only without spare capacity.
         frame.shrink_to_fit();
-        frame.into()
+        let held = self.held.beside(frame.len() + SHARED_BYTES);
+        share(frame, held)
     }
 }
 
@@ -125,16 +130,29 @@ pub(crate) struct NewEvent {
     name: Option<Box<str>>,
     payload: Bytes,
     binary: bool,
+    held: Reservation,
 }
 
+/// What an event costs beside its name, its payload and its frames: itself, its share of the log, and
+/// the allocations of all of these.
+const EVENT_BYTES: usize = size_of::<Event>() + size_of::<NewEvent>() + 6 * ALLOCATION_BYTES;
+
 impl NewEvent {
+    /// What an event costs with this name and a payload of `len` bytes.
+    pub(crate) fn cost(name: Option<&str>, len: usize) -> usize {
+        EVENT_BYTES + name.map_or(0, str::len) + len
+    }
+
+    /// An event that is accounted for in `held`.
+    ///
     /// Copies `payload`, which is part of a larger read buffer: a log that shared it would hold far
     /// more memory than it counts.
-    pub(crate) fn new(name: Option<&str>, payload: &[u8], binary: bool) -> Self {
+    pub(crate) fn new(name: Option<&str>, payload: &[u8], binary: bool, held: Reservation) -> Self {
         Self {
             name: name.filter(|&name| name != DEFAULT_NAME).map(Box::from),
             payload: Bytes::copy_from_slice(payload),
             binary,
+            held,
         }
     }
 }
@@ -147,7 +165,7 @@ mod tests {
     use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
 
     fn event(payload: &[u8], binary: bool) -> Event {
-        Event::new(7, NewEvent::new(Some("price"), payload, binary))
+        Event::new(7, NewEvent::new(Some("price"), payload, binary, Reservation::default()))
     }
 
     proptest! {

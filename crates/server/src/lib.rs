@@ -11,33 +11,40 @@
 //! | `GET /channels/{channel}/tcp` | streams raw TCP frames ([`pushbench_wire::frame`]) and publishes what the client sends |
 //! | `GET /healthz`, `GET /metrics` | readiness, Prometheus metrics |
 
+mod access;
 mod config;
 mod control;
 mod framing;
 mod http;
 mod hub;
 mod inject;
+mod memory;
 mod metrics;
 mod publish;
 mod transport;
 mod waiters;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::net::TcpListener;
 
+use access::Gate;
+pub use access::{Access, AllowedHost, AllowedOrigin, BadHost, BadOrigin, BadToken, Token};
 pub use config::{Config, ConfigError};
 use hub::{Hub, Limits};
 use inject::Injector;
 pub use inject::{Fault, Faults, ParseFaultError, RepeatedFault, Stall};
+use memory::Memory;
 use metrics::Metrics;
 
 /// What all connections share.
 #[derive(Debug)]
 struct Server {
     config: Config,
+    gate: Gate,
     hub: Hub,
     metrics: Arc<Metrics>,
     injector: Option<Injector>,
@@ -51,6 +58,9 @@ pub enum Error {
     /// A limit is out of range.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The listener has no address.
+    #[error("cannot get the address of the listening socket")]
+    Address(#[source] std::io::Error),
     /// [`Config::faults`] need a thread that could not be started.
     #[error(
         "cannot start the thread that delays events; raise the limit on threads, or inject neither \
@@ -60,16 +70,19 @@ pub enum Error {
 }
 
 impl Server {
-    fn new(config: Config) -> Result<Self, Error> {
+    fn new(config: Config, address: SocketAddr) -> Result<Self, Error> {
         config.check()?;
-        let hub = Hub::new(Limits {
+        let limits = Limits {
             max_channels: config.max_channels,
             log_events: config.log_events,
             log_bytes: config.log_bytes,
-        });
+            channel_idle: config.channel_idle,
+        };
+        let hub = Hub::new(limits, Memory::new(config.total_memory()));
+        let gate = Gate::new(config.access.clone(), address);
         let metrics = Arc::default();
         let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
-        Ok(Self { config, hub, metrics, injector, streams_opened: AtomicU64::new(0) })
+        Ok(Self { config, gate, hub, metrics, injector, streams_opened: AtomicU64::new(0) })
     }
 }
 
@@ -85,7 +98,8 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let server = Arc::new(Server::new(config)?);
+    let address = listener.local_addr().map_err(Error::Address)?;
+    let server = Arc::new(Server::new(config, address)?);
     http::serve(listener, server, shutdown).await;
     Ok(())
 }

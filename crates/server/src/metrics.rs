@@ -144,6 +144,18 @@ impl Metrics {
                 "Bytes of names and payloads in the logs.",
                 totals.log_bytes as u64,
             ),
+            (
+                "pushbench_memory_bytes",
+                "gauge",
+                "Bytes that clients make the server hold.",
+                totals.memory_bytes as u64,
+            ),
+            (
+                "pushbench_memory_limit_bytes",
+                "gauge",
+                "Bytes that clients may make the server hold.",
+                totals.memory_limit_bytes as u64,
+            ),
         ];
         for (name, kind, help, value) in plain {
             write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")?;
@@ -210,7 +222,12 @@ mod tests {
         let metrics = Metrics::default();
         metrics.delivered(Transport::Sse, 5, 1);
         metrics.injected(FaultKind::Drop, 2);
-        let text = metrics.render(&Totals { channels: 2, log_events: 3, log_bytes: 4 });
+        let text = metrics.render(&Totals {
+            channels: 2,
+            log_events: 3,
+            log_bytes: 4,
+            ..Totals::default()
+        });
         assert!(text.contains("pushbench_deliveries_total{transport=\"sse\"} 4\n"), "{text}");
         assert!(text.contains("pushbench_lagged_total{transport=\"sse\"} 1\n"), "{text}");
         assert!(text.contains("pushbench_injected_total{fault=\"drop\"} 2\n"), "{text}");

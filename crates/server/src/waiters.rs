@@ -7,6 +7,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::memory::{Need, Reservation};
+
 /// The registered wakers.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters(Mutex<Slots>);
@@ -15,9 +17,18 @@ pub(crate) struct Waiters(Mutex<Slots>);
 struct Slots {
     wakers: Vec<Option<Waker>>,
     free: Vec<usize>,
+    held: Reservation,
 }
 
+/// What a slot costs, used or not: the lists double when they grow.
+const SLOT_BYTES: usize = 2 * (size_of::<Option<Waker>>() + size_of::<usize>());
+
 impl Waiters {
+    /// No waiters. They are accounted for in `held`.
+    pub(crate) fn new(held: Reservation) -> Self {
+        Self(Mutex::new(Slots { held, ..Slots::default() }))
+    }
+
     /// Wakes every waiter. What they wait for must be visible before the call.
     pub(crate) fn wake_all(&self) {
         for waker in self.slots().wakers.iter().flatten() {
@@ -61,6 +72,7 @@ impl Waiter {
         let index = match &self.slot {
             Some((index, _)) => *index,
             None => slots.free.pop().unwrap_or_else(|| {
+                slots.held.add(SLOT_BYTES);
                 slots.wakers.push(None);
                 slots.wakers.len() - 1
             }),
@@ -80,6 +92,12 @@ impl Drop for Waiter {
         let mut slots = self.waiters.slots();
         let old = slots.wakers[index].take();
         slots.free.push(index);
+        if slots.free.len() == slots.wakers.len() {
+            // A channel keeps no memory for the subscribers that it once had.
+            slots.wakers = Vec::new();
+            slots.free = Vec::new();
+            slots.held.resize(0, Need::Connection);
+        }
         drop(slots);
         drop(old);
     }
@@ -134,14 +152,22 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_reused() {
+    fn slots_are_reused_and_freed_with_the_last_waiter() {
         let waiters = Arc::<Waiters>::default();
         let (_, waker) = waker();
-        for _ in 0..3 {
+        let register = || {
             let mut waiter = Waiter::new(Arc::clone(&waiters));
             let _ = waiter.poll(&Context::from_waker(&waker), || false);
+            waiter
+        };
+        let first = register();
+        for _ in 0..3 {
+            register();
         }
-        assert_eq!(waiters.slots().wakers.len(), 1);
+        assert_eq!(waiters.slots().wakers.len(), 2);
+        drop(first);
+        assert_eq!(waiters.slots().wakers.capacity(), 0);
+        assert_eq!(waiters.slots().free.capacity(), 0);
     }
 
     #[test]

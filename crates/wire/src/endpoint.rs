@@ -24,6 +24,12 @@ pub const EVENT_NAME: &str = "event";
 /// contain any bytes.
 pub const SPLIT: &str = "split";
 
+/// Query key: what a client has to know, where it can set no header.
+pub const TOKEN: &str = "token";
+
+/// The environment variable that gives a server its token. A server under test is started without it.
+pub const TOKEN_VARIABLE: &str = "PUSHBENCH_SERVE_TOKEN";
+
 /// The content type of a body with binary events.
 pub const BINARY_TYPE: &str = "application/octet-stream";
 

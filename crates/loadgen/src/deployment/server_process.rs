@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
-use pushbench_wire::endpoint::{HEALTH_PATH, METRICS_PATH, READY_PREFIX};
+use pushbench_wire::endpoint::{HEALTH_PATH, METRICS_PATH, READY_PREFIX, TOKEN_VARIABLE};
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::Cores;
@@ -81,6 +81,8 @@ impl ServerProcess {
         start
             .args(arguments)
             .env(variable, value)
+            // Subscribers and publishers have no token.
+            .env_remove(TOKEN_VARIABLE)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -76,6 +76,8 @@ impl Bench {
         if arguments.first() == Some(&"run") {
             command.args(NO_REPEATS);
         }
+        // A server under test must be started without it: those that measure it do not send it.
+        command.env("PUSHBENCH_SERVE_TOKEN", "of-another-server");
         command
     }
 

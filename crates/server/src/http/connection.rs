@@ -2,6 +2,7 @@
 //! taken back from hyper, whose buffers are freed, and handed to the transport.
 
 use std::future::{Future, pending, poll_fn};
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
@@ -20,6 +21,7 @@ use super::connection_state::{ConnectionState, Phase, TrackedSocket};
 use super::reply::Rejection;
 use super::route;
 use crate::Server;
+use crate::memory::{Need, Reservation};
 use crate::metrics::ConnectionGauge;
 use crate::transport::{self, Answer, OpenedStream};
 
@@ -30,13 +32,26 @@ const HEADER_HEADROOM: usize = 2;
 /// hyper accepts no smaller limit on its buffers.
 const MIN_HYPER_BUFFER: usize = 8 << 10;
 
+/// What a connection costs: its task, its socket and hyper's buffers.
+pub(super) const HTTP_BYTES: usize = 16 << 10;
+
+/// What it costs after it has become a stream, beside what the client has begun to send: its task, its
+/// socket, its place among those to wake and the frames of the queue, without their content.
+const STREAM_BYTES: usize = 4 << 10;
+
 /// How long a rejected client may take to read the reason.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves one accepted connection to its end.
-pub(super) async fn serve(socket: TcpStream, server: Arc<Server>) {
+/// Serves one accepted connection of `client` to its end.
+/// What it holds is accounted for in `held`.
+pub(super) async fn serve(
+    socket: TcpStream,
+    client: IpAddr,
+    held: Reservation,
+    server: Arc<Server>,
+) {
     // Boxed, so that the task of a stream does not keep the memory that hyper needed before.
-    match Box::pin(serve_requests(socket, &server)).await {
+    match Box::pin(serve_requests(socket, client, held, &server)).await {
         HttpEnd::Done => {}
         HttpEnd::Linger(socket) => linger(socket).await,
         HttpEnd::TimedOut(socket) => {
@@ -47,8 +62,8 @@ pub(super) async fn serve(socket: TcpStream, server: Arc<Server>) {
             );
             reject(socket, &rejection).await;
         }
-        HttpEnd::Stream { socket, read_ahead, opened, gauge } => {
-            if transport::run_stream(&socket, read_ahead, opened, &server).await.is_ok() {
+        HttpEnd::Stream { socket, read_ahead, opened, gauge, held } => {
+            if transport::run_stream(&socket, read_ahead, opened, held, &server).await.is_ok() {
                 close(socket).await;
             }
             drop(gauge);
@@ -89,18 +104,30 @@ enum HttpEnd {
     /// The headers of a request took too long.
     TimedOut(TcpStream),
     /// A request opened a stream. `read_ahead` is what hyper has already read after it.
-    Stream { socket: TcpStream, read_ahead: Bytes, opened: OpenedStream, gauge: ConnectionGauge },
+    Stream {
+        socket: TcpStream,
+        read_ahead: Bytes,
+        opened: OpenedStream,
+        gauge: ConnectionGauge,
+        held: Reservation,
+    },
 }
 
-async fn serve_requests(socket: TcpStream, server: &Arc<Server>) -> HttpEnd {
+async fn serve_requests(
+    socket: TcpStream,
+    client: IpAddr,
+    held: Reservation,
+    server: &Arc<Server>,
+) -> HttpEnd {
     let config = &server.config;
-    let state = Arc::new(ConnectionState::new(ConnectionGauge::new(Arc::clone(&server.metrics))));
+    let gauge = ConnectionGauge::new(Arc::clone(&server.metrics));
+    let state = Arc::new(ConnectionState::new(gauge, held));
     let service = service_fn(|request: Request<Incoming>| {
         let (server, state) = (Arc::clone(server), Arc::clone(&state));
         async move {
             let has_body = !request.body().is_end_stream();
             state.request_began();
-            let answer = route::answer(&server, &state, request).await;
+            let answer = route::answer(&server, &state, client, request).await;
             state.request_handled(has_body);
             match answer {
                 Answer::Reply(reply) => Ok::<_, std::convert::Infallible>(reply),
@@ -113,7 +140,8 @@ async fn serve_requests(socket: TcpStream, server: &Arc<Server>) -> HttpEnd {
         }
     });
     let max_buffer = (config.max_header_bytes * HEADER_HEADROOM).max(MIN_HYPER_BUFFER);
-    let io = TrackedSocket::new(socket, Arc::clone(&state));
+    let large_bytes = HTTP_BYTES + 2 * max_buffer;
+    let io = TrackedSocket::new(socket, Arc::clone(&state), large_bytes);
     let mut connection =
         http1::Builder::new().max_buf_size(max_buffer).serve_connection(io, service);
 
@@ -173,7 +201,9 @@ async fn serve_requests(socket: TcpStream, server: &Arc<Server>) -> HttpEnd {
                 &mut state.gauge,
                 ConnectionGauge::new(Arc::clone(&server.metrics)),
             );
-            HttpEnd::Stream { socket, read_ahead: parts.read_buf, opened, gauge }
+            let mut held = std::mem::take(&mut state.held);
+            held.resize(STREAM_BYTES, Need::Connection);
+            HttpEnd::Stream { socket, read_ahead: parts.read_buf, opened, gauge, held }
         }
     }
 }
@@ -195,8 +225,9 @@ mod tests {
     async fn the_task_of_a_connection_is_small() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let server = Arc::new(Server::new(Config::default()).unwrap());
-        let task = serve(stream, server);
+        let (address, client) = (listener.local_addr().unwrap(), stream.local_addr().unwrap().ip());
+        let server = Arc::new(Server::new(Config::default(), address).unwrap());
+        let task = serve(stream, client, Reservation::default(), server);
         assert!(size_of_val(&task) < 1_536, "{} bytes", size_of_val(&task));
     }
 }

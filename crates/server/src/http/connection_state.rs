@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use pushbench_wire::Transport;
 use tokio::net::TcpStream;
 
+use crate::memory::{Need, Reservation};
 use crate::metrics::ConnectionGauge;
 use crate::transport::OpenedStream;
 
@@ -30,6 +31,8 @@ pub(super) struct Inner {
     pub(super) opened_stream: Option<OpenedStream>,
     /// Counts the connection under the transport that it uses.
     pub(super) gauge: ConnectionGauge,
+    /// The memory of the connection.
+    pub(super) held: Reservation,
 }
 
 /// How far a connection is with its current request.
@@ -47,7 +50,7 @@ pub(super) enum Phase {
 
 impl ConnectionState {
     /// The state of a connection on which nothing has arrived yet.
-    pub(super) fn new(gauge: ConnectionGauge) -> Self {
+    pub(super) fn new(gauge: ConnectionGauge, held: Reservation) -> Self {
         Self(Mutex::new(Inner {
             phase: Phase::Idle,
             requests: 0,
@@ -55,6 +58,7 @@ impl ConnectionState {
             linger: false,
             opened_stream: None,
             gauge,
+            held,
         }))
     }
 
@@ -90,6 +94,11 @@ impl ConnectionState {
         inner.read_ahead &= !had_body;
     }
 
+    /// Records that hyper has large buffers, which it may keep. Returns whether there is memory for them.
+    fn has_large_buffers(&self, bytes: usize) -> bool {
+        self.lock().held.resize(bytes, Need::Input)
+    }
+
     fn has_read(&self) {
         let mut inner = self.lock();
         match inner.phase {
@@ -117,12 +126,17 @@ impl ConnectionState {
 pub(super) struct TrackedSocket {
     inner: TokioIo<TcpStream>,
     state: Arc<ConnectionState>,
+    /// What the connection costs when hyper's buffers are as large as they may be.
+    large_bytes: usize,
 }
+
+/// hyper reads into at most so much until a head or a body is larger than most.
+const USUAL_READ_BYTES: usize = 20 << 10;
 
 impl TrackedSocket {
     /// Records what happens on `socket` in `state`.
-    pub(super) fn new(socket: TcpStream, state: Arc<ConnectionState>) -> Self {
-        Self { inner: TokioIo::new(socket), state }
+    pub(super) fn new(socket: TcpStream, state: Arc<ConnectionState>, large_bytes: usize) -> Self {
+        Self { inner: TokioIo::new(socket), state, large_bytes }
     }
 
     /// The socket itself.
@@ -137,6 +151,10 @@ impl Read for TrackedSocket {
         cx: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if buffer.remaining() > USUAL_READ_BYTES && !self.state.has_large_buffers(self.large_bytes)
+        {
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
         let read = ready!(Pin::new(&mut self.inner).poll_read(cx, buffer));
         self.state.has_read();
         Poll::Ready(read)

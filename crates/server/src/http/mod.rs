@@ -9,6 +9,7 @@ mod route;
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::Server;
+use crate::memory::{Need, Reservation};
 use crate::metrics::Metrics;
 use reply::Rejection;
 
@@ -27,6 +29,9 @@ const MAX_REFUSALS: usize = 64;
 
 /// How long to wait for a free file descriptor when there is none.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// How often channels that nobody uses are removed.
+const UNUSED_CHANNELS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Accepts connections until `shutdown`, then waits for them to end, for [`crate::Config::grace`] at
 /// most.
@@ -38,13 +43,15 @@ pub(crate) async fn serve(
     // Dropping the set ends the connections, however this future ends.
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
+    let mut unused = tokio::time::interval(UNUSED_CHANNELS_INTERVAL);
     loop {
         tokio::select! {
             biased;
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
+            _ = unused.tick() => server.hub.remove_unused(),
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => admit(stream, &server, &mut connections),
+                Ok((stream, peer)) => admit(stream, peer.ip(), &server, &mut connections),
                 Err(error) if affects_one_connection(&error) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
             }
@@ -74,28 +81,42 @@ fn with_nodelay(stream: TcpStream) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn admit(stream: TcpStream, server: &Arc<Server>, connections: &mut JoinSet<()>) {
-    let limit = server.config.max_connections;
+fn admit(stream: TcpStream, client: IpAddr, server: &Arc<Server>, connections: &mut JoinSet<()>) {
     let Ok(stream) = with_nodelay(stream) else { return };
-    if connections.len() < limit {
-        Metrics::add(&server.metrics.accepted, 1);
-        connections.spawn(connection::serve(stream, Arc::clone(server)));
-        return;
+    match check_limits(client, server, connections.len()) {
+        Ok(held) => {
+            Metrics::add(&server.metrics.accepted, 1);
+            connections.spawn(connection::serve(stream, client, held, Arc::clone(server)));
+        }
+        Err(rejection) => {
+            Metrics::add(&server.metrics.refused, 1);
+            if connections.len() < server.config.max_connections + MAX_REFUSALS {
+                connections.spawn(async move { connection::reject(stream, &rejection).await });
+            }
+        }
     }
-    Metrics::add(&server.metrics.refused, 1);
-    if connections.len() < limit + MAX_REFUSALS {
+}
+
+/// Checks that `client` may open one more connection beside the `open` ones, and reserves memory for it.
+fn check_limits(client: IpAddr, server: &Server, open: usize) -> Result<Reservation, Rejection> {
+    let limit = server.config.max_connections;
+    if open >= limit {
         let reason = format!(
             "all {limit} connections of this server are in use; try again later or raise \
              max_connections"
         );
-        let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason);
-        connections.spawn(async move { connection::reject(stream, &rejection).await });
+        return Err(Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason));
     }
+    server.gate.admit_connection(client)?;
+    let held = server.hub.reserve(connection::HTTP_BYTES, Need::Connection);
+    held.ok_or_else(Rejection::out_of_memory)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Config;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
     async fn an_accepted_socket_has_no_delay() {
@@ -104,5 +125,69 @@ mod tests {
         let (stream, _) = listener.accept().await.unwrap();
         assert!(!stream.nodelay().unwrap());
         assert!(with_nodelay(stream).unwrap().nodelay().unwrap());
+    }
+
+    /// Everything that the clients of `server` may hold for what they send.
+    fn hold_all(server: &Server) -> Vec<Reservation> {
+        let (mut held, mut bytes) = (Vec::new(), 1 << 30);
+        while bytes > 0 {
+            match server.hub.reserve(bytes, Need::Input) {
+                Some(more) => held.push(more),
+                None => bytes /= 2,
+            }
+        }
+        held
+    }
+
+    #[tokio::test]
+    async fn who_wants_more_memory_than_there_is_gets_an_answer() {
+        const WEBSOCKET: &str = "GET /channels/a/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Arc::new(Server::new(Config::default(), address).unwrap());
+        let _kept = server.hub.channel("a").unwrap();
+        tokio::spawn(serve(listener, Arc::clone(&server), std::future::pending()));
+        let ask = async |request: &[u8]| {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(request).await.unwrap();
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).await.unwrap();
+            String::from_utf8_lossy(&answer).into_owned()
+        };
+        let end = "Host: localhost\r\nConnection: close\r\n";
+        let publish = |channel| {
+            format!("POST /channels/{channel}/events HTTP/1.1\r\n{end}Content-Length: 1\r\n\r\nx")
+        };
+        let held = hold_all(&server);
+        for channel in ["a", "new"] {
+            let answer = ask(publish(channel).as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+            assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
+            assert!(
+                answer.contains("all memory that the clients of this server may use"),
+                "{answer}"
+            );
+        }
+        let health = ask(format!("GET /healthz HTTP/1.1\r\n{end}\r\n").as_bytes()).await;
+        assert!(health.starts_with("HTTP/1.1 200 "), "others can still ask how it is: {health}");
+        let frame = b"\x81\x81\0\0\0\0x";
+        let answer = ask(&[WEBSOCKET.as_bytes(), frame].concat()).await;
+        // 1013: try again later.
+        assert!(
+            answer.contains("\r\n\r\n\u{fffd}\u{1f}\u{3}\u{fffd}the server has no memory left"),
+            "{answer:?}"
+        );
+        let upgrade = "Connection: Upgrade\r\nUpgrade: pushbench-tcp\r\n";
+        let tcp =
+            format!("GET /channels/a/tcp HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n\0\0\0\x01x");
+        let answer = ask(tcp.as_bytes()).await;
+        assert!(answer.ends_with("\r\n\r\n"), "the stream ends: {answer:?}");
+        drop(held);
+        assert!(
+            ask(publish("a").as_bytes()).await.starts_with("HTTP/1.1 200 "),
+            "it is free again"
+        );
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName,
-    HeaderValue, UPGRADE,
+    HeaderValue, RETRY_AFTER, UPGRADE, VARY,
 };
 use hyper::{Response, StatusCode};
 
@@ -41,10 +41,13 @@ pub(crate) fn prometheus(text: String) -> Reply {
     reply
 }
 
-/// Lets a page of any origin read the response. The server has no cookies or other credentials that
-/// another site's page could misuse.
-pub(crate) fn allow_any_origin(reply: &mut Reply) {
-    reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+/// Lets the pages of `origin`, or of any if that is `*`, read the response.
+pub(crate) fn allow_origin(reply: &mut Reply, origin: HeaderValue) {
+    if origin != "*" {
+        // Another page must not get this response from a cache.
+        reply.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
+    }
+    reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
 }
 
 /// Closes the connection after `reply`.
@@ -69,6 +72,13 @@ impl Rejection {
     /// 400.
     pub(crate) fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, reason)
+    }
+
+    /// 503: the server may use no more memory for this.
+    pub(crate) fn out_of_memory() -> Self {
+        let reason = "all memory that the clients of this server may use is in use; try again later, \
+                      or raise max_memory";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, reason).with_header(RETRY_AFTER, "1")
     }
 
     /// 405, with the `Allow` that RFC 9110 §15.5.6 requires.
@@ -110,8 +120,10 @@ impl Rejection {
     /// The whole response, for a connection that hyper does not serve. The connection ends after it.
     pub(crate) fn to_bytes(&self) -> Bytes {
         let body = self.body();
+        let headers: String =
+            self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let mut response = format!(
-            "HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+            "HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{headers}\
              Connection: close\r\n\r\n",
             self.status,
             body.len(),

@@ -1,25 +1,28 @@
 //! What a request says besides its path: query, position, upgrade and header sizes.
 
-use hyper::Version;
-use hyper::header::{CONNECTION, HOST, HeaderName, UPGRADE};
+use hyper::header::{CONNECTION, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::request::Parts;
+use hyper::{StatusCode, Version};
 use pushbench_wire::endpoint::{AFTER, LAST_EVENT_ID, X_LAST_EVENT_ID};
 
 use super::reply::Rejection;
 
-/// Checks that a request has exactly one `Host`, as HTTP/1.1 requires (RFC 9112 §3.2).
+/// Checks that everyone understands the length of a body alike, who may be between the client and the
+/// server (RFC 9112 §6.1, §11.2).
 ///
 /// # Errors
-/// [`Rejection`] when it has none or several.
-pub(crate) fn check_host(request: &Parts) -> Result<(), Rejection> {
-    match request.headers.get_all(HOST).iter().count() {
-        1 => Ok(()),
-        0 if request.version < Version::HTTP_11 => Ok(()),
-        0 => Err(Rejection::bad_request("the request has no Host header; HTTP/1.1 requires one")),
-        count => Err(Rejection::bad_request(format!(
-            "the request has {count} Host headers; send exactly one"
-        ))),
+/// [`Rejection`] when the body has any coding but chunks. Beside chunks, hyper ignores a length and closes
+/// the connection.
+pub(crate) fn check_coding(request: &Parts) -> Result<(), Rejection> {
+    let mut codings = request.headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else { return Ok(()) };
+    if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+        return Err(Rejection::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "the only Transfer-Encoding here is chunked; send it once, or a Content-Length",
+        ));
     }
+    Ok(())
 }
 
 /// Whether a request asks to switch to `protocol` (RFC 9110 §7.8), which HTTP/1.0 cannot.

@@ -1,12 +1,13 @@
 //! Routes a request: checks what every route requires, then calls the handler.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::Request;
 use hyper::body::{Body, Incoming};
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ALLOW,
-    HeaderValue, ORIGIN,
+    HeaderName, HeaderValue,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
@@ -17,8 +18,8 @@ use pushbench_wire::endpoint::{
 
 use super::connection_state::ConnectionState;
 use super::reply::{self, Rejection, Reply};
-use super::request::{check_host, header_bytes};
-use crate::hub::Channel;
+use super::request::{check_coding, header_bytes};
+use crate::hub::{Channel, Full};
 use crate::transport::{self, Answer};
 use crate::{Server, control, publish};
 
@@ -26,7 +27,7 @@ const READ_METHODS: &str = "GET, OPTIONS";
 const CONTROL_METHODS: &str = "GET, HEAD, OPTIONS";
 const PUBLISH_METHODS: &str = "POST, OPTIONS";
 
-/// Answers one request with a response or a stream.
+/// Answers one request of `client` with a response or a stream.
 ///
 /// A stream takes the connection from hyper, so no response may be unsent when its request begins.
 /// hyper reads the next request only after it has sent the whole response, except when the rest of a
@@ -35,12 +36,19 @@ const PUBLISH_METHODS: &str = "POST, OPTIONS";
 pub(super) async fn answer(
     server: &Server,
     state: &ConnectionState,
+    client: IpAddr,
     request: Request<Incoming>,
 ) -> Answer {
     let (request, body) = request.into_parts();
     let has_body = !body.is_end_stream();
-    let has_origin = request.headers.contains_key(ORIGIN);
-    let mut reply = match dispatch(server, state, &request, body).await {
+    let (origin, answer) = match admit(server, client, &request, has_body) {
+        Ok(origin) => {
+            let answer = dispatch(server, state, &request, body, origin.as_ref()).await;
+            (origin, answer)
+        }
+        Err(rejection) => (None, Err(rejection)),
+    };
+    let mut reply = match answer {
         Ok(Answer::Reply(reply)) => reply,
         Ok(stream @ Answer::Stream(_)) => return stream,
         Err(rejection) => {
@@ -52,18 +60,21 @@ pub(super) async fn answer(
             reply
         }
     };
-    if has_origin {
-        reply::allow_any_origin(&mut reply);
+    if let Some(origin) = origin {
+        reply::allow_origin(&mut reply, origin);
     }
     Answer::Reply(reply)
 }
 
-async fn dispatch(
+/// Checks what every request must be, whatever it asks for. Returns the origin whose pages may read
+/// the answer, if they need to be told.
+fn admit(
     server: &Server,
-    state: &ConnectionState,
+    client: IpAddr,
     request: &Parts,
-    body: Incoming,
-) -> Result<Answer, Rejection> {
+    has_body: bool,
+) -> Result<Option<HeaderValue>, Rejection> {
+    server.gate.admit_request(client)?;
     let size = header_bytes(request);
     let limit = server.config.max_header_bytes;
     if size > limit {
@@ -72,11 +83,27 @@ async fn dispatch(
             format!("the request line and headers have {size} bytes; the limit is {limit}"),
         ));
     }
-    check_host(request)?;
+    if has_body {
+        check_coding(request)?;
+    }
+    server.gate.check_source(request)
+}
+
+async fn dispatch(
+    server: &Server,
+    state: &ConnectionState,
+    request: &Parts,
+    body: Incoming,
+    origin: Option<&HeaderValue>,
+) -> Result<Answer, Rejection> {
     let has_body = !body.is_end_stream();
     let path = request.uri.path();
+    // A preflight has no token, and readiness is no secret.
+    if request.method != Method::OPTIONS && path != HEALTH_PATH {
+        server.gate.check_token(request)?;
+    }
     if path == HEALTH_PATH || path == METRICS_PATH {
-        return match check_method(request, path, has_body, CONTROL_METHODS)? {
+        return match check_method(request, path, has_body, CONTROL_METHODS, origin)? {
             Some(options) => Ok(Answer::Reply(options)),
             None if path == HEALTH_PATH => Ok(Answer::Reply(control::health())),
             None => Ok(Answer::Reply(control::metrics(server))),
@@ -93,16 +120,20 @@ async fn dispatch(
         ));
     };
     let Some(transport) = transport_of(resource) else {
-        return match check_method(request, path, has_body, PUBLISH_METHODS)? {
+        return match check_method(request, path, has_body, PUBLISH_METHODS, origin)? {
             Some(options) => Ok(Answer::Reply(options)),
-            None => publish::from_request(server, channel, request, body).await.map(Answer::Reply),
+            // Boxed, so that the task of a poll is not as large as that of a body.
+            None => {
+                let published = publish::from_request(server, channel, request, body);
+                Box::pin(published).await.map(Answer::Reply)
+            }
         };
     };
-    if let Some(options) = check_method(request, path, has_body, READ_METHODS)? {
+    if let Some(options) = check_method(request, path, has_body, READ_METHODS, origin)? {
         return Ok(Answer::Reply(options));
     }
     let channel = server.channel(channel)?;
-    let answer = transport::answer(transport, server, channel, request);
+    let answer = transport::answer(transport, server, channel, request, origin);
     state.use_transport(transport);
     answer.await
 }
@@ -122,6 +153,7 @@ fn check_method(
     path: &str,
     has_body: bool,
     allow: &'static str,
+    origin: Option<&HeaderValue>,
 ) -> Result<Option<Reply>, Rejection> {
     let method = request.method.as_str();
     if !allow.split(", ").any(|allowed| allowed == method) {
@@ -133,18 +165,31 @@ fn check_method(
              /channels/{{channel}}/events"
         )));
     }
-    Ok((request.method == Method::OPTIONS).then(|| options(allow)))
+    Ok((request.method == Method::OPTIONS).then(|| options(request, allow, origin.is_some())))
 }
 
-fn options(allow: &'static str) -> Reply {
+/// Asked of a page that is on the internet and wants to reach a private address
+/// (<https://wicg.github.io/private-network-access>).
+const REQUEST_PRIVATE_NETWORK: HeaderName =
+    HeaderName::from_static("access-control-request-private-network");
+const ALLOW_PRIVATE_NETWORK: HeaderName =
+    HeaderName::from_static("access-control-allow-private-network");
+
+/// What a route allows, also to a page of another origin if `allows_page`.
+fn options(request: &Parts, allow: &'static str, allows_page: bool) -> Reply {
     let mut reply = reply::no_content();
-    for (name, value) in [
-        (ALLOW, allow),
-        (ACCESS_CONTROL_ALLOW_METHODS, allow),
-        (ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type, Last-Event-ID, X-Last-Event-Id"),
-        (ACCESS_CONTROL_MAX_AGE, "86400"),
-    ] {
+    let mut header = |name: HeaderName, value| {
         reply.headers_mut().insert(name, HeaderValue::from_static(value));
+    };
+    header(ALLOW, allow);
+    if allows_page {
+        header(ACCESS_CONTROL_ALLOW_METHODS, allow);
+        let headers = "Authorization, Content-Type, Last-Event-ID, X-Last-Event-Id";
+        header(ACCESS_CONTROL_ALLOW_HEADERS, headers);
+        header(ACCESS_CONTROL_MAX_AGE, "86400");
+        if request.headers.contains_key(REQUEST_PRIVATE_NETWORK) {
+            header(ALLOW_PRIVATE_NETWORK, "true");
+        }
     }
     reply
 }
@@ -158,15 +203,16 @@ impl Server {
                  of A-Z a-z 0-9 . _ -"
             )));
         }
-        self.hub.channel(name).map_err(|_| {
-            Rejection::new(
+        self.hub.channel(name).map_err(|full| match full {
+            Full::Memory => Rejection::out_of_memory(),
+            Full::Channels => Rejection::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!(
                     "all {} channels of this server exist already; use one of them or raise \
                      max_channels",
                     self.config.max_channels
                 ),
-            )
+            ),
         })
     }
 }

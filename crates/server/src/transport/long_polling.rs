@@ -26,7 +26,9 @@ pub(super) async fn answer(
     let mut waiter = subscriber.channel.waiter();
     let mut timeout = pin!(tokio::time::sleep(timeout));
     loop {
-        if let Some(reply) = polling::new_events(server, &subscriber, Transport::LongPolling) {
+        if let Some(reply) =
+            polling::new_events(server, &subscriber, Transport::LongPolling).await?
+        {
             return Ok(reply);
         }
         if server.hub.is_closing() {

@@ -1,5 +1,6 @@
 //! The server side of each transport. A new transport is a file here and an arm in [`answer`].
 
+mod client_frames;
 mod long_polling;
 mod polling;
 mod sse;
@@ -13,6 +14,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use pushbench_wire::Transport;
 use tokio::net::TcpStream;
@@ -20,6 +22,8 @@ use tokio::net::TcpStream;
 use crate::Server;
 use crate::http::reply::{Rejection, Reply};
 use crate::hub::Channel;
+use crate::memory::Reservation;
+use stream_protocol::StreamState;
 
 /// The result of a valid request.
 pub(crate) enum Answer {
@@ -84,19 +88,21 @@ impl Server {
     }
 }
 
-/// Answers a request for the events of `channel` over `transport`.
+/// Answers a request for the events of `channel` over `transport`. Pages of `origin` may read them, if
+/// they need to be told.
 pub(crate) async fn answer(
     transport: Transport,
     server: &Server,
     channel: Arc<Channel>,
     request: &Parts,
+    origin: Option<&HeaderValue>,
 ) -> Result<Answer, Rejection> {
     let answer = match transport {
-        Transport::Polling => polling::answer(server, channel, request).map(Answer::Reply),
+        Transport::Polling => polling::answer(server, channel, request).await.map(Answer::Reply),
         Transport::LongPolling => {
             long_polling::answer(server, channel, request).await.map(Answer::Reply)
         }
-        Transport::Sse => sse::open(server, channel, request).map(Answer::Stream),
+        Transport::Sse => sse::open(server, channel, request, origin).map(Answer::Stream),
         Transport::WebSocket => websocket::open(channel, request).map(Answer::Stream),
         Transport::Tcp => tcp::open(channel, request).map(Answer::Stream),
     }?;
@@ -105,7 +111,7 @@ pub(crate) async fn answer(
 }
 
 /// Runs a stream to its end, on the socket of the request that opened it. `read_ahead` is what hyper
-/// has already read after the request.
+/// has already read after the request; what the stream holds is accounted for in `held`.
 ///
 /// # Errors
 /// When the client has disconnected or does not respond, so that there is no point in closing the
@@ -114,25 +120,27 @@ pub(crate) async fn run_stream(
     socket: &TcpStream,
     read_ahead: Bytes,
     opened: OpenedStream,
+    held: Reservation,
     server: &Server,
 ) -> io::Result<()> {
     let OpenedStream { transport, head, subscriber } = opened;
+    let stream = StreamState::new(socket, head, subscriber, held, server);
     // `read_ahead` holds hyper's whole read buffer even when it is empty, hence the drops.
     match transport {
         StreamTransport::Sse => {
             // A client has nothing to say on this stream.
             drop(read_ahead);
-            stream::run(socket, head, subscriber, sse::Sse, server).await
+            stream::run(stream, sse::Sse).await
         }
         StreamTransport::WebSocket => {
             let protocol = websocket::WebSocket::new(&read_ahead, server);
             drop(read_ahead);
-            stream::run(socket, head, subscriber, protocol, server).await
+            stream::run(stream, protocol).await
         }
         StreamTransport::Tcp => {
             let protocol = tcp::Tcp::new(&read_ahead, server);
             drop(read_ahead);
-            stream::run(socket, head, subscriber, protocol, server).await
+            stream::run(stream, protocol).await
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hyper::http::request::Parts;
 use pushbench_wire::{Transport, poll};
+use tokio::task::yield_now;
 
 use super::Subscriber;
 use crate::Server;
@@ -11,41 +12,73 @@ use crate::framing::Framing;
 use crate::http::reply::{self, Rejection, Reply};
 use crate::http::request;
 use crate::hub::Channel;
+use crate::memory::{Need, SHARED_BYTES, share};
 
 /// Answers a poll.
-pub(super) fn answer(
+pub(super) async fn answer(
     server: &Server,
     channel: Arc<Channel>,
     request: &Parts,
 ) -> Result<Reply, Rejection> {
     let subscriber = Subscriber::at_or_earliest(channel, request::position(request)?);
-    Ok(new_events(server, &subscriber, Transport::Polling).unwrap_or_else(reply::no_content))
+    let reply = new_events(server, &subscriber, Transport::Polling).await?;
+    Ok(reply.unwrap_or_else(reply::no_content))
 }
+
+/// Frames that are made in a row, before others get a turn: about 0.2 ms.
+const FRAMES_PER_TURN: usize = 1_000;
 
 /// A response with the new events for `subscriber`, if there are any. Events that exceed the size
 /// limit of one response are left for the next.
-pub(super) fn new_events(
+///
+/// # Errors
+/// When there is no memory for it.
+pub(super) async fn new_events(
     server: &Server,
     subscriber: &Subscriber,
     transport: Transport,
-) -> Option<Reply> {
+) -> Result<Option<Reply>, Rejection> {
+    if !subscriber.has_new_events() {
+        return Ok(None);
+    }
+    if server.hub.is_out_of_memory() {
+        return Err(Rejection::out_of_memory());
+    }
     let limit = server.config.max_response_bytes;
-    let (mut events, mut size, mut notices) = (Vec::new(), 0, 0);
+    let (mut events, mut size) = (Vec::new(), 0);
     subscriber.channel.read(subscriber.cursor, |event| {
         size += event.size_bytes();
-        // The first event is sent whatever its size, or the client would never get past it.
-        let fits = events.is_empty() || size <= limit;
-        if fits {
-            notices += usize::from(event.is_lagged_notice());
-            events.push(event);
-        }
-        fits
+        events.push(event);
+        size <= limit
     });
-    let last_id = events.last()?.id();
+    // Framing makes them larger, each in its own way.
+    let (mut count, mut notices, mut capacity) = (0_usize, 0, ENVELOPE_BYTES);
+    for event in &events {
+        let len = event.frame(Framing::Json).len() + 1;
+        // The first event is sent whatever its size, or the client would never get past it.
+        if count > 0 && capacity + len > limit {
+            break;
+        }
+        count += 1;
+        capacity += len;
+        notices += usize::from(event.is_lagged_notice());
+        if count.is_multiple_of(FRAMES_PER_TURN) {
+            yield_now().await;
+            if server.hub.is_out_of_memory() {
+                return Err(Rejection::out_of_memory());
+            }
+        }
+    }
+    events.truncate(count);
+    let Some(last_id) = events.last().map(|event| event.id()) else { return Ok(None) };
+    let held = server.hub.reserve(capacity + SHARED_BYTES, Need::Output);
+    let held = held.ok_or_else(Rejection::out_of_memory)?;
+    let mut body = Vec::with_capacity(capacity);
     let frames = events.iter().map(|event| &event.frame(Framing::Json)[..]);
-    let mut body =
-        Vec::with_capacity(frames.clone().map(|frame| frame.len() + 1).sum::<usize>() + 64);
     poll::encode_body(frames, last_id, &mut body);
     server.deliver(transport, events.len(), notices);
-    Some(reply::json(body))
+    Ok(Some(reply::json(share(body, held))))
 }
+
+/// What a response has beside its events.
+const ENVELOPE_BYTES: usize = 64;

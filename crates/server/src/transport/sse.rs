@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use pushbench_wire::{Transport, sse};
 
@@ -22,19 +23,25 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\n\
     Content-Type: text/event-stream\r\n\
     Cache-Control: no-cache\r\n\
     X-Accel-Buffering: no\r\n\
-    Access-Control-Allow-Origin: *\r\n\
-    Connection: close\r\n\r\n";
+    Connection: close\r\n";
 
-/// Opens an event stream.
+/// Opens an event stream, which pages of `origin` may read, if they need to be told.
 pub(super) fn open(
     server: &Server,
     channel: Arc<Channel>,
     request: &Parts,
+    origin: Option<&HeaderValue>,
 ) -> Result<OpenedStream, Rejection> {
     let subscriber = Subscriber::at_or_latest(channel, position(request)?);
     let retry_ms = server.config.reconnect_delay.as_millis();
-    let head = format!("{HEAD}retry: {retry_ms}\n\n").into();
-    Ok(OpenedStream { transport: StreamTransport::Sse, head, subscriber })
+    let mut head = HEAD.as_bytes().to_vec();
+    if let Some(origin) = origin {
+        head.extend_from_slice(b"Access-Control-Allow-Origin: ");
+        head.extend_from_slice(origin.as_bytes());
+        head.extend_from_slice(b"\r\nVary: Origin\r\n");
+    }
+    head.extend_from_slice(format!("\r\nretry: {retry_ms}\n\n").as_bytes());
+    Ok(OpenedStream { transport: StreamTransport::Sse, head: head.into(), subscriber })
 }
 
 /// A client of an event stream. It only reads; whatever it sends is discarded.

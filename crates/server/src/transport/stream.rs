@@ -9,14 +9,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-use super::Subscriber;
 use super::stream_protocol::{Received, StreamProtocol, StreamState};
-use crate::Server;
 
 /// Turns that a stream may take in a row without waiting for anything, before other tasks get one.
 /// Writing a batch of events takes about 10 µs, so a stream on a busy channel keeps its thread for
@@ -31,21 +27,18 @@ enum Wake {
     Timer,
 }
 
-/// Sends `head` and then every event after the subscriber's cursor, until the client disconnects or
+/// Sends what is queued and then every event after the subscriber's cursor, until the client disconnects or
 /// the server stops.
 ///
 /// # Errors
 /// When the client has disconnected or does not respond, so that there is no point in closing the
 /// connection gracefully.
 pub(super) async fn run<P: StreamProtocol>(
-    socket: &TcpStream,
-    head: Bytes,
-    subscriber: Subscriber,
+    mut stream: StreamState<'_>,
     mut protocol: P,
-    server: &Server,
 ) -> io::Result<()> {
-    let mut waiter = subscriber.channel.waiter();
-    let mut stream = StreamState::new(socket, head, subscriber, server);
+    let (socket, server) = (stream.socket, stream.server);
+    let mut waiter = stream.subscriber.channel.waiter();
     let opened_before = server.streams_opened.fetch_add(1, Relaxed);
     let mut heartbeat = Instant::now() + first_heartbeat(opened_before, server.config.heartbeat);
     let mut timer = pin!(sleep_until(heartbeat));
@@ -160,8 +153,13 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
-    use crate::Config;
+    use crate::transport::Subscriber;
+    use crate::{Config, Server};
+    use bytes::Bytes;
+    use tokio::net::TcpStream;
+
     use crate::framing::{Framing, NewEvent};
+    use crate::memory::{Need, Reservation};
     use crate::transport::stream_protocol::{MAX_READS_PER_TURN, READ_BUFFER_BYTES};
     use crate::transport::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue};
     use crate::transport::{sse::Sse, tcp::Tcp, websocket::WebSocket};
@@ -172,11 +170,20 @@ mod tests {
     const HEAD: Bytes = Bytes::from_static(b"head");
 
     fn server() -> Server {
-        Server::new(Config::default()).unwrap()
+        Server::new(Config::default(), "127.0.0.1:0".parse().unwrap()).unwrap()
     }
 
     fn subscriber(server: &Server) -> Subscriber {
         Subscriber { channel: server.channel("a").unwrap(), cursor: 0 }
+    }
+
+    fn stream<'a>(
+        socket: &'a TcpStream,
+        subscriber: Subscriber,
+        server: &'a Server,
+    ) -> StreamState<'a> {
+        let held = server.hub.reserve(0, Need::Connection).unwrap();
+        StreamState::new(socket, HEAD, subscriber, held, server)
     }
 
     /// The server's and the client's end of a connection. The server's receive buffer holds far more
@@ -219,7 +226,8 @@ mod tests {
         let server = server();
         let protocol = protocol(&server);
         let turns = count_turns();
-        let ended = run(&socket, HEAD, subscriber(&server), protocol, &server).await;
+        let stream = stream(&socket, subscriber(&server), &server);
+        let ended = run(stream, protocol).await;
         assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         turns.load(Relaxed)
     }
@@ -269,10 +277,12 @@ mod tests {
         let (socket, client) = connection().await;
         let server = server();
         let subscriber = subscriber(&server);
-        subscriber.channel.publish((0..EVENTS).map(|_| NewEvent::new(None, b"", false)));
+        subscriber
+            .channel
+            .publish((0..EVENTS).map(|_| NewEvent::new(None, b"", false, Reservation::default())));
         let cursor_at_read = Arc::<AtomicUsize>::default();
         let protocol = CursorAtRead(Arc::clone(&cursor_at_read));
-        let mut stream = pin!(run(&socket, HEAD, subscriber, protocol, &server));
+        let mut stream = pin!(run(stream(&socket, subscriber, &server), protocol));
         let (mut turns, mut received) = (0, Vec::new());
         while !received.ends_with(b"id: 5000\ndata: \n\n") {
             let polled = poll_fn(|cx| Poll::Ready(stream.as_mut().poll(cx))).await;

@@ -14,6 +14,7 @@ use super::Subscriber;
 use super::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue, try_write};
 use crate::Server;
 use crate::framing::{Event, Framing, NewEvent};
+use crate::memory::{Need, Reservation};
 
 /// Messages handled for one client before other tasks get a turn.
 pub(super) const MAX_MESSAGES_PER_TURN: usize = 32;
@@ -65,12 +66,20 @@ pub(super) enum Received {
     Invalid,
 }
 
+/// There is no memory for what a client sends.
+#[derive(Debug)]
+pub(super) struct OutOfMemory;
+
 /// What a stream reads from, writes to and publishes to.
 pub(super) struct StreamState<'a> {
     pub(super) queue: WriteQueue,
     pub(super) subscriber: Subscriber,
-    socket: &'a TcpStream,
-    server: &'a Server,
+    pub(super) socket: &'a TcpStream,
+    pub(super) server: &'a Server,
+    /// The memory of the stream, of which `own_bytes` are its own, and the rest is what its client has
+    /// begun to send.
+    held: Reservation,
+    own_bytes: usize,
     reads_left: u32,
     /// When the socket last accepted something, while something is queued.
     stalled_since: Option<Instant>,
@@ -82,11 +91,22 @@ impl<'a> StreamState<'a> {
         socket: &'a TcpStream,
         head: Bytes,
         subscriber: Subscriber,
+        held: Reservation,
         server: &'a Server,
     ) -> Self {
         let mut queue = WriteQueue::default();
         queue.push(head);
-        Self { queue, subscriber, socket, server, reads_left: 0, stalled_since: None }
+        let own_bytes = held.bytes();
+        Self {
+            queue,
+            subscriber,
+            socket,
+            server,
+            held,
+            own_bytes,
+            reads_left: 0,
+            stalled_since: None,
+        }
     }
 
     /// Allows [`MAX_READS_PER_TURN`] reads again.
@@ -128,9 +148,26 @@ impl<'a> StreamState<'a> {
     }
 
     /// Publishes what the client has sent. Text must be UTF-8.
-    pub(super) fn publish(&self, payload: &[u8], binary: bool) {
-        let event = NewEvent::new(None, payload, binary);
+    ///
+    /// # Errors
+    /// [`OutOfMemory`], and then it is not published.
+    pub(super) fn publish(&self, payload: &[u8], binary: bool) -> Result<(), OutOfMemory> {
+        let cost = NewEvent::cost(None, payload.len());
+        let held = self.server.hub.reserve(cost, Need::Input).ok_or(OutOfMemory)?;
+        let event = NewEvent::new(None, payload, binary, held);
         self.server.publish(&self.subscriber.channel, vec![event]);
+        Ok(())
+    }
+
+    /// Accounts for `bytes` of what the client has begun to send.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`], and then the stream has to end.
+    pub(super) fn hold(&mut self, bytes: usize) -> Result<(), OutOfMemory> {
+        let total = self.own_bytes + bytes;
+        let is_same = self.held.bytes() == total;
+        let fits = is_same || self.server.hub.grow(&mut self.held, total, Need::Input);
+        if fits { Ok(()) } else { Err(OutOfMemory) }
     }
 
     /// Writes what is queued, then one batch of new events. What the socket does not accept is
@@ -139,6 +176,9 @@ impl<'a> StreamState<'a> {
         self.flush()?;
         if !self.queue.is_empty() {
             return Ok(());
+        }
+        if self.subscriber.has_new_events() && self.server.hub.is_out_of_memory() {
+            return Err(io::ErrorKind::OutOfMemory.into());
         }
         let mut batch: [Option<Arc<Event>>; MAX_FRAMES_PER_WRITE] = Default::default();
         let (mut count, mut size, mut notices) = (0, 0, 0);

@@ -10,7 +10,7 @@ use pushbench_wire::Transport;
 use pushbench_wire::frame::{self, FirstFrame, HEARTBEAT, UPGRADE_TOKEN};
 
 use super::stream_protocol::{
-    MAX_MESSAGES_PER_TURN, READ_BUFFER_BYTES, Received, StreamProtocol, StreamState,
+    MAX_MESSAGES_PER_TURN, OutOfMemory, READ_BUFFER_BYTES, Received, StreamProtocol, StreamState,
 };
 use super::write_queue::WriteQueue;
 use super::{OpenedStream, StreamTransport, Subscriber};
@@ -78,7 +78,9 @@ impl StreamProtocol for Tcp {
                     if !binary && std::str::from_utf8(payload).is_err() {
                         break Received::Invalid;
                     }
-                    stream.publish(payload, binary);
+                    if stream.publish(payload, binary).is_err() {
+                        break Received::Invalid;
+                    }
                     used = self.unread.len() - rest.len();
                     published += 1;
                     if published == MAX_MESSAGES_PER_TURN {
@@ -101,7 +103,10 @@ impl StreamProtocol for Tcp {
             // An idle stream keeps no memory for what it once read.
             self.unread = Vec::new();
         }
-        Ok(received)
+        match stream.hold(self.unread.capacity()) {
+            Ok(()) => Ok(received),
+            Err(OutOfMemory) => Ok(Received::Invalid),
+        }
     }
 
     fn heartbeat(&mut self, queue: &mut WriteQueue) -> io::Result<()> {

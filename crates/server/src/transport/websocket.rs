@@ -1,7 +1,7 @@
-//! WebSocket (RFC 6455): the opening handshake, and what a client sends. The frames that it receives
-//! are shared by all subscribers and written by the stream loop.
+//! WebSocket (RFC 6455): the opening handshake, and the answers to what a client sends. The frames that
+//! it receives are shared by all subscribers and written by the stream loop.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -12,18 +12,13 @@ use hyper::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VER
 use hyper::http::request::Parts;
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::SUBPROTOCOL;
-use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{
-    CloseFrame, Role, WebSocketConfig, WebSocketContext,
-};
-use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::client_frames::{CLOSE, ClientFrames, Item, PING, PONG, Violation};
 use super::stream_protocol::{
-    MAX_MESSAGES_PER_TURN, READ_BUFFER_BYTES, Received, StreamProtocol, StreamState,
+    MAX_MESSAGES_PER_TURN, OutOfMemory, READ_BUFFER_BYTES, Received, StreamProtocol, StreamState,
 };
-use super::write_queue::WriteQueue;
+use super::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue};
 use super::{OpenedStream, StreamTransport, Subscriber};
 use crate::Server;
 use crate::framing::Framing;
@@ -34,12 +29,9 @@ use crate::hub::Channel;
 /// The protocol that the client upgrades to (RFC 6455 §4.1).
 const PROTOCOL: &str = "websocket";
 
-/// Control frames have at most 125 bytes and are queued at once, so more is never buffered.
-const WRITE_BUFFER_BYTES: usize = 1 << 10;
-
-/// Control frames that may be queued for one client. Only a client that sends pings and does not
-/// read the pongs can have so many.
-const MAX_QUEUED_FRAMES: usize = 1_024;
+/// Frames that may be queued for one client: those of a batch of events, and pongs. Only a client that
+/// sends pings and does not read the pongs can have so many.
+const MAX_QUEUED_FRAMES: usize = 2 * MAX_FRAMES_PER_WRITE;
 
 /// Checks the client's handshake (RFC 6455 §4.2.1) and builds the server's (§4.2.2).
 pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<OpenedStream, Rejection> {
@@ -49,6 +41,13 @@ pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<OpenedStrea
             "this path serves WebSocket; send an HTTP/1.1 request with Upgrade: websocket and \
              Connection: Upgrade",
         ));
+    }
+    for name in [SEC_WEBSOCKET_VERSION, SEC_WEBSOCKET_KEY] {
+        if request.headers.get_all(&name).iter().count() > 1 {
+            return Err(Rejection::bad_request(format!(
+                "{name} is there more than once; send one"
+            )));
+        }
     }
     if request.headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(Rejection::upgrade_required(
@@ -88,31 +87,65 @@ pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<OpenedStrea
 
 /// A client of an open WebSocket. Each message that it sends is published.
 pub(super) struct WebSocket {
-    context: WebSocketContext,
-    /// Whether a ping was sent and the client has sent nothing since.
+    frames: ClientFrames,
+    /// Whether a ping was sent and nothing has arrived since.
     awaits_pong: bool,
 }
 
 impl WebSocket {
     /// `read_ahead` is what arrived after the handshake.
     pub(super) fn new(read_ahead: &[u8], server: &Server) -> Self {
-        let limit = Some(server.config.max_event_bytes);
-        let config = WebSocketConfig::default()
-            // Every connection has one, and the library's default is 128 KiB.
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_write_buffer_size(WRITE_BUFFER_BYTES)
-            .max_message_size(limit)
-            .max_frame_size(limit);
-        let context =
-            WebSocketContext::from_partially_read(read_ahead.to_vec(), Role::Server, Some(config));
-        Self { context, awaits_pong: false }
+        let frames = ClientFrames::new(read_ahead, server.config.max_event_bytes);
+        Self { frames, awaits_pong: false }
     }
 
-    fn close(&mut self, stream: &mut StreamState<'_>, code: CloseCode, reason: &'static str) {
-        let frame = CloseFrame { code, reason: reason.into() };
-        // It fails only if the client has closed already, and then there is nothing left to say.
-        let _ = self.context.close(&mut Socket(stream), Some(frame));
+    /// Reads once. Returns whether anything had arrived. Whatever it is, the client is there.
+    fn read(&mut self, stream: &mut StreamState<'_>) -> io::Result<bool> {
+        let mut buffer = [0; READ_BUFFER_BYTES];
+        match stream.try_read(&mut buffer) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(len) => {
+                self.awaits_pong = false;
+                self.frames.push(&buffer[..len]);
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn receive_messages(&mut self, stream: &mut StreamState<'_>) -> io::Result<Received> {
+        for _ in 0..MAX_MESSAGES_PER_TURN {
+            let item = loop {
+                match self.frames.next() {
+                    Ok(None) => {}
+                    Ok(Some(item)) => break item,
+                    Err(violation) => {
+                        let (code, reason) = describe(violation);
+                        return Ok(reject(stream, code, reason));
+                    }
+                }
+                if !self.read(stream)? {
+                    return Ok(Received::Drained);
+                }
+            };
+            match item {
+                Item::Message { payload, binary } => {
+                    if stream.publish(payload, binary).is_err() {
+                        return Ok(reject(stream, TRY_AGAIN_LATER, OUT_OF_MEMORY));
+                    }
+                }
+                Item::Ping(payload) => queue_pong(&mut stream.queue, payload),
+                Item::Fragment | Item::Pong => {}
+                Item::Close(code) => {
+                    // Answered with the same code (RFC 6455 §5.5.1).
+                    let code = code.map(u16::to_be_bytes);
+                    stream.queue.push(control_frame(CLOSE, code.as_ref().map_or(&[], |code| code)));
+                    return Ok(Received::Closing);
+                }
+            }
+        }
+        Ok(Received::More)
     }
 }
 
@@ -121,77 +154,60 @@ impl StreamProtocol for WebSocket {
     const FRAMING: Framing = Framing::WebSocket;
 
     fn receive(&mut self, stream: &mut StreamState<'_>) -> io::Result<Received> {
-        for _ in 0..MAX_MESSAGES_PER_TURN {
-            let message = self.context.read(&mut Socket(stream));
-            let (payload, binary) = match &message {
-                Ok(Message::Text(text)) => (text.as_bytes(), false),
-                Ok(Message::Binary(bytes)) => (&bytes[..], true),
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
-                    self.awaits_pong = false;
-                    continue;
-                }
-                Err(error) => {
-                    let (code, reason) = match error {
-                        Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            return Ok(Received::Drained);
-                        }
-                        Error::ConnectionClosed | Error::AlreadyClosed => {
-                            return Ok(Received::Closing);
-                        }
-                        Error::Capacity(_) => (CloseCode::Size, "the message is too large"),
-                        Error::Utf8(_) => (CloseCode::Invalid, "the text is not UTF-8"),
-                        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-                            return Err(io::ErrorKind::UnexpectedEof.into());
-                        }
-                        Error::Protocol(_) => (CloseCode::Protocol, "the frame violates RFC 6455"),
-                        _ => return Err(io::ErrorKind::BrokenPipe.into()),
-                    };
-                    self.close(stream, code, reason);
-                    return Ok(Received::Invalid);
-                }
-            };
-            self.awaits_pong = false;
-            stream.publish(payload, binary);
+        let received = self.receive_messages(stream)?;
+        match stream.hold(self.frames.shrink()) {
+            Ok(()) => Ok(received),
+            Err(OutOfMemory) => Ok(reject(stream, TRY_AGAIN_LATER, OUT_OF_MEMORY)),
         }
-        Ok(Received::More)
     }
 
     fn heartbeat(&mut self, queue: &mut WriteQueue) -> io::Result<()> {
-        /// FIN and the opcode of a ping, no payload (RFC 6455 §5.5.2).
-        const PING: &[u8] = &[0x89, 0];
         if self.awaits_pong {
             return Err(io::ErrorKind::TimedOut.into());
         }
         self.awaits_pong = true;
-        queue.push(Bytes::from_static(PING));
+        queue.push(control_frame(PING, &[]));
         Ok(())
     }
 
     fn go_away(&mut self, stream: &mut StreamState<'_>) {
-        self.close(stream, CloseCode::Away, "the server is shutting down");
+        close(stream, GOING_AWAY, "the server is shutting down");
     }
 }
 
-/// What the library reads from and writes to: the socket, and the queue, which keeps its control
-/// frames from being written inside an event's frame.
-struct Socket<'a, 'b>(&'a mut StreamState<'b>);
-
-impl Read for Socket<'_, '_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(buffer)
+/// The close code and the reason for `violation` (RFC 6455 §7.4.1).
+fn describe(violation: Violation) -> (u16, &'static str) {
+    match violation {
+        Violation::Protocol => (1002, "the frame violates RFC 6455"),
+        Violation::NotUtf8 => (1007, "the text is not UTF-8"),
+        Violation::TooLarge => (1009, "the message is too large"),
     }
 }
 
-impl Write for Socket<'_, '_> {
-    fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
-        if self.0.queue.len() >= MAX_QUEUED_FRAMES {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        self.0.queue.push(Bytes::copy_from_slice(frame));
-        Ok(frame.len())
-    }
+const GOING_AWAY: u16 = 1001;
+const TRY_AGAIN_LATER: u16 = 1013;
+const OUT_OF_MEMORY: &str = "the server has no memory left";
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+fn reject(stream: &mut StreamState<'_>, code: u16, reason: &str) -> Received {
+    close(stream, code, reason);
+    Received::Invalid
+}
+
+fn close(stream: &mut StreamState<'_>, code: u16, reason: &str) {
+    let payload = [&code.to_be_bytes()[..], reason.as_bytes()].concat();
+    stream.queue.push(control_frame(CLOSE, &payload));
+}
+
+/// Queues the answer to a ping. A client that does not read gets an answer to the last of its pings
+/// only (§5.5.3).
+fn queue_pong(queue: &mut WriteQueue, payload: &[u8]) {
+    let pong = control_frame(PONG, payload);
+    if queue.len() < MAX_QUEUED_FRAMES { queue.push(pong) } else { queue.replace_last(pong) }
+}
+
+/// An unmasked control frame with at most 125 bytes (§5.5).
+fn control_frame(opcode: u8, payload: &[u8]) -> Bytes {
+    const FIN: u8 = 0x80;
+    let len = u8::try_from(payload.len()).unwrap_or_default();
+    [&[FIN | opcode, len], payload].concat().into()
 }

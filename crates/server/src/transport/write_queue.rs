@@ -34,6 +34,14 @@ impl WriteQueue {
         self.0.push_back(frame);
     }
 
+    /// Puts a frame in the place of the last one, which must not be written in part: that is, not the
+    /// only one.
+    pub(super) fn replace_last(&mut self, frame: Bytes) {
+        if let Some(last) = self.0.back_mut() {
+            *last = frame;
+        }
+    }
+
     /// Whether everything is written.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -48,7 +48,7 @@ fn any_request() -> impl Strategy<Value = Vec<u8>> {
         "[ -~]{0,20}\r\n",
     ];
     // Most requests have one, or none would get past the check for it.
-    let host = prop_oneof![4 => Just("Host: x\r\n"), 1 => Just("")];
+    let host = prop_oneof![4 => Just("Host: localhost\r\n"), 1 => Just("")];
     let headers = proptest::collection::vec(header, 0..8);
     let body = proptest::collection::vec(any::<u8>(), 0..40);
     (method, path, query, "1\\.[01]|2", host, headers, body).prop_map(
@@ -63,11 +63,12 @@ fn any_request() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-const WEBSOCKET: &[u8] = b"GET /channels/a/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\
+const WEBSOCKET: &[u8] =
+    b"GET /channels/a/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-const TCP: &[u8] = b"GET /channels/a/tcp HTTP/1.1\r\nHost: x\r\nUpgrade: pushbench-tcp\r\n\
+const TCP: &[u8] = b"GET /channels/a/tcp HTTP/1.1\r\nHost: localhost\r\nUpgrade: pushbench-tcp\r\n\
     Connection: Upgrade\r\n\r\n";
 
 #[test]

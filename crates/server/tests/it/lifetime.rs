@@ -1,6 +1,6 @@
 //! What ends with time: heartbeats, time-outs, slow readers, and the end of the server.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 use pushbench_server::Config;
@@ -57,6 +57,25 @@ fn a_websocket_that_answers_no_ping_is_closed() {
 }
 
 #[test]
+fn a_websocket_that_sends_slowly_is_not_silent() {
+    let config = Config { heartbeat: 2 * SECOND, ..Config::default() };
+    let server = Server::start_with_manual_clock(config);
+    let mut slow = server.websocket("/channels/a/ws");
+    let connections = "pushbench_connections{transport=\"websocket\"}";
+    slow.get_mut().write_all(b"\x81\xe4\0\0\0\0").unwrap();
+    for _ in 0..20 {
+        server.settle();
+        server.advance(SECOND);
+        slow.get_mut().write_all(b"x").unwrap();
+    }
+    assert_eq!(server.metric(connections), 1, "a byte of one frame every second");
+    server.advance(2 * SECOND);
+    assert_eq!(server.metric(connections), 1, "the first ping");
+    server.advance(2 * SECOND);
+    assert_eq!(server.metric(connections), 0, "silent for two intervals");
+}
+
+#[test]
 fn an_idle_connection_outlives_the_header_timeout_but_not_the_keep_alive() {
     let config = Config { header_timeout: SECOND, keep_alive: 10 * SECOND, ..Config::default() };
     let server = Server::start_with_manual_clock(config);
@@ -104,7 +123,8 @@ fn headers_that_begin_during_the_previous_response_are_rejected_too() {
     let config = Config { header_timeout: SECOND, ..Config::default() };
     let server = Server::start_with_manual_clock(config);
     let mut connection = server.connect();
-    connection.send("GET /channels/a/long-poll?timeout_ms=2000 HTTP/1.1\r\nHost: x\r\n\r\n");
+    connection
+        .send("GET /channels/a/long-poll?timeout_ms=2000 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     server.settle();
     connection.send("GET /healthz HTTP/1.1\r\n");
     server.settle();
@@ -119,7 +139,8 @@ fn a_body_is_not_mistaken_for_the_next_headers() {
     let config = Config { header_timeout: SECOND, ..Config::default() };
     let server = Server::start_with_manual_clock(config);
     let mut connection = server.connect();
-    connection.send("POST /channels/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n");
+    connection
+        .send("POST /channels/a/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n");
     server.settle();
     connection.send("x");
     assert_eq!(connection.response().status, 200);
@@ -180,7 +201,7 @@ fn a_stopping_server_ends_every_connection_gracefully() {
     let mut idle = server.connect();
     assert_eq!(idle.get("/healthz", "").status, 200);
     let mut held = server.connect();
-    held.send("GET /channels/a/long-poll HTTP/1.1\r\nHost: x\r\n\r\n");
+    held.send("GET /channels/a/long-poll HTTP/1.1\r\nHost: localhost\r\n\r\n");
     server.await_metric("pushbench_connections{transport=\"long-polling\"}", 1);
     let mut sse = server.sse("/channels/a/sse");
     let mut tcp = server.tcp("/channels/a/tcp");
@@ -207,7 +228,7 @@ fn a_stopping_server_does_not_wait_for_clients_that_never_end() {
     let config = Config { grace: SECOND, ..Config::default() };
     let mut server = Server::start_with_manual_clock(config);
     let mut stuck = server.connect();
-    stuck.send("POST /channels/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n");
+    stuck.send("POST /channels/a/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n");
     server.settle();
     server.stop();
     server.stopped(SECOND);

@@ -3,11 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml spares the tests, but not their helpers")]
 
+mod access;
 mod any_bytes;
 mod bad_requests;
 mod delivery;
+mod http_shapes;
 mod inject;
 mod lifetime;
+mod memory;
+mod rfc6455;
 mod support;
 mod tcp;
 mod websocket;

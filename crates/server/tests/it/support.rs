@@ -106,6 +106,7 @@ impl Server {
 
     pub(crate) fn connect(&self) -> Connection {
         let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Connection { stream, read: Vec::new() }
@@ -118,7 +119,7 @@ impl Server {
     pub(crate) fn publish(&self, target: &str, body: &[u8]) -> Response {
         let mut connection = self.connect();
         connection.send(format!(
-            "POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+            "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
             body.len()
         ));
         connection.send(body);
@@ -141,7 +142,7 @@ impl Server {
 
     pub(crate) fn sse(&self, target: &str) -> Connection {
         let mut connection = self.connect();
-        connection.send(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        connection.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         let head = connection.until("retry: 1000\n\n");
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
         connection
@@ -155,7 +156,7 @@ impl Server {
     pub(crate) fn tcp(&self, target: &str) -> FrameReader {
         let mut connection = self.connect();
         connection.send(format!(
-            "GET {target} HTTP/1.1\r\nHost: x\r\nUpgrade: pushbench-tcp\r\nConnection: Upgrade\r\n\r\n"
+            "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: pushbench-tcp\r\nConnection: Upgrade\r\n\r\n"
         ));
         let head = connection.until("\r\n\r\n");
         assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
@@ -212,7 +213,7 @@ impl Connection {
     }
 
     pub(crate) fn get(&mut self, target: &str, headers: &str) -> Response {
-        self.send(format!("GET {target} HTTP/1.1\r\nHost: x\r\n{headers}\r\n"));
+        self.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"));
         self.response()
     }
 
@@ -239,6 +240,13 @@ impl Connection {
     }
 
     pub(crate) fn response(&mut self) -> Response {
+        let mut response = self.response_head();
+        let length = response.header("content-length").map_or(0, |length| length.parse().unwrap());
+        response.body = self.exactly(length);
+        response
+    }
+
+    pub(crate) fn response_head(&mut self) -> Response {
         let head = self.until("\r\n\r\n");
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
@@ -246,10 +254,7 @@ impl Connection {
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        let mut response = Response { status, headers, body: Vec::new() };
-        let length = response.header("content-length").map_or(0, |length| length.parse().unwrap());
-        response.body = self.exactly(length);
-        response
+        Response { status, headers, body: Vec::new() }
     }
 
     /// Reads to the end of the connection. A reset is an end too.

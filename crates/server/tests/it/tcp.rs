@@ -54,7 +54,8 @@ fn more_frames_than_fit_in_one_turn_are_all_published() {
 fn frames_sent_together_with_the_request_are_read() {
     let server = Server::start(Config::default());
     let mut connection = server.connect();
-    let request: &[u8] = b"GET /channels/a/tcp HTTP/1.1\r\nHost: x\r\nUpgrade: pushbench-tcp\r\n\
+    let request: &[u8] =
+        b"GET /channels/a/tcp HTTP/1.1\r\nHost: localhost\r\nUpgrade: pushbench-tcp\r\n\
         Connection: Upgrade\r\n\r\n";
     // The last frame is incomplete.
     connection.send([request, &frame(b"x", false).repeat(50)[..], b"\0\0\0\x02y"].concat());

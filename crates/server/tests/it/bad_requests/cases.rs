@@ -12,12 +12,14 @@ pub(super) fn case(
 }
 
 pub(super) fn get(target: &str, headers: &str) -> String {
-    format!("GET {target} HTTP/1.1\r\nHost: x\r\n{headers}\r\n")
+    format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")
 }
 
 pub(super) fn post(target: &str, headers: &str, body: &str) -> String {
     let length = body.len();
-    format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
+    format!(
+        "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    )
 }
 
 pub(super) const UPGRADE: &str = "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n";
@@ -104,20 +106,20 @@ pub(super) fn cases() -> Vec<Case> {
             header: Some(("allow", "GET, HEAD, OPTIONS")),
             ..case(
                 "deletes health",
-                "DELETE /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+                "DELETE /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
                 405,
                 "/healthz does not allow DELETE; it allows GET, HEAD, OPTIONS",
             )
         },
         case(
             "a poll with a body",
-            "GET /channels/a/poll HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
+            "GET /channels/a/poll HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx",
             400,
             "a GET request must have no body here; leave it out, or publish with POST to /channels/{channel}/events",
         ),
         case(
             "a stream with a body",
-            "GET /channels/a/sse HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
+            "GET /channels/a/sse HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx",
             400,
             "a GET request must have no body here; leave it out, or publish with POST to /channels/{channel}/events",
         ),
@@ -244,7 +246,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "a chunked body too large",
             format!(
-                "POST /channels/a/events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n{}\r\n0\r\n\r\n",
+                "POST /channels/a/events HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n{}\r\n0\r\n\r\n",
                 "x".repeat(1_001)
             ),
             413,
@@ -254,7 +256,7 @@ pub(super) fn cases() -> Vec<Case> {
             waits: BODY_TIMEOUT,
             ..case(
                 "a body that never arrives",
-                "POST /channels/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab",
+                "POST /channels/a/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nab",
                 408,
                 "the body did not arrive within 300ms; send it without delay",
             )
@@ -272,7 +274,7 @@ pub(super) fn cases() -> Vec<Case> {
             "headers too large",
             get("/healthz", &format!("X: {}\r\n", "x".repeat(2_000))),
             431,
-            "the request line and headers have 2037 bytes; the limit is 2000",
+            "the request line and headers have 2045 bytes; the limit is 2000",
         ),
         case(
             "a channel too many",

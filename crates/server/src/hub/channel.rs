@@ -1,112 +1,15 @@
-//! The channels. Each is a bounded log of events with increasing ids, and wakes those who wait for
-//! more. It knows no transport: every subscriber reads the same log with its own cursor.
+//! One channel: a bounded log of events with increasing ids, which wakes those who wait for more. Every
+//! subscriber reads the same log with its own cursor.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
-
+use super::Limits;
 use crate::framing::{Event, NewEvent};
 use crate::inject::SequenceFaults;
+use crate::memory::Reservation;
 use crate::waiters::{Waiter, Waiters};
-
-/// Every channel of one server.
-#[derive(Debug)]
-pub(crate) struct Hub {
-    channels: RwLock<HashMap<Box<str>, Arc<Channel>>>,
-    /// The same as `closed`, but cheap enough to check with every delivery.
-    closing: AtomicBool,
-    closed: watch::Sender<bool>,
-    limits: Limits,
-}
-
-/// The limits of a hub; see [`crate::Config`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) max_channels: usize,
-    pub(crate) log_events: usize,
-    pub(crate) log_bytes: usize,
-}
-
-/// The hub has as many channels as it may have.
-#[derive(Debug)]
-pub(crate) struct TooManyChannels;
-
-/// What all logs hold together.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
-    pub(crate) channels: usize,
-    pub(crate) log_events: usize,
-    pub(crate) log_bytes: usize,
-}
-
-impl Hub {
-    /// A hub without channels.
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self {
-            channels: RwLock::default(),
-            closing: AtomicBool::new(false),
-            closed: watch::Sender::new(false),
-            limits,
-        }
-    }
-
-    /// The channel `name`, which is created on first use.
-    pub(crate) fn channel(&self, name: &str) -> Result<Arc<Channel>, TooManyChannels> {
-        if let Some(channel) =
-            self.channels.read().unwrap_or_else(PoisonError::into_inner).get(name)
-        {
-            return Ok(Arc::clone(channel));
-        }
-        let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(channel) = channels.get(name) {
-            return Ok(Arc::clone(channel));
-        }
-        if channels.len() >= self.limits.max_channels {
-            return Err(TooManyChannels);
-        }
-        let channel = Arc::new(Channel::new(self.limits));
-        channels.insert(name.into(), Arc::clone(&channel));
-        Ok(channel)
-    }
-
-    /// Tells every subscriber that the server is stopping, by the wake-up that it waits for anyway.
-    pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::Release);
-        self.closed.send_replace(true);
-        for channel in self.channels.read().unwrap_or_else(PoisonError::into_inner).values() {
-            channel.waiters.wake_all();
-        }
-    }
-
-    /// Whether the server is stopping.
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
-    }
-
-    /// Waits until the server is stopping.
-    pub(crate) async fn closed(&self) {
-        // The sender cannot be dropped while `self` is borrowed.
-        let _ = self.closed.subscribe().wait_for(|&closed| closed).await;
-    }
-
-    /// What all logs hold now.
-    pub(crate) fn totals(&self) -> Totals {
-        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
-        channels.values().fold(
-            Totals { channels: channels.len(), ..Totals::default() },
-            |sum, channel| {
-                let log = channel.log();
-                Totals {
-                    log_events: sum.log_events + log.events.len(),
-                    log_bytes: sum.log_bytes + log.bytes,
-                    ..sum
-                }
-            },
-        )
-    }
-}
 
 /// One channel.
 #[derive(Debug)]
@@ -115,6 +18,13 @@ pub(crate) struct Channel {
     /// The id of the newest event, readable without the lock.
     last_id: AtomicU64,
     waiters: Arc<Waiters>,
+    /// The id before that of its first event.
+    first_id: u64,
+    /// The use of it that was last: somebody asked for it or published to it.
+    last_used: AtomicU64,
+    /// Counts the uses of all channels.
+    uses: Arc<AtomicU64>,
+    _held: Reservation,
     /// Belongs to the injector, and is never used without one.
     pub(crate) sequence_faults: Mutex<SequenceFaults<NewEvent>>,
     limits: Limits,
@@ -136,11 +46,21 @@ impl Log {
 }
 
 impl Channel {
-    fn new(limits: Limits) -> Self {
+    /// A channel whose first event comes after `first_id`. `uses` counts those of all channels.
+    pub(super) fn new(
+        limits: Limits,
+        first_id: u64,
+        uses: Arc<AtomicU64>,
+        held: Reservation,
+    ) -> Self {
         Self {
-            log: Mutex::default(),
-            last_id: AtomicU64::new(0),
-            waiters: Arc::default(),
+            log: Mutex::new(Log { last_id: first_id, ..Log::default() }),
+            last_id: AtomicU64::new(first_id),
+            waiters: Arc::new(Waiters::new(held.beside(0))),
+            first_id,
+            last_used: AtomicU64::new(0),
+            uses,
+            _held: held,
             sequence_faults: Mutex::default(),
             limits,
         }
@@ -148,6 +68,16 @@ impl Channel {
 
     /// Appends the events, wakes the subscribers once and returns the id of the last event.
     pub(crate) fn publish(&self, events: impl IntoIterator<Item = NewEvent>) -> u64 {
+        self.append(events).0
+    }
+
+    /// The same; returns also the events that are too old for the log now.
+    pub(crate) fn append(
+        &self,
+        events: impl IntoIterator<Item = NewEvent>,
+    ) -> (u64, Vec<Arc<Event>>) {
+        self.touch();
+        let mut too_old = Vec::new();
         let last_id = {
             let mut log = self.log();
             for event in events {
@@ -161,13 +91,52 @@ impl Channel {
             {
                 if let Some(event) = log.events.pop_front() {
                     log.bytes -= event.size_bytes();
+                    too_old.push(event);
                 }
             }
             self.last_id.store(log.last_id, Ordering::Release);
             log.last_id
         };
         self.waiters.wake_all();
-        last_id
+        (last_id, too_old)
+    }
+
+    /// Whether it never had an event.
+    pub(super) fn is_new(&self) -> bool {
+        self.last_id() == self.first_id
+    }
+
+    /// Events in the log, and the bytes of their names and payloads.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let log = self.log();
+        (log.events.len(), log.bytes)
+    }
+
+    /// Wakes every subscriber.
+    pub(super) fn wake_all(&self) {
+        self.waiters.wake_all();
+    }
+
+    /// Forgets all events.
+    pub(super) fn forget(&self) {
+        let events = {
+            let mut log = self.log();
+            log.bytes = 0;
+            std::mem::take(&mut log.events)
+        };
+        // Freed when the log is no longer locked.
+        drop(events);
+    }
+
+    /// Records that it is used now.
+    pub(super) fn touch(&self) {
+        let uses = self.uses.fetch_add(1, Ordering::Relaxed) + 1;
+        self.last_used.store(uses, Ordering::Relaxed);
+    }
+
+    /// The use of it that was last.
+    pub(super) fn last_used(&self) -> u64 {
+        self.last_used.load(Ordering::Relaxed)
     }
 
     /// The id of the newest event, or 0 before the first.
@@ -188,8 +157,9 @@ impl Channel {
     /// Passes the events after `cursor` to `visit`, oldest first, until it returns false.
     ///
     /// A subscriber that has missed events which are no longer in the log first gets the notice that
-    /// it lagged, whose id is that of the last event missed. So does one whose cursor is ahead of the
-    /// log: its cursor is from before a restart of the server, and how much it missed is unknown.
+    /// it lagged, whose id is that of the last event missed. So does one whose cursor is not of this
+    /// log: it is from before the server was restarted, or before a channel of this name was removed,
+    /// and how much it missed is unknown.
     pub(crate) fn read(&self, cursor: u64, mut visit: impl FnMut(Arc<Event>) -> bool) {
         if cursor == self.last_id() {
             return;
@@ -198,7 +168,8 @@ impl Channel {
         let before_oldest = log.before_oldest();
         let mut from = cursor;
         if !(before_oldest..=log.last_id).contains(&cursor) {
-            let missed = before_oldest.checked_sub(cursor);
+            let is_of_this_log = cursor >= self.first_id;
+            let missed = before_oldest.checked_sub(cursor).filter(|_| is_of_this_log);
             from = before_oldest;
             if !visit(Arc::new(Event::lagged(before_oldest, missed))) {
                 return;
@@ -221,19 +192,28 @@ impl Channel {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::framing::Framing;
     use proptest::prelude::*;
 
-    const LIMITS: Limits = Limits { max_channels: 2, log_events: 3, log_bytes: 100 };
+    const LIMITS: Limits = Limits {
+        max_channels: 1,
+        log_events: 3,
+        log_bytes: 100,
+        channel_idle: std::time::Duration::from_secs(1),
+    };
 
-    fn event(payload: &str) -> NewEvent {
-        NewEvent::new(None, payload.as_bytes(), false)
+    fn channel() -> Channel {
+        Channel::new(LIMITS, 0, Arc::default(), Reservation::default())
+    }
+
+    pub(in crate::hub) fn event(payload: &str) -> NewEvent {
+        NewEvent::new(None, payload.as_bytes(), false, Reservation::default())
     }
 
     /// The notice as JSON, if there is one, and the ids of the events after `cursor`.
-    fn read(channel: &Channel, cursor: u64) -> (Option<String>, Vec<u64>) {
+    pub(in crate::hub) fn read(channel: &Channel, cursor: u64) -> (Option<String>, Vec<u64>) {
         let (mut notice, mut ids) = (None, Vec::new());
         channel.read(cursor, |event| {
             if event.is_lagged_notice() {
@@ -246,13 +226,13 @@ mod tests {
         (notice, ids)
     }
 
-    fn notice(id: u64, missed: &str) -> Option<String> {
+    pub(in crate::hub) fn notice(id: u64, missed: &str) -> Option<String> {
         Some(format!(r#"{{"id":{id},"event":"lagged","data":"{{\"missed\":{missed}}}"}}"#))
     }
 
     #[test]
     fn ids_count_up_and_a_cursor_reads_what_follows_it() {
-        let channel = Channel::new(LIMITS);
+        let channel = channel();
         assert_eq!(read(&channel, 0), (None, vec![]));
         assert_eq!(channel.publish([event("a"), event("b")]), 2);
         assert_eq!(read(&channel, 0), (None, vec![1, 2]));
@@ -262,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_cursor_that_fell_off_the_log_gets_a_notice() {
-        let channel = Channel::new(LIMITS);
+        let channel = channel();
         for _ in 0..5 {
             channel.publish([event("a")]);
         }
@@ -273,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_cursor_ahead_of_the_log_starts_again_at_the_oldest_event() {
-        let channel = Channel::new(LIMITS);
+        let channel = channel();
         assert_eq!(read(&channel, 9), (notice(0, "null"), vec![]));
         channel.publish([event("a")]);
         assert_eq!(read(&channel, u64::MAX), (notice(0, "null"), vec![1]));
@@ -281,32 +261,9 @@ mod tests {
 
     #[test]
     fn the_newest_event_is_kept_whatever_its_size() {
-        let channel = Channel::new(LIMITS);
+        let channel = channel();
         channel.publish([event("a"), event(&"x".repeat(1_000))]);
         assert_eq!(read(&channel, 1), (None, vec![2]));
-    }
-
-    #[test]
-    fn channels_are_bounded_and_counted() {
-        let hub = Hub::new(LIMITS);
-        hub.channel("a").unwrap().publish([event("123")]);
-        hub.channel("b").unwrap().publish([event("4567"), event("")]);
-        assert!(hub.channel("c").is_err());
-        assert!(hub.channel("a").is_ok(), "existing channels can still be used");
-        assert_eq!(hub.totals(), Totals { channels: 2, log_events: 3, log_bytes: 7 });
-    }
-
-    #[tokio::test]
-    async fn closing_wakes_the_waiters() {
-        let hub = Arc::new(Hub::new(LIMITS));
-        let mut waiter = hub.channel("a").unwrap().waiter();
-        let waiting = tokio::spawn({
-            let hub = Arc::clone(&hub);
-            async move { std::future::poll_fn(|cx| waiter.poll(cx, || hub.is_closing())).await }
-        });
-        tokio::task::yield_now().await;
-        hub.close();
-        waiting.await.unwrap();
     }
 
     proptest! {
@@ -316,7 +273,7 @@ mod tests {
         fn nothing_is_lost_silently(
             steps in proptest::collection::vec((0_usize..6, 0_usize..60, any::<bool>()), 1..40),
         ) {
-            let channel = Channel::new(LIMITS);
+            let channel = channel();
             let (mut cursor, mut accounted) = (0, 0);
             for (count, size, reads) in steps {
                 channel.publish((0..count).map(|_| event(&"x".repeat(size))));

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml spares the tests, but not their helpers")]
 
+mod memory;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -18,7 +20,11 @@ struct Server {
 
 impl Server {
     fn start(flags: &[&str]) -> Self {
-        let mut child = command(flags).spawn().unwrap();
+        Self::run(&mut command(flags))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.strip_prefix(READY_PREFIX).unwrap().strip_suffix('\n').unwrap();
@@ -42,12 +48,11 @@ impl Drop for Server {
 
 fn command(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushbench"));
-    command
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .args(flags)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.arg("serve").args(flags);
+    if !flags.contains(&"--listen") {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -90,6 +95,18 @@ fn it_runs_on_the_given_cores_and_threads() {
 }
 
 #[test]
+fn a_system_that_refuses_threads_is_named() {
+    // Threads need address space for their stacks.
+    let program = env!("CARGO_BIN_EXE_pushbench");
+    let script =
+        format!("ulimit -v 600000; exec {program} serve --listen 127.0.0.1:0 --threads 1000");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(stderr.contains("cannot start 1000 threads; set fewer with --threads"), "{stderr}");
+}
+
+#[test]
 fn errors_name_the_cause_and_the_fix() {
     let server = Server::start(&[]);
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushbench"));
@@ -106,6 +123,10 @@ fn errors_name_the_cause_and_the_fix() {
     assert!(
         complaint(&["--cpus", "3-2"]).contains("\"3-2\" is not a list of cores such as 0 or 0,2-3")
     );
+    for threads in ["0", "100000", "-1"] {
+        let said = complaint(&[&format!("--threads={threads}")]);
+        assert!(said.contains("it must be a number from 1 to 1024"), "{said}");
+    }
     assert!(complaint(&["--heartbeat", "soon"]).contains("--heartbeat"));
     assert!(complaint(&["--inject", "drop=0"]).contains("`drop=0` is invalid; it must be 1/N"));
     let twice = complaint(&["--inject", "drop=1/2", "--inject", "drop=1/3"]);
@@ -113,6 +134,34 @@ fn errors_name_the_cause_and_the_fix() {
         twice.contains("the fault `drop` is given more than once; keep one of them"),
         "{twice}"
     );
+}
+
+#[test]
+fn a_server_that_others_can_reach_needs_a_token_or_a_word() {
+    let refused = complaint(&["--listen", "0.0.0.0:0"]);
+    assert!(refused.contains("other machines can reach 0.0.0.0:0"), "{refused}");
+    assert!(refused.contains("say --public if everyone may"), "{refused}");
+    let warning = "pushbench: everyone who can reach 0.0.0.0:0 can publish and read, because of \
+                   --public\n";
+    for (listen, flags, token, said) in [
+        ("0.0.0.0:0", &["--public"][..], None, warning),
+        ("0.0.0.0:0", &["--token", "s3cret"], None, ""),
+        ("0.0.0.0:0", &["--token", "s3cret", "--public"], None, ""),
+        ("0.0.0.0:0", &[], Some("s3cret"), ""),
+        ("127.0.0.2:0", &[], None, ""),
+        ("127.0.0.1:0", &["--public"], None, ""),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pushbench"));
+        command.args(["serve", "--listen", listen]).args(flags);
+        command.envs(token.map(|token| ("PUSHBENCH_SERVE_TOKEN", token)));
+        let mut server = Server::run(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        assert!(server.signal(Signal::SIGTERM).success());
+        let mut stderr = String::new();
+        server.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert_eq!(stderr, said, "{listen} {flags:?} {token:?}");
+    }
+    let bad = complaint(&["--allow-origin", "app.example"]);
+    assert!(bad.contains("\"app.example\" is not an origin; write scheme://host"), "{bad}");
 }
 
 #[test]
