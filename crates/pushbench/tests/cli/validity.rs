@@ -75,7 +75,8 @@ fn a_busy_neighbour_of_the_generator_makes_the_run_untrusted() {
         is_over.store(true, Ordering::Relaxed);
         ended
     });
-    assert!(bench.rows().contains("\"side\":\"generator\""), "{said}");
+    let rows = bench.rows();
+    assert!(rows.contains("\"side\":\"generator\""), "{rows}");
     assert!(
         said.contains("SSE: only 0 of 1 trials are valid; at least 1 is needed: other"),
         "{said}"
