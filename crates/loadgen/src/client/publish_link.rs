@@ -62,6 +62,8 @@ pub(super) struct Link {
     /// How many requests were given, and written.
     given: u64,
     written: u64,
+    /// How many bytes of `kept` have not been written.
+    unwritten_bytes: usize,
     /// The request before which the connection was last idle.
     idle_before: u64,
     /// The request that the connection was opened for; none for the first connection.
@@ -93,6 +95,7 @@ impl Link {
             begin: 0,
             given: 0,
             written: 0,
+            unwritten_bytes: 0,
             idle_before: 0,
             opened_for: None,
             one_at_a_time: false,
@@ -134,6 +137,7 @@ impl Link {
             self.idle_before = self.given;
         }
         self.given += requests.count();
+        self.unwritten_bytes += requests.bytes.len();
         self.kept.bytes.append(&mut requests.bytes);
         self.kept.lengths.append(&mut requests.lengths);
         self.write(answered)
@@ -149,15 +153,17 @@ impl Link {
             self.connect()?;
             self.opened_for = Some(self.written);
         }
-        let bytes_of = |count: u64| self.kept.lengths.iter().take(count as usize).sum::<usize>();
-        let from = self.begin + bytes_of(self.written - self.first);
-        let to = match until == self.given {
-            true => self.kept.bytes.len(),
-            false => self.begin + bytes_of(until - self.first),
+        let from = self.kept.bytes.len() - self.unwritten_bytes;
+        let next = (self.written - self.first) as usize;
+        let length = match until == self.given {
+            true => self.unwritten_bytes,
+            // One at a time.
+            false => self.kept.lengths.get(next).copied().unwrap_or_default(),
         };
         self.written = until;
+        self.unwritten_bytes -= length;
         let Some(stream) = &mut self.stream else { bail!("there is no connection") };
-        match stream.write_all(&self.kept.bytes[from..to]) {
+        match stream.write_all(&self.kept.bytes[from..from + length]) {
             // Whoever reads sees that it has ended, and what is to be sent again.
             Err(error) if is_end(&error) => {}
             written => written.context("the server stopped accepting events")?,
@@ -207,6 +213,7 @@ impl Link {
             );
             self.forget(answered);
             self.written = answered;
+            self.unwritten_bytes = self.kept.bytes.len() - self.begin;
         }
         self.write(answered)
     }

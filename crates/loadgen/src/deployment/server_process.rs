@@ -124,7 +124,13 @@ impl ServerProcess {
             .pool_max_idle_per_host(0)
             .build()
             .context("cannot make a client for the server's control routes")?;
-        let address = answering(&client, &addresses).await?;
+        let address = match answering(&client, &addresses).await {
+            Ok(address) => address,
+            Err(error) => {
+                drop(group);
+                bail!("{error:#}{}", complaint.words().await);
+            }
+        };
         Ok(Self { child, _stdin: stdin, complaint, address, group, _guard: guard, client })
     }
 
