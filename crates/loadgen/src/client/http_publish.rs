@@ -117,8 +117,9 @@ impl PublishPath for HttpPublish {
         // Counted first, so that no answer can come before its request is known.
         self.shared.sent.fetch_add(self.requests.count(), Ordering::Release);
         let answered = self.shared.answered.load(Ordering::Acquire);
-        link.send(&mut self.requests, answered)?;
-        self.shared.connected.notify_one();
+        if link.send(&mut self.requests, answered)? {
+            self.shared.connected.notify_one();
+        }
         Ok(())
     }
 }

@@ -130,8 +130,10 @@ impl Link {
         Ok(Some((stream, self.connections)))
     }
 
-    /// Sends `requests`, when so many of those before were answered.
-    pub(super) fn send(&mut self, requests: &mut Requests, answered: u64) -> anyhow::Result<()> {
+    /// Sends `requests`, when so many of those before were answered. Says whether that took another
+    /// connection.
+    pub(super) fn send(&mut self, requests: &mut Requests, answered: u64) -> anyhow::Result<bool> {
+        let connections = self.connections;
         self.forget(answered);
         if answered == self.given {
             self.idle_before = self.given;
@@ -140,7 +142,8 @@ impl Link {
         self.unwritten_bytes += requests.bytes.len();
         self.kept.bytes.append(&mut requests.bytes);
         self.kept.lengths.append(&mut requests.lengths);
-        self.write(answered)
+        self.write(answered)?;
+        Ok(self.connections > connections)
     }
 
     /// Writes what may be written, on a new connection if there is none.

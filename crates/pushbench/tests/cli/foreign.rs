@@ -211,7 +211,7 @@ fn a_killed_run_leaves_nobody_behind() {
 #[test]
 fn a_generator_that_is_stopped_goes_on() {
     let bench = Bench::new();
-    bench.scenario(SHORT);
+    bench.scenario(&SHORT.replace("\"1s\"", "\"3s\""));
     let mut run = bench.start_run();
     for trial in ["[1/2]", "[2/2]"] {
         run.wait_for(trial);
