@@ -175,8 +175,8 @@ impl ServerProcess {
         };
         let mut seen = family();
         self.signal(Signal::SIGTERM, &seen);
-        let mut has_stopped = within(STOP_WITHIN, self.child.wait()).await.is_some();
-        has_stopped &= within(LEAVE_WITHIN, self.left(&mut family, &mut seen)).await.is_some();
+        let has_stopped = within(STOP_WITHIN, self.child.wait()).await.is_some()
+            && within(LEAVE_WITHIN, self.left(&mut family, &mut seen)).await.is_some();
         if !has_stopped {
             self.signal(Signal::SIGKILL, &family());
             let _ = within(DYING, self.child.wait()).await;
