@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use pushbench_wire::clock;
 use pushbench_wire::endpoint::{BINARY_TYPE, Resource, SPLIT};
 
 use super::http_answer::{Answer, parse};
@@ -43,6 +44,7 @@ pub(crate) struct HttpAnswers {
     /// Whether the server has ended a connection with the first answer over it.
     one_at_a_time: bool,
     unread: Vec<u8>,
+    /// How long an answer has been waited for.
     silence: Duration,
     shared: Arc<Shared>,
 }
@@ -115,8 +117,9 @@ impl PublishPath for HttpPublish {
         // Counted first, so that no answer can come before its request is known.
         self.shared.sent.fetch_add(self.requests.count(), Ordering::Release);
         let answered = self.shared.answered.load(Ordering::Acquire);
-        link.send(&mut self.requests, answered)?;
-        self.shared.connected.notify_one();
+        if link.send(&mut self.requests, answered)? {
+            self.shared.connected.notify_one();
+        }
         Ok(())
     }
 }
@@ -206,6 +209,7 @@ impl HttpAnswers {
     /// Reads what has come within a moment.
     fn read(&mut self) -> anyhow::Result<()> {
         let mut piece = [0; 4096];
+        let begin_ns = clock::now_ns();
         let read = loop {
             let Some(stream) = &mut self.stream else { return Ok(()) };
             match stream.read(&mut piece) {
@@ -214,17 +218,16 @@ impl HttpAnswers {
                 read => break read,
             }
         };
+        // No longer than it waits: time in which this process was stopped is not the server's.
+        self.silence += Duration::from_nanos(clock::now_ns() - begin_ns).min(MOMENT);
         match read {
             Ok(bytes @ 1..) => {
-                self.silence = Duration::ZERO;
                 self.unread.extend_from_slice(&piece[..bytes]);
                 self.take_answers(false)
             }
             Ok(0) => self.over(),
             Err(error) if is_end(&error) => self.over(),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                // Not by the clock: time in which this process was stopped is not the server's.
-                self.silence += MOMENT;
                 Ok(())
             }
             Err(error) => Err(error).context("the server does not answer the publisher"),
@@ -273,6 +276,7 @@ impl HttpAnswers {
         }
         let answered = self.shared.answered.fetch_add(1, Ordering::Release) + 1;
         self.on_connection += 1;
+        self.silence = Duration::ZERO;
         match closes {
             true if self.on_connection == 1 => self.ended(End::AnnouncedAtOnce),
             true => self.ended(End::Announced),

@@ -62,6 +62,8 @@ pub(super) struct Link {
     /// How many requests were given, and written.
     given: u64,
     written: u64,
+    /// How many bytes of `kept` have not been written.
+    unwritten_bytes: usize,
     /// The request before which the connection was last idle.
     idle_before: u64,
     /// The request that the connection was opened for; none for the first connection.
@@ -93,6 +95,7 @@ impl Link {
             begin: 0,
             given: 0,
             written: 0,
+            unwritten_bytes: 0,
             idle_before: 0,
             opened_for: None,
             one_at_a_time: false,
@@ -127,16 +130,20 @@ impl Link {
         Ok(Some((stream, self.connections)))
     }
 
-    /// Sends `requests`, when so many of those before were answered.
-    pub(super) fn send(&mut self, requests: &mut Requests, answered: u64) -> anyhow::Result<()> {
+    /// Sends `requests`, when so many of those before were answered. Says whether that took another
+    /// connection.
+    pub(super) fn send(&mut self, requests: &mut Requests, answered: u64) -> anyhow::Result<bool> {
+        let connections = self.connections;
         self.forget(answered);
         if answered == self.given {
             self.idle_before = self.given;
         }
         self.given += requests.count();
+        self.unwritten_bytes += requests.bytes.len();
         self.kept.bytes.append(&mut requests.bytes);
         self.kept.lengths.append(&mut requests.lengths);
-        self.write(answered)
+        self.write(answered)?;
+        Ok(self.connections > connections)
     }
 
     /// Writes what may be written, on a new connection if there is none.
@@ -149,15 +156,17 @@ impl Link {
             self.connect()?;
             self.opened_for = Some(self.written);
         }
-        let bytes_of = |count: u64| self.kept.lengths.iter().take(count as usize).sum::<usize>();
-        let from = self.begin + bytes_of(self.written - self.first);
-        let to = match until == self.given {
-            true => self.kept.bytes.len(),
-            false => self.begin + bytes_of(until - self.first),
+        let from = self.kept.bytes.len() - self.unwritten_bytes;
+        let next = (self.written - self.first) as usize;
+        let length = match until == self.given {
+            true => self.unwritten_bytes,
+            // One at a time.
+            false => self.kept.lengths.get(next).copied().unwrap_or_default(),
         };
         self.written = until;
+        self.unwritten_bytes -= length;
         let Some(stream) = &mut self.stream else { bail!("there is no connection") };
-        match stream.write_all(&self.kept.bytes[from..to]) {
+        match stream.write_all(&self.kept.bytes[from..from + length]) {
             // Whoever reads sees that it has ended, and what is to be sent again.
             Err(error) if is_end(&error) => {}
             written => written.context("the server stopped accepting events")?,
@@ -207,6 +216,7 @@ impl Link {
             );
             self.forget(answered);
             self.written = answered;
+            self.unwritten_bytes = self.kept.bytes.len() - self.begin;
         }
         self.write(answered)
     }

@@ -1,6 +1,7 @@
 //! What a server writes: read to its end, whatever it is, so that a full or closed pipe never stops the
 //! server; and of it only so much is kept. It must not know what the lines mean.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -63,39 +64,46 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 }
 
 /// The end of what a server writes on its standard error.
-pub(super) struct Complaint(Option<JoinHandle<String>>);
+pub(super) struct Complaint {
+    tail: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
 
 impl Complaint {
     /// Begins to read.
     pub(super) fn of(stderr: impl AsyncRead + Unpin + Send + 'static) -> Self {
-        Self(Some(tokio::spawn(tail(stderr))))
+        let tail = Arc::default();
+        Self { reader: tokio::spawn(read_tail(stderr, Arc::clone(&tail))), tail }
     }
 
     /// What was written, once the process has ended, as the end of a sentence.
     pub(super) async fn words(&mut self) -> String {
-        let Some(reader) = self.0.take() else { return String::new() };
-        match within(LAST_WORDS, reader).await {
-            Some(Ok(text)) if !text.trim().is_empty() => {
-                let lines: Vec<_> = text.trim().lines().collect();
-                let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-                format!("; it said: {}", last.join("\n"))
-            }
-            _ => String::new(),
+        // Others may hold the other end, so that it does not come to its end.
+        if !self.reader.is_finished() {
+            within(LAST_WORDS, &mut self.reader).await;
         }
+        let said = last_of(&self.tail.lock().unwrap_or_else(PoisonError::into_inner));
+        if said.is_empty() { said } else { format!("; it said: {said}") }
     }
 }
 
-/// Reads `output` to its end and gives the last of it.
-async fn tail(mut output: impl AsyncRead + Unpin) -> String {
+/// Reads `output` to its end and keeps the last of it.
+async fn read_tail(mut output: impl AsyncRead + Unpin, tail: Arc<Mutex<Vec<u8>>>) {
     let mut piece = vec![0; 8 << 10];
-    let mut tail = Vec::new();
     while let Ok(read @ 1..) = output.read(&mut piece).await {
+        let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
         tail.extend_from_slice(&piece[..read]);
-        tail.drain(..tail.len().saturating_sub(MAX_TAIL_BYTES));
+        let excess = tail.len().saturating_sub(MAX_TAIL_BYTES);
+        tail.drain(..excess);
     }
-    // The first character may have been cut.
+}
+
+/// The last lines of what may begin in the middle of a character.
+fn last_of(tail: &[u8]) -> String {
     let begin = tail.iter().position(|byte| byte & 0xC0 != 0x80).unwrap_or_default();
-    text(&tail[begin..])
+    let said = text(&tail[begin..]);
+    let lines: Vec<_> = said.trim().lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -129,8 +137,13 @@ mod tests {
     async fn only_the_end_of_a_complaint_is_kept() {
         let mut said = "\u{20ac}".repeat(MAX_TAIL_BYTES).into_bytes();
         said.extend_from_slice(b"\xFF at last");
-        let tail = tail(&said[..]).await;
-        assert!(tail.len() <= MAX_TAIL_BYTES + 2, "{} bytes", tail.len());
-        assert!(tail.starts_with('\u{20ac}') && tail.ends_with("\u{20ac}\u{FFFD} at last"));
+        let mut complaint = Complaint::of(std::io::Cursor::new(said));
+        let words = complaint.words().await;
+        assert!(words.len() <= MAX_TAIL_BYTES + 20, "{} bytes", words.len());
+        assert!(words.starts_with("; it said: \u{20ac}"), "{words}");
+        assert!(words.ends_with("\u{20ac}\u{FFFD} at last"), "{words}");
+        let lines = "line\n".repeat(2 * LAST_LINES);
+        assert_eq!(last_of(lines.as_bytes()).lines().count(), LAST_LINES);
+        assert_eq!(last_of(b" \n"), "");
     }
 }

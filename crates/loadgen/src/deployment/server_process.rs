@@ -126,7 +126,13 @@ impl ServerProcess {
             .pool_max_idle_per_host(0)
             .build()
             .context("cannot make a client for the server's control routes")?;
-        let address = answering(&client, &addresses).await?;
+        let address = match answering(&client, &addresses).await {
+            Ok(address) => address,
+            Err(error) => {
+                drop(group);
+                bail!("{error:#}{}", complaint.words().await);
+            }
+        };
         Ok(Self { child, _stdin: stdin, complaint, address, group, _guard: guard, client })
     }
 
@@ -171,8 +177,8 @@ impl ServerProcess {
         };
         let mut seen = family();
         self.signal(Signal::SIGTERM, &seen);
-        let mut has_stopped = within(STOP_WITHIN, self.child.wait()).await.is_some();
-        has_stopped &= within(LEAVE_WITHIN, self.left(&mut family, &mut seen)).await.is_some();
+        let has_stopped = within(STOP_WITHIN, self.child.wait()).await.is_some()
+            && within(LEAVE_WITHIN, self.left(&mut family, &mut seen)).await.is_some();
         if !has_stopped {
             self.signal(Signal::SIGKILL, &family());
             let _ = within(DYING, self.child.wait()).await;

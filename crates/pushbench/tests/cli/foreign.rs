@@ -91,11 +91,12 @@ fn a_wrapper_is_measured_and_stopped_with_all_that_it_has_started() {
     }
 }
 
+/// It has no environment either, so that it is known only by who has adopted it.
 #[test]
 fn a_server_in_the_background_of_a_launcher_that_has_ended_is_measured() {
     let bench = Bench::new();
     bench.scenario(SHORT);
-    let script = format!("exec 3<&0\nsetsid {SERVE} <&3 &\necho $! >>servers");
+    let script = format!("exec 3<&0\nsetsid env -i {SERVE} <&3 &\necho $! >>servers");
     let (code, said) = run(&bench, &script);
     assert!(matches!(code, Some(0 | 3)), "{said}");
     assert_measured(&bench, &said);
@@ -211,7 +212,7 @@ fn a_killed_run_leaves_nobody_behind() {
 #[test]
 fn a_generator_that_is_stopped_goes_on() {
     let bench = Bench::new();
-    bench.scenario(SHORT);
+    bench.scenario(&SHORT.replace("\"1s\"", "\"3s\""));
     let mut run = bench.start_run();
     for trial in ["[1/2]", "[2/2]"] {
         run.wait_for(trial);

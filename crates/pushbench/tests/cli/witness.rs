@@ -169,14 +169,10 @@ fn a_wrapper_has_the_cpu_and_the_memory_of_its_workers() {
     );
     fs::write(bench.path("wrapper.sh"), script).unwrap();
     let server = format!("sh {}", bench.path("wrapper.sh").display());
-    let run =
-        Bench::start(bench.command(&["run", "scenario.toml", "--out", "out", "--server", &server]));
-    let workers = loop {
-        match fs::read_to_string(bench.path("workers")) {
-            Ok(workers) => break workers,
-            Err(_) => thread::park_timeout(EVERY),
-        }
-    };
+    let arguments = ["run", "scenario.toml", "--out", "out", "--server", &server];
+    let mut run = Bench::start(bench.command(&arguments));
+    run.wait_for("warming up");
+    let workers = fs::read_to_string(bench.path("workers")).unwrap();
     let workers = workers.lines().map(|line| Pid::from_raw(line.parse().unwrap()));
     let workers: Vec<_> = workers.collect();
     assert_eq!(workers.len(), 3, "the wrapper itself, too");
