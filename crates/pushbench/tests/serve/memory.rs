@@ -142,11 +142,11 @@ const EXPERIMENTS: [(&str, Experiment); 9] = [
     ("messages that never end", |address, client| {
         let fragment = [&b"\x01\xfe\x7f\xff\0\0\0\0"[..], &[b'x'; 0x7fff]].concat();
         let request = [websocket(format!("m-{client}")), fragment].concat();
-        open_many(address, 60, &request)
+        open_many(address, 20, &request)
     }),
     ("heads that never end", |address, _| {
         let head = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {}", "x".repeat(30_000));
-        open_many(address, 60, head.as_bytes())
+        open_many(address, 20, head.as_bytes())
     }),
     ("pings without end", |address, client| {
         let ping = [&b"\x89\xfd\0\0\0\0"[..], &[b'x'; 125]].concat();
@@ -173,12 +173,14 @@ fn it_never_needs_more_memory_than_it_may() {
         let clients: Vec<_> =
             (0..CLIENTS).map(|client| thread::spawn(move || experiment(address, client))).collect();
         let open: Vec<_> = clients.into_iter().map(|client| client.join().unwrap()).collect();
-        assert_eq!(status(address, &get("/healthz")), Some(200), "{name}");
+        let health = status(address, &get("/healthz"));
+        assert!(matches!(health, Some(200 | 503)), "{name}: {health:?}");
         let peak = server.peak_mib();
         assert!(peak < TOTAL_MIB, "{name}: {peak} MiB");
         eprintln!("{name}: {peak} MiB so far");
         drop(open);
+        // The server still has to see that they are gone.
+        let works = || status(address, &post("/channels/after/events", b"it")) == Some(200);
+        assert!((0..10_000).any(|_| works()), "{name}: it works again");
     }
-    // It still works.
-    assert_eq!(status(address, &post("/channels/after/events", b"all of it")), Some(200));
 }

@@ -2,6 +2,8 @@
 
 mod body;
 
+use std::error::Error as _;
+use std::io;
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
@@ -69,6 +71,15 @@ impl Server {
     }
 }
 
+/// Why the body of a request could not be read. It may be that there was no memory to read it into.
+fn unreadable(error: &hyper::Error) -> Rejection {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    if source.is_some_and(|source| source.kind() == io::ErrorKind::OutOfMemory) {
+        return Rejection::out_of_memory();
+    }
+    Rejection::bad_request(format!("the body could not be read: {error}"))
+}
+
 /// The least that is reserved for a body, which holds most of them.
 const LEAST_BODY_BYTES: usize = 1 << 10;
 
@@ -91,9 +102,7 @@ async fn read_body(
         let mut held = server.hub.reserve(0, Need::Input).ok_or_else(Rejection::out_of_memory)?;
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| {
-                Rejection::bad_request(format!("the body could not be read: {error}"))
-            })?;
+            let frame = frame.map_err(|error| unreadable(&error))?;
             // Trailers say nothing that matters here.
             let Ok(piece) = frame.into_data() else { continue };
             let len = bytes.len() + piece.len();

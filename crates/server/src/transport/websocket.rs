@@ -155,6 +155,11 @@ impl StreamProtocol for WebSocket {
 
     fn receive(&mut self, stream: &mut StreamState<'_>) -> io::Result<Received> {
         let received = self.receive_messages(stream)?;
+        if matches!(received, Received::Closing | Received::Invalid) {
+            // Nothing that it holds is needed any more, and there is only one close.
+            self.frames = ClientFrames::new(&[], 0);
+            return Ok(received);
+        }
         match stream.hold(self.frames.shrink()) {
             Ok(()) => Ok(received),
             Err(OutOfMemory) => Ok(reject(stream, TRY_AGAIN_LATER, OUT_OF_MEMORY)),
