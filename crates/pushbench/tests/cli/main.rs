@@ -66,13 +66,16 @@ fn a_run_accounts_for_every_event_and_leaves_its_folder() {
     assert_eq!(trials.len(), 5);
     for (transport, row) in &trials {
         let value = |metric: &str| row.values.get(metric).copied();
-        assert_eq!(value("expected"), Some(20.0 * 25.0), "{transport}");
+        // A machine that is too busy to publish all of it in time says so.
+        let is_whole = value("expected") == Some(20.0 * 25.0);
+        assert!(is_whole || bench.rows().contains("fewer-events-than-planned"), "{transport}");
         assert_eq!(value("delivered"), value("expected"), "{transport}");
         for metric in ["lost", "duplicated", "reordered", "negative_latency", "lagged"] {
             assert_eq!(value(metric), Some(0.0), "{transport}: {metric}");
         }
         // The server's own count has the warm-up's events too.
-        assert_eq!(value("server_deliveries"), Some(20.0 * 30.0), "{transport}");
+        let counted = value("server_deliveries");
+        assert!(counted == Some(20.0 * 30.0) || !is_whole, "{transport}: {counted:?}");
         assert!(value("server_cpu_per_delivery").is_some_and(|ns| ns > 0.0), "{transport}");
         assert_eq!(value("latency_p999"), None, "{transport}: too few samples are no figure");
         // Nothing but polls goes over an idle connection: one every 50 ms from each subscriber.

@@ -23,12 +23,8 @@ const TOLERANCE_OF_MANY: f64 = 0.03;
 const EVERY: Duration = Duration::from_millis(5);
 
 fn assert_agree(what: &str, reported: f64, witness: f64, of: f64) {
-    assert_near(what, reported, witness, TOLERANCE * of);
-}
-
-fn assert_near(what: &str, reported: f64, witness: f64, tolerance: f64) {
     assert!(
-        (reported - witness).abs() < tolerance,
+        (reported - witness).abs() < TOLERANCE * of,
         "{what}: reported {reported}, the kernel says {witness}"
     );
     println!("{what}: reported {reported}, the kernel says {witness}");
@@ -169,7 +165,26 @@ fn a_wrapper_has_the_cpu_and_the_memory_of_its_workers() {
     );
     fs::write(bench.path("wrapper.sh"), script).unwrap();
     let server = format!("sh {}", bench.path("wrapper.sh").display());
-    let arguments = ["run", "scenario.toml", "--out", "out", "--server", &server];
+    // A busy machine may make both sides read late, but not three times in a row.
+    let mut last = String::new();
+    for _ in 0..3 {
+        let figures = of_workers(&bench, &server);
+        if figures
+            .iter()
+            .all(|[reported, witness]| (reported - witness).abs() < TOLERANCE_OF_MANY * witness)
+        {
+            return;
+        }
+        last = format!("CPU and memory, as reported and by the kernel: {figures:?}");
+        fs::remove_dir_all(bench.path("out")).unwrap();
+        fs::remove_file(bench.path("workers")).unwrap();
+    }
+    panic!("{last}");
+}
+
+/// CPU time and memory of the workers of a server, as reported and by the kernel.
+fn of_workers(bench: &Bench, server: &str) -> [[f64; 2]; 2] {
+    let arguments = ["run", "scenario.toml", "--out", "out", "--server", server];
     let mut run = Bench::start(bench.command(&arguments));
     run.wait_for("warming up");
     let workers = fs::read_to_string(bench.path("workers")).unwrap();
@@ -184,8 +199,7 @@ fn a_wrapper_has_the_cpu_and_the_memory_of_its_workers() {
     let [cpu_ns, _] = readings.during(&run.trials[0], &run);
     let [_, memory] = readings.before(&run.trials[0], &run);
     let reported = |metric: &str| bench.trials()["polling"].values[metric];
-    assert_near("CPU", reported("server_cpu"), cpu_ns, TOLERANCE_OF_MANY * cpu_ns);
-    assert_near("memory", reported("server_memory"), memory, TOLERANCE_OF_MANY * memory);
+    [[reported("server_cpu"), cpu_ns], [reported("server_memory"), memory]]
 }
 
 /// Packets that the loopback interface has sent in the network that `process` is in, and their bytes
