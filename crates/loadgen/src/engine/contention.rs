@@ -134,24 +134,10 @@ impl Measurement {
 mod tests {
     use super::*;
     use crate::deployment::{Cores, CpuLimit};
-    use crate::engine::fixture::{flawless, machine, parts, waiting_parts};
+    use crate::engine::fixture::{after, machine, only, parts, waiting_parts};
     use crate::engine::machine::MachineTime;
 
     const SECOND: u64 = 1_000_000_000;
-
-    /// The warnings of a trial that went well but for one thing.
-    fn after(spoil: impl FnOnce(&mut Measurement)) -> Vec<Warning> {
-        let mut trial = flawless();
-        spoil(&mut trial);
-        trial.warnings()
-    }
-
-    /// The only warning, and whether the trial is still used.
-    fn only(spoil: impl FnOnce(&mut Measurement)) -> (Warning, bool) {
-        let warnings = after(spoil);
-        let [warning] = &warnings[..] else { panic!("{warnings:?}") };
-        (warning.clone(), !warning.invalidates())
-    }
 
     #[test]
     fn a_saturated_side_is_named() {

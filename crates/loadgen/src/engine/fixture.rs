@@ -19,7 +19,7 @@ use super::traffic::TrafficReadings;
 use crate::client::{Acknowledgements, OpenPath, PublishPath, PublishTarget, Totals};
 use crate::deployment::observe::{Observation, Threads};
 use crate::deployment::{Cores, ObservedPart, PartRole};
-use crate::results::latency_log;
+use crate::results::{Warning, latency_log};
 use crate::scenario::Content;
 use crate::scenario::schedule::{Due, MeasuredRange, Source};
 
@@ -120,6 +120,20 @@ pub(super) fn flawless() -> Measurement {
         schedule_sha256: None,
         recorder: recorder(|_| 2_000_000),
     }
+}
+
+/// The warnings of a trial that went well but for one thing.
+pub(super) fn after(spoil: impl FnOnce(&mut Measurement)) -> Vec<Warning> {
+    let mut trial = flawless();
+    spoil(&mut trial);
+    trial.warnings()
+}
+
+/// The only warning, and whether the trial is still used.
+pub(super) fn only(spoil: impl FnOnce(&mut Measurement)) -> (Warning, bool) {
+    let warnings = after(spoil);
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    (warning.clone(), !warning.invalidates())
 }
 
 /// A measured event that is due at `offset_ns`: the even ones on the first channel, the odd ones on

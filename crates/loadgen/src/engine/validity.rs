@@ -108,21 +108,7 @@ fn drift(recorder: &Recorder) -> Option<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::fixture::{EVENTS, SUBSCRIBERS, flawless, recorder};
-
-    /// The warnings of a trial that went well but for one thing.
-    fn after(spoil: impl FnOnce(&mut Measurement)) -> Vec<Warning> {
-        let mut trial = flawless();
-        spoil(&mut trial);
-        trial.warnings()
-    }
-
-    /// The only warning, and whether the trial is still used.
-    fn only(spoil: impl FnOnce(&mut Measurement)) -> (Warning, bool) {
-        let warnings = after(spoil);
-        let [warning] = &warnings[..] else { panic!("{warnings:?}") };
-        (warning.clone(), !warning.invalidates())
-    }
+    use crate::engine::fixture::{EVENTS, SUBSCRIBERS, after, flawless, only, recorder};
 
     #[test]
     fn a_trial_that_went_well_has_none() {
