@@ -18,12 +18,15 @@ pub(crate) struct Builds {
     pub(crate) scenarios: Vec<Scenario>,
     /// How each build is started.
     pub(crate) servers: [Vec<String>; 2],
+    /// Whether every trial starts a copy of a build's program of its own.
+    pub(crate) copied: [bool; 2],
 }
 
 /// Pairs of trials of two builds.
 pub(crate) struct ComparisonPlan {
     scenarios: Vec<Arc<Scenario>>,
     servers: [Arc<[String]>; 2],
+    copied: [bool; 2],
     /// Of the first stage, and of the second.
     blocks: [u32; 2],
     order: RandomOrder,
@@ -38,13 +41,14 @@ pub(crate) struct ComparisonPlan {
 impl ComparisonPlan {
     /// The same seed gives the same plan.
     pub(crate) fn new(builds: Builds, blocks: [u32; 2], seed: u64) -> Self {
-        let Builds { scenarios, servers } = builds;
+        let Builds { scenarios, servers, copied } = builds;
         let mut order = RandomOrder::new(seed);
         let all = scenarios.iter().map(|scenario| scenario.contender_ids().cloned().collect());
         let pairs = order.stage(Stage::First, &all.enumerate().collect(), blocks[0]);
         Self {
             scenarios: scenarios.into_iter().map(Arc::new).collect(),
             servers: servers.map(Into::into),
+            copied,
             blocks,
             order,
             retries: RetryBudget::default(),
@@ -64,6 +68,7 @@ impl ComparisonPlan {
             scenario: Arc::clone(&self.scenarios[scenario]),
             contender: contender.clone(),
             server: Arc::clone(&self.servers[role as usize]),
+            copied: self.copied[role as usize],
             record: true,
             cell: BASE_CELL.into(),
             block,

@@ -107,6 +107,7 @@ impl Plan for RunPlan {
             scenario: Arc::clone(scenario),
             contender: contender.clone(),
             server: Arc::clone(&self.server),
+            copied: false,
             record: true,
             cell: Arc::clone(cell),
             block: *block,

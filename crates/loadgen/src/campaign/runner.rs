@@ -27,6 +27,8 @@ pub(crate) struct Setup {
     pub(crate) contender: ContenderId,
     /// The server's program and first arguments.
     pub(crate) server: Arc<[String]>,
+    /// Whether it is a copy of the program that is started, as [`TrialPlan::copied`] has it.
+    pub(crate) copied: bool,
     /// Whether deliveries are recorded or only counted, as [`TrialPlan::record`] has it.
     pub(crate) record: bool,
     /// The cell, for the trial's row.
@@ -146,12 +148,12 @@ impl TrialRunner for LocalRunner {
         started_ns: u64,
         progress: &mut dyn FnMut(Phase),
     ) -> Result<TrialOutput, Interrupted> {
-        let Setup { scenario, contender: id, server, record, cell, block } = setup;
+        let Setup { scenario, contender: id, server, copied, record, cell, block } = setup;
         let measured = async {
             let contender = scenario.contender(id);
             let contender = contender.with_context(|| format!("the scenario has no `{id}`"))?;
-            let plan =
-                TrialPlan { scenario, contender, server, cores: &self.cores, record: *record };
+            let (cores, copied, record) = (&self.cores, *copied, *record);
+            let plan = TrialPlan { scenario, contender, server, copied, cores, record };
             plan.run(progress).await
         };
         let measurement = self.runtime.block_on(async {

@@ -179,7 +179,11 @@ fn measure_comparison(
     comparison.blocks = [blocks, 8];
     let scenarios = vec![scenario(&[("compare = [", "compare = [\"sse\", \"websocket\"] # ")])];
     let servers = ["old", "new"].map(|name| vec![name.to_owned()]);
-    let mut plan = ComparisonPlan::new(Builds { scenarios, servers }, comparison.blocks, 7);
+    let mut plan = ComparisonPlan::new(
+        Builds { scenarios, servers, copied: [false; 2] },
+        comparison.blocks,
+        7,
+    );
     let mut runner = ScriptedRunner::new(|setup: &Setup, before| {
         let role = if setup.server[0] == "old" { Role::Baseline } else { Role::Candidate };
         script(setup, role, before)

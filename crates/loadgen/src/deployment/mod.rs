@@ -5,6 +5,7 @@ mod announcement;
 mod cores;
 mod cpu_limit;
 mod family;
+mod fresh_copy;
 mod guard;
 mod listener;
 pub(crate) mod observe;
@@ -22,6 +23,7 @@ use futures_util::future::select_all;
 pub(crate) use cores::Cores;
 pub(crate) use cpu_limit::CpuLimit;
 pub(crate) use family::adopt_orphans;
+pub(crate) use fresh_copy::FreshCopy;
 pub(crate) use patience::{LOOK, within};
 pub(crate) use server_command::server_command;
 

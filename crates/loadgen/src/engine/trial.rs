@@ -21,7 +21,7 @@ use super::steps::{LEAD, Moment, steps};
 use super::traffic::TrafficReadings;
 use crate::client::{HttpPublish, PublishPath as _, PublishTarget, Subscription, Totals};
 use crate::deployment::observe::OwnProcess;
-use crate::deployment::{Cores, Deployment, PartRole, server_command, within};
+use crate::deployment::{Cores, Deployment, FreshCopy, PartRole, server_command, within};
 use crate::scenario::schedule::{
     Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
@@ -50,6 +50,9 @@ pub(crate) struct TrialPlan<'a> {
     pub(crate) contender: &'a Contender,
     /// The server's program and first arguments.
     pub(crate) server: &'a [String],
+    /// Whether it is a copy of the program that is started, made for this trial. Builds that differ by
+    /// little need it, see [`FreshCopy`]; contenders that share a program's file are alike without.
+    pub(crate) copied: bool,
     /// Who runs where.
     pub(crate) cores: &'a Cores,
     /// Whether deliveries are recorded. Otherwise they are only counted, which shows what recording
@@ -62,8 +65,15 @@ impl TrialPlan<'_> {
     /// server and the subscribers.
     pub(crate) async fn run(&self, mut progress: impl FnMut(Phase)) -> anyhow::Result<Measurement> {
         progress(Phase::Start);
-        let command =
+        let mut command =
             server_command(self.server, self.scenario, &self.contender.settings, self.cores);
+        let copy = match command.first() {
+            Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
+            _ => None,
+        };
+        if let Some(copy) = &copy {
+            command[0] = copy.path().to_string_lossy().into_owned();
+        }
         let mut deployment = Deployment::of_servers(&[command], self.cores).await?;
         deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
         match self.measure(&mut deployment, &mut progress).await {

@@ -120,6 +120,7 @@ impl Plan for CapacityPlan<'_> {
                 scenario: Arc::new(scenario),
                 contender: search.contender.clone(),
                 server: Arc::clone(&self.server),
+                copied: false,
                 record: true,
                 cell: BASE_CELL.into(),
                 block: tried.len() as u32 + 1,

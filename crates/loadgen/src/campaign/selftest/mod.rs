@@ -142,6 +142,7 @@ impl SelftestPlan {
             scenario: Arc::clone(&experiment.scenario),
             contender: contender.into(),
             server: experiment.server(side),
+            copied: false,
             record: experiment.records(side),
             cell: BASE_CELL.into(),
             block,

@@ -34,6 +34,9 @@ pub(super) struct Resolved {
     pub(super) build: Build,
     /// The program and its first arguments.
     pub(super) server: Vec<String>,
+    /// Whether every trial may start a copy of the program of its own. A pushbench does not mind where
+    /// it is.
+    pub(super) copied: bool,
     /// What the words were interpreted as.
     pub(super) kind: Kind,
 }
@@ -98,15 +101,15 @@ async fn one(text: &str, folder: &Path) -> anyhow::Result<Resolved> {
     if let [first, _, ..] = &words[..]
         && (first.contains('/') && is_executable(&folder.join(first)) || on_path(first).is_some())
     {
-        return Ok(command(text, words));
+        return command(text, words, folder).await;
     }
     let asked = commit(text, folder).await;
     if let Ok(Some(commit)) = asked {
         let program = built(&commit, folder)
             .await
             .with_context(|| format!("cannot build the git revision `{text}` ({commit})"))?;
-        let Resolved { build, server, .. } = pushbench(text, &program)?;
-        return Ok(Resolved { build, server, kind: Kind::Revision { commit, program } });
+        let resolved = pushbench(text, &program)?;
+        return Ok(Resolved { kind: Kind::Revision { commit, program }, ..resolved });
     }
     // Last, because programs have names such as `HEAD`, too.
     let found = on_path(text);
@@ -137,21 +140,39 @@ async fn program(text: &str, file: &Path) -> anyhow::Result<Resolved> {
     if is_pushbench(&file).await {
         return pushbench(text, &file);
     }
-    Ok(command(text, vec![utf8(&file)?.to_owned()]))
+    let server = vec![utf8(&file)?.to_owned()];
+    Ok(Resolved { build: build(text, &server), server, copied: false, kind: Kind::Command })
 }
 
-fn command(text: &str, server: Vec<String>) -> Resolved {
-    let build = Build { name: text.to_owned(), command: shell_words::join(&server) };
-    Resolved { build, server, kind: Kind::Command }
+/// A command, which may run a pushbench as well.
+async fn command(text: &str, mut server: Vec<String>, folder: &Path) -> anyhow::Result<Resolved> {
+    let build = build(text, &server);
+    let program = match server[0].contains('/') {
+        true => folder.join(&server[0]).canonicalize().ok(),
+        false => on_path(&server[0]),
+    };
+    let ours = match program {
+        Some(program) if is_pushbench(&program).await => Some(program),
+        _ => None,
+    };
+    let copied = ours.is_some();
+    if let Some(program) = ours {
+        server[0] = utf8(&program)?.to_owned();
+    }
+    Ok(Resolved { build, server, copied, kind: Kind::Command })
+}
+
+fn build(text: &str, server: &[String]) -> Build {
+    Build { name: text.to_owned(), command: shell_words::join(server) }
 }
 
 /// The `serve` of a pushbench.
 fn pushbench(text: &str, program: &Path) -> anyhow::Result<Resolved> {
     let command = vec![utf8(program)?.to_owned(), "serve".to_owned()];
-    let build = Build { name: text.to_owned(), command: shell_words::join(&command) };
+    let build = build(text, &command);
     let is_this = std::env::current_exe().is_ok_and(|own| own == program);
     let server = if is_this { own_server() } else { command };
-    Ok(Resolved { build, server, kind: Kind::Pushbench(program.to_owned()) })
+    Ok(Resolved { build, server, copied: true, kind: Kind::Pushbench(program.to_owned()) })
 }
 
 fn utf8(path: &Path) -> anyhow::Result<&str> {

@@ -163,6 +163,7 @@ impl<'a> Session<'a> {
         let builds = Builds {
             scenarios: self.scenarios.clone(),
             servers: [baseline.server, candidate.server],
+            copied: [baseline.copied, candidate.copied],
         };
         let mut plan = ComparisonPlan::new(builds, blocks, seed);
         self.announce(progress);

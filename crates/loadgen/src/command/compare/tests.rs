@@ -13,7 +13,8 @@ fn seeds_are_new_and_every_reader_of_json_holds_them() {
 
 fn build(name: &str, kind: Kind) -> Resolved {
     let server = vec![name.to_owned()];
-    Resolved { build: Build { name: name.to_owned(), command: name.to_owned() }, server, kind }
+    let build = Build { name: name.to_owned(), command: name.to_owned() };
+    Resolved { build, server, copied: false, kind }
 }
 
 /// Compares two builds of a server by a script: the status, and what was said last.

@@ -29,14 +29,17 @@ fn a_program_a_command_or_nothing() {
     let old = resolved("old", &folder).unwrap();
     assert_eq!(old.kind, Kind::Pushbench(folder.join("old")));
     assert_eq!(old.server, [folder.join("old").to_str().unwrap(), "serve"]);
-    assert_eq!(old.build.name, "old");
+    assert_eq!((&old.build.name[..], old.copied), ("old", true));
+    let with_flags = resolved("./old serve --threads 1", &folder).unwrap();
+    assert_eq!((with_flags.kind, with_flags.copied), (Kind::Command, true));
+    assert_eq!(with_flags.server[0], old.server[0], "the same file from anywhere");
     let other = resolved("./other", &folder).unwrap();
-    assert_eq!(other.kind, Kind::Command);
+    assert_eq!((other.kind, other.copied), (Kind::Command, false), "it may need its place");
     assert_eq!(other.server, [folder.join("other").to_str().unwrap()], "as it is");
     let command = resolved("sh -c 'exit 1'", &folder).unwrap();
     assert_eq!(
-        (command.kind, &command.server[..]),
-        (Kind::Command, &["sh", "-c", "exit 1"].map(str::to_owned)[..])
+        (command.kind, command.copied, &command.server[..]),
+        (Kind::Command, false, &["sh", "-c", "exit 1"].map(str::to_owned)[..])
     );
 
     for nothing in ["no-such-thing", "no-such-thing serve", "", "sh 'unclosed"] {
