@@ -3,6 +3,7 @@
 
 use pushbench_wire::Transport;
 
+use super::foreign::{ForeignPull, ForeignStream, ForeignWebSocket};
 use super::long_polling::LongPolling;
 use super::polling::Polling;
 use super::sse::Sse;
@@ -19,14 +20,27 @@ pub(crate) trait WithSubscriber {
     fn with<S: Subscriber + 'static>(self) -> Self::Output;
 }
 
-/// Does `work` with the subscribers of `transport`. The only place where the generator tells
+/// The mechanism of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mechanism {
+    /// What it uses.
+    pub(crate) transport: Transport,
+    /// Whether it goes by a recipe, because the server is not ours.
+    pub(crate) foreign: bool,
+}
+
+/// Does `work` with the subscribers of a mechanism. The only place where the generator tells
 /// transports apart.
-pub(crate) fn with_subscriber<W: WithSubscriber>(transport: Transport, work: W) -> W::Output {
-    match transport {
-        Transport::Polling => work.with::<Polling>(),
-        Transport::LongPolling => work.with::<LongPolling>(),
-        Transport::Sse => work.with::<Sse>(),
-        Transport::WebSocket => work.with::<WebSocket>(),
-        Transport::Tcp => work.with::<Tcp>(),
+pub(crate) fn with_subscriber<W: WithSubscriber>(mechanism: Mechanism, work: W) -> W::Output {
+    match (mechanism.transport, mechanism.foreign) {
+        (Transport::Polling, false) => work.with::<Polling>(),
+        (Transport::LongPolling, false) => work.with::<LongPolling>(),
+        (Transport::Sse, false) => work.with::<Sse>(),
+        (Transport::WebSocket, false) => work.with::<WebSocket>(),
+        (Transport::Polling | Transport::LongPolling, true) => work.with::<ForeignPull>(),
+        (Transport::Sse, true) => work.with::<ForeignStream>(),
+        (Transport::WebSocket, true) => work.with::<ForeignWebSocket>(),
+        // No recipe is for raw TCP, which is our own protocol.
+        (Transport::Tcp, _) => work.with::<Tcp>(),
     }
 }

@@ -44,6 +44,9 @@ pub(crate) enum ClientError {
     /// An event that is to go as text is none.
     #[error("an event that is to be sent as text is not UTF-8: {0}")]
     NotText(#[from] std::str::Utf8Error),
+    /// A server that is not ours does something else than was said of it.
+    #[error("{0}")]
+    Foreign(String),
     /// A request that cannot be written down.
     #[error("the request cannot be made: {0}")]
     Request(#[from] hyper::http::Error),
@@ -73,6 +76,7 @@ impl ClientError {
             | Self::Frame(_)
             | Self::Message(_)
             | Self::NotText(_)
+            | Self::Foreign(_)
             | Self::Request(_) => false,
         }
     }

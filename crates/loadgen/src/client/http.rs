@@ -14,6 +14,7 @@ use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, UPGRADE};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use pushbench_wire::endpoint::LAST_EVENT_ID;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::publish_link::is_end;
@@ -76,7 +77,16 @@ impl<B: RequestBody> HttpConnection<B> {
         subscription: &Subscription,
         meter: &Rc<ConnectionMeter>,
     ) -> Result<Self, ClientError> {
-        let (sender, connection) = handshake(subscription, meter).await?;
+        let socket = Stream::open(subscription.address, meter).await?;
+        Self::over(socket, meter).await
+    }
+
+    /// HTTP over a connection that is there.
+    pub(super) async fn over<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+        socket: S,
+        meter: &Rc<ConnectionMeter>,
+    ) -> Result<Self, ClientError> {
+        let (sender, connection) = handshake(socket).await?;
         // Ends by itself when the sender is dropped or the socket closes; the sender reports why.
         tokio::task::spawn_local(connection);
         Ok(Self { sender, meter: Rc::clone(meter) })
@@ -104,11 +114,9 @@ impl HttpConnection {
     }
 }
 
-async fn handshake<B: RequestBody>(
-    subscription: &Subscription,
-    meter: &Rc<ConnectionMeter>,
-) -> Result<(SendRequest<B>, Connection<TokioIo<Stream>, B>), ClientError> {
-    let socket = Stream::open(subscription.address, meter).await?;
+async fn handshake<B: RequestBody, S: AsyncRead + AsyncWrite + Unpin>(
+    socket: S,
+) -> Result<(SendRequest<B>, Connection<TokioIo<S>, B>), ClientError> {
     let mut http = http1::Builder::new();
     http.read_buf_exact_size(Some(READ_BUFFER_BYTES));
     Ok(http.handshake(TokioIo::new(socket)).await?)
@@ -126,7 +134,8 @@ pub(super) async fn upgrade(
     let mut request = HttpRequest::new(subscription, path, "*/*")?.after(after)?;
     request.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     request.headers_mut().insert(UPGRADE, HeaderValue::from_static(protocol));
-    let (mut sender, connection) = handshake(subscription, meter).await?;
+    let socket = Stream::open(subscription.address, meter).await?;
+    let (mut sender, connection) = handshake(socket).await?;
     meter.tally().requests.add(1);
     // It owns the sender, whose end is that of a connection that is not handed over.
     let ask = async move {

@@ -35,11 +35,16 @@ enum Body {
     AtClose,
 }
 
-/// Reads the answer at the beginning of `bytes`. `is_over` says that nothing follows them.
+/// Reads the answer at the beginning of `bytes`. `is_over` says that nothing follows them. An answer with
+/// `refused` in it refuses the event, whatever its status says.
 ///
 /// # Errors
 /// What is no HTTP, or refuses the event.
-pub(super) fn parse(bytes: &[u8], is_over: bool) -> anyhow::Result<Answer> {
+pub(super) fn parse(
+    bytes: &[u8],
+    is_over: bool,
+    refused: Option<&str>,
+) -> anyhow::Result<Answer> {
     let mut fields = [EMPTY_HEADER; MAX_FIELDS];
     let mut answer = httparse::Response::new(&mut fields);
     let head = answer.parse(bytes).context("the server's answer to an event is not HTTP")?;
@@ -57,9 +62,11 @@ pub(super) fn parse(bytes: &[u8], is_over: bool) -> anyhow::Result<Answer> {
         quoted.extend_from_slice(&piece[..piece.len().min(room)]);
     };
     let is_accepted = matches!(code, 200..=299);
+    // Of an answer that takes the event, the body says nothing, unless it may refuse it nevertheless.
+    let says_nothing = is_accepted && refused.is_none();
     let length = match body {
         Body::At(length) => rest.get(..length).map(|body| {
-            if !is_accepted {
+            if !says_nothing {
                 quote(body);
             }
             length
@@ -69,7 +76,7 @@ pub(super) fn parse(bytes: &[u8], is_over: bool) -> anyhow::Result<Answer> {
             rest.len()
         }),
         Body::Chunked => end_of_chunks(rest, |piece| {
-            if !is_accepted {
+            if !says_nothing {
                 quote(piece);
             }
         })?,
@@ -78,6 +85,11 @@ pub(super) fn parse(bytes: &[u8], is_over: bool) -> anyhow::Result<Answer> {
     let is_old =
         answer.version == Some(0) && !has_token(answer.headers, "connection", "keep-alive");
     let closes = until_close || is_old || has_token(answer.headers, "connection", "close");
+    if let Some(refused) = refused.filter(|_| is_accepted)
+        && memchr::memmem::find(&quoted, refused.as_bytes()).is_some()
+    {
+        bail!("the server refused an event: {}", String::from_utf8_lossy(&quoted));
+    }
     match code {
         200..=299 => Ok(Answer::Accepted { length: head + length, closes }),
         408 => Ok(Answer::TooLate),
@@ -153,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn parsed(answer: &str) -> Answer {
-        parse(answer.as_bytes(), false).unwrap()
+        parse(answer.as_bytes(), false, None).unwrap()
     }
 
     /// All of it is an answer that takes the event, and nothing shorter is one.
@@ -190,9 +202,9 @@ mod tests {
     #[test]
     fn a_body_without_a_length_ends_with_the_connection() {
         let answer = b"HTTP/1.1 200 OK\r\n\r\nas much as there is";
-        assert_eq!(parse(answer, false).unwrap(), Answer::Partial);
+        assert_eq!(parse(answer, false, None).unwrap(), Answer::Partial);
         let accepted = Answer::Accepted { length: answer.len(), closes: true };
-        assert_eq!(parse(answer, true).unwrap(), accepted);
+        assert_eq!(parse(answer, true, None).unwrap(), accepted);
     }
 
     #[test]
@@ -219,7 +231,7 @@ mod tests {
             ("302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n", "302: "),
             ("101 Switching Protocols\r\ncontent-length: 0\r\n\r\n", "101: "),
         ] {
-            let refused = parse(format!("HTTP/1.1 {answer}").as_bytes(), false).unwrap_err();
+            let refused = parse(format!("HTTP/1.1 {answer}").as_bytes(), false, None).unwrap_err();
             assert_eq!(refused.to_string(), format!("the server refused an event with {reason}"));
         }
     }
@@ -233,19 +245,19 @@ mod tests {
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfour\r\n",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc",
         ] {
-            assert!(parse(answer.as_bytes(), true).is_err(), "{answer:?}");
+            assert!(parse(answer.as_bytes(), true, None).is_err(), "{answer:?}");
         }
     }
 
     proptest! {
         #[test]
         fn any_answer_is_read_without_panic(bytes: Vec<u8>, size: u64, is_over: bool) {
-            let _ = parse(&bytes, is_over);
+            let _ = parse(&bytes, is_over, None);
             let head = "HTTP/1.1 200 OK\r\n";
             let length = format!("{head}content-length: {size}\r\n\r\n");
-            let _ = parse(length.as_bytes(), is_over);
+            let _ = parse(length.as_bytes(), is_over, None);
             let chunk = format!("{head}transfer-encoding: chunked\r\n\r\n{size:x}\r\n");
-            let _ = parse(&[chunk.as_bytes(), &bytes].concat(), is_over);
+            let _ = parse(&[chunk.as_bytes(), &bytes].concat(), is_over, None);
         }
     }
 }

@@ -1,31 +1,26 @@
 //! Publishing by HTTP: the events of a channel that go out together are one `POST`, requests follow
 //! each other without waiting, and an answer that does not take the events is an error.
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{ErrorKind, Read as _};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use pushbench_wire::clock;
-use pushbench_wire::endpoint::{BINARY_TYPE, Resource, SPLIT};
 
 use super::http_answer::{Answer, parse};
+use super::publish_form::ChannelRequests;
 use super::publish_link::{End, Link, MOMENT, Requests, TIMEOUT, is_end};
 use super::publish_path::{Acknowledgements, OpenPath, PublishPath, PublishTarget, TcpProbe};
-use crate::scenario::Content;
-
-/// The most events in one request, in bytes: half of what a server takes by default, so that a
-/// publisher that has fallen behind is late and not refused.
-const MAX_BATCH_BYTES: usize = 512 << 10;
 
 /// The largest answer.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
 /// One connection at a time, on which everything is published.
 pub(crate) struct HttpPublish {
-    batches: Vec<Batch>,
+    channels: Vec<ChannelRequests>,
     /// Channels that have events to send, in the order in which these came.
     touched: Vec<usize>,
     /// What goes out next, but for the events that are still in their batches.
@@ -44,6 +39,8 @@ pub(crate) struct HttpAnswers {
     /// Whether the server has ended a connection with the first answer over it.
     one_at_a_time: bool,
     unread: Vec<u8>,
+    /// What only an answer contains that refuses the event, though it says 2xx.
+    refused: Option<String>,
     /// How long an answer has been waited for.
     silence: Duration,
     shared: Arc<Shared>,
@@ -72,13 +69,13 @@ impl PublishPath for HttpPublish {
 
     fn open(target: &PublishTarget<'_>) -> anyhow::Result<OpenPath<Self>> {
         let probe = TcpProbe::default();
+        let (address, channels, refused) = target.form.requests(target)?;
         let shared = Arc::new(Shared {
             sent: AtomicU64::default(),
             answered: AtomicU64::default(),
-            link: Mutex::new(Link::open(target.address, probe.clone())?),
+            link: Mutex::new(Link::open(address, probe.clone())?),
             connected: Condvar::new(),
         });
-        let batch = |channel: &String| Batch::new(target.address, channel, target.content);
         Ok(OpenPath {
             acknowledgements: HttpAnswers {
                 stream: None,
@@ -86,11 +83,12 @@ impl PublishPath for HttpPublish {
                 on_connection: 0,
                 one_at_a_time: false,
                 unread: Vec::new(),
+                refused,
                 silence: Duration::ZERO,
                 shared: Arc::clone(&shared),
             },
             path: Self {
-                batches: target.channels.iter().map(batch).collect(),
+                channels,
                 touched: Vec::new(),
                 requests: Requests::default(),
                 shared,
@@ -100,18 +98,14 @@ impl PublishPath for HttpPublish {
     }
 
     fn push(&mut self, channel: usize, payload: &[u8]) {
-        let batch = &mut self.batches[channel];
-        if batch.events.is_empty() {
+        if self.channels[channel].push(payload, &mut self.requests) {
             self.touched.push(channel);
-        } else if batch.events.len() + payload.len() >= MAX_BATCH_BYTES {
-            self.requests.add(|requests| batch.take_into(requests));
         }
-        batch.push(payload);
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
         for channel in self.touched.drain(..) {
-            self.requests.add(|requests| self.batches[channel].take_into(requests));
+            self.channels[channel].finish(&mut self.requests);
         }
         let mut link = self.shared.link();
         // Counted first, so that no answer can come before its request is known.
@@ -121,47 +115,6 @@ impl PublishPath for HttpPublish {
             self.shared.connected.notify_one();
         }
         Ok(())
-    }
-}
-
-/// The events of one channel that are due together, as one request.
-struct Batch {
-    head: String,
-    content: Content,
-    events: Vec<u8>,
-}
-
-impl Batch {
-    fn new(address: SocketAddr, channel: &str, content: Content) -> Self {
-        let path = Resource::Events.path(channel);
-        let (split, kind) = match content {
-            Content::Text => ("lines", "text/plain"),
-            Content::Binary => ("lengths", BINARY_TYPE),
-        };
-        let head = format!(
-            "POST {path}?{SPLIT}={split} HTTP/1.1\r\nhost: {address}\r\ncontent-type: {kind}\r\ncontent-length: "
-        );
-        Self { head, content, events: Vec::new() }
-    }
-
-    fn push(&mut self, payload: &[u8]) {
-        match self.content {
-            Content::Text => {
-                self.events.extend_from_slice(payload);
-                self.events.push(b'\n');
-            }
-            Content::Binary => {
-                self.events.extend_from_slice(&(payload.len() as u32).to_be_bytes());
-                self.events.extend_from_slice(payload);
-            }
-        }
-    }
-
-    fn take_into(&mut self, requests: &mut Vec<u8>) {
-        requests.extend_from_slice(self.head.as_bytes());
-        // Writing to a `Vec` cannot fail.
-        let _ = write!(requests, "{}\r\n\r\n", self.events.len());
-        requests.append(&mut self.events);
     }
 }
 
@@ -249,7 +202,7 @@ impl HttpAnswers {
 
     fn take_answers(&mut self, is_over: bool) -> anyhow::Result<()> {
         loop {
-            match parse(&self.unread, is_over)? {
+            match parse(&self.unread, is_over, self.refused.as_deref())? {
                 Answer::Partial => break,
                 Answer::Interim { length } => drop(self.unread.drain(..length)),
                 Answer::TooLate => return self.ended(End::Sudden),
@@ -295,56 +248,4 @@ impl HttpAnswers {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::TcpListener;
-
-    use super::*;
-
-    fn open(address: SocketAddr, content: Content) -> OpenPath<HttpPublish> {
-        let channels = ["one", "two"].map(str::to_owned);
-        HttpPublish::open(&PublishTarget { address, channels: &channels, content }).unwrap()
-    }
-
-    #[test]
-    fn events_of_a_channel_share_a_request() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let OpenPath { mut path, mut acknowledgements, probe } = open(address, Content::Text);
-        let mut server = listener.accept().unwrap().0;
-        path.push(1, b"a");
-        path.push(0, b"bc");
-        path.push(1, b"d");
-        path.flush().unwrap();
-        let head = |channel: &str, length: usize| {
-            let path = Resource::Events.path(channel);
-            format!(
-                "POST {path}?split=lines HTTP/1.1\r\nhost: {address}\r\n\
-                 content-type: text/plain\r\ncontent-length: {length}\r\n\r\n"
-            )
-        };
-        let expected = format!("{}a\nd\n{}bc\n", head("two", 4), head("one", 3));
-        let mut read = vec![0; expected.len()];
-        server.read_exact(&mut read).unwrap();
-        assert_eq!(String::from_utf8(read).unwrap(), expected);
-        assert_eq!(probe.unwrap().read().unwrap().bytes_out, expected.len() as u64);
-
-        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-        for to_come in [1, 0] {
-            server.write_all(answer.as_bytes()).unwrap();
-            while acknowledgements.acknowledge().unwrap() > to_come {}
-        }
-    }
-
-    #[test]
-    fn a_request_is_not_larger_than_a_server_takes() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut path = open(listener.local_addr().unwrap(), Content::Binary).path;
-        let event = vec![7; MAX_BATCH_BYTES / 4];
-        for _ in 0..10 {
-            path.push(0, &event);
-        }
-        let waiting = path.batches[0].events.len();
-        assert!(waiting < MAX_BATCH_BYTES, "{waiting} bytes");
-        assert_eq!(path.requests.count(), 3, "with three events each");
-    }
-}
+mod tests;

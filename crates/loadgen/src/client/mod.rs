@@ -5,6 +5,7 @@
 mod delivery_test;
 mod dispatch;
 mod error;
+pub(crate) mod foreign;
 mod http;
 mod http_answer;
 mod http_publish;
@@ -13,6 +14,7 @@ mod in_band_test;
 mod long_polling;
 mod polling;
 mod post;
+mod publish_form;
 mod publish_link;
 mod publish_path;
 #[cfg(test)]
@@ -38,9 +40,11 @@ use tokio::time::Instant;
 
 use crate::scenario::Settings;
 
-pub(crate) use dispatch::{WithSubscriber, with_subscriber};
+pub(crate) use dispatch::{Mechanism, WithSubscriber, with_subscriber};
 pub(crate) use error::ClientError;
+pub(crate) use foreign::Foreign;
 pub(crate) use http_publish::HttpPublish;
+pub(crate) use publish_form::PublishForm;
 pub(crate) use publish_path::{Acknowledgements, OpenPath, PublishPath, PublishTarget, TcpProbe};
 pub(crate) use socket::ConnectionMeter;
 pub(crate) use subscriber::{Payload, Subscriber, Upstream, UpstreamEvents};
@@ -71,9 +75,17 @@ pub(crate) struct Subscription {
     /// The longest that its first long poll is held: another time than that of those behind it makes
     /// the subscriber look as if it had come at another time.
     pub(crate) first_long_poll_timeout: Duration,
+    /// How it is done on a server that is not ours.
+    pub(crate) foreign: Option<Foreign>,
 }
 
 impl Subscription {
+    /// How it is done on a server that is not ours.
+    fn recipe(&self) -> Result<&Foreign, ClientError> {
+        let none = || ClientError::Foreign("nobody says how one subscribes".to_owned());
+        self.foreign.as_ref().ok_or_else(none)
+    }
+
     fn path(&self, resource: Resource) -> String {
         resource.path(&self.channel)
     }
@@ -84,4 +96,7 @@ pub(crate) trait Sink {
     /// An event that was read from the socket at `at_ns` of [`pushbench_wire::clock`]. Events of
     /// one read share one time.
     fn on_event(&mut self, at_ns: u64, event: Event<'_>);
+
+    /// A message of a server that is not ours, which is no event and which nothing was said of.
+    fn on_other(&mut self, _message: &[u8]) {}
 }

@@ -49,7 +49,7 @@ impl Subscriber for Polling {
 }
 
 /// The first of `from`, `from + interval`, … that has not passed.
-fn next_slot(from: Instant, interval: Duration) -> Instant {
+pub(super) fn next_slot(from: Instant, interval: Duration) -> Instant {
     let behind = Instant::now().saturating_duration_since(from);
     if behind.is_zero() {
         return from;

@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::TcpTotals;
+use super::publish_form::PublishForm;
 use crate::scenario::Content;
 
 /// What a path publishes to.
@@ -17,6 +18,8 @@ pub(crate) struct PublishTarget<'a> {
     pub(crate) channels: &'a [String],
     /// What payloads are made of.
     pub(crate) content: Content,
+    /// How the server takes them.
+    pub(crate) form: PublishForm,
 }
 
 /// One way to publish. It blocks its thread, which does nothing else.

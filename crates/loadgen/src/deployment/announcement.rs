@@ -17,9 +17,8 @@ const HTTP_PORT: u16 = 80;
 /// # Errors
 /// An output that ends before, or a URL that is none.
 pub(super) async fn announced(
-    stdout: impl AsyncRead + Unpin + Send + 'static,
+    mut lines: Lines<impl AsyncRead + Unpin + Send + 'static>,
 ) -> anyhow::Result<Vec<SocketAddr>> {
-    let mut lines = Lines::of(stdout);
     while let Some(line) = lines.next().await {
         if let Some(url) = line.strip_prefix(READY_PREFIX) {
             tokio::spawn(lines.drain());
@@ -29,7 +28,11 @@ pub(super) async fn announced(
     bail!("its output ended without a line `{READY_PREFIX}…`")
 }
 
-async fn addresses(url: &str) -> anyhow::Result<Vec<SocketAddr>> {
+/// All addresses of the host of a URL, with its port.
+///
+/// # Errors
+/// When it is no `http` URL, or its host is not known.
+pub(super) async fn addresses(url: &str) -> anyhow::Result<Vec<SocketAddr>> {
     let (host, port) = host_and_port(url).with_context(|| {
         format!("the server listens on {url:?}? It should say `{READY_PREFIX}http://HOST:PORT`")
     })?;
@@ -88,7 +91,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_all_its_addresses() {
-        let of = async |output: &'static [u8]| announced(output).await;
+        let of = async |output: &'static [u8]| announced(Lines::of(output)).await;
         let local =
             of(b"\xFF starting\npushbench serve: listening on http://localhost:81/\n").await;
         let both: [SocketAddr; 2] = ["127.0.0.1:81", "[::1]:81"].map(|ip| ip.parse().unwrap());

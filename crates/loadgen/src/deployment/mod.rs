@@ -6,11 +6,13 @@ mod cores;
 mod cpu_limit;
 mod family;
 mod fresh_copy;
+mod group;
 mod guard;
 mod listener;
 pub(crate) mod observe;
 mod output;
 mod patience;
+mod readiness;
 mod server_command;
 mod server_process;
 
@@ -25,6 +27,7 @@ pub(crate) use cpu_limit::CpuLimit;
 pub(crate) use family::adopt_orphans;
 pub(crate) use fresh_copy::FreshCopy;
 pub(crate) use patience::{LOOK, within};
+pub(crate) use readiness::{Readiness, ServerStart};
 pub(crate) use server_command::server_command;
 
 use family::Mark;
@@ -86,18 +89,18 @@ pub(crate) struct ObservedPart {
 }
 
 impl Deployment {
-    /// Starts one server process for each command, on the server's cores, and waits until all of them
+    /// Starts one server process for each of `starts`, on the server's cores, and waits until all of them
     /// answer.
     ///
     /// # Errors
     /// Why one of them did not get that far.
     pub(crate) async fn of_servers(
-        commands: &[Vec<String>],
+        starts: &[ServerStart],
         cores: &Cores,
     ) -> Result<Self, NotStarted> {
         let mut deployment = Self::default();
-        for (index, command) in (0..).zip(commands) {
-            deployment.add_server(index, command, cores).await.map_err(NotStarted)?;
+        for (index, start) in (0..).zip(starts) {
+            deployment.add_server(index, start, cores).await.map_err(NotStarted)?;
         }
         Ok(deployment)
     }
@@ -105,11 +108,11 @@ impl Deployment {
     async fn add_server(
         &mut self,
         index: u32,
-        command: &[String],
+        start: &ServerStart,
         cores: &Cores,
     ) -> anyhow::Result<()> {
         let mark = Mark::new();
-        let server = ServerProcess::start(command, &mark, cores).await?;
+        let server = ServerProcess::start(start, &mark, cores).await?;
         let address = server.address();
         let mut observe = observe::started_process(server.process(), mark);
         observe.look();
@@ -128,6 +131,18 @@ impl Deployment {
             ),
         }
         Ok(())
+    }
+
+    /// Finds a server that runs already, whose process nobody here sees.
+    ///
+    /// # Errors
+    /// When its host is not known.
+    pub(crate) async fn of_running(url: &str) -> Result<Self, NotStarted> {
+        let mut deployment = Self::default();
+        let address = announcement::addresses(url).await.map_err(NotStarted)?;
+        deployment.publish.extend(address.first());
+        deployment.subscribe.extend(address.first());
+        Ok(deployment)
     }
 
     /// Whether it is certain that the servers listen at their addresses themselves.
@@ -244,8 +259,9 @@ mod tests {
         assert_eq!(ports(&[1], &[]), [None; 4]);
     }
 
-    fn shell(script: &str) -> Vec<String> {
-        ["sh", "-c", script].map(str::to_owned).to_vec()
+    fn shell(script: &str) -> ServerStart {
+        let command = ["sh", "-c", script].map(str::to_owned).to_vec();
+        ServerStart { command, folder: None, ready: Readiness::Announced }
     }
 
     #[tokio::test]

@@ -7,21 +7,19 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
-use pushbench_wire::endpoint::{HEALTH_PATH, METRICS_PATH, READY_PREFIX, TOKEN_VARIABLE};
+use pushbench_wire::endpoint::{HEALTH_PATH, METRICS_PATH, TOKEN_VARIABLE};
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::Cores;
-use super::announcement::announced;
 use super::family::Mark;
 use super::guard::Guard;
+use super::group::Group;
+use super::readiness::{READY_WITHIN, Readiness, ServerStart, usable};
 use super::output::Complaint;
 use super::patience::within;
-
-/// How long a server may take until it is ready, and until it has answered a control request.
-const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a server may take to stop before it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -51,34 +49,21 @@ pub(super) struct ServerProcess {
     client: reqwest::Client,
 }
 
-/// The process group of a server: it and whoever it started, but for those that left the group.
-struct Group(Pid);
-
-impl Group {
-    fn signal(&self, signal: impl Into<Option<Signal>>) -> nix::Result<()> {
-        killpg(self.0, signal)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // When all have gone, there is nobody to hear it.
-        let _ = self.signal(Signal::SIGKILL);
-    }
-}
-
 impl ServerProcess {
-    /// Starts `command`, marked, on the server's cores, and waits until it answers.
+    /// Starts it, marked, on the server's cores, and waits until it can be used.
     pub(super) async fn start(
-        command: &[String],
+        start: &ServerStart,
         mark: &Mark,
         cores: &Cores,
     ) -> anyhow::Result<Self> {
         let (program, arguments) =
-            command.split_first().context("the server's command is empty")?;
+            start.command.split_first().context("the server's command is empty")?;
         let (variable, value) = mark.variable();
-        let mut start = Command::new(program);
-        start
+        let mut command = Command::new(program);
+        if let Some(folder) = &start.folder {
+            command.current_dir(folder);
+        }
+        command
             .args(arguments)
             .env(variable, value)
             // Subscribers and publishers have no token.
@@ -91,17 +76,18 @@ impl ServerProcess {
             .process_group(0)
             .kill_on_drop(true);
         let mut child = cores
-            .on_those_of_server(|| start.spawn())?
+            .on_those_of_server(|| command.spawn())?
             .with_context(|| format!("cannot start the server `{program}`"))?;
         let process = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        let group = Group(process.context("the server ended at once")?);
-        let guard = Guard::of(group.0, mark);
+        let group = Group::of(process.context("the server ended at once")?);
+        let guard = Guard::of(group.leader(), mark);
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().context("the server has no standard output")?;
         let stderr = child.stderr.take().context("the server has no standard error")?;
         let mut complaint = Complaint::of(stderr);
 
-        let addresses = match within(READY_WITHIN, announced(stdout)).await {
+        let ready = usable(&start.ready, stdout, &mut child, &group);
+        let addresses = match within(start.ready.within(), ready).await {
             Some(Ok(addresses)) => addresses,
             // It has closed its output: how it ended, and what it wrote on standard error, say why.
             Some(Err(error)) => match within(DYING, child.wait()).await {
@@ -115,7 +101,9 @@ impl ServerProcess {
             None => {
                 drop(group);
                 bail!(
-                    "the server did not print `{READY_PREFIX}…` within {READY_WITHIN:?}{}",
+                    "the server {} within {:?}{}",
+                    start.ready.unmet(),
+                    start.ready.within(),
                     complaint.words().await
                 );
             }
@@ -126,7 +114,11 @@ impl ServerProcess {
             .pool_max_idle_per_host(0)
             .build()
             .context("cannot make a client for the server's control routes")?;
-        let address = match answering(&client, &addresses).await {
+        let found = match start.ready {
+            Readiness::Announced => answering(&client, &addresses).await,
+            _ => addresses.first().copied().context("the server has no address"),
+        };
+        let address = match found {
             Ok(address) => address,
             Err(error) => {
                 drop(group);
@@ -143,14 +135,14 @@ impl ServerProcess {
 
     /// Its number, and that of its group.
     pub(super) fn process(&self) -> Pid {
-        self.group.0
+        self.group.leader()
     }
 
     /// Waits until the process ends, which it should not do by itself, and says how it did.
     pub(super) async fn ended(&mut self) -> anyhow::Error {
         match self.child.wait().await {
             // It has only started others, which go on.
-            Ok(status) if status.success() && self.group.signal(None).is_ok() => {
+            Ok(status) if status.success() && self.group.is_there() => {
                 std::future::pending().await
             }
             Ok(status) => {
@@ -212,7 +204,7 @@ impl ServerProcess {
         // Who has gone in the meantime needs no signal.
         let _ = self.group.signal(signal);
         for &process in family {
-            if nix::unistd::getpgid(Some(process)).is_ok_and(|group| group != self.group.0) {
+            if nix::unistd::getpgid(Some(process)).is_ok_and(|group| group != self.group.leader()) {
                 let _ = kill(process, signal);
             }
         }
@@ -220,8 +212,8 @@ impl ServerProcess {
 
     /// Takes notice of the end of those that we have adopted: of the group, and of `others`.
     fn reap(&self, others: &[Pid]) {
-        let group = Pid::from_raw(-self.group.0.as_raw());
-        let others = others.iter().filter(|process| **process != self.group.0);
+        let group = Pid::from_raw(-self.group.leader().as_raw());
+        let others = others.iter().filter(|process| **process != self.group.leader());
         for &process in others.chain([&group]) {
             // Most have another parent, who does it.
             while waitpid(process, Some(WaitPidFlag::WNOHANG)).is_ok_and(|end| end.pid().is_some())
@@ -290,12 +282,13 @@ fn ended_with(status: ExitStatus) -> String {
 mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Vec<String> {
-        ["sh", "-c", script].map(str::to_owned).to_vec()
+    fn start(command: &[&str]) -> ServerStart {
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        ServerStart { command, folder: None, ready: Readiness::Announced }
     }
 
     async fn failure(script: &str) -> String {
-        match ServerProcess::start(&shell(script), &Mark::new(), &Cores::divide().unwrap()).await {
+        match ServerProcess::start(&start(&["sh", "-c", script]), &Mark::new(), &Cores::divide().unwrap()).await {
             Ok(_) => panic!("{script} is no server"),
             Err(error) => format!("{error:#}"),
         }
@@ -316,7 +309,7 @@ mod tests {
             failure("kill -9 $$").await.starts_with("the server was ended by SIGKILL before"),
             "a signal is named"
         );
-        let missing = ["/no/such/server".to_owned()];
+        let missing = start(&["/no/such/server"]);
         let cores = Cores::divide().unwrap();
         let missing = ServerProcess::start(&missing, &Mark::new(), &cores).await;
         assert!(missing.is_err_and(|error| error.to_string().contains("/no/such/server")));

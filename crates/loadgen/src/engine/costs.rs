@@ -63,15 +63,16 @@ impl Measurement {
         let per_delivery =
             |amount: f64| (flow.deliveries > 0).then(|| amount / flow.deliveries as f64);
         let stream_bytes = (flow.bytes_in + flow.bytes_out) as f64;
-        let payload_bytes = flow.payload_bytes as f64;
+        let payload_bytes = self.payloads_are_known.then_some(flow.payload_bytes as f64);
+        let framing_bytes = payload_bytes.map(|payload_bytes| stream_bytes - payload_bytes);
         let header_bytes = tcp.map(|tcp| tcp.header_bytes as f64);
         let segments = tcp.map(|tcp| tcp.segments() as f64);
         [
             (Metric::SegmentsToServer, tcp.map(|tcp| tcp.segments_out as f64)),
             (Metric::SegmentsToSubscribers, tcp.map(|tcp| tcp.segments_in as f64)),
             (Metric::SegmentsPerDelivery, segments.and_then(per_delivery)),
-            (Metric::PayloadBytesPerDelivery, per_delivery(payload_bytes)),
-            (Metric::FramingBytesPerDelivery, per_delivery(stream_bytes - payload_bytes)),
+            (Metric::PayloadBytesPerDelivery, payload_bytes.and_then(per_delivery)),
+            (Metric::FramingBytesPerDelivery, framing_bytes.and_then(per_delivery)),
             (Metric::TcpIpBytesPerDelivery, header_bytes.and_then(per_delivery)),
             (
                 Metric::WireBytesPerDelivery,

@@ -106,6 +106,7 @@ pub(super) fn flawless() -> Measurement {
         keeps_connections: true,
         cores: Cores { server: vec![0], generator: vec![1] },
         listeners_are_known: true,
+        payloads_are_known: true,
         planned: EVENTS.into(),
         expected: Some(deliveries),
         start: before.clone(),

@@ -6,6 +6,7 @@ mod costs;
 mod delivery_tracker;
 mod execution;
 pub(crate) mod fairness;
+pub(crate) mod foreign_place;
 #[cfg(test)]
 mod fixture;
 pub(crate) mod machine;

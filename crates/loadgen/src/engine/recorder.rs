@@ -96,6 +96,9 @@ pub(super) struct Account {
     pub(super) reconnects: u64,
     /// Why the first of them did.
     pub(super) first_reconnect: Option<String>,
+    /// How the first message begins that was no event, and which the recipe of a foreign server does not
+    /// know.
+    pub(super) first_other: Option<String>,
 }
 
 impl Recorder {
@@ -182,6 +185,9 @@ impl Account {
         self.lagged += other.lagged;
         self.unknown += other.unknown;
         self.reconnects += other.reconnects;
+        if self.first_other.is_none() {
+            self.first_other.clone_from(&other.first_other);
+        }
         if self.first_reconnect.is_none() {
             self.first_reconnect.clone_from(&other.first_reconnect);
         }

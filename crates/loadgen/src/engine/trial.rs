@@ -10,22 +10,28 @@ use tokio::time::Instant;
 
 use super::delivery_tracker::ExpectedEvents;
 use super::execution::{Execution, Findings};
+use super::foreign_place::ForeignPlace;
 use super::measurement::Measurement;
 use super::phase::Phase;
 use super::pool::{PoolPlan, SubscriberPool as _, SubscriberSpec, THREAD_NAME, ThreadPool};
 use super::publisher::{PublishPlan, Publisher, Sent};
-use super::recorder::Window;
+use super::recorder::{Account, Window};
 use super::send_queue::{DueEvent, SendPlan};
 use super::snapshot::Snapshot;
 use super::steps::{LEAD, Moment, steps};
 use super::traffic::TrafficReadings;
-use crate::client::{HttpPublish, PublishPath as _, PublishTarget, Subscription, Totals};
+use crate::client::{
+    Foreign, HttpPublish, Mechanism, PublishForm, PublishPath as _, PublishTarget, Subscription,
+    Totals,
+};
 use crate::deployment::observe::OwnProcess;
-use crate::deployment::{Cores, Deployment, FreshCopy, PartRole, server_command, within};
+use crate::deployment::{
+    Cores, Deployment, FreshCopy, PartRole, Readiness, ServerStart, server_command, within,
+};
 use crate::scenario::schedule::{
     Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
-use crate::scenario::{Connection, Contender, Scenario, Workload};
+use crate::scenario::{Connection, Contender, Scenario, Server, Workload};
 
 /// How long a server that broke its connections may take to be seen dead.
 const DYING: Duration = Duration::from_millis(500);
@@ -65,18 +71,24 @@ impl TrialPlan<'_> {
     /// server and the subscribers.
     pub(crate) async fn run(&self, mut progress: impl FnMut(Phase)) -> anyhow::Result<Measurement> {
         progress(Phase::Start);
-        let mut command =
-            server_command(self.server, self.scenario, &self.contender.settings, self.cores);
-        let copy = match command.first() {
-            Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
-            _ => None,
+        let (mut deployment, base, _copy) = match &self.contender.server {
+            Some(server) => {
+                let place = ForeignPlace::of(server)?;
+                let deployment = match &place.start {
+                    Some(start) => {
+                        Deployment::of_servers(std::slice::from_ref(start), self.cores).await?
+                    }
+                    None => Deployment::of_running(&place.url).await?,
+                };
+                (deployment, Some(place), None)
+            }
+            None => {
+                let (deployment, copy) = self.own_server().await?;
+                (deployment, None, copy)
+            }
         };
-        if let Some(copy) = &copy {
-            command[0] = copy.path().to_string_lossy().into_owned();
-        }
-        let mut deployment = Deployment::of_servers(&[command], self.cores).await?;
         deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
-        match self.measure(&mut deployment, &mut progress).await {
+        match self.measure(&mut deployment, base.as_ref(), &mut progress).await {
             Ok(measurement) => {
                 deployment.stop().await?;
                 Ok(measurement)
@@ -86,23 +98,52 @@ impl TrialPlan<'_> {
         }
     }
 
+    /// A server of ours, and the copy of its program if it has one.
+    async fn own_server(&self) -> anyhow::Result<(Deployment, Option<FreshCopy>)> {
+        let mut command =
+            server_command(self.server, self.scenario, &self.contender.settings, self.cores);
+        let copy = match command.first() {
+            Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
+            _ => None,
+        };
+        if let Some(copy) = &copy {
+            command[0] = copy.path().to_string_lossy().into_owned();
+        }
+        let start = ServerStart { command, folder: None, ready: Readiness::Announced };
+        Ok((Deployment::of_servers(&[start], self.cores).await?, copy))
+    }
+
     async fn measure(
         &self,
         deployment: &mut Deployment,
+        place: Option<&ForeignPlace>,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
         let workload = &self.scenario.workload;
-        let Contender { id, settings } = self.contender;
+        let Contender { id, settings, server } = self.contender;
         let transport = id.transport();
+        let foreign = server.as_deref().zip(place);
         let schedule = Schedule::new(workload, self.scenario.seed);
         let recorded = recorded_window(workload);
         let planned = schedule.planned().events;
-        let (send_queues, subscribers) = self.subscribers(deployment, &schedule)?;
-        let addresses = deployment.publish().to_vec();
+        let prefix = place.map_or("", |place| &place.channel_prefix);
+        let channels: Vec<_> =
+            (0..workload.channels).map(|index| format!("{prefix}channel-{index}")).collect();
+        let (send_queues, subscribers) =
+            self.subscribers(deployment, &schedule, &channels, foreign)?;
+        let mut targets = Vec::new();
+        match foreign {
+            None => targets.extend(deployment.publish().iter().map(|&at| (at, PublishForm::Own))),
+            Some((server, place)) => {
+                let address = place.publish_address(server, &channels[0]).await?;
+                let form = PublishForm::Described(server.publish.clone(), place.values.clone());
+                targets.push((address, form));
+            }
+        }
         let listeners_are_known = deployment.listeners_are_known();
         let start = Snapshot::take(deployment, Totals::default(), None)?;
         let pool = ThreadPool::connect(PoolPlan {
-            transport,
+            mechanism: Mechanism { transport, foreign: foreign.is_some() },
             subscribers,
             window: recorded.clone(),
             record: self.record,
@@ -110,7 +151,7 @@ impl TrialPlan<'_> {
         })?;
         let start_publisher = Box::new(|start_ns| {
             recorded.begins_at(start_ns + window(workload).start.as_nanos() as u64);
-            publish(&schedule, workload, &addresses, start_ns, send_queues)
+            publish(&schedule, workload, &channels, &targets, start_ns, send_queues)
         });
         let series = format!("pushbench_deliveries_total{{transport=\"{transport}\"}}");
         let mut execution = Execution::new(deployment, pool, planned, series, start_publisher);
@@ -123,6 +164,9 @@ impl TrialPlan<'_> {
         );
         let Findings { mut snapshots, mut traffic, sent, server_deliveries } = findings;
         let Sent { lateness, deliveries, schedule_sha256 } = sent.context("nothing was sent")?;
+        if let (Some(place), true) = (place, self.record && deliveries > 0) {
+            ensure_recognised(&recorder.account, place)?;
+        }
         let mut snapshot = |moment| snapshots.remove(&moment).context("a snapshot is missing");
         let mut traffic = |moment| traffic.remove(&moment).flatten();
         Ok(Measurement {
@@ -130,6 +174,7 @@ impl TrialPlan<'_> {
             keeps_connections: settings.connection() == Connection::KeepAlive,
             cores: self.cores.clone(),
             listeners_are_known,
+            payloads_are_known: foreign.is_none(),
             planned,
             expected: self.record.then_some(deliveries),
             start,
@@ -159,11 +204,14 @@ impl TrialPlan<'_> {
         &self,
         deployment: &Deployment,
         schedule: &Schedule,
+        channels: &[String],
+        foreign: Option<(&Server, &ForeignPlace)>,
     ) -> anyhow::Result<(Vec<mpsc::UnboundedSender<DueEvent>>, Vec<SubscriberSpec>)> {
         let scenario = self.scenario;
         let Scenario { seed, ref workload, .. } = *scenario;
         let connections = workload.connections();
         let settings = &self.contender.settings;
+        let transport = self.contender.id.transport();
         // Clients that do not have these settings have no use for them.
         let interval = settings.polling_interval().unwrap_or_default();
         let phases = polling_phases(seed, connections, interval);
@@ -186,11 +234,21 @@ impl TrialPlan<'_> {
                 Ok(SubscriberSpec {
                     subscription: Subscription {
                         address: address.context("there is nowhere to subscribe")?,
-                        channel: channel_name(channel),
+                        channel: channels[channel as usize].clone(),
                         settings: settings.clone(),
                         poll_epoch,
                         poll_phase,
                         first_long_poll_timeout,
+                        foreign: foreign.and_then(|(server, place)| {
+                            let recipe = server.subscribe.get(&transport)?;
+                            let channel = channels[channel as usize].clone();
+                            let own = [("channel", channel), ("subscriber", connection.to_string())];
+                            Some(Foreign {
+                                recipe: Arc::clone(recipe),
+                                values: place.values.with(own),
+                                trace: None,
+                            })
+                        }),
                     },
                     expected: Arc::clone(&expected_events[channel as usize]),
                     publisher: publisher_of(connection / workload.channels_per_subscriber),
@@ -207,10 +265,6 @@ impl TrialPlan<'_> {
     }
 }
 
-fn channel_name(index: u32) -> String {
-    format!("channel-{index}")
-}
-
 /// The window as it is recorded: with a part for each phase of the workload.
 fn recorded_window(workload: &Workload) -> Window {
     let phases: Vec<_> = workload.phases.iter().map(|phase| phase.duration).collect();
@@ -225,21 +279,22 @@ fn recorded_window(workload: &Workload) -> Window {
 fn publish(
     schedule: &Schedule,
     workload: &Workload,
-    addresses: &[SocketAddr],
+    channels: &[String],
+    targets: &[(SocketAddr, PublishForm)],
     start_ns: u64,
     send_queues: Vec<mpsc::UnboundedSender<DueEvent>>,
 ) -> anyhow::Result<Publisher> {
     let membership = schedule.membership();
     let audience = |channel| membership.of_channel(channel).len() as u64;
-    let channels: Vec<_> = (0..workload.channels).map(channel_name).collect();
-    let open = |&address: &SocketAddr| {
+    let open = |(address, form): &(SocketAddr, PublishForm)| {
         HttpPublish::open(&PublishTarget {
-            address,
-            channels: &channels,
+            address: *address,
+            channels,
             content: workload.content,
+            form: form.clone(),
         })
     };
-    let paths = addresses.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    let paths = targets.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     ensure!(!paths.is_empty(), "the deployment has no address to publish to");
     let plan = PublishPlan {
         audiences: (0..workload.channels).map(audience).collect(),
@@ -249,4 +304,18 @@ fn publish(
         send_queues,
     };
     Publisher::start(plan, schedule.events(), paths)
+}
+
+/// A server of which no event is recognised is described wrongly, rather than losing all.
+fn ensure_recognised(account: &Account, place: &ForeignPlace) -> anyhow::Result<()> {
+    ensure!(
+        account.delivered > 0 || account.duplicated > 0,
+        "no event was recognised in what the server sent; {}",
+        match &account.first_other {
+            Some(message) =>
+                format!("the first message that nothing is said of: {:?}", place.values.redact(message)),
+            None => "it sent no message at all behind the opening".to_owned(),
+        }
+    );
+    Ok(())
 }

@@ -10,7 +10,7 @@ use super::file::ScenarioFile;
 use super::limits::MAX_BLOCKS;
 use super::values::Values;
 use super::workload::check_together;
-use super::{ContenderId, Scenario, gates, lineup, literature, shape, thresholds};
+use super::{ContenderId, Scenario, gates, lineup, literature, server, shape, thresholds};
 
 /// The scenario that `table` holds, apart from its sweep.
 pub(super) fn checked(
@@ -33,7 +33,8 @@ pub(super) fn checked(
 /// the scenario must not be used.
 fn scenario(file: &ScenarioFile, problems: &mut Problems<'_>) -> Scenario {
     let mut values = Values { problems };
-    let contenders = lineup::contenders(file, &mut values);
+    let servers = server::servers(&file.server, &mut values);
+    let contenders = lineup::contenders(file, &servers, &mut values);
     let ids: Vec<ContenderId> = contenders.iter().map(|contender| contender.id.clone()).collect();
     Scenario {
         name: values.name(&file.name, "it names the results folder"),

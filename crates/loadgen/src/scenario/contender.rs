@@ -10,6 +10,8 @@ use pushbench_wire::Transport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Server;
+
 /// What a contender is compared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -204,6 +206,8 @@ pub struct Contender {
     pub id: ContenderId,
     /// How its client and its server work.
     pub settings: Settings,
+    /// Its server; none if it is pushbench's own.
+    pub server: Option<Arc<Server>>,
 }
 
 /// How one transport works.

@@ -78,6 +78,11 @@ impl<'a> Problems<'a> {
         Self { text, places, found: Vec::new(), more: 0 }
     }
 
+    /// Where the text ends.
+    pub(super) fn end(&self) -> usize {
+        self.text.len()
+    }
+
     /// Notes a problem at a place of the text.
     pub(super) fn at(&mut self, span: Range<usize>, message: String) {
         let span = match self.places.first() {

@@ -16,6 +16,7 @@ use super::defaults::{one, unwritten};
 use super::gates::{GateSchema, GatesFile};
 use super::limits::MAX_BLOCKS;
 use super::literature::LiteratureFile;
+use super::server::ServerFile;
 use super::thresholds::ThresholdsFile;
 use super::workload::file::WorkloadFile;
 use super::{Connection, Role, duration};
@@ -39,6 +40,11 @@ pub(super) struct ScenarioFile {
     #[schemars(with = "Vec<Transport>", extend("uniqueItems" = true))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) compare: Option<Spanned<Vec<Spanned<Transport>>>>,
+    /// The servers on which `compare` is done: names of [server.NAME], and "pushbench", which is the
+    /// only one when this is left out.
+    #[schemars(with = "Vec<String>", extend("uniqueItems" = true))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) servers: Option<Spanned<Vec<Spanned<String>>>>,
     /// What else to compare: a transport with settings of its own, under a name of its own.
     #[serde(default)]
     pub(super) contender: Vec<ContenderFile>,
@@ -52,6 +58,10 @@ pub(super) struct ScenarioFile {
     #[schemars(with = "u64", range(min = 0, max = i64::MAX))]
     pub(super) seed: Spanned<i64>,
     pub(super) workload: WorkloadFile,
+    /// Servers that are not pushbench: how each is started, published to and subscribed to.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, ServerFile>")]
+    pub(super) server: BTreeMap<Spanned<String>, ServerFile>,
     /// How polling asks.
     #[serde(default)]
     pub(super) polling: PollingFile,
@@ -115,6 +125,10 @@ pub(super) struct ContenderFile {
     /// The mechanism of its client.
     #[schemars(with = "Transport", example = &"polling")]
     pub(super) transport: Spanned<Transport>,
+    /// The [server.NAME] that it is of; pushbench's own when left out.
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) server: Option<Spanned<String>>,
     /// How it asks, if it polls.
     #[schemars(with = "PollingFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]

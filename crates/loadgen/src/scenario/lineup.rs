@@ -1,6 +1,7 @@
 //! Which contenders a file names, and the settings of each: what a `[[contender]]` leaves out is as
 //! in its transport's own table, and what that leaves out has a default.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pushbench_wire::Transport;
@@ -9,9 +10,11 @@ use toml::Spanned;
 use super::contender::default_role;
 use super::error::quoted;
 use super::file::{ContenderFile, LongPollingFile, PollingFile, ScenarioFile, StreamFile};
+use super::shape::{listed, nearest};
 use super::values::Values;
 use super::{
-    Connection, Contender, ContenderId, Identity, LongPolling, Polling, Role, Settings, Stream,
+    Connection, Contender, ContenderId, Identity, LongPolling, OWN_SERVER, Polling, Role, Server,
+    Settings, Stream,
 };
 
 /// More than a table or a chart can hold apart.
@@ -82,23 +85,30 @@ impl Tables {
 }
 
 /// The contenders of a file, references last. Where something is wrong, that is noted.
-pub(super) fn contenders(file: &ScenarioFile, values: &mut Values<'_, '_>) -> Vec<Contender> {
+pub(super) fn contenders(
+    file: &ScenarioFile,
+    servers: &[Arc<Server>],
+    values: &mut Values<'_, '_>,
+) -> Vec<Contender> {
     let tables = Tables::read(file, values);
-    let mut lineup: Vec<(Identity, Settings)> = values
-        .compared(file)
+    let mut lineup: Vec<(Identity, Settings, Option<Arc<Server>>)> = values
+        .compared(file, servers)
         .into_iter()
-        .map(|transport| (Identity::of(transport), tables.settings(transport)))
+        .map(|(server, transport)| {
+            (compared_identity(server.as_deref(), transport), tables.settings(transport), server)
+        })
         .collect();
     for own in &file.contender {
         let identity = values.identity(own);
-        if lineup.iter().any(|(other, _)| other.name == identity.name) {
+        if lineup.iter().any(|(other, ..)| other.name == identity.name) {
             let message = format!(
                 "two contenders are called `{}`: rename one, or leave it out of `compare`",
                 identity.name
             );
             values.problems.at(own.name.span(), message);
         }
-        lineup.push((identity, values.settings(own, &tables)));
+        let server = values.server_of(own, servers);
+        lineup.push((identity, values.settings(own, &tables), server));
     }
     if lineup.len() > MAX_CONTENDERS {
         let message = format!(
@@ -110,17 +120,123 @@ pub(super) fn contenders(file: &ScenarioFile, values: &mut Values<'_, '_>) -> Ve
             None => values.problems.in_file(message),
         }
     }
-    lineup.sort_by_key(|(identity, _)| identity.role == Role::Reference);
-    let (identities, settings): (Vec<_>, Vec<_>) = lineup.into_iter().unzip();
-    let ids = ContenderId::all(identities);
-    ids.into_iter().zip(settings).map(|(id, settings)| Contender { id, settings }).collect()
+    lineup.sort_by_key(|(identity, ..)| identity.role == Role::Reference);
+    let ids = ContenderId::all(lineup.iter().map(|(identity, ..)| identity.clone()));
+    let with_id = |(id, (_, settings, server))| Contender { id, settings, server };
+    ids.into_iter().zip(lineup).map(with_id).collect()
+}
+
+/// That of a transport which is compared as it is, on one server.
+fn compared_identity(server: Option<&Server>, transport: Transport) -> Identity {
+    let own = Identity::of(transport);
+    match server {
+        None => own,
+        Some(server) => Identity {
+            name: format!("{}-{}", server.name, own.name),
+            label: format!("{} · {}", own.label, server.label),
+            ..own
+        },
+    }
 }
 
 impl Values<'_, '_> {
-    /// The transports that are compared as they are.
-    fn compared(&mut self, file: &ScenarioFile) -> Vec<Transport> {
+    /// What is compared as it is: transports, on each of the servers that has them.
+    fn compared(
+        &mut self,
+        file: &ScenarioFile,
+        servers: &[Arc<Server>],
+    ) -> Vec<(Option<Arc<Server>>, Transport)> {
+        let transports = self.compared_transports(file);
+        let on = match &file.servers {
+            None => vec![None],
+            Some(named) => self.compared_on(named, servers),
+        };
+        let offers = |server: &Option<Arc<Server>>, transport| {
+            server.as_ref().is_none_or(|server| server.subscribe.contains_key(&transport))
+        };
+        let mut compared = Vec::new();
+        for transport in transports {
+            let with = on.iter().filter(|server| offers(server, transport));
+            let before = compared.len();
+            compared.extend(with.map(|server| (server.clone(), transport)));
+            if let (true, Some(compare), Some(named)) =
+                (compared.len() == before, &file.compare, &file.servers)
+            {
+                let names: Vec<_> = named.get_ref().iter().map(|name| &name.get_ref()[..]).collect();
+                let message = format!(
+                    "nobody says how one subscribes over {transport} on {}: leave it out of `compare`",
+                    listed(&names, "or")
+                );
+                self.problems.at(compare.span(), message);
+            }
+        }
+        compared
+    }
+
+    fn compared_on(
+        &mut self,
+        named: &Spanned<Vec<Spanned<String>>>,
+        servers: &[Arc<Server>],
+    ) -> Vec<Option<Arc<Server>>> {
+        if named.get_ref().is_empty() {
+            let message = format!("`servers` must name at least one: \"{OWN_SERVER}\" is always there");
+            self.problems.at(named.span(), message);
+        }
+        let mut found = Vec::new();
+        for (index, name) in named.get_ref().iter().enumerate() {
+            if named.get_ref()[..index].iter().any(|other| other.get_ref() == name.get_ref()) {
+                let message = format!("`servers` names {} twice: remove one", quoted(name.get_ref()));
+                self.problems.at(name.span(), message);
+            }
+            found.extend(self.server(name, servers));
+        }
+        found
+    }
+
+    /// The server of this name: `Some(None)` is pushbench's own, and none is noted.
+    fn server(
+        &mut self,
+        name: &Spanned<String>,
+        servers: &[Arc<Server>],
+    ) -> Option<Option<Arc<Server>>> {
+        if name.get_ref() == OWN_SERVER {
+            return Some(None);
+        }
+        if let Some(server) = servers.iter().find(|server| server.name == *name.get_ref()) {
+            return Some(Some(Arc::clone(server)));
+        }
+        let known: Vec<_> = servers.iter().map(|server| &server.name[..]).chain([OWN_SERVER]).collect();
+        let hint = match nearest(name.get_ref(), &known) {
+            Some(likely) => format!("did you mean \"{likely}\"?"),
+            None => format!("there are {}; another one needs [server.NAME]", listed(&known, "and")),
+        };
+        let message = format!("there is no server {}: {hint}", quoted(name.get_ref()));
+        self.problems.at(name.span(), message);
+        None
+    }
+
+    fn server_of(
+        &mut self,
+        file: &ContenderFile,
+        servers: &[Arc<Server>],
+    ) -> Option<Arc<Server>> {
+        let name = file.server.as_ref()?;
+        let server = self.server(name, servers)??;
+        let transport = *file.transport.get_ref();
+        if !server.subscribe.contains_key(&transport) {
+            let message = format!(
+                "nobody says how one subscribes over {transport} on `{0}`: add [server.{0}.{transport}]",
+                server.name
+            );
+            self.problems.at(file.transport.span(), message);
+        }
+        Some(server)
+    }
+
+    fn compared_transports(&mut self, file: &ScenarioFile) -> Vec<Transport> {
         let Some(compare) = &file.compare else {
-            return if file.contender.is_empty() { Transport::ALL.to_vec() } else { Vec::new() };
+            let none = !file.contender.is_empty() && file.servers.is_none();
+            return if none { Vec::new() } else { Transport::ALL.to_vec() };
         };
         if compare.get_ref().is_empty() && file.contender.is_empty() {
             self.problems.at(
@@ -158,7 +274,7 @@ impl Values<'_, '_> {
         }
     }
 
-    fn label(&mut self, label: &Spanned<String>) -> String {
+    pub(super) fn label(&mut self, label: &Spanned<String>) -> String {
         let text = label.get_ref().trim();
         let is_line = !text.is_empty() && !text.chars().any(char::is_control);
         if !is_line || text.chars().count() > MAX_LABEL {

@@ -22,6 +22,7 @@ mod model;
 mod quantity;
 mod read;
 pub mod schedule;
+mod server;
 mod shape;
 mod sweep;
 pub mod template;
@@ -45,6 +46,10 @@ pub(crate) use limits::MAX_LOG_BYTES;
 pub use literature::Literature;
 pub use load::{LoadAxis, UnknownLoadAxis};
 pub use model::{Cell, Scenario, SweptValue};
+pub use server::{
+    Ask, Match, OWN_SERVER, Ping, Publish, Ready, Recipe, Reply, Request, Resume, Server, Source,
+    Split, Start, Step, Template, preset_names, preset_text,
+};
 pub use sweep::{Amount, BASE_CELL, labels_of};
 pub use thresholds::Threshold;
 pub use workload::{

@@ -10,7 +10,7 @@ use super::check::checked;
 use super::error::{Problem, Problems, ScenarioError};
 use super::file::schema;
 use super::workload::check_trace;
-use super::{Rows, Scenario, sweep};
+use super::{Rows, Scenario, Start, sweep};
 use crate::input;
 
 /// A scenario is a page of text; whatever is larger was named by mistake.
@@ -29,7 +29,19 @@ impl Scenario {
             let problems = vec![Problem { line: None, message }];
             return Err(ScenarioError::Invalid { path: path.to_owned(), problems });
         }
+        scenario.start_servers_in(path.parent().unwrap_or(Path::new("")));
         Ok((scenario, text))
+    }
+
+    /// Commands of servers are meant to be started in `folder`.
+    fn start_servers_in(&mut self, folder: &Path) {
+        let cells = self.sweep.iter_mut().flat_map(|cell| &mut cell.scenario.contenders);
+        for contender in cells.chain(&mut self.contenders) {
+            let Some(server) = &mut contender.server else { continue };
+            if let Start::Command { folder: of_server, .. } = &mut Arc::make_mut(server).start {
+                of_server.clone_from(&folder.to_owned());
+            }
+        }
     }
 
     /// Reads the trace that it names, which lies beside `path`, and those of its cells.

@@ -122,7 +122,7 @@ impl Shape<'_, '_> {
                     self.problems.at(value.span(), message);
                 }
             }
-            (DeValue::Float(_), Some("number")) => {}
+            (DeValue::Float(_), Some("number")) | (DeValue::Boolean(_), Some("boolean")) => {}
             // Anything may stand here.
             _ if *schema == Value::Bool(true) => {}
             // Whoever reads it has one sentence for all that it may be.
@@ -162,6 +162,7 @@ fn expected(key: &str, schema: &Value) -> String {
         Some("string") => "text in quotes".to_owned(),
         Some("integer") => "a whole number".to_owned(),
         Some("number") => "a number".to_owned(),
+        Some("boolean") => "true or false".to_owned(),
         Some("array") if schema["items"]["type"] == "object" => {
             format!("a list of tables, each of which starts with the line [[{key}]]")
         }

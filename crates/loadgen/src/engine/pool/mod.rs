@@ -6,12 +6,10 @@ mod threads;
 
 use std::sync::Arc;
 
-use pushbench_wire::Transport;
-
 use super::delivery_tracker::ExpectedEvents;
 use super::recorder::{Recorder, Window};
 use super::send_queue::SendPlan;
-use crate::client::{Subscription, TcpTotals, Totals};
+use crate::client::{Mechanism, Subscription, TcpTotals, Totals};
 
 pub(super) use threads::{THREAD_NAME, ThreadPool};
 
@@ -42,7 +40,7 @@ pub(super) trait SubscriberPool: Sized + Send + 'static {
 
 /// What a pool runs.
 pub(super) struct PoolPlan {
-    pub(super) transport: Transport,
+    pub(super) mechanism: Mechanism,
     pub(super) subscribers: Vec<SubscriberSpec>,
     pub(super) window: Window,
     /// Whether deliveries are recorded, and not only counted.

@@ -112,6 +112,13 @@ impl EventLog {
 }
 
 impl Sink for EventLog {
+    fn on_other(&mut self, message: &[u8]) {
+        const KEPT_BYTES: usize = 300;
+        self.recorder.borrow_mut().account.first_other.get_or_insert_with(|| {
+            String::from_utf8_lossy(&message[..message.len().min(KEPT_BYTES)]).into_owned()
+        });
+    }
+
     fn on_event(&mut self, at_ns: u64, event: Event<'_>) {
         self.last_event_id = event.id;
         if at_ns != self.last_read_ns {

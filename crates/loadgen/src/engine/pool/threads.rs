@@ -48,7 +48,7 @@ struct WorkerHandle {
 
 impl SubscriberPool for ThreadPool {
     fn connect(plan: PoolPlan) -> anyhow::Result<Self> {
-        let PoolPlan { transport, subscribers, window, record, workers } = plan;
+        let PoolPlan { mechanism, subscribers, window, record, workers } = plan;
         let (sender, signals) = mpsc::unbounded_channel();
         let share = subscribers.len().div_ceil(workers).max(1);
         let mut subscribers = subscribers.into_iter();
@@ -73,7 +73,7 @@ impl SubscriberPool for ThreadPool {
                 };
                 let thread = std::thread::Builder::new()
                     .name(THREAD_NAME.into())
-                    .spawn(move || with_subscriber(transport, worker))
+                    .spawn(move || with_subscriber(mechanism, worker))
                     .context("cannot start a worker thread")?;
                 Ok(WorkerHandle { tally, questions, stop, thread })
             })

@@ -1,0 +1,67 @@
+//! Subscribers of servers that are not ours: they go by a [`Recipe`]. It owns templates with values in
+//! them, messages and what is answered to them; an event is whatever carries a stamp, so nothing has to
+//! be known of how a server wraps it.
+
+mod exchange;
+mod location;
+mod no_upstream;
+mod pull;
+mod messages;
+mod stamps;
+mod stream;
+mod talk;
+mod values;
+mod websocket;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::scenario::Recipe;
+
+pub(crate) use location::Location;
+pub(super) use pull::ForeignPull;
+pub(super) use stream::ForeignStream;
+pub(crate) use values::Values;
+pub(super) use websocket::ForeignWebSocket;
+
+/// How one subscriber subscribes to a server that is not ours.
+#[derive(Clone, Debug)]
+pub(crate) struct Foreign {
+    /// How it is done.
+    pub(crate) recipe: Arc<Recipe>,
+    /// What is put into it. It outlives connections, so that one can go on where another ended.
+    pub(crate) values: Values,
+    /// Who wants to see what is sent and received; nobody in a trial.
+    pub(crate) trace: Option<Trace>,
+}
+
+/// Sees what goes over a connection.
+#[derive(Clone)]
+pub(crate) struct Trace(pub(crate) Arc<dyn Fn(Seen<'_>) + Send + Sync>);
+
+/// What goes over a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Seen<'a> {
+    /// A request, or a WebSocket that is opened: method and URL.
+    Asked(&'a str, &'a str),
+    /// A status, and what else is worth knowing of the answer.
+    Answered(u16, &'a str),
+    /// What is sent over a connection, or as the body of a request.
+    Sent(&'a str),
+    /// A message.
+    Received(&'a [u8]),
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Trace")
+    }
+}
+
+impl Foreign {
+    fn see(&self, seen: Seen<'_>) {
+        if let Some(Trace(see)) = &self.trace {
+            see(seen);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Polling and long polling by a recipe: requests, and whatever is new in their answers.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use pushbench_wire::Event;
+use pushbench_wire::event::DEFAULT_NAME;
+use tokio::time::{Instant, sleep_until};
+
+use super::exchange::Exchange;
+use super::messages::Messages;
+use super::no_upstream::NoUpstream;
+use super::talk::{Channel, Inbox, Taken, Talk, quoted, refused};
+use super::{Foreign, Seen};
+use crate::client::polling::next_slot;
+use crate::client::socket::ConnectionMeter;
+use crate::client::{ClientError, Sink, Subscriber, Subscription};
+use crate::scenario::Connection;
+
+/// The shortest time from one poll that brings nothing at once to the next: a server that does not hold
+/// long polls would be asked without end.
+const BREATH: Duration = Duration::from_millis(5);
+
+/// Asks for what is new.
+pub(crate) struct ForeignPull {
+    talk: Talk,
+    exchange: Exchange,
+    meter: Rc<ConnectionMeter>,
+    keep: bool,
+    /// When it asks next, and how long after that again; none of a long poll.
+    slots: Option<(Instant, Duration)>,
+    /// Events that the first poll has brought.
+    early: Vec<(u64, u64, Vec<u8>)>,
+}
+
+/// There is no connection to send anything over.
+struct NoLine;
+
+impl Channel for NoLine {
+    async fn read(&mut self, _: &mut Inbox) -> Result<(), ClientError> {
+        Err(ClientError::Ended)
+    }
+
+    async fn send(&mut self, _: String) -> Result<(), ClientError> {
+        Err(ClientError::Foreign("nothing can be sent between polls: use `request`".to_owned()))
+    }
+}
+
+impl Subscriber for ForeignPull {
+    type Upstream = NoUpstream;
+
+    async fn connect(
+        subscription: &Subscription,
+        meter: &Rc<ConnectionMeter>,
+        after: u64,
+    ) -> Result<Self, ClientError> {
+        let mut talk = Talk::new(subscription.recipe()?, meter, after);
+        talk.before().await?;
+        let interval = subscription.settings.polling_interval();
+        let first = subscription.poll_epoch + subscription.poll_phase;
+        let mut pull = Self {
+            talk,
+            exchange: Exchange::new(meter),
+            meter: Rc::clone(meter),
+            keep: subscription.settings.connection() == Connection::KeepAlive,
+            slots: interval.map(|interval| (next_slot(first, interval), interval)),
+            early: Vec::new(),
+        };
+        // Many servers begin with what is new from the first request on.
+        if pull.slots.is_some() {
+            let mut early = Early(Vec::new());
+            pull.ask_until_empty(&mut early).await?;
+            pull.early = early.0;
+        }
+        Ok(pull)
+    }
+
+    async fn receive(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
+        for (at_ns, id, payload) in self.early.drain(..) {
+            sink.on_event(at_ns, Event { id, name: DEFAULT_NAME, payload: &payload, binary: false });
+        }
+        let Some((next, interval)) = self.slots else {
+            let asked = Instant::now();
+            let brought = self.ask(sink).await?;
+            if brought == 0 && asked.elapsed() < BREATH {
+                tokio::time::sleep(BREATH).await;
+            }
+            return Ok(());
+        };
+        sleep_until(next).await;
+        self.ask_until_empty(sink).await?;
+        self.slots = Some((next_slot(next + interval, interval), interval));
+        Ok(())
+    }
+}
+
+impl ForeignPull {
+    async fn ask_until_empty(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
+        while self.ask(sink).await? > 0 && self.talk.foreign.recipe.until_empty {}
+        Ok(())
+    }
+
+    /// Asks once, and says how many events that brought.
+    async fn ask(&mut self, sink: &mut impl Sink) -> Result<usize, ClientError> {
+        let question = self.talk.question()?;
+        let answer = self.exchange.ask_whole(&question, self.keep).await?;
+        let Foreign { recipe, values, .. } = self.talk.foreign.clone();
+        if self.talk.foreign.trace.is_some() {
+            let shown = quoted(&self.talk.foreign, &answer.body);
+            self.talk.foreign.see(Seen::Answered(answer.status, &shown));
+        }
+        match answer.status {
+            200..=299 => {}
+            // Nothing new: RFC 9110 §15.4.5, and what servers say at the end of a long poll.
+            304 => return Ok(0),
+            408 | 504 if self.slots.is_none() => return Ok(0),
+            status => return Err(refused(&self.talk.foreign, status, &answer.body)),
+        }
+        values.note(&recipe.cursor, &answer.body, Some(&answer.headers));
+        let at_ns = self.meter.last_read_ns();
+        let (mut events, mut asked) = (0, Vec::new());
+        if !answer.body.is_empty() {
+            let talk = &mut self.talk;
+            Messages::new(recipe.split).of_whole(&answer.body, |message| {
+                match talk.take(at_ns, message, sink) {
+                    Taken::Events(count) => events += count,
+                    Taken::Asks(reply) => asked.push(reply),
+                    Taken::Other => {}
+                }
+            })?;
+        }
+        for reply in asked {
+            self.talk.reply(&mut NoLine, reply).await?;
+        }
+        Ok(events)
+    }
+}
+
+/// Keeps what comes before anyone receives.
+struct Early(Vec<(u64, u64, Vec<u8>)>);
+
+impl Sink for Early {
+    fn on_event(&mut self, at_ns: u64, event: Event<'_>) {
+        self.0.push((at_ns, event.id, event.payload.to_vec()));
+    }
+}

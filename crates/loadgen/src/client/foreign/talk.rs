@@ -1,0 +1,332 @@
+//! What is said on a connection beside events: the steps that open it, replies, and pings. It must not
+//! know what carries the messages.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use pushbench_wire::Event;
+use pushbench_wire::event::DEFAULT_NAME;
+use tokio::time::{Instant, timeout};
+
+use super::exchange::{Exchange, Question};
+use super::stamps::Stamps;
+use super::{Foreign, Seen};
+use crate::client::socket::ConnectionMeter;
+use crate::client::{ClientError, Sink};
+use crate::scenario::{Match, Reply, Request, Source, Step, Template};
+
+/// How long the message may take that a step waits for.
+pub(super) const STEP_WITHIN: Duration = Duration::from_secs(10);
+
+/// How much of a message an error quotes.
+const QUOTED_BYTES: usize = 300;
+
+/// Messages, each with the time at which it was read.
+pub(super) type Inbox = VecDeque<(u64, Vec<u8>)>;
+
+/// A connection that carries messages.
+pub(super) trait Channel {
+    /// Waits for what comes next, which may be no whole message.
+    async fn read(&mut self, inbox: &mut Inbox) -> Result<(), ClientError>;
+
+    /// Sends a message.
+    async fn send(&mut self, text: String) -> Result<(), ClientError>;
+}
+
+/// One subscriber's part of the talk.
+pub(super) struct Talk {
+    pub(super) foreign: Foreign,
+    stamps: Stamps,
+    /// For requests beside the connection.
+    beside: Exchange,
+    /// Messages with events that came before anyone received.
+    early: Inbox,
+    next_ping: Option<Instant>,
+    /// How many events have come: the id of the last one.
+    events: u64,
+    /// The last message with an event, as long as something is to be known of it.
+    last: Vec<u8>,
+}
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// So many events.
+    Events(usize),
+    /// One that this reply of the recipe answers.
+    Asks(usize),
+    /// Neither.
+    Other,
+}
+
+impl Talk {
+    /// With a subscriber that had received so many events over connections before this one.
+    pub(super) fn new(foreign: &Foreign, meter: &Rc<ConnectionMeter>, events: u64) -> Self {
+        let next_ping = foreign.recipe.ping.as_ref().map(|ping| Instant::now() + ping.every);
+        Self {
+            foreign: foreign.clone(),
+            stamps: Stamps::default(),
+            beside: Exchange::new(meter),
+            early: Inbox::new(),
+            next_ping,
+            events,
+            last: Vec::new(),
+        }
+    }
+
+    /// Whether it goes on where an earlier connection ended.
+    pub(super) fn resumes(&self) -> bool {
+        self.events > 0
+    }
+
+    /// The request that opens a connection, or a poll.
+    pub(super) fn question(&self) -> Result<Question, ClientError> {
+        let recipe = &self.foreign.recipe;
+        let ask = &recipe.ask;
+        let resume = recipe.resume.as_ref().filter(|_| self.resumes());
+        let url = resume.and_then(|resume| resume.url.as_ref()).unwrap_or(&ask.url);
+        let mut headers = ask.headers.clone();
+        headers.extend(resume.into_iter().flat_map(|resume| resume.headers.iter().cloned()));
+        Question::new(&self.foreign, &ask.method, url, &headers, ask.body.as_ref())
+    }
+
+    /// The requests that come before it.
+    pub(super) async fn before(&mut self) -> Result<(), ClientError> {
+        let recipe = std::sync::Arc::clone(&self.foreign.recipe);
+        for step in &recipe.before {
+            if let Some(request) = &step.request {
+                self.request(request, step).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The steps that open it.
+    pub(super) async fn open(&mut self, channel: &mut impl Channel) -> Result<(), ClientError> {
+        let recipe = std::sync::Arc::clone(&self.foreign.recipe);
+        let resume = recipe.resume.as_ref().filter(|_| self.resumes());
+        let steps = resume.and_then(|resume| resume.steps.as_ref()).unwrap_or(&recipe.steps);
+        let mut inbox = Inbox::new();
+        for step in steps {
+            if let Some(request) = &step.request {
+                self.request(request, step).await?;
+                continue;
+            }
+            if let Some(wanted) = &step.wait {
+                let waited = timeout(STEP_WITHIN, self.wait(channel, &mut inbox, wanted, step)).await;
+                waited.unwrap_or_else(|_| {
+                    Err(ClientError::Foreign(format!(
+                        "the server sent no message that {} within {STEP_WITHIN:?}",
+                        described(wanted)
+                    )))
+                })?;
+            }
+            if let Some(send) = &step.send {
+                let text = self.foreign.values.fill(send)?;
+                self.foreign.see(Seen::Sent(&text));
+                channel.send(text).await?;
+            }
+        }
+        // What came behind the last message that was waited for.
+        self.early.append(&mut inbox);
+        Ok(())
+    }
+
+    async fn wait(
+        &mut self,
+        channel: &mut impl Channel,
+        inbox: &mut Inbox,
+        wanted: &Match,
+        step: &Step,
+    ) -> Result<(), ClientError> {
+        let mut last = None;
+        loop {
+            let Some((at_ns, message)) = inbox.pop_front() else {
+                match channel.read(inbox).await {
+                    Ok(()) => continue,
+                    Err(error) => {
+                        return Err(match last {
+                            Some(last) if error.is_broken_connection() => ClientError::Foreign(format!(
+                                "the server ended the connection instead of sending a message that {}; \
+                                 before that it sent {last}",
+                                described(wanted)
+                            )),
+                            _ => error,
+                        });
+                    }
+                }
+            };
+            self.foreign.see(Seen::Received(&message));
+            if wanted.is_met_by(&message) {
+                return self.note(&step.capture, &message);
+            }
+            if self.stamps.find(&message, |_| {}) > 0 {
+                self.early.push_back((at_ns, message));
+                continue;
+            }
+            match self.asks(&message) {
+                Some(reply) => self.reply(channel, reply).await?,
+                None => last = Some(quoted(&self.foreign, &message)),
+            }
+        }
+    }
+
+    fn note(&self, sources: &[(String, Source)], message: &[u8]) -> Result<(), ClientError> {
+        match self.foreign.values.note(sources, message, None).first() {
+            None => Ok(()),
+            Some(missing) => Err(ClientError::Foreign(format!(
+                "the server's message has no value for {{{missing}}}: {}",
+                quoted(&self.foreign, message)
+            ))),
+        }
+    }
+
+    async fn request(&mut self, request: &Request, step: &Step) -> Result<(), ClientError> {
+        let answer = self.post(request, step.send.as_ref()).await?;
+        let missing = self.foreign.values.note(&step.capture, &answer.body, Some(&answer.headers));
+        let quoted = || quoted(&self.foreign, &answer.body);
+        if let Some(missing) = missing.first() {
+            return Err(ClientError::Foreign(format!(
+                "the answer to {} {} has no value for {{{missing}}}: {}",
+                request.method,
+                self.foreign.values.redact(&self.foreign.values.fill(&request.url)?),
+                quoted()
+            )));
+        }
+        match &step.wait {
+            Some(wanted) if !wanted.is_met_by(&answer.body) => Err(ClientError::Foreign(format!(
+                "the server answered {} instead of something that {}",
+                quoted(),
+                described(wanted)
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn post(
+        &mut self,
+        request: &Request,
+        send: Option<&Template>,
+    ) -> Result<super::exchange::Whole, ClientError> {
+        let question = Question::new(&self.foreign, &request.method, &request.url, &[], send)?;
+        let answer = self.beside.ask_whole(&question, true).await?;
+        let shown = quoted(&self.foreign, &answer.body);
+        self.foreign.see(Seen::Answered(answer.status, &shown));
+        match answer.status {
+            200..=299 => Ok(answer),
+            status => Err(refused(&self.foreign, status, &answer.body)),
+        }
+    }
+
+    /// Enters a message: every event in it goes to `sink`.
+    pub(super) fn take(&mut self, at_ns: u64, message: &[u8], sink: &mut impl Sink) -> Taken {
+        let events = &mut self.events;
+        let count = self.stamps.find(message, |payload| {
+            *events += 1;
+            let event = Event { id: *events, name: DEFAULT_NAME, payload, binary: false };
+            sink.on_event(at_ns, event);
+        });
+        self.foreign.see(Seen::Received(message));
+        if count > 0 {
+            if !self.foreign.recipe.cursor.is_empty() {
+                self.last.clear();
+                self.last.extend_from_slice(message);
+            }
+            return Taken::Events(count);
+        }
+        match self.asks(message) {
+            Some(reply) => Taken::Asks(reply),
+            None => {
+                sink.on_other(message);
+                Taken::Other
+            }
+        }
+    }
+
+    fn asks(&self, message: &[u8]) -> Option<usize> {
+        self.foreign.recipe.replies.iter().position(|reply| reply.to.is_met_by(message))
+    }
+
+    /// Answers as the recipe says.
+    pub(super) async fn reply(
+        &mut self,
+        channel: &mut impl Channel,
+        number: usize,
+    ) -> Result<(), ClientError> {
+        let recipe = std::sync::Arc::clone(&self.foreign.recipe);
+        let Reply { request, send, .. } = &recipe.replies[number];
+        match request {
+            Some(request) => self.post(request, Some(send)).await.map(drop),
+            None => {
+                let text = self.foreign.values.fill(send)?;
+                self.foreign.see(Seen::Sent(&text));
+                channel.send(text).await
+            }
+        }
+    }
+
+    /// When the client has to say something by itself; none if it never has to.
+    pub(super) fn next_ping(&self) -> Option<Instant> {
+        self.next_ping
+    }
+
+    /// Says it.
+    pub(super) async fn ping(&mut self, channel: &mut impl Channel) -> Result<(), ClientError> {
+        let Some(ping) = &self.foreign.recipe.ping else { return Ok(()) };
+        self.next_ping = Some(Instant::now() + ping.every);
+        let text = self.foreign.values.fill(&ping.send)?;
+        self.foreign.see(Seen::Sent(&text));
+        channel.send(text).await
+    }
+
+    /// What came before anyone received.
+    pub(super) fn early(&mut self) -> Option<(u64, Vec<u8>)> {
+        self.early.pop_front()
+    }
+
+    /// Keeps what the next connection has to know to go on where this one ended.
+    pub(super) fn remember(&self, sse_id: &str) {
+        let Foreign { recipe, values, .. } = &self.foreign;
+        values.note(&recipe.cursor, &self.last, None);
+        let ids = recipe.cursor.iter().filter(|(_, source)| *source == Source::SseId);
+        for name in ids.map(|(name, _)| &name[..]).chain(["id"]) {
+            if !sse_id.is_empty() {
+                values.set(name, sse_id.to_owned());
+            }
+        }
+    }
+}
+
+/// An answer that is no success.
+pub(super) fn refused(foreign: &Foreign, status: u16, body: &[u8]) -> ClientError {
+    let reason = hyper::StatusCode::from_u16(status).ok();
+    let reason = reason.and_then(|status| status.canonical_reason()).unwrap_or_default();
+    let hint = match status {
+        401 | 403 => "; does it want a token or an Origin?",
+        404 | 405 => "; is this the right path?",
+        426 => "; it wants another protocol here, such as WebSocket",
+        300..=399 => "; it redirects, which is not followed: use the URL that it names",
+        _ => "",
+    };
+    let body = match body.is_empty() {
+        true => String::new(),
+        false => format!(": {}", quoted(foreign, body)),
+    };
+    ClientError::Foreign(format!("the server answered {status} {reason}{body}{hint}"))
+}
+
+fn described(wanted: &Match) -> String {
+    match wanted {
+        Match::Is(text) => format!("is {text:?}"),
+        Match::Starts(text) => format!("begins with {text:?}"),
+        Match::Has(text) => format!("contains {text:?}"),
+    }
+}
+
+/// What the server has said, as an error shows it.
+pub(super) fn quoted(foreign: &Foreign, message: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&message[..message.len().min(QUOTED_BYTES)]);
+    let more = if message.len() > QUOTED_BYTES { "…" } else { "" };
+    format!("{:?}{more}", foreign.values.redact(&text))
+}

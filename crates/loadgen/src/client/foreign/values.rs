@@ -1,0 +1,153 @@
+//! The values of placeholders, and where new ones come from.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hyper::HeaderMap;
+use serde_json::Value;
+
+use crate::client::ClientError;
+use crate::scenario::{Source, Template};
+
+/// What placeholders stand for, by name. Copies share them.
+#[derive(Clone, Default)]
+pub(crate) struct Values(Arc<Mutex<BTreeMap<String, String>>>);
+
+/// The name of the value that nobody may see.
+const SECRET: &str = "token";
+
+impl std::fmt::Debug for Values {
+    /// Without the values, of which some are secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.lock().keys()).finish()
+    }
+}
+
+impl Values {
+    /// With these values.
+    pub(crate) fn new<'a>(values: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        let values = values.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Self(Arc::new(Mutex::new(values.collect())))
+    }
+
+    /// A set of its own that begins with the same values, and these.
+    pub(crate) fn with<'a>(&self, more: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        let mut values = self.lock().clone();
+        values.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        Self(Arc::new(Mutex::new(values)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `template` with these values in it; the name of one that is not known otherwise.
+    pub(crate) fn put_into(&self, template: &Template) -> Result<String, String> {
+        let values = self.lock();
+        template.render(|name| values.get(name).map(|value| Cow::Borrowed(&value[..])))
+    }
+
+    /// The same, where all values should be known.
+    ///
+    /// # Errors
+    /// When one is not: the server has not said it.
+    pub(super) fn fill(&self, template: &Template) -> Result<String, ClientError> {
+        self.put_into(template).map_err(|name| {
+            ClientError::Foreign(format!("the server has not said the value of {{{name}}}"))
+        })
+    }
+
+    /// The value of a name.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        self.lock().get(name).cloned()
+    }
+
+    pub(super) fn set(&self, name: &str, value: String) {
+        self.lock().insert(name.to_owned(), value);
+    }
+
+    /// Takes the values that a message, or an answer with this body, has for `sources`. Those that it
+    /// has not, stay as they are.
+    pub(super) fn note(
+        &self,
+        sources: &[(String, Source)],
+        body: &[u8],
+        headers: Option<&HeaderMap>,
+    ) -> Vec<String> {
+        let mut missing = Vec::new();
+        let mut json = None;
+        for (name, source) in sources {
+            let value = match source {
+                Source::Pointer(pointer) => {
+                    let json: &Value = json.get_or_insert_with(|| first_json(body));
+                    json.pointer(pointer).map(plain)
+                }
+                Source::Header(header) => headers
+                    .and_then(|headers| headers.get(header))
+                    .and_then(|value| value.to_str().ok())
+                    .map(str::to_owned),
+                // Whoever splits the stream knows it.
+                Source::SseId => continue,
+            };
+            match value {
+                Some(value) => self.set(name, value),
+                None => missing.push(name.clone()),
+            }
+        }
+        missing
+    }
+
+    /// `text` without secrets.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        match self.lock().get(SECRET) {
+            Some(secret) if !secret.is_empty() => text.replace(secret.as_str(), "***"),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+/// The first JSON object or array in `bytes`: what stands in front of it is the server's framing.
+fn first_json(bytes: &[u8]) -> Value {
+    let begin = bytes.iter().position(|byte| b"{[".contains(byte)).unwrap_or(bytes.len());
+    let mut values = serde_json::Deserializer::from_slice(&bytes[begin..]).into_iter();
+    values.next().and_then(Result::ok).unwrap_or_default()
+}
+
+/// Text as it is, and everything else as JSON.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_from_messages_and_headers() {
+        let values = Values::new([("url", "http://a".to_owned()), ("token", "s3cret".to_owned())]);
+        let pointer = |name: &str, at: &str| (name.to_owned(), Source::Pointer(at.to_owned()));
+        let sources = [
+            pointer("sid", "/sid"),
+            pointer("ping", "/pingInterval"),
+            pointer("none", "/none"),
+            ("tag".to_owned(), Source::Header("etag".to_owned())),
+        ];
+        let mut headers = HeaderMap::new();
+        headers.insert("etag", "0".parse().unwrap());
+        let missing =
+            values.note(&sources, br#"0{"sid":"a\"b","pingInterval":25}[1]"#, Some(&headers));
+        assert_eq!(missing, ["none"]);
+        let filled = |text: &str| values.put_into(&Template::parse(text).unwrap());
+        assert_eq!(filled("{sid} {ping} {tag} {url}").unwrap(), "a\"b 25 0 http://a");
+        assert_eq!(filled("{none}").unwrap_err(), "none");
+        assert_eq!(values.redact("/?token=s3cret"), "/?token=***");
+        assert!(!format!("{values:?}").contains("s3cret"));
+        let other = values.with([("sid", "c".to_owned())]);
+        assert_eq!(other.put_into(&Template::parse("{sid}").unwrap()).unwrap(), "c");
+        assert_eq!(filled("{sid}").unwrap(), "a\"b", "its own");
+    }
+}

@@ -1,0 +1,191 @@
+//! What the requests look like that publish: on our server the events of a channel that go out together
+//! are one, and elsewhere each event is, as the server's description has it. It must not know when they
+//! are sent.
+
+use std::borrow::Cow;
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, anyhow};
+use pushbench_wire::endpoint::{BINARY_TYPE, Resource, SPLIT};
+
+use super::foreign::{Location, Values};
+use super::publish_link::Requests;
+use super::publish_path::PublishTarget;
+use crate::scenario::{Content, Publish, Template};
+
+/// The most events in one request, in bytes: half of what a server takes by default, so that a
+/// publisher that has fallen behind is late and not refused.
+const MAX_BATCH_BYTES: usize = 512 << 10;
+
+/// How a server takes events.
+#[derive(Clone, Debug)]
+pub(crate) enum PublishForm {
+    /// As ours does.
+    Own,
+    /// As was said of it.
+    Described(Publish, Values),
+}
+
+impl PublishForm {
+    /// Where it publishes, the requests of each channel, and what an answer contains that refuses.
+    pub(super) fn requests(
+        &self,
+        target: &PublishTarget<'_>,
+    ) -> anyhow::Result<(SocketAddr, Vec<ChannelRequests>, Option<String>)> {
+        match self {
+            Self::Own => {
+                let together = |channel: &String| {
+                    ChannelRequests::Together(Batch::new(target.address, channel, target.content))
+                };
+                Ok((target.address, target.channels.iter().map(together).collect(), None))
+            }
+            Self::Described(publish, values) => {
+                let each = |channel: &String| {
+                    let each = Each::new(publish, &values.with([("channel", channel.clone())]));
+                    each.map(ChannelRequests::Each)
+                };
+                let channels = target.channels.iter().map(each).collect::<anyhow::Result<_>>()?;
+                Ok((target.address, channels, publish.refused.clone()))
+            }
+        }
+    }
+}
+
+/// The events of one channel, as requests.
+pub(super) enum ChannelRequests {
+    Together(Batch),
+    Each(Each),
+}
+
+impl ChannelRequests {
+    /// Adds an event. Says whether it waits for [`Self::finish`] from now on.
+    pub(super) fn push(&mut self, payload: &[u8], requests: &mut Requests) -> bool {
+        match self {
+            Self::Together(batch) => {
+                let is_first = batch.events.is_empty();
+                if !is_first && batch.events.len() + payload.len() >= MAX_BATCH_BYTES {
+                    requests.add(|requests| batch.take_into(requests));
+                }
+                batch.push(payload);
+                is_first
+            }
+            Self::Each(each) => {
+                each.write(payload, requests);
+                false
+            }
+        }
+    }
+
+    /// Makes a request of what waits.
+    pub(super) fn finish(&mut self, requests: &mut Requests) {
+        if let Self::Together(batch) = self {
+            requests.add(|requests| batch.take_into(requests));
+        }
+    }
+}
+
+/// The events of one channel that are due together, as one request.
+pub(super) struct Batch {
+    head: String,
+    content: Content,
+    events: Vec<u8>,
+}
+
+impl Batch {
+    fn new(address: SocketAddr, channel: &str, content: Content) -> Self {
+        let path = Resource::Events.path(channel);
+        let (split, kind) = match content {
+            Content::Text => ("lines", "text/plain"),
+            Content::Binary => ("lengths", BINARY_TYPE),
+        };
+        let head = format!(
+            "POST {path}?{SPLIT}={split} HTTP/1.1\r\nhost: {address}\r\ncontent-type: {kind}\r\ncontent-length: "
+        );
+        Self { head, content, events: Vec::new() }
+    }
+
+    fn push(&mut self, payload: &[u8]) {
+        match self.content {
+            Content::Text => {
+                self.events.extend_from_slice(payload);
+                self.events.push(b'\n');
+            }
+            Content::Binary => {
+                self.events.extend_from_slice(&(payload.len() as u32).to_be_bytes());
+                self.events.extend_from_slice(payload);
+            }
+        }
+    }
+
+    fn take_into(&mut self, requests: &mut Vec<u8>) {
+        requests.extend_from_slice(self.head.as_bytes());
+        // Writing to a `Vec` cannot fail.
+        let _ = write!(requests, "{}\r\n\r\n", self.events.len());
+        requests.append(&mut self.events);
+    }
+}
+
+/// A request for each event.
+pub(super) struct Each {
+    head: String,
+    /// None when it is the payload as it is.
+    body: Option<Template>,
+    values: Values,
+    written: String,
+}
+
+impl Each {
+    fn new(publish: &Publish, values: &Values) -> anyhow::Result<Self> {
+        let fill = |template: &Template| {
+            let filled = values.put_into(template);
+            filled.map_err(|name| anyhow!("nobody has said the value of {{{name}}}"))
+        };
+        let url = fill(&publish.url).context("cannot publish")?;
+        let location = Location::of(&url).map_err(|why| anyhow!("cannot publish: {why}"))?;
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nhost: {}\r\n",
+            publish.method,
+            location.path(),
+            location.authority()
+        );
+        for (name, value) in &publish.headers {
+            let value = fill(value).context("cannot publish")?;
+            anyhow::ensure!(
+                hyper::header::HeaderValue::try_from(&value).is_ok(),
+                "cannot publish: the value of the header field `{name}` holds characters that it must not"
+            );
+            head += &format!("{name}: {value}\r\n");
+        }
+        if !publish.headers.iter().any(|(name, _)| name == "content-type") {
+            head += "content-type: text/plain\r\n";
+        }
+        head += "content-length: ";
+        let body = (!publish.body.is_only("payload")).then(|| publish.body.clone());
+        Ok(Self { head, body, values: values.clone(), written: String::new() })
+    }
+
+    fn write(&mut self, payload: &[u8], requests: &mut Requests) {
+        let body = match &self.body {
+            None => payload,
+            Some(template) => {
+                self.written.clear();
+                // A scenario with such a server has text only.
+                let payload = String::from_utf8_lossy(payload);
+                let value = |name: &str| match name {
+                    "payload" => Some(payload.clone()),
+                    other => self.values.get(other).map(Cow::Owned),
+                };
+                // All its names were known when the scenario was read.
+                let _ = template.write(&mut self.written, value);
+                self.written.as_bytes()
+            }
+        };
+        requests.add(|requests| {
+            requests.extend_from_slice(self.head.as_bytes());
+            // Writing to a `Vec` cannot fail.
+            let _ = write!(requests, "{}\r\n\r\n", body.len());
+            requests.extend_from_slice(body);
+        });
+    }
+}

@@ -1,0 +1,134 @@
+//! How a server is started, and when it can be used.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::bail;
+use pushbench_wire::endpoint::READY_PREFIX;
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdout};
+
+use super::announcement::{addresses, announced};
+use super::group::Group;
+use super::output::Lines;
+
+/// How long a server of ours may take until it is ready, and until it has answered a control request.
+pub(super) const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a server may take that is not ours: some have to start a virtual machine.
+const FOREIGN_WITHIN: Duration = Duration::from_secs(30);
+
+/// How often it is tried.
+const TRY_AGAIN: Duration = Duration::from_millis(20);
+
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerStart {
+    /// Program and arguments.
+    pub(crate) command: Vec<String>,
+    /// Where; here if it is none.
+    pub(crate) folder: Option<PathBuf>,
+    /// When it can be used.
+    pub(crate) ready: Readiness,
+}
+
+/// When a server can be used.
+#[derive(Clone, Debug)]
+pub(crate) enum Readiness {
+    /// It has announced its address as ours does, and is well there.
+    Announced,
+    /// Its port takes connections.
+    Port { url: String },
+    /// It has written a line with this.
+    Line { text: String, url: String },
+    /// This answers 2xx.
+    Answers { asked: String, url: String },
+}
+
+impl Readiness {
+    /// How long that may take.
+    pub(super) fn within(&self) -> Duration {
+        match self {
+            Self::Announced => READY_WITHIN,
+            _ => FOREIGN_WITHIN,
+        }
+    }
+
+    /// What it has not done, when that takes longer.
+    pub(super) fn unmet(&self) -> String {
+        match self {
+            Self::Announced => format!("did not print `{READY_PREFIX}…`"),
+            Self::Port { url } => format!("did not take connections at {url}"),
+            Self::Line { text, .. } => format!("did not print a line with {text:?}"),
+            Self::Answers { asked, .. } => format!("did not answer {asked} with 2xx"),
+        }
+    }
+}
+
+/// Waits until a server can be used, and gives its addresses. What it writes is read and forgotten: a
+/// full pipe would stop it.
+///
+/// # Errors
+/// When it ends before that.
+pub(super) async fn usable(
+    ready: &Readiness,
+    stdout: ChildStdout,
+    child: &mut Child,
+    group: &Group,
+) -> anyhow::Result<Vec<SocketAddr>> {
+    let mut lines = Lines::of(stdout);
+    let url = match ready {
+        Readiness::Announced => return announced(lines).await,
+        Readiness::Line { text, url } => {
+            loop {
+                match lines.next().await {
+                    Some(line) if line.contains(text) => break,
+                    Some(_) => {}
+                    None => bail!("its output ended without a line with {text:?}"),
+                }
+            }
+            tokio::spawn(lines.drain());
+            return addresses(url).await;
+        }
+        Readiness::Port { url } | Readiness::Answers { url, .. } => url,
+    };
+    tokio::spawn(lines.drain());
+    let addresses = addresses(url).await?;
+    tokio::select! {
+        biased;
+        address = connects(ready, &addresses) => Ok(vec![address]),
+        ended = ended(child, group) => bail!(ended),
+    }
+}
+
+/// Waits until it ends without having left anybody.
+async fn ended(child: &mut Child, group: &Group) -> &'static str {
+    match child.wait().await {
+        Ok(status) if status.success() && group.is_there() => std::future::pending().await,
+        _ => "it ended",
+    }
+}
+
+/// The first address that takes a connection, and answers if it has to.
+async fn connects(ready: &Readiness, addresses: &[SocketAddr]) -> SocketAddr {
+    loop {
+        for &address in addresses {
+            let connected = TcpStream::connect(address).await.is_ok();
+            let answers = match ready {
+                Readiness::Answers { asked, .. } if connected => answers(asked).await,
+                _ => connected,
+            };
+            if answers {
+                return address;
+            }
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
+}
+
+async fn answers(url: &str) -> bool {
+    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build();
+    let Ok(client) = client else { return false };
+    client.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
+}

@@ -1,0 +1,100 @@
+//! Where a server is that is not ours in one trial, and the values that follow from it.
+
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, TcpListener};
+
+use anyhow::{Context as _, anyhow};
+use pushbench_wire::clock;
+
+use crate::client::foreign::{Location, Values};
+use crate::deployment::{Readiness, ServerStart};
+use crate::scenario::{Ready, Server, Start, Template};
+
+/// A server that is not ours, for one trial.
+pub(crate) struct ForeignPlace {
+    /// Where it is.
+    pub(crate) url: String,
+    /// How it is started; none that runs already.
+    pub(crate) start: Option<ServerStart>,
+    /// What its description is filled with.
+    pub(crate) values: Values,
+    /// How the names of channels begin: a server that runs already may hold what an earlier trial has
+    /// published.
+    pub(crate) channel_prefix: String,
+}
+
+impl ForeignPlace {
+    /// Chooses a port for a server that is to be started.
+    ///
+    /// # Errors
+    /// When its token is not there, or no port is free.
+    pub(crate) fn of(server: &Server) -> anyhow::Result<Self> {
+        let runs = server.start == Start::Running;
+        let port = if runs { String::new() } else { free_port()?.to_string() };
+        let url = fill(&server.url, &[("port", &port)])?;
+        let url = url.trim_end_matches('/').to_owned();
+        let websocket = match url.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => format!("wss://{rest}"),
+            Some((_, rest)) => format!("ws://{rest}"),
+            None => url.clone(),
+        };
+        let mut values = vec![("url", url.clone()), ("ws", websocket), ("port", port.clone())];
+        if let Some(variable) = &server.token_variable {
+            let token = std::env::var(variable).map_err(|_| {
+                anyhow!("the environment variable {variable}, which has the token of `{}`, is not set", server.name)
+            })?;
+            values.push(("token", token));
+        }
+        let known = [("port", &port[..]), ("url", &url[..])];
+        let start = match &server.start {
+            Start::Running => None,
+            Start::Command { words, folder, ready } => Some(ServerStart {
+                command: words
+                    .iter()
+                    .map(|word| fill(word, &known))
+                    .collect::<anyhow::Result<_>>()?,
+                folder: (!folder.as_os_str().is_empty()).then(|| folder.clone()),
+                ready: match ready {
+                    Ready::Port => Readiness::Port { url: url.clone() },
+                    Ready::Line(text) => Readiness::Line { text: text.clone(), url: url.clone() },
+                    Ready::Url(asked) => {
+                        Readiness::Answers { asked: fill(asked, &known)?, url: url.clone() }
+                    }
+                },
+            }),
+        };
+        let channel_prefix = if runs { format!("pb{:x}-", clock::now_ns()) } else { String::new() };
+        Ok(Self { url, start, values: Values::new(values), channel_prefix })
+    }
+
+    /// Where events are published.
+    ///
+    /// # Errors
+    /// When the URL is none, or its host is not known.
+    pub(crate) async fn publish_address(
+        &self,
+        server: &Server,
+        channel: &str,
+    ) -> anyhow::Result<std::net::SocketAddr> {
+        let values = self.values.with([("channel", channel.to_owned())]);
+        let url = values.put_into(&server.publish.url);
+        let url = url.map_err(|name| anyhow!("nobody has said the value of {{{name}}}"))?;
+        let location = Location::of(&url).map_err(|why| anyhow!("cannot publish: {why}"))?;
+        let addresses = location.addresses().await;
+        let addresses = addresses.map_err(|why| anyhow!("cannot publish: {why}"))?;
+        addresses.first().copied().context("there is nowhere to publish")
+    }
+}
+
+fn fill(template: &Template, known: &[(&str, &str)]) -> anyhow::Result<String> {
+    let value = |name: &str| {
+        known.iter().find(|(of, _)| *of == name).map(|(_, value)| Cow::Borrowed(*value))
+    };
+    template.render(value).map_err(|name| anyhow!("nobody has said the value of {{{name}}}"))
+}
+
+/// One that is free now. Nobody can promise it to a server that is yet to be started.
+fn free_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+    Ok(listener.local_addr().context("no port is free")?.port())
+}

@@ -1,0 +1,290 @@
+//! From the tables of a file to [`Server`]s: presets are laid under, templates are parsed, and a
+//! placeholder that never gets a value is a problem of its line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pushbench_wire::Transport;
+use serde::Deserialize as _;
+use toml::Spanned;
+use toml::de::Deserializer;
+
+use super::file::{PublishFile, ReadyFile, ServerFile};
+use super::presets::{preset_names, preset_text};
+use super::template::FILTERS;
+use super::{OWN_SERVER, Publish, Ready, Server, Start, Template};
+use crate::scenario::error::quoted;
+use crate::scenario::shape::{listed, nearest};
+use crate::scenario::values::Values;
+
+/// Where a server is that is started here and does not say.
+const DEFAULT_URL: &str = "http://127.0.0.1:{port}";
+
+/// What has a value everywhere.
+const KNOWN: [&str; 6] = ["url", "ws", "port", "token", "channel", "subscriber"];
+
+pub(super) type Headers = BTreeMap<String, Spanned<String>>;
+
+/// The servers of a file, by name.
+pub(in crate::scenario) fn servers(
+    files: &BTreeMap<Spanned<String>, ServerFile>,
+    values: &mut Values<'_, '_>,
+) -> Vec<Arc<Server>> {
+    let read = |(name, file): (&Spanned<String>, &ServerFile)| {
+        if name.get_ref() == OWN_SERVER {
+            let message =
+                format!("`{OWN_SERVER}` is the server that every scenario has: choose another name");
+            values.problems.at(name.span(), message);
+        }
+        let end = values.problems.end();
+        Arc::new(Reader { values, own: name.span(), end, names: BTreeSet::new() }.server(name, file))
+    };
+    files.iter().map(read).collect()
+}
+
+/// Reads one server.
+pub(super) struct Reader<'v, 'p, 't> {
+    pub(super) values: &'v mut Values<'p, 't>,
+    /// Where what is wrong in a preset is noted.
+    pub(super) own: Range<usize>,
+    /// Where the text of the file ends; what is behind it is of a preset.
+    end: usize,
+    /// The placeholders that have a value where it reads.
+    pub(super) names: BTreeSet<String>,
+}
+
+impl Reader<'_, '_, '_> {
+    pub(super) fn problem(&mut self, span: Range<usize>, message: String) {
+        let span = if span.start >= self.end { self.own.clone() } else { span };
+        self.values.problems.at(span, message);
+    }
+
+    fn server(&mut self, name: &Spanned<String>, own: &ServerFile) -> Server {
+        self.values.name(name, "contenders know the server by it");
+        let file = match &own.preset {
+            None => own.clone(),
+            Some(preset) => {
+                self.own = preset.span();
+                own.clone().over(self.preset(preset))
+            }
+        };
+        self.names = KNOWN.map(str::to_owned).into();
+        if file.token.is_none() {
+            self.names.remove("token");
+        }
+        let url = match (&file.url, &file.command) {
+            (Some(url), _) => self.template(url, &["port"]),
+            (None, Some(_)) => Template::parse(DEFAULT_URL).unwrap_or_default(),
+            (None, None) => {
+                let message = format!(
+                    "the server `{}` has neither `command` nor `url`: say how it is started, or where \
+                     it runs",
+                    name.get_ref().escape_debug()
+                );
+                self.problem(name.span(), message);
+                Template::default()
+            }
+        };
+        let tables = [
+            (Transport::Polling, &file.polling),
+            (Transport::LongPolling, &file.long_polling),
+            (Transport::Sse, &file.sse),
+            (Transport::WebSocket, &file.websocket),
+        ];
+        let mut subscribe = BTreeMap::new();
+        for (transport, table) in tables {
+            if let Some(table) = table {
+                let recipe = self.recipe(transport, table);
+                subscribe.insert(transport, Arc::new(recipe));
+            }
+        }
+        if subscribe.is_empty() {
+            let message = format!(
+                "nobody can subscribe to the server `{0}`: add [server.{0}.sse], [server.{0}.websocket], \
+                 [server.{0}.long-polling] or [server.{0}.polling]",
+                name.get_ref().escape_debug()
+            );
+            self.problem(name.span(), message);
+        }
+        let text = |text: &Option<Spanned<String>>| {
+            text.as_ref().map(|text| text.get_ref().trim().to_owned())
+        };
+        let label = match &file.label {
+            Some(label) => self.values.label(label),
+            None => name.get_ref().clone(),
+        };
+        Server {
+            name: name.get_ref().clone(),
+            label,
+            promises: text(&file.promises),
+            start: self.start(&file),
+            url,
+            token_variable: file.token.map(|token| token.into_inner().env.into_inner()),
+            publish: self.publish(file.publish.unwrap_or_default(), name),
+            subscribe,
+        }
+    }
+
+    fn preset(&mut self, name: &Spanned<String>) -> ServerFile {
+        let Some(text) = preset_text(name.get_ref()) else {
+            let known: Vec<_> = preset_names().collect();
+            let hint = match nearest(name.get_ref(), &known) {
+                Some(likely) => format!("did you mean \"{likely}\"?"),
+                None => format!("there are {}", listed(&known, "and")),
+            };
+            let message = format!("there is no preset {}: {hint}", quoted(name.get_ref()));
+            self.problem(name.span(), message);
+            return ServerFile::default();
+        };
+        // So that its places are behind all of the file's.
+        let text = format!("{}\n{text}", " ".repeat(self.end));
+        let read = Deserializer::parse(&text).and_then(ServerFile::deserialize);
+        read.unwrap_or_else(|error| {
+            self.problem(name.span(), format!("the preset cannot be read: {error}"));
+            ServerFile::default()
+        })
+    }
+
+    fn start(&mut self, file: &ServerFile) -> Start {
+        let Some(command) = &file.command else {
+            if let Some(ready) = &file.ready {
+                let message = "`ready` has no effect without `command`: remove it".to_owned();
+                self.problem(ready.span(), message);
+            }
+            return Start::Running;
+        };
+        let words = match shell_words::split(command.get_ref()) {
+            Ok(words) if !words.is_empty() => words,
+            Ok(_) => {
+                self.problem(command.span(), "`command` must not be empty".to_owned());
+                Vec::new()
+            }
+            Err(error) => {
+                self.problem(command.span(), format!("`command` cannot be read: {error}"));
+                Vec::new()
+            }
+        };
+        let word = |word: String| self.template(&Spanned::new(command.span(), word), &["port", "url"]);
+        let words = words.into_iter().map(word).collect();
+        let ready = match file.ready.as_ref().map(Spanned::get_ref) {
+            None | Some(ReadyFile { line: None, url: None }) => Ready::Port,
+            Some(ReadyFile { line: Some(line), url: None }) => Ready::Line(line.clone()),
+            Some(ReadyFile { line: None, url: Some(url) }) => {
+                Ready::Url(self.template(url, &["port", "url"]))
+            }
+            Some(ReadyFile { line: Some(_), url: Some(url) }) => {
+                let message = "`ready` has either `line` or `url`: remove one".to_owned();
+                self.problem(url.span(), message);
+                Ready::Port
+            }
+        };
+        Start::Command { words, folder: PathBuf::new(), ready }
+    }
+
+    fn publish(&mut self, file: PublishFile, server: &Spanned<String>) -> Publish {
+        let Some(url) = &file.url else {
+            let name = server.get_ref().escape_debug();
+            let message = format!(
+                "it is not said how an event is published on the server `{name}`: add `url` in \
+                 [server.{name}.publish]"
+            );
+            self.problem(server.span(), message);
+            return Publish {
+                method: String::new(),
+                url: Template::default(),
+                headers: Vec::new(),
+                body: Template::default(),
+                refused: None,
+            };
+        };
+        let known = ["url", "port", "token", "channel"];
+        let with_payload = ["url", "port", "token", "channel", "payload"];
+        let body = match &file.body {
+            Some(body) => {
+                let template = self.template(body, &with_payload);
+                if !template.names().any(|name| name == "payload") {
+                    let message = "`body` must contain {payload}, which carries the event".to_owned();
+                    self.problem(body.span(), message);
+                }
+                template
+            }
+            None => Template::parse("{payload}").unwrap_or_default(),
+        };
+        Publish {
+            method: self.method(file.method.as_ref(), "POST"),
+            url: self.template(url, &known),
+            headers: self.headers(file.headers.as_ref(), Some(&known)),
+            body,
+            refused: file.refused,
+        }
+    }
+
+    pub(super) fn headers(
+        &mut self,
+        files: Option<&Headers>,
+        known: Option<&[&str]>,
+    ) -> Vec<(String, Template)> {
+        let mut headers = Vec::new();
+        for (name, value) in files.into_iter().flatten() {
+            if hyper::header::HeaderName::try_from(name).is_err() {
+                let message = format!("`{}` is no name of a header field", name.escape_debug());
+                self.problem(value.span(), message);
+            }
+            let template = match known {
+                Some(known) => self.template(value, known),
+                None => self.template_of_names(value),
+            };
+            headers.push((name.to_ascii_lowercase(), template));
+        }
+        headers
+    }
+
+    pub(super) fn method(&mut self, method: Option<&Spanned<String>>, usual: &str) -> String {
+        let Some(method) = method else { return usual.to_owned() };
+        if !is_method(method.get_ref()) {
+            let message = format!(
+                "`method` must be a method of HTTP, such as \"{usual}\", found {}",
+                quoted(method.get_ref())
+            );
+            self.problem(method.span(), message);
+        }
+        method.get_ref().clone()
+    }
+
+    /// With what has a value by now.
+    pub(super) fn template_of_names(&mut self, text: &Spanned<String>) -> Template {
+        let names: Vec<String> = self.names.iter().cloned().collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.template(text, &names)
+    }
+
+    fn template(&mut self, text: &Spanned<String>, known: &[&str]) -> Template {
+        let template = match Template::parse(text.get_ref()) {
+            Ok(template) => template,
+            Err(filter) => {
+                let message = format!(
+                    "there is no filter `{}`: there are {}",
+                    filter.escape_debug(),
+                    listed(&FILTERS, "and")
+                );
+                self.problem(text.span(), message);
+                return Template::default();
+            }
+        };
+        let unknown: BTreeSet<_> = template.names().filter(|name| !known.contains(name)).collect();
+        for name in unknown {
+            let hint = match nearest(name, known) {
+                Some(likely) => format!("did you mean `{{{likely}}}`?"),
+                None => format!("there are {} here", listed(known, "and")),
+            };
+            self.problem(text.span(), format!("`{{{name}}}` has no value here: {hint}"));
+        }
+        template
+    }
+}
+
+pub(super) fn is_method(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase())
+}
