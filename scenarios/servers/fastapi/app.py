@@ -26,9 +26,10 @@ async def publish(channel: str, request: Request):
 
 @app.get("/events/{channel}")
 async def events(channel: str):
+    queue = asyncio.Queue()
+    queues[channel].add(queue)
+
     async def stream():
-        queue = asyncio.Queue()
-        queues[channel].add(queue)
         try:
             while True:
                 yield {"data": await queue.get()}
