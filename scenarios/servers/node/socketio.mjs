@@ -1,0 +1,27 @@
+// Socket.IO: a client asks for a channel by the event "subscribe", which makes it a member of that room.
+// Usage: node socketio.mjs PORT [--recovery]    with connection state recovery
+import http from 'node:http';
+import { Server } from 'socket.io';
+
+const recovery = process.argv.includes('--recovery');
+
+const server = http.createServer(async (request, response) => {
+    const [, route, channel] = request.url.split('/');
+    if (request.method !== 'POST' || route !== 'publish') return response.writeHead(404).end();
+    let payload = '';
+    for await (const part of request.setEncoding('utf8')) payload += part;
+    io.to(channel).emit('event', payload);
+    response.writeHead(204).end();
+});
+
+// Pings every 25 s, as it is the default. Socket.IO answers what begins with /socket.io/ itself.
+const io = new Server(server, recovery ? { connectionStateRecovery: { maxDisconnectionDuration: 120_000 } } : {});
+
+io.on('connection', (socket) => {
+    socket.on('subscribe', (channel, done) => {
+        socket.join(channel);
+        done('ok');
+    });
+});
+
+server.listen(Number(process.argv[2]), '127.0.0.1');
