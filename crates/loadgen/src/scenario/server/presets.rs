@@ -1,7 +1,22 @@
 //! The servers that pushbench knows by name.
 
 /// Each has a page in `docs/servers/`.
-const PRESETS: &[(&str, &str)] = &[];
+const PRESETS: &[(&str, &str)] = &[
+    ("action-cable", include_str!("../presets/action-cable.toml")),
+    ("centrifugo", include_str!("../presets/centrifugo.toml")),
+    ("centrifugo-stream", include_str!("../presets/centrifugo-stream.toml")),
+    ("fastapi", include_str!("../presets/fastapi.toml")),
+    ("faye", include_str!("../presets/faye.toml")),
+    ("mercure", include_str!("../presets/mercure.toml")),
+    ("mercure-0", include_str!("../presets/mercure-0.toml")),
+    ("nchan", include_str!("../presets/nchan.toml")),
+    ("phoenix", include_str!("../presets/phoenix.toml")),
+    ("signalr", include_str!("../presets/signalr.toml")),
+    ("socketio", include_str!("../presets/socketio.toml")),
+    ("sockjs", include_str!("../presets/sockjs.toml")),
+    ("sse", include_str!("../presets/sse.toml")),
+    ("ws", include_str!("../presets/ws.toml")),
+];
 
 /// Their names.
 pub fn preset_names() -> impl Iterator<Item = &'static str> {

@@ -48,7 +48,12 @@ impl Reader<'_, '_, '_> {
             },
             replies: self.replies(file.reply.as_deref()),
             ping: file.ping.as_ref().map(|ping| self.ping(ping)),
-            resume: file.resume.as_ref().map(|resume| self.resume(resume)),
+            resume: match &file.resume {
+                Some(resume) => Some(self.resume(resume)),
+                // As an `EventSource` does (WHATWG HTML §9.2.4).
+                None if transport == Transport::Sse => Some(last_event_id()),
+                None => None,
+            },
             cursor,
             until_empty: file.until_empty.unwrap_or_default(),
         };
@@ -196,4 +201,9 @@ impl Reader<'_, '_, '_> {
         }
         sources
     }
+}
+
+fn last_event_id() -> Resume {
+    let id = Template::parse("{id}").unwrap_or_default();
+    Resume { headers: vec![("last-event-id".to_owned(), id)], ..Resume::default() }
 }
