@@ -15,7 +15,8 @@ const server = http.createServer(async (request, response) => {
 });
 
 // Pings every 25 s, as it is the default. Socket.IO answers what begins with /socket.io/ itself.
-const io = new Server(server, recovery ? { connectionStateRecovery: { maxDisconnectionDuration: 120_000 } } : {});
+const options = recovery ? { connectionStateRecovery: { maxDisconnectionDuration: 120_000 } } : {};
+const io = new Server(server, options);
 
 io.on('connection', (socket) => {
     socket.on('subscribe', (channel, done) => {

@@ -45,7 +45,8 @@ const server = http.createServer(async (request, response) => {
     }
     if (request.method === 'POST' && pathname === '/api/publish') {
         const { channel, data } = JSON.parse(body);
-        const answer = channel ? { result: publish(channel, data) } : { error: { code: 107, message: 'bad request' } };
+        const refusal = { error: { code: 107, message: 'bad request' } };
+        const answer = channel ? { result: publish(channel, data) } : refusal;
         response.setHeader('Content-Type', 'application/json');
         return response.end(JSON.stringify(answer));
     }
@@ -69,7 +70,8 @@ new WebSocketServer({ server, path: '/connection/websocket' }).on('connection', 
             const { id, connect, subscribe: wanted } = JSON.parse(line);
             if (connect) send({ id, connect: { ...hello(), pong: true } });
             if (wanted) {
-                send({ id, subscribe: { recoverable: true, epoch: 'stub', offset: offsets.get(wanted.channel) ?? 0, positioned: true } });
+                const offset = offsets.get(wanted.channel) ?? 0;
+                send({ id, subscribe: { recoverable: true, epoch: 'stub', offset, positioned: true } });
                 subscribe(socket, wanted.channel, (push) => send({ push }));
             }
         }

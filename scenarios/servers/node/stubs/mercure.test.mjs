@@ -24,8 +24,10 @@ for (const { parameter, options } of [
 
 test('Mercure publishes a form, and sends what was missed', async (t) => {
     const server = await start(t, 'mercure.mjs');
-    const publish = (data, headers) =>
-        fetch(server.url + PATH, { method: 'POST', headers, body: new URLSearchParams({ topic: 'channel-0', data }) });
+    const publish = (data, headers) => {
+        const body = new URLSearchParams({ topic: 'channel-0', data });
+        return fetch(server.url + PATH, { method: 'POST', headers, body });
+    };
     assert.equal((await publish('nobody', {})).status, 401);
     const seen = await (await publish('seen', { Authorization: 'Bearer any' })).text();
     assert.match(seen, /^urn:uuid:/);

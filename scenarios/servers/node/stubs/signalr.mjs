@@ -27,13 +27,18 @@ const routes = {
         // Until a transport sends it, what there is to send waits.
         const session = { waiting: '', send: (text) => (session.waiting += text) };
         sessions.set(token, session);
-        const transports = { WebSockets: ['Text', 'Binary'], ServerSentEvents: ['Text'], LongPolling: ['Text', 'Binary'] };
-        const availableTransports = Object.entries(transports).map(([transport, transferFormats]) => ({
-            transport,
-            transferFormats,
-        }));
+        const answer = {
+            negotiateVersion: 1,
+            connectionId: randomUUID(),
+            connectionToken: token,
+            availableTransports: [
+                { transport: 'WebSockets', transferFormats: ['Text', 'Binary'] },
+                { transport: 'ServerSentEvents', transferFormats: ['Text'] },
+                { transport: 'LongPolling', transferFormats: ['Text', 'Binary'] },
+            ],
+        };
         response.setHeader('Content-Type', 'application/json');
-        response.end(JSON.stringify({ negotiateVersion: 1, connectionId: randomUUID(), connectionToken: token, availableTransports }));
+        response.end(JSON.stringify(answer));
     },
     'POST /hub': (request, response, session, body) => {
         receive(session, body);
@@ -46,7 +51,8 @@ const routes = {
     },
     'GET /hub': (request, response, session) => {
         if (request.headers.accept?.includes('text/event-stream')) {
-            response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache,no-store' });
+            const headers = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache,no-store' };
+            response.writeHead(200, headers);
             response.write(':\r\n\r\n');
             session.pings = true;
             session.send = (text) => response.write(`data: ${text}\r\n\r\n`);

@@ -27,7 +27,8 @@ function takesConnections(port) {
 export async function start(test, script, ...options) {
     const port = await freePort();
     const path = fileURLToPath(new URL(`./${script}`, import.meta.url));
-    const child = spawn(process.execPath, [path, String(port), ...options], { stdio: ['ignore', 'inherit', 'inherit'] });
+    const stdio = ['ignore', 'inherit', 'inherit'];
+    const child = spawn(process.execPath, [path, String(port), ...options], { stdio });
     test.after(() => child.kill());
     const end = Date.now() + 20_000;
     while (!(await takesConnections(port))) {
