@@ -40,11 +40,7 @@ enum Body {
 ///
 /// # Errors
 /// What is no HTTP, or refuses the event.
-pub(super) fn parse(
-    bytes: &[u8],
-    is_over: bool,
-    refused: Option<&str>,
-) -> anyhow::Result<Answer> {
+pub(super) fn parse(bytes: &[u8], is_over: bool, refused: Option<&str>) -> anyhow::Result<Answer> {
     let mut fields = [EMPTY_HEADER; MAX_FIELDS];
     let mut answer = httparse::Response::new(&mut fields);
     let head = answer.parse(bytes).context("the server's answer to an event is not HTTP")?;

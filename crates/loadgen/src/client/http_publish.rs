@@ -87,12 +87,7 @@ impl PublishPath for HttpPublish {
                 silence: Duration::ZERO,
                 shared: Arc::clone(&shared),
             },
-            path: Self {
-                channels,
-                touched: Vec::new(),
-                requests: Requests::default(),
-                shared,
-            },
+            path: Self { channels, touched: Vec::new(), requests: Requests::default(), shared },
             probe: Some(probe),
         })
     }

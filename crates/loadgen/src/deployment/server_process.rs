@@ -15,11 +15,11 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::Cores;
 use super::family::Mark;
-use super::guard::Guard;
 use super::group::Group;
-use super::readiness::{READY_WITHIN, Readiness, ServerStart, usable};
+use super::guard::Guard;
 use super::output::Complaint;
 use super::patience::within;
+use super::readiness::{READY_WITHIN, Readiness, ServerStart, usable};
 
 /// How long a server may take to stop before it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -142,9 +142,7 @@ impl ServerProcess {
     pub(super) async fn ended(&mut self) -> anyhow::Error {
         match self.child.wait().await {
             // It has only started others, which go on.
-            Ok(status) if status.success() && self.group.is_there() => {
-                std::future::pending().await
-            }
+            Ok(status) if status.success() && self.group.is_there() => std::future::pending().await,
             Ok(status) => {
                 anyhow!("the server {}{}", ended_with(status), self.complaint.words().await)
             }
@@ -288,7 +286,13 @@ mod tests {
     }
 
     async fn failure(script: &str) -> String {
-        match ServerProcess::start(&start(&["sh", "-c", script]), &Mark::new(), &Cores::divide().unwrap()).await {
+        match ServerProcess::start(
+            &start(&["sh", "-c", script]),
+            &Mark::new(),
+            &Cores::divide().unwrap(),
+        )
+        .await
+        {
             Ok(_) => panic!("{script} is no server"),
             Err(error) => format!("{error:#}"),
         }

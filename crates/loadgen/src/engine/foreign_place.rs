@@ -41,7 +41,10 @@ impl ForeignPlace {
         let mut values = vec![("url", url.clone()), ("ws", websocket), ("port", port.clone())];
         if let Some(variable) = &server.token_variable {
             let token = std::env::var(variable).map_err(|_| {
-                anyhow!("the environment variable {variable}, which has the token of `{}`, is not set", server.name)
+                anyhow!(
+                    "the environment variable {variable}, which has the token of `{}`, is not set",
+                    server.name
+                )
             })?;
             values.push(("token", token));
         }

@@ -6,9 +6,9 @@ mod costs;
 mod delivery_tracker;
 mod execution;
 pub(crate) mod fairness;
-pub(crate) mod foreign_place;
 #[cfg(test)]
 mod fixture;
+pub(crate) mod foreign_place;
 pub(crate) mod machine;
 mod measurement;
 mod phase;

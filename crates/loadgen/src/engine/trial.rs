@@ -242,7 +242,8 @@ impl TrialPlan<'_> {
                         foreign: foreign.and_then(|(server, place)| {
                             let recipe = server.subscribe.get(&transport)?;
                             let channel = channels[channel as usize].clone();
-                            let own = [("channel", channel), ("subscriber", connection.to_string())];
+                            let own =
+                                [("channel", channel), ("subscriber", connection.to_string())];
                             Some(Foreign {
                                 recipe: Arc::clone(recipe),
                                 values: place.values.with(own),
@@ -312,8 +313,10 @@ fn ensure_recognised(account: &Account, place: &ForeignPlace) -> anyhow::Result<
         account.delivered > 0 || account.duplicated > 0,
         "no event was recognised in what the server sent; {}",
         match &account.first_other {
-            Some(message) =>
-                format!("the first message that nothing is said of: {:?}", place.values.redact(message)),
+            Some(message) => format!(
+                "the first message that nothing is said of: {:?}",
+                place.values.redact(message)
+            ),
             None => "it sent no message at all behind the opening".to_owned(),
         }
     );

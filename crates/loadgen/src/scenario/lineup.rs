@@ -162,7 +162,8 @@ impl Values<'_, '_> {
             if let (true, Some(compare), Some(named)) =
                 (compared.len() == before, &file.compare, &file.servers)
             {
-                let names: Vec<_> = named.get_ref().iter().map(|name| &name.get_ref()[..]).collect();
+                let names: Vec<_> =
+                    named.get_ref().iter().map(|name| &name.get_ref()[..]).collect();
                 let message = format!(
                     "nobody says how one subscribes over {transport} on {}: leave it out of `compare`",
                     listed(&names, "or")
@@ -179,13 +180,15 @@ impl Values<'_, '_> {
         servers: &[Arc<Server>],
     ) -> Vec<Option<Arc<Server>>> {
         if named.get_ref().is_empty() {
-            let message = format!("`servers` must name at least one: \"{OWN_SERVER}\" is always there");
+            let message =
+                format!("`servers` must name at least one: \"{OWN_SERVER}\" is always there");
             self.problems.at(named.span(), message);
         }
         let mut found = Vec::new();
         for (index, name) in named.get_ref().iter().enumerate() {
             if named.get_ref()[..index].iter().any(|other| other.get_ref() == name.get_ref()) {
-                let message = format!("`servers` names {} twice: remove one", quoted(name.get_ref()));
+                let message =
+                    format!("`servers` names {} twice: remove one", quoted(name.get_ref()));
                 self.problems.at(name.span(), message);
             }
             found.extend(self.server(name, servers));
@@ -205,7 +208,8 @@ impl Values<'_, '_> {
         if let Some(server) = servers.iter().find(|server| server.name == *name.get_ref()) {
             return Some(Some(Arc::clone(server)));
         }
-        let known: Vec<_> = servers.iter().map(|server| &server.name[..]).chain([OWN_SERVER]).collect();
+        let known: Vec<_> =
+            servers.iter().map(|server| &server.name[..]).chain([OWN_SERVER]).collect();
         let hint = match nearest(name.get_ref(), &known) {
             Some(likely) => format!("did you mean \"{likely}\"?"),
             None => format!("there are {}; another one needs [server.NAME]", listed(&known, "and")),
@@ -215,11 +219,7 @@ impl Values<'_, '_> {
         None
     }
 
-    fn server_of(
-        &mut self,
-        file: &ContenderFile,
-        servers: &[Arc<Server>],
-    ) -> Option<Arc<Server>> {
+    fn server_of(&mut self, file: &ContenderFile, servers: &[Arc<Server>]) -> Option<Arc<Server>> {
         let name = file.server.as_ref()?;
         let server = self.server(name, servers)??;
         let transport = *file.transport.get_ref();

@@ -188,7 +188,8 @@ mod tests {
         assert_eq!(fed(Split::None, &[b"a\nb", b"c"]), ["a\nb", "c"]);
         assert_eq!(fed(Split::Lines, &[b"a\r\n\nb", b"c\nd"]), ["a", "bc"]);
         assert_eq!(fed(Split::RecordSeparator, &[b"{}\x1ea", b"b\x1e"]), ["{}", "ab"]);
-        let stream: &[u8] = b": hi\n\nid: 7:0\nevent: x\ndata: a\ndata:b\n\ndata\r\n\r\nid\n\ndata: c";
+        let stream: &[u8] =
+            b": hi\n\nid: 7:0\nevent: x\ndata: a\ndata:b\n\ndata\r\n\r\nid\n\ndata: c";
         assert_eq!(fed(Split::Sse, &[stream]), ["a\nb", ""]);
         let mut messages = Messages::new(Split::Sse);
         messages.feed(b"id: 7:0\ndata: a\n\n", |_| {}).unwrap();

@@ -4,9 +4,9 @@
 
 mod exchange;
 mod location;
+mod messages;
 mod no_upstream;
 mod pull;
-mod messages;
 mod stamps;
 mod stream;
 mod talk;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::exchange::Exchange;
 use super::messages::Messages;
 use super::no_upstream::NoUpstream;
-use super::talk::{Channel, Inbox, Taken, Talk, quoted, refused};
+use super::talk::{Channel, Inbox, Talk, quoted, refused};
 use super::{Foreign, Seen};
 use crate::client::polling::next_slot;
 use crate::client::socket::ConnectionMeter;
@@ -77,7 +77,13 @@ impl Subscriber for ForeignPull {
 
     async fn receive(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
         for (at_ns, id, payload) in self.early.drain(..) {
-            sink.on_event(at_ns, Event { id, name: DEFAULT_NAME, payload: &payload, binary: false });
+            sink.on_event(
+                at_ns,
+                Event { id, name: DEFAULT_NAME, payload: &payload, binary: false },
+            );
+        }
+        while let Some((at_ns, message)) = self.talk.early() {
+            self.talk.take(at_ns, &message, sink);
         }
         let Some((next, interval)) = self.slots else {
             let asked = Instant::now();
@@ -122,11 +128,9 @@ impl ForeignPull {
         if !answer.body.is_empty() {
             let talk = &mut self.talk;
             Messages::new(recipe.split).of_whole(&answer.body, |message| {
-                match talk.take(at_ns, message, sink) {
-                    Taken::Events(count) => events += count,
-                    Taken::Asks(reply) => asked.push(reply),
-                    Taken::Other => {}
-                }
+                let taken = talk.take(at_ns, message, sink);
+                events += taken.events;
+                asked.extend(taken.asks);
             })?;
         }
         for reply in asked {

@@ -11,7 +11,7 @@ use tokio::time::sleep_until;
 use super::exchange::Exchange;
 use super::messages::Messages;
 use super::no_upstream::NoUpstream;
-use super::talk::{Channel, Inbox, Taken, Talk, refused};
+use super::talk::{Channel, Inbox, Talk, refused};
 use super::{Foreign, Seen};
 use crate::client::http::{HttpConnection, unexpected};
 use crate::client::socket::ConnectionMeter;
@@ -102,9 +102,7 @@ impl ForeignStream {
         let Self { line, talk } = self;
         let mut asked = Vec::new();
         while let Some((at_ns, message)) = talk.early() {
-            if let Taken::Asks(reply) = talk.take(at_ns, &message, sink) {
-                asked.push(reply);
-            }
+            asked.extend(talk.take(at_ns, &message, sink).asks);
         }
         let piece = match talk.next_ping() {
             _ if !asked.is_empty() => Bytes::new(),
@@ -116,9 +114,7 @@ impl ForeignStream {
         };
         let at_ns = line.meter.last_read_ns();
         line.messages.feed(&piece, |message| {
-            if let Taken::Asks(reply) = talk.take(at_ns, message, sink) {
-                asked.push(reply);
-            }
+            asked.extend(talk.take(at_ns, message, sink).asks);
         })?;
         for reply in asked {
             talk.reply(line, reply).await?;
@@ -134,7 +130,10 @@ fn check_type(foreign: &Foreign, kind: &str, is_encoded: bool) -> Result<(), Cli
             "the server compresses the stream although nobody has asked it to".to_owned(),
         ));
     }
-    if kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+    if kind
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
     {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pushbench_wire::Event;
@@ -40,6 +41,7 @@ pub(super) struct Talk {
     stamps: Stamps,
     /// For requests beside the connection.
     beside: Exchange,
+    meter: Rc<ConnectionMeter>,
     /// Messages with events that came before anyone received.
     early: Inbox,
     next_ping: Option<Instant>,
@@ -49,15 +51,13 @@ pub(super) struct Talk {
     last: Vec<u8>,
 }
 
-/// What a message is.
+/// What was in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(super) struct Taken {
     /// So many events.
-    Events(usize),
-    /// One that this reply of the recipe answers.
-    Asks(usize),
-    /// Neither.
-    Other,
+    pub(super) events: usize,
+    /// Something that this reply of the recipe answers.
+    pub(super) asks: Option<usize>,
 }
 
 impl Talk {
@@ -68,6 +68,7 @@ impl Talk {
             foreign: foreign.clone(),
             stamps: Stamps::default(),
             beside: Exchange::new(meter),
+            meter: Rc::clone(meter),
             early: Inbox::new(),
             next_ping,
             events,
@@ -93,7 +94,7 @@ impl Talk {
 
     /// The requests that come before it.
     pub(super) async fn before(&mut self) -> Result<(), ClientError> {
-        let recipe = std::sync::Arc::clone(&self.foreign.recipe);
+        let recipe = Arc::clone(&self.foreign.recipe);
         for step in &recipe.before {
             if let Some(request) = &step.request {
                 self.request(request, step).await?;
@@ -104,7 +105,7 @@ impl Talk {
 
     /// The steps that open it.
     pub(super) async fn open(&mut self, channel: &mut impl Channel) -> Result<(), ClientError> {
-        let recipe = std::sync::Arc::clone(&self.foreign.recipe);
+        let recipe = Arc::clone(&self.foreign.recipe);
         let resume = recipe.resume.as_ref().filter(|_| self.resumes());
         let steps = resume.and_then(|resume| resume.steps.as_ref()).unwrap_or(&recipe.steps);
         let mut inbox = Inbox::new();
@@ -114,7 +115,8 @@ impl Talk {
                 continue;
             }
             if let Some(wanted) = &step.wait {
-                let waited = timeout(STEP_WITHIN, self.wait(channel, &mut inbox, wanted, step)).await;
+                let waited =
+                    timeout(STEP_WITHIN, self.wait(channel, &mut inbox, wanted, step)).await;
                 waited.unwrap_or_else(|_| {
                     Err(ClientError::Foreign(format!(
                         "the server sent no message that {} within {STEP_WITHIN:?}",
@@ -123,9 +125,7 @@ impl Talk {
                 })?;
             }
             if let Some(send) = &step.send {
-                let text = self.foreign.values.fill(send)?;
-                self.foreign.see(Seen::Sent(&text));
-                channel.send(text).await?;
+                self.say(channel, None, send).await?;
             }
         }
         // What came behind the last message that was waited for.
@@ -147,11 +147,13 @@ impl Talk {
                     Ok(()) => continue,
                     Err(error) => {
                         return Err(match last {
-                            Some(last) if error.is_broken_connection() => ClientError::Foreign(format!(
-                                "the server ended the connection instead of sending a message that {}; \
+                            Some(last) if error.is_broken_connection() => {
+                                ClientError::Foreign(format!(
+                                    "the server ended the connection instead of sending a message that {}; \
                                  before that it sent {last}",
-                                described(wanted)
-                            )),
+                                    described(wanted)
+                                ))
+                            }
                             _ => error,
                         });
                     }
@@ -184,6 +186,9 @@ impl Talk {
 
     async fn request(&mut self, request: &Request, step: &Step) -> Result<(), ClientError> {
         let answer = self.post(request, step.send.as_ref()).await?;
+        if self.stamps.find(&answer.body, |_| {}) > 0 {
+            self.early.push_back((self.meter.last_read_ns(), answer.body.clone()));
+        }
         let missing = self.foreign.values.note(&step.capture, &answer.body, Some(&answer.headers));
         let quoted = || quoted(&self.foreign, &answer.body);
         if let Some(missing) = missing.first() {
@@ -209,7 +214,9 @@ impl Talk {
         request: &Request,
         send: Option<&Template>,
     ) -> Result<super::exchange::Whole, ClientError> {
-        let question = Question::new(&self.foreign, &request.method, &request.url, &[], send)?;
+        let headers = &self.foreign.recipe.ask.headers;
+        let Request { method, url } = request;
+        let question = Question::new(&self.foreign, method, url, headers, send)?;
         let answer = self.beside.ask_whole(&question, true).await?;
         let shown = quoted(&self.foreign, &answer.body);
         self.foreign.see(Seen::Answered(answer.status, &shown));
@@ -228,20 +235,16 @@ impl Talk {
             sink.on_event(at_ns, event);
         });
         self.foreign.see(Seen::Received(message));
+        let asks = self.asks(message);
         if count > 0 {
             if !self.foreign.recipe.cursor.is_empty() {
                 self.last.clear();
                 self.last.extend_from_slice(message);
             }
-            return Taken::Events(count);
+        } else if asks.is_none() {
+            sink.on_other(message);
         }
-        match self.asks(message) {
-            Some(reply) => Taken::Asks(reply),
-            None => {
-                sink.on_other(message);
-                Taken::Other
-            }
-        }
+        Taken { events: count, asks }
     }
 
     fn asks(&self, message: &[u8]) -> Option<usize> {
@@ -254,16 +257,24 @@ impl Talk {
         channel: &mut impl Channel,
         number: usize,
     ) -> Result<(), ClientError> {
-        let recipe = std::sync::Arc::clone(&self.foreign.recipe);
+        let recipe = Arc::clone(&self.foreign.recipe);
         let Reply { request, send, .. } = &recipe.replies[number];
-        match request {
-            Some(request) => self.post(request, Some(send)).await.map(drop),
-            None => {
-                let text = self.foreign.values.fill(send)?;
-                self.foreign.see(Seen::Sent(&text));
-                channel.send(text).await
-            }
+        self.say(channel, request.as_ref(), send).await
+    }
+
+    /// Sends something, beside the connection if by a request.
+    async fn say(
+        &mut self,
+        channel: &mut impl Channel,
+        request: Option<&Request>,
+        send: &Template,
+    ) -> Result<(), ClientError> {
+        if let Some(request) = request {
+            return self.post(request, Some(send)).await.map(drop);
         }
+        let text = self.foreign.values.fill(send)?;
+        self.foreign.see(Seen::Sent(&text));
+        channel.send(text).await
     }
 
     /// When the client has to say something by itself; none if it never has to.
@@ -273,11 +284,10 @@ impl Talk {
 
     /// Says it.
     pub(super) async fn ping(&mut self, channel: &mut impl Channel) -> Result<(), ClientError> {
-        let Some(ping) = &self.foreign.recipe.ping else { return Ok(()) };
+        let recipe = Arc::clone(&self.foreign.recipe);
+        let Some(ping) = &recipe.ping else { return Ok(()) };
         self.next_ping = Some(Instant::now() + ping.every);
-        let text = self.foreign.values.fill(&ping.send)?;
-        self.foreign.see(Seen::Sent(&text));
-        channel.send(text).await
+        self.say(channel, ping.request.as_ref(), &ping.send).await
     }
 
     /// What came before anyone received.

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 use super::Seen;
 use super::messages::Messages;
 use super::no_upstream::NoUpstream;
-use super::talk::{Channel, Inbox, Taken, Talk, refused};
+use super::talk::{Channel, Inbox, Talk, refused};
 use crate::client::socket::{ConnectionMeter, Stream};
 use crate::client::{
     ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription,
@@ -70,7 +70,8 @@ impl Channel for Line {
         if data.is_empty() {
             return Ok(());
         }
-        Messages::new(self.split).of_whole(data, |message| inbox.push_back((at_ns, message.to_vec())))
+        Messages::new(self.split)
+            .of_whole(data, |message| inbox.push_back((at_ns, message.to_vec())))
     }
 
     async fn send(&mut self, text: String) -> Result<(), ClientError> {
@@ -161,9 +162,7 @@ impl ForeignWebSocket {
         let mut asked = Vec::new();
         let talk = &mut self.talk;
         Messages::new(self.line.split).of_whole(data, |message| {
-            if let Taken::Asks(reply) = talk.take(at_ns, message, sink) {
-                asked.push(reply);
-            }
+            asked.extend(talk.take(at_ns, message, sink).asks);
         })?;
         for reply in asked {
             self.talk.reply(&mut self.line, reply).await?;
@@ -177,9 +176,9 @@ impl ForeignWebSocket {
         message: &[u8],
         sink: &mut impl Sink,
     ) -> Result<(), ClientError> {
-        match self.talk.take(at_ns, message, sink) {
-            Taken::Asks(reply) => self.talk.reply(&mut self.line, reply).await,
-            Taken::Events(_) | Taken::Other => Ok(()),
+        match self.talk.take(at_ns, message, sink).asks {
+            Some(reply) => self.talk.reply(&mut self.line, reply).await,
+            None => Ok(()),
         }
     }
 }

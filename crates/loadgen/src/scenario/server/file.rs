@@ -260,6 +260,10 @@ pub(super) struct PingFile {
     /// From one to the next.
     #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "25s")]
     pub(super) every: Spanned<String>,
+    /// An HTTP request beside the connection: "POST {url}/…".
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) request: Option<Spanned<String>>,
     /// What.
     #[schemars(with = "String", example = &"ping")]
     pub(super) send: Spanned<String>,

@@ -176,6 +176,8 @@ pub struct Reply {
 pub struct Ping {
     /// From one to the next.
     pub every: Duration,
+    /// Over HTTP beside the connection, not over the connection.
+    pub request: Option<Request>,
     /// What.
     pub send: Template,
 }

@@ -69,9 +69,7 @@ fn recipe(
     own: Option<Spanned<RecipeFile>>,
     base: Option<Spanned<RecipeFile>>,
 ) -> Option<Spanned<RecipeFile>> {
-    both(own, base, |own, base| {
-        Spanned::new(own.span(), own.into_inner().over(base.into_inner()))
-    })
+    both(own, base, |own, base| Spanned::new(own.span(), own.into_inner().over(base.into_inner())))
 }
 
 /// Each of both; of one name, the own one.

@@ -34,12 +34,15 @@ pub(in crate::scenario) fn servers(
 ) -> Vec<Arc<Server>> {
     let read = |(name, file): (&Spanned<String>, &ServerFile)| {
         if name.get_ref() == OWN_SERVER {
-            let message =
-                format!("`{OWN_SERVER}` is the server that every scenario has: choose another name");
+            let message = format!(
+                "`{OWN_SERVER}` is the server that every scenario has: choose another name"
+            );
             values.problems.at(name.span(), message);
         }
         let end = values.problems.end();
-        Arc::new(Reader { values, own: name.span(), end, names: BTreeSet::new() }.server(name, file))
+        Arc::new(
+            Reader { values, own: name.span(), end, names: BTreeSet::new() }.server(name, file),
+        )
     };
     files.iter().map(read).collect()
 }
@@ -166,7 +169,8 @@ impl Reader<'_, '_, '_> {
                 Vec::new()
             }
         };
-        let word = |word: String| self.template(&Spanned::new(command.span(), word), &["port", "url"]);
+        let word =
+            |word: String| self.template(&Spanned::new(command.span(), word), &["port", "url"]);
         let words = words.into_iter().map(word).collect();
         let ready = match file.ready.as_ref().map(Spanned::get_ref) {
             None | Some(ReadyFile { line: None, url: None }) => Ready::Port,
@@ -205,7 +209,8 @@ impl Reader<'_, '_, '_> {
             Some(body) => {
                 let template = self.template(body, &with_payload);
                 if !template.names().any(|name| name == "payload") {
-                    let message = "`body` must contain {payload}, which carries the event".to_owned();
+                    let message =
+                        "`body` must contain {payload}, which carries the event".to_owned();
                     self.problem(body.span(), message);
                 }
                 template

@@ -100,6 +100,7 @@ impl Reader<'_, '_, '_> {
         let allowed = Duration::from_millis(100)..=Duration::from_secs(3_600);
         Ping {
             every: self.values.duration("every", &file.every, allowed),
+            request: file.request.as_ref().map(|request| self.request(request)),
             send: self.template_of_names(&file.send),
         }
     }
@@ -136,7 +137,8 @@ impl Reader<'_, '_, '_> {
             let own_first = file.request.is_none();
             // A message is waited for before anything is sent over the connection, and an answer after
             // the request.
-            let mut capture = if own_first { self.sources(file.capture.as_ref()) } else { Vec::new() };
+            let mut capture =
+                if own_first { self.sources(file.capture.as_ref()) } else { Vec::new() };
             let request = file.request.as_ref().map(|request| self.request(request));
             let send = file.send.as_ref().map(|send| self.template_of_names(send));
             if !own_first {
