@@ -1,5 +1,6 @@
 //! HTTP requests to a server that is not ours, over one kept connection.
 
+use std::fmt;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -16,6 +17,9 @@ use crate::scenario::Template;
 
 /// The largest answer that is read.
 const MAX_BODY_BYTES: usize = 64 << 20;
+
+/// How much is read of one that is no success: more than is quoted.
+const MAX_REFUSAL_BYTES: usize = 64 << 10;
 
 /// What is asked.
 pub(super) struct Question {
@@ -105,7 +109,7 @@ impl Exchange {
         }
         let stream = question.location.connect(&self.meter).await?;
         let mut connection = HttpConnection::over(stream, &self.meter).await?;
-        let response = connection.send(question.request()?).await?;
+        let response = connection.send(question.request()?).await.map_err(no_answer)?;
         Ok((response, connection))
     }
 
@@ -118,16 +122,42 @@ impl Exchange {
         let (response, connection) = self.ask(question).await?;
         let (head, mut incoming) = response.into_parts();
         let mut body = Vec::new();
+        let mut is_whole = true;
         while let Some(frame) = incoming.frame().await {
             let Ok(piece) = frame?.into_data() else { continue };
             if body.len() + piece.len() > MAX_BODY_BYTES {
                 return Err(ClientError::TooLarge { limit: MAX_BODY_BYTES });
             }
             body.extend_from_slice(&piece);
+            if !head.status.is_success() && body.len() > MAX_REFUSAL_BYTES {
+                is_whole = false;
+                break;
+            }
         }
-        if keep {
+        if keep && is_whole {
             self.kept = Some((question.location.clone(), connection));
         }
         Ok(Whole { status: head.status.as_u16(), headers: head.headers, body })
     }
+}
+
+/// Why a request over a new connection got no answer. Nobody has to try again: it would not get one then
+/// either.
+fn no_answer(error: ClientError) -> ClientError {
+    match &error {
+        ClientError::Http(why) if why.is_parse() => not_http(why),
+        ClientError::Http(why) if why.is_incomplete_message() => closed_without_answer(),
+        _ => error,
+    }
+}
+
+/// What a server answers that speaks another protocol.
+pub(super) fn not_http(why: &dyn fmt::Display) -> ClientError {
+    ClientError::Foreign(format!(
+        "what the server answers is not HTTP ({why}): is this the right port, and one without TLS?"
+    ))
+}
+
+pub(super) fn closed_without_answer() -> ClientError {
+    ClientError::Foreign("the server closed the connection without an answer".to_owned())
 }

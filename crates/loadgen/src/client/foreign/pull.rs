@@ -7,7 +7,7 @@ use pushbench_wire::Event;
 use pushbench_wire::event::DEFAULT_NAME;
 use tokio::time::{Instant, sleep_until};
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Whole};
 use super::messages::Messages;
 use super::no_upstream::NoUpstream;
 use super::talk::{Channel, Inbox, Talk, quoted, refused};
@@ -120,7 +120,10 @@ impl ForeignPull {
             // Nothing new: RFC 9110 §15.4.5, and what servers say at the end of a long poll.
             304 => return Ok(0),
             408 | 504 if self.slots.is_none() => return Ok(0),
-            status => return Err(refused(&self.talk.foreign, status, &answer.body)),
+            status => {
+                let Whole { headers, body, .. } = &answer;
+                return Err(refused(&self.talk.foreign, status, headers, body));
+            }
         }
         values.note(&recipe.cursor, &answer.body, Some(&answer.headers));
         let at_ns = self.meter.last_read_ns();

@@ -65,9 +65,10 @@ impl Subscriber for ForeignStream {
         let (response, connection) = Exchange::new(meter).ask(&talk.question()?).await?;
         let status = response.status();
         if !status.is_success() {
+            let headers = response.headers().clone();
             return Err(match unexpected(response).await {
                 ClientError::Status { body, .. } => {
-                    refused(foreign, status.as_u16(), body.as_bytes())
+                    refused(foreign, status.as_u16(), &headers, body.as_bytes())
                 }
                 other => other,
             });

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::HeaderMap;
+use hyper::header::LOCATION;
 use pushbench_wire::Event;
 use pushbench_wire::event::DEFAULT_NAME;
 use tokio::time::{Instant, timeout};
@@ -222,7 +224,7 @@ impl Talk {
         self.foreign.see(Seen::Answered(answer.status, &shown));
         match answer.status {
             200..=299 => Ok(answer),
-            status => Err(refused(&self.foreign, status, &answer.body)),
+            status => Err(refused(&self.foreign, status, &answer.headers, &answer.body)),
         }
     }
 
@@ -309,14 +311,24 @@ impl Talk {
 }
 
 /// An answer that is no success.
-pub(super) fn refused(foreign: &Foreign, status: u16, body: &[u8]) -> ClientError {
+pub(super) fn refused(
+    foreign: &Foreign,
+    status: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> ClientError {
+    let location = headers.get(LOCATION).map(|to| quoted(foreign, to.as_bytes()));
     let reason = hyper::StatusCode::from_u16(status).ok();
     let reason = reason.and_then(|status| status.canonical_reason()).unwrap_or_default();
     let hint = match status {
+        200..=299 => "; that does not open a WebSocket: is this the right path?",
         401 | 403 => "; does it want a token or an Origin?",
         404 | 405 => "; is this the right path?",
         426 => "; it wants another protocol here, such as WebSocket",
-        300..=399 => "; it redirects, which is not followed: use the URL that it names",
+        300..=399 => match &location {
+            Some(to) => &format!("; it redirects to {to}, which is not followed: use that URL"),
+            None => "; it redirects, which is not followed",
+        },
         _ => "",
     };
     let body = match body.is_empty() {

@@ -6,12 +6,14 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::sleep_until;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::{HOST, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 
 use super::Seen;
+use super::exchange::{closed_without_answer, not_http};
 use super::messages::Messages;
 use super::no_upstream::NoUpstream;
 use super::talk::{Channel, Inbox, Talk, refused};
@@ -113,8 +115,10 @@ impl Subscriber for ForeignWebSocket {
         let (stream, answer) = opened.map_err(|error| match error {
             Error::Http(answer) => {
                 let body = answer.body().as_deref().unwrap_or_default();
-                refused(foreign, answer.status().as_u16(), body)
+                refused(foreign, answer.status().as_u16(), answer.headers(), body)
             }
+            Error::Protocol(ProtocolError::HandshakeIncomplete) => closed_without_answer(),
+            Error::Protocol(ProtocolError::HttparseError(why)) => not_http(&why),
             Error::Protocol(error) => {
                 ClientError::Foreign(format!("the server does not open a WebSocket: {error}"))
             }

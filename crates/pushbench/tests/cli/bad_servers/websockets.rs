@@ -1,0 +1,183 @@
+//! WebSockets that are none, or not the one that was described.
+
+use super::frames::{CLOSE, COMPRESSED, CONTINUES, ENDS, PING, TEXT, TEXT_BEGINS};
+use super::server::{Server, close};
+use super::{Case, check, check_measured};
+
+const OFFERS: &str = "subprotocol = \"events.v1\"\n";
+
+fn websocket(name: &'static str, server: Server, says: &str) -> Case {
+    Case::new(name, "websocket", server, says)
+}
+
+#[test]
+fn a_handshake_that_is_none() {
+    check(vec![
+        websocket(
+            "another subprotocol",
+            Server::new(|request, peer, _| peer.open(request, "sec-websocket-protocol: chat\r\n")),
+            "X",
+        )
+        .with(OFFERS),
+        websocket("no subprotocol", Server::new(|request, peer, _| peer.open(request, "")), "X")
+            .with(OFFERS),
+        websocket(
+            "a subprotocol that nobody wants",
+            Server::new(|request, peer, _| peer.open(request, "sec-websocket-protocol: chat\r\n")),
+            "X",
+        ),
+        websocket(
+            "another key",
+            Server::new(|_, peer, _| peer.open_with("bm90IHlvdXJzIGF0IGFsbCE=", "")),
+            "X",
+        ),
+        websocket(
+            "an extension that nobody wants",
+            Server::new(|request, peer, _| {
+                peer.open(request, "sec-websocket-extensions: permessage-deflate\r\n")?;
+                peer.wait()
+            }),
+            "X",
+        ),
+    ]);
+}
+
+#[test]
+fn a_connection_that_does_not_last() {
+    check(vec![
+        websocket(
+            "closes at once",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                close()
+            }),
+            "X",
+        ),
+        websocket(
+            "closes by the protocol",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(CLOSE, &1000_u16.to_be_bytes())?;
+                peer.wait()
+            }),
+            "X",
+        ),
+        websocket(
+            "policy",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(CLOSE, b"\x03\xf0who are you?")?;
+                peer.wait()
+            }),
+            "X",
+        ),
+        websocket(
+            "compressed",
+            Server::new(|request, peer, hub| {
+                let events = hub.subscribe();
+                peer.open(request, "")?;
+                for payload in events {
+                    peer.send(TEXT | COMPRESSED, &payload)?;
+                }
+                close()
+            }),
+            "X",
+        ),
+        websocket(
+            "no text",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(TEXT, b"\xff\xfe")?;
+                peer.wait()
+            }),
+            "X",
+        ),
+        websocket(
+            "a message that does not end",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(TEXT_BEGINS, b"a")?;
+                loop {
+                    peer.send(CONTINUES, &[b'a'; 60_000])?;
+                }
+            }),
+            "X",
+        ),
+    ]);
+}
+
+#[test]
+fn steps_that_lead_nowhere() {
+    const STEPS: &str = "steps = [{ wait = { has = \"welcome\" }, capture = { session = \"/session/id\" } }, \
+                         { send = \"join {session}\" }]\n";
+    check(vec![
+        websocket(
+            "no pointer",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(TEXT, br#"{"type":"welcome","session":"s"}"#)?;
+                peer.wait()
+            }),
+            "X",
+        )
+        .with(STEPS),
+        websocket(
+            "closes instead",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(TEXT, br#"{"type":"error","message":"too old"}"#)?;
+                close()
+            }),
+            "X",
+        )
+        .with(STEPS),
+        websocket(
+            "closes instead, and says nothing",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                close()
+            }),
+            "X",
+        )
+        .with(STEPS),
+    ]);
+}
+
+#[test]
+fn what_is_unusual_but_right() {
+    check_measured(vec![
+        websocket(
+            "fragments",
+            Server::new(|request, peer, hub| {
+                let events = hub.subscribe();
+                peer.open(request, "")?;
+                for payload in events {
+                    let (begin, rest) = payload.split_at(payload.len() / 3);
+                    let (middle, end) = rest.split_at(rest.len() / 2);
+                    peer.send(TEXT_BEGINS, begin)?;
+                    // Between the parts, others may come (RFC 6455 §5.4).
+                    peer.send(PING, b"")?;
+                    peer.send(CONTINUES, middle)?;
+                    peer.send(CONTINUES, b"")?;
+                    peer.send(ENDS, end)?;
+                }
+                close()
+            }),
+            "",
+        ),
+        websocket(
+            "pings",
+            Server::new(|request, peer, hub| {
+                let events = hub.subscribe();
+                peer.open(request, "")?;
+                for (payload, number) in events.iter().zip(0_u8..) {
+                    peer.send(PING, &[b'p', number])?;
+                    peer.expect_pong(&[b'p', number])?;
+                    peer.send(TEXT, &payload)?;
+                }
+                close()
+            }),
+            "",
+        ),
+    ]);
+}
