@@ -28,6 +28,14 @@ pub(crate) enum PublishForm {
 }
 
 impl PublishForm {
+    /// What no error may show.
+    pub(super) fn secrets(&self) -> Option<Values> {
+        match self {
+            Self::Own => None,
+            Self::Described(_, values) => Some(values.clone()),
+        }
+    }
+
     /// Where it publishes, the requests of each channel, and what an answer contains that refuses.
     pub(super) fn requests(
         &self,
@@ -151,7 +159,8 @@ impl Each {
             filled.map_err(|name| anyhow!("nobody has said the value of {{{name}}}"))
         };
         let url = fill(&publish.url).context("cannot publish")?;
-        let location = Location::of(&url).map_err(|why| anyhow!("cannot publish: {why}"))?;
+        let location =
+            Location::of(&url).map_err(|why| anyhow!("cannot publish: {}", values.redact(&why)))?;
         let mut head = format!(
             "{} {} HTTP/1.1\r\nhost: {}\r\n",
             publish.method,

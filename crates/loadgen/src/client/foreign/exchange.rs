@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request, Response};
 
 use super::{Foreign, Location, Seen};
@@ -41,14 +41,19 @@ impl Question {
         let url = foreign.values.fill(url)?;
         let mut question = Self {
             method: method.to_owned(),
-            location: Location::of(&url).map_err(ClientError::Foreign)?,
+            location: Location::of(&url)
+                .map_err(|why| ClientError::Foreign(foreign.values.redact(&why)))?,
             headers: Vec::with_capacity(headers.len()),
             body: body.map_or(Ok(String::new()), |body| foreign.values.fill(body))?,
         };
         for (name, value) in headers {
             let Ok(value) = foreign.values.put_into(value) else { continue };
+            let Ok(value) = HeaderValue::try_from(value) else {
+                return Err(ClientError::Foreign(format!(
+                    "the value of the header field `{name}` holds characters that it must not"
+                )));
+            };
             let name = HeaderName::try_from(name).map_err(hyper::http::Error::from)?;
-            let value = HeaderValue::try_from(value).map_err(hyper::http::Error::from)?;
             question.headers.push((name, value));
         }
         foreign.see(Seen::Asked(method, &url));
@@ -160,4 +165,16 @@ pub(super) fn not_http(why: &dyn fmt::Display) -> ClientError {
 
 pub(super) fn closed_without_answer() -> ClientError {
     ClientError::Foreign("the server closed the connection without an answer".to_owned())
+}
+
+/// No client here has asked for a content coding, so it reads none (RFC 9110 §12.5.3).
+pub(super) fn not_compressed(headers: &HeaderMap) -> Result<(), ClientError> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(ClientError::Foreign(
+                "the server compresses its answer although nobody has asked it to".to_owned(),
+            ))
+        }
+        _ => Ok(()),
+    }
 }

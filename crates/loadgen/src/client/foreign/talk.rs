@@ -148,16 +148,16 @@ impl Talk {
                 match channel.read(inbox).await {
                     Ok(()) => continue,
                     Err(error) => {
-                        return Err(match last {
-                            Some(last) if error.is_broken_connection() => {
-                                ClientError::Foreign(format!(
-                                    "the server ended the connection instead of sending a message that {}; \
-                                 before that it sent {last}",
-                                    described(wanted)
-                                ))
-                            }
-                            _ => error,
-                        });
+                        if !error.is_broken_connection() {
+                            return Err(error);
+                        }
+                        return Err(ClientError::Foreign(format!(
+                            "the server ended the connection instead of sending a message that {}{}",
+                            described(wanted),
+                            last.map_or(String::new(), |last: String| format!(
+                                "; before that it sent {last}"
+                            ))
+                        )));
                     }
                 }
             };
@@ -310,6 +310,18 @@ impl Talk {
     }
 }
 
+/// What opens a connection: its answer must begin soon.
+pub(super) async fn in_time<T>(
+    opened: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    timeout(STEP_WITHIN, opened).await.unwrap_or_else(|_| {
+        Err(ClientError::Foreign(format!(
+            "the server has not answered within {STEP_WITHIN:?}: does it keep the head of its answer \
+             until there is an event?"
+        )))
+    })
+}
+
 /// An answer that is no success.
 pub(super) fn refused(
     foreign: &Foreign,
@@ -348,7 +360,9 @@ fn described(wanted: &Match) -> String {
 
 /// What the server has said, as an error shows it.
 pub(super) fn quoted(foreign: &Foreign, message: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&message[..message.len().min(QUOTED_BYTES)]);
-    let more = if message.len() > QUOTED_BYTES { "…" } else { "" };
-    format!("{:?}{more}", foreign.values.redact(&text))
+    // A secret is hidden as a whole before anything is cut.
+    let text = foreign.values.redact(&String::from_utf8_lossy(message));
+    let cut = text.char_indices().map(|(at, _)| at).find(|at| *at >= QUOTED_BYTES);
+    let more = if cut.is_some() { "…" } else { "" };
+    format!("{:?}{more}", &text[..cut.unwrap_or(text.len())])
 }

@@ -17,6 +17,15 @@ pub(crate) struct Values(Arc<Mutex<BTreeMap<String, String>>>);
 /// The name of the value that nobody may see.
 const SECRET: &str = "token";
 
+/// How it is written beside as it is.
+const SECRET_FORMS: [&str; 3] = ["{token|json}", "{token|url}", "{token|base64}"];
+
+/// What stands in its place.
+const HIDDEN: &str = "***";
+
+/// How much of its beginning tells nobody anything, and is too short to be told from other text.
+const MIN_SHOWN: usize = 4;
+
 impl std::fmt::Debug for Values {
     /// Without the values, of which some are secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -98,12 +107,30 @@ impl Values {
         missing
     }
 
-    /// `text` without secrets.
+    /// `text` without secrets, in any form in which templates write them. What is cut may end with the
+    /// beginning of one, which goes, too.
     pub(crate) fn redact(&self, text: &str) -> String {
-        match self.lock().get(SECRET) {
-            Some(secret) if !secret.is_empty() => text.replace(secret.as_str(), "***"),
-            _ => text.to_owned(),
+        let secret = self.get(SECRET).filter(|secret| !secret.is_empty());
+        let Some(secret) = secret else { return text.to_owned() };
+        let forms = SECRET_FORMS.iter().filter_map(|form| {
+            let form = Template::parse(form).ok()?.render(|_| Some(Cow::Borrowed(&secret))).ok()?;
+            let inner = form.strip_prefix('"').and_then(|form| form.strip_suffix('"'));
+            Some(inner.unwrap_or(&form).to_owned())
+        });
+        let forms: Vec<String> = [secret.clone()].into_iter().chain(forms).collect();
+        let mut text = text.to_owned();
+        for form in &forms {
+            text = text.replace(form, HIDDEN);
         }
+        for form in &forms {
+            let end = text.trim_end_matches(['"', '…']).len();
+            let ends = form.char_indices().map(|(at, _)| at).filter(|at| *at >= MIN_SHOWN);
+            let mut begins = ends.rev().map(|at| &form[..at]);
+            if let Some(begin) = begins.find(|begin| text[..end].ends_with(begin)) {
+                text.replace_range(end - begin.len()..end, HIDDEN);
+            }
+        }
+        text
     }
 }
 
@@ -146,6 +173,17 @@ mod tests {
         assert_eq!(filled("{none}").unwrap_err(), "none");
         assert_eq!(values.redact("/?token=s3cret"), "/?token=***");
         assert!(!format!("{values:?}").contains("s3cret"));
+        let secret = Values::new([("token", "a\"b/cdef".to_owned())]);
+        for (text, shown) in [
+            (r#"{"token":"a\"b/cdef"}"#, r#"{"token":"***"}"#),
+            ("/?t=a%22b%2Fcdef&a=b", "/?t=***&a=b"),
+            ("Basic YSJiL2NkZWY=", "Basic ***"),
+            ("cut: a\"b/c", "cut: ***"),
+            ("cut: \"a\"b/cd\"…", "cut: \"***\"…"),
+            ("a\"b", "a\"b"),
+        ] {
+            assert_eq!(secret.redact(text), shown);
+        }
         let other = values.with([("sid", "c".to_owned())]);
         assert_eq!(other.put_into(&Template::parse("{sid}").unwrap()).unwrap(), "c");
         assert_eq!(filled("{sid}").unwrap(), "a\"b", "its own");

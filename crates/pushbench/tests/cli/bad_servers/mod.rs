@@ -13,6 +13,7 @@ mod streams;
 mod websockets;
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,10 @@ const LIMIT: Duration = Duration::from_secs(90);
 
 /// How many runs go on at the same time. Most of them wait.
 const AT_ONCE: usize = 4;
+
+/// What follows when nothing has come that could be shown.
+const NOTHING_CAME: &str =
+    "no event was recognised in what the server sent; it sent no message at all behind the opening";
 
 /// What is measured on a bad server.
 pub(super) struct Case {
@@ -67,13 +72,15 @@ impl Case {
 
     /// With more in the table that says how an event is published.
     fn publishing(mut self, lines: &str) -> Self {
-        self.tables = self.tables.replace("[server.x.publish]\n", &format!("[server.x.publish]\n{lines}"));
+        self.tables =
+            self.tables.replace("[server.x.publish]\n", &format!("[server.x.publish]\n{lines}"));
         self
     }
 
-    fn coded(mut self, code: i32) -> Self {
-        self.code = code;
-        self
+    /// Publishes to another server.
+    fn publish_at(&mut self, address: SocketAddr) {
+        let elsewhere = format!("\"http://{address}/publish");
+        self.tables = self.tables.replace("\"{url}/publish", &elsewhere);
     }
 
     fn scenario(&self) -> String {
@@ -191,7 +198,8 @@ fn check_trial(case: Case, figures: &[(&str, f64)]) {
 
 fn assert_values(case: &Case, row: &Row, figures: &[(&str, f64)]) {
     for metric in ["delivered", "lost", "duplicated", "reordered"] {
-        let figure = figures.iter().find(|(of, _)| *of == metric).map_or(0.0, |(_, figure)| *figure);
+        let figure =
+            figures.iter().find(|(of, _)| *of == metric).map_or(0.0, |(_, figure)| *figure);
         assert_eq!(row.values[metric], figure, "{}: {metric}", case.name);
     }
 }

@@ -1,5 +1,8 @@
 //! What does not come: each of these takes as long as pushbench waits for it.
 
+use std::thread;
+use std::time::Duration;
+
 use super::server::Server;
 use super::{Case, check};
 
@@ -14,10 +17,15 @@ fn what_never_comes_is_not_awaited_for_ever() {
                 peer.open(request, "")?;
                 peer.wait()
             }),
-            "X",
+            "the server sent no message that begins with \"welcome\" within 10s",
         )
         .with(STEPS),
-        Case::new("no answer to a subscriber", "sse", Server::new(|_, peer, _| peer.wait()), "X"),
+        Case::new(
+            "no answer to a subscriber",
+            "sse",
+            Server::new(|_, peer, _| peer.wait()),
+            "the server has not answered within 10s: does it keep the head of its answer until there is an event?",
+        ),
         Case::new(
             "no answer to an event",
             "sse",
@@ -27,8 +35,31 @@ fn what_never_comes_is_not_awaited_for_ever() {
                 }
                 peer.wait()
             }),
-            "X",
+            "the server has not answered 24 requests of the publisher within 30s",
         ),
-        Case::command("a port that is never opened", "sleep 1000", "", "X"),
+        Case::new(
+            "no answer to a WebSocket",
+            "websocket",
+            Server::new(|_, peer, _| peer.wait()),
+            "the server has not answered within 10s: does it keep the head of its answer until there is an event?",
+        ),
+        Case::new(
+            "polls that do not end",
+            "polling",
+            Server::new(|_, peer, _| {
+                peer.write(b"HTTP/1.1 200 OK\r\n\r\n")?;
+                loop {
+                    peer.write(b"x")?;
+                    thread::park_timeout(Duration::from_millis(20));
+                }
+            }),
+            "the server has not answered a poll within 10s, or its answers do not end: is that a path for long polls or for a stream?",
+        ),
+        Case::command(
+            "a port that is never opened",
+            "sleep 1000",
+            "",
+            "the server did not take connections at http://127.0.0.1:…",
+        ),
     ]);
 }

@@ -27,28 +27,36 @@ fn events_that_are_refused() {
                 let page = "<html>\n<title>404</title>\n<h1>Not Found</h1>\n</html>\n";
                 peer.answer("404 Not Found", "content-type: text/html\r\n", page.as_bytes())
             }),
-            "X",
+            "the server refused an event with 404: <html> <title>404</title> <h1>Not Found</h1> </html>; is this the right path, and the right method?",
         ),
-        publishing("401", taking(|peer| peer.answer("401 Unauthorized", "", b"")), "X"),
+        publishing(
+            "401",
+            taking(|peer| peer.answer("401 Unauthorized", "", b"")),
+            "the server refused an event with 401; does it want a token?",
+        ),
         publishing(
             "302",
             taking(|peer| peer.answer("302 Found", "location: /login\r\n", b"")),
-            "X",
+            "the server refused an event with 302; it redirects to /login, which is not followed",
         ),
         publishing(
             "an error in the body",
             taking(|peer| peer.answer("200 OK", "", br#"{"error":{"code":102}}"#)),
-            "X",
+            "the server refused an event: {\"error\":{\"code\":102}}",
         )
         .publishing("refused = '\"error\"'\n"),
-        publishing("closes", taking(|_| close()), "X"),
+        publishing(
+            "closes",
+            taking(|_| close()),
+            "the server closed the publisher's connection with …",
+        ),
         publishing(
             "garbage",
             taking(|peer| {
                 peer.write(b"\x15\x03\x01\x00\x02\x02\x46")?;
                 close()
             }),
-            "X",
+            "the server's answer to an event is not HTTP: invalid HTTP version",
         ),
         publishing(
             "no end",
@@ -58,7 +66,7 @@ fn events_that_are_refused() {
                     peer.write(&[b'x'; 1000])?;
                 }
             }),
-            "X",
+            "the server's answer to an event is larger than 65536 bytes",
         ),
     ]);
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use pushbench_wire::stamp::STAMP_LEN;
 
 use super::server::{Hub, Server, close};
-use super::{Case, check, check_measured, check_trial};
+use super::{Case, NOTHING_CAME, check, check_measured, check_trial};
 
 /// A stream in which each event is what `change` makes of it, given how many came before it.
 fn changing(change: fn(usize, Vec<u8>, &Hub) -> Vec<Vec<u8>>) -> Server {
@@ -34,7 +34,7 @@ fn a_stream_that_is_none() {
                 peer.begin_events()?;
                 close()
             }),
-            "X",
+            NOTHING_CAME,
         ),
         sse(
             "compressed",
@@ -42,7 +42,7 @@ fn a_stream_that_is_none() {
                 let headers = "content-type: text/event-stream\r\ncontent-encoding: gzip\r\n";
                 peer.answer("200 OK", headers, b"\x1f\x8b\x08")
             }),
-            "X",
+            "the server compresses its answer although nobody has asked it to",
         ),
         sse(
             "a line that does not end",
@@ -52,7 +52,7 @@ fn a_stream_that_is_none() {
                     peer.write(&[b'x'; 10_000])?;
                 }
             }),
-            "X",
+            "the server sent more than 1048576 bytes in which no message ends: is `split` right?",
         ),
         sse(
             "an event that does not end",
@@ -62,7 +62,7 @@ fn a_stream_that_is_none() {
                     peer.write(b"data: and so on\n")?;
                 }
             }),
-            "X",
+            "the server sent more than 1048576 bytes in which no message ends: is `split` right?",
         ),
         sse(
             "no chunks",
@@ -72,7 +72,7 @@ fn a_stream_that_is_none() {
                 peer.write(head.as_bytes())?;
                 peer.wait()
             }),
-            "X",
+            NOTHING_CAME,
         ),
     ]);
 }
@@ -83,7 +83,7 @@ fn events_that_nobody_knows() {
         sse(
             "no stamp",
             changing(|before, _, _| vec![format!("{{\"price\":{before}}}").into_bytes()]),
-            "X",
+            "no event was recognised in what the server sent; the first message that nothing is said of: \"{\\\"price\\\":0}\"",
         ),
         sse(
             "a digit that is none",
@@ -91,7 +91,7 @@ fn events_that_nobody_knows() {
                 payload[STAMP_LEN - 1] = b'?';
                 vec![payload]
             }),
-            "X…",
+            "no event was recognised in what the server sent; the first message that nothing is said of: \"pb0…",
         ),
         sse(
             "another digit",
@@ -100,7 +100,7 @@ fn events_that_nobody_knows() {
                 payload[6] = b'e';
                 vec![payload]
             }),
-            "X…",
+            "48 deliveries were of events that this trial did not publish",
         ),
     ]);
 }

@@ -2,7 +2,7 @@
 
 use super::frames::{CLOSE, COMPRESSED, CONTINUES, ENDS, PING, TEXT, TEXT_BEGINS};
 use super::server::{Server, close};
-use super::{Case, check, check_measured};
+use super::{Case, NOTHING_CAME, check, check_measured};
 
 const OFFERS: &str = "subprotocol = \"events.v1\"\n";
 
@@ -16,20 +16,24 @@ fn a_handshake_that_is_none() {
         websocket(
             "another subprotocol",
             Server::new(|request, peer, _| peer.open(request, "sec-websocket-protocol: chat\r\n")),
-            "X",
+            "the server chose another subprotocol than \"events.v1\"",
         )
         .with(OFFERS),
-        websocket("no subprotocol", Server::new(|request, peer, _| peer.open(request, "")), "X")
-            .with(OFFERS),
+        websocket(
+            "no subprotocol",
+            Server::new(|request, peer, _| peer.open(request, "")),
+            "the server did not choose the subprotocol \"events.v1\": does it know it?",
+        )
+        .with(OFFERS),
         websocket(
             "a subprotocol that nobody wants",
             Server::new(|request, peer, _| peer.open(request, "sec-websocket-protocol: chat\r\n")),
-            "X",
+            "the server chose a subprotocol although none was offered: name it as `subprotocol`",
         ),
         websocket(
             "another key",
             Server::new(|_, peer, _| peer.open_with("bm90IHlvdXJzIGF0IGFsbCE=", "")),
-            "X",
+            "the server does not open a WebSocket: Key mismatch in \"Sec-WebSocket-Accept\" header",
         ),
         websocket(
             "an extension that nobody wants",
@@ -37,7 +41,7 @@ fn a_handshake_that_is_none() {
                 peer.open(request, "sec-websocket-extensions: permessage-deflate\r\n")?;
                 peer.wait()
             }),
-            "X",
+            "the server chose an extension although none was offered: \"permessage-deflate\"",
         ),
     ]);
 }
@@ -51,7 +55,7 @@ fn a_connection_that_does_not_last() {
                 peer.open(request, "")?;
                 close()
             }),
-            "X",
+            NOTHING_CAME,
         ),
         websocket(
             "closes by the protocol",
@@ -60,7 +64,7 @@ fn a_connection_that_does_not_last() {
                 peer.send(CLOSE, &1000_u16.to_be_bytes())?;
                 peer.wait()
             }),
-            "X",
+            "the server closed the connection with code 1000",
         ),
         websocket(
             "policy",
@@ -69,7 +73,7 @@ fn a_connection_that_does_not_last() {
                 peer.send(CLOSE, b"\x03\xf0who are you?")?;
                 peer.wait()
             }),
-            "X",
+            "the server closed the connection with code 1008: \"who are you?\"",
         ),
         websocket(
             "compressed",
@@ -81,7 +85,7 @@ fn a_connection_that_does_not_last() {
                 }
                 close()
             }),
-            "X",
+            "the server sends frames with reserved bits: does it compress although nobody has asked it to?",
         ),
         websocket(
             "no text",
@@ -90,7 +94,7 @@ fn a_connection_that_does_not_last() {
                 peer.send(TEXT, b"\xff\xfe")?;
                 peer.wait()
             }),
-            "X",
+            "the server sent text that is not UTF-8…",
         ),
         websocket(
             "a message that does not end",
@@ -101,7 +105,7 @@ fn a_connection_that_does_not_last() {
                     peer.send(CONTINUES, &[b'a'; 60_000])?;
                 }
             }),
-            "X",
+            "the server sent a message of more than 1048576 bytes",
         ),
     ]);
 }
@@ -118,17 +122,17 @@ fn steps_that_lead_nowhere() {
                 peer.send(TEXT, br#"{"type":"welcome","session":"s"}"#)?;
                 peer.wait()
             }),
-            "X",
+            "the server's message has no value for {session}: \"{\\\"type\\\":\\\"welcome\\\",\\\"session\\\":\\\"s\\\"}\"",
         )
         .with(STEPS),
         websocket(
             "closes instead",
             Server::new(|request, peer, _| {
                 peer.open(request, "")?;
-                peer.send(TEXT, br#"{"type":"error","message":"too old"}"#)?;
+                peer.send(TEXT, br#"{"type":"error"}"#)?;
                 close()
             }),
-            "X",
+            "the server ended the connection instead of sending a message that contains \"welcome\"; before that it sent \"{\\\"type\\\":\\\"error\\\"}\"",
         )
         .with(STEPS),
         websocket(
@@ -137,7 +141,7 @@ fn steps_that_lead_nowhere() {
                 peer.open(request, "")?;
                 close()
             }),
-            "X",
+            "the server ended the connection instead of sending a message that contains \"welcome\"",
         )
         .with(STEPS),
     ]);
