@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 use pushbench_wire::clock;
 
 use super::http_answer::{Answer, Told, parse};
-use super::publish_form::ChannelRequests;
+use super::publish_form::{ChannelRequests, requests};
 use super::publish_link::{End, Link, MOMENT, Requests, TIMEOUT, is_end};
 use super::publish_path::{Acknowledgements, OpenPath, PublishPath, PublishTarget, TcpProbe};
 
@@ -68,7 +68,7 @@ impl PublishPath for HttpPublish {
 
     fn open(target: &PublishTarget<'_>) -> anyhow::Result<OpenPath<Self>> {
         let probe = TcpProbe::default();
-        let (address, channels, refused) = target.form.requests(target)?;
+        let (address, channels, told) = requests(target)?;
         let shared = Arc::new(Shared {
             sent: AtomicU64::default(),
             answered: AtomicU64::default(),
@@ -82,7 +82,7 @@ impl PublishPath for HttpPublish {
                 on_connection: 0,
                 one_at_a_time: false,
                 unread: Vec::new(),
-                told: Told { refused, secrets: target.form.secrets() },
+                told,
                 silence: Duration::ZERO,
                 shared: Arc::clone(&shared),
             },
