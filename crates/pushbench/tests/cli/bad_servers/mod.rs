@@ -14,6 +14,7 @@ mod websockets;
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -60,8 +61,8 @@ impl Case {
     /// A server that `command` starts.
     fn command(name: &'static str, command: &str, more: &str, says: &str) -> Self {
         let case = Self::new(name, "sse", Server::nobody(), says);
-        let start = format!("command = {command:?}\n{more}");
-        Self { tables: case.tables.replace("url = \"http://AT\"\n", &start), ..case }
+        let start = format!("[server.x]\ncommand = {command:?}\n{more}");
+        Self { tables: case.tables.replace("[server.x]\n", &start), ..case }
     }
 
     /// With more behind the table of its transport.
@@ -127,13 +128,13 @@ pub(super) struct Ran {
 
 impl Ran {
     fn of(case: &Case) -> Self {
-        Self::with_environment(case, &[])
+        Self::with(case, &["run", "scenario.toml", "--out", "out"], &[])
     }
 
-    fn with_environment(case: &Case, variables: &[(&str, &str)]) -> Self {
+    fn with(case: &Case, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let bench = Bench::new();
         bench.scenario(&case.scenario());
-        let mut command = bench.command(&["run", "scenario.toml", "--out", "out"]);
+        let mut command = bench.command(arguments);
         command.envs(variables.iter().copied());
         command.stdout(File::create(bench.path("stdout")).unwrap());
         command.stderr(File::create(bench.path("stderr")).unwrap());
@@ -158,14 +159,26 @@ impl Ran {
 
 /// Checks all of them, several at the same time.
 fn check(cases: Vec<Case>) {
-    let mut wrong = Vec::new();
-    for some in cases.chunks(AT_ONCE) {
-        thread::scope(|scope| {
-            let checks: Vec<_> = some.iter().map(|case| scope.spawn(|| case.check())).collect();
-            wrong.extend(checks.into_iter().filter_map(|check| check.join().unwrap().err()));
-        });
-    }
+    let wrong = Mutex::new(Vec::new());
+    each(cases, |case| wrong.lock().unwrap().extend(case.check().err()));
+    let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Does `what` with all of them, several at the same time.
+fn each(cases: Vec<Case>, what: impl Fn(Case) + Sync) {
+    let (cases, what) = (Mutex::new(cases.into_iter()), &what);
+    // It must not be held while `what` is done.
+    let next = &|| cases.lock().unwrap().next();
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(move || {
+                while let Some(case) = next() {
+                    what(case);
+                }
+            });
+        }
+    });
 }
 
 /// What has been measured, on a machine that was not too busy to publish all of it.
@@ -177,13 +190,13 @@ fn measured(ran: &Ran) -> Option<Row> {
 
 /// Checks that everything is delivered, once and in order.
 fn check_measured(cases: Vec<Case>) {
-    for case in cases {
+    each(cases, |case| {
         let ran = Ran::of(&case);
         assert!(matches!(ran.code, Some(0 | 3)), "{}: {}", case.name, ran.said);
         if let Some(row) = measured(&ran) {
             assert_values(&case, &row, &[("delivered", 40.0)]);
         }
-    }
+    });
 }
 
 /// Checks that these are the figures of the trial, and all others 0, and that nobody trusts them.

@@ -40,6 +40,8 @@ type Handler = dyn Fn(&Request, &mut Peer, &Hub) -> io::Result<()> + Send + Sync
 /// A server on a port of its own.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
+    /// What keeps the port of a server that is none.
+    _held: Option<(TcpListener, TcpStream)>,
 }
 
 impl Server {
@@ -69,13 +71,14 @@ impl Server {
                 thread::spawn(move || serve(stream, &*handler, &hub));
             }
         });
-        Self { address }
+        Self { address, _held: None }
     }
 
-    /// An address at which nobody listens.
+    /// An address at which nobody listens, and at which nobody can: it is that of a connection.
     pub(super) fn nobody() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        Self { address: listener.local_addr().unwrap() }
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        Self { address: stream.local_addr().unwrap(), _held: Some((listener, stream)) }
     }
 }
 
