@@ -10,9 +10,9 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValu
 use hyper::{HeaderMap, Request, Response};
 
 use super::{Foreign, Location, Seen};
-use crate::client::ClientError;
 use crate::client::http::{HttpConnection, met_the_end};
 use crate::client::socket::ConnectionMeter;
+use crate::client::{ClientError, Tls};
 use crate::scenario::Template;
 
 /// The largest answer that is read.
@@ -89,12 +89,13 @@ pub(super) struct Whole {
 /// A connection for requests, one after the other; another one when the server has ended it.
 pub(super) struct Exchange {
     meter: Rc<ConnectionMeter>,
+    tls: Option<Tls>,
     kept: Option<(Location, HttpConnection<Full<Bytes>>)>,
 }
 
 impl Exchange {
-    pub(super) fn new(meter: &Rc<ConnectionMeter>) -> Self {
-        Self { meter: Rc::clone(meter), kept: None }
+    pub(super) fn new(foreign: &Foreign, meter: &Rc<ConnectionMeter>) -> Self {
+        Self { meter: Rc::clone(meter), tls: foreign.tls.clone(), kept: None }
     }
 
     /// Asks, and waits for the head of the answer. What comes behind it comes over the connection that
@@ -112,9 +113,10 @@ impl Exchange {
                 response => return Ok((response?, kept)),
             }
         }
-        let stream = question.location.connect(&self.meter).await?;
+        let stream = question.location.connect(self.tls.as_ref(), &self.meter).await?;
         let mut connection = HttpConnection::over(stream, &self.meter).await?;
-        let response = connection.send(question.request()?).await.map_err(no_answer)?;
+        let response = connection.send(question.request()?).await;
+        let response = response.map_err(|error| no_answer(&question.location, error))?;
         Ok((response, connection))
     }
 
@@ -148,23 +150,35 @@ impl Exchange {
 
 /// Why a request over a new connection got no answer. Nobody has to try again: it would not get one then
 /// either.
-fn no_answer(error: ClientError) -> ClientError {
+fn no_answer(location: &Location, error: ClientError) -> ClientError {
     match &error {
-        ClientError::Http(why) if why.is_parse() => not_http(why),
-        ClientError::Http(why) if why.is_incomplete_message() => closed_without_answer(),
+        ClientError::Http(why) if why.is_parse() => not_http(location, why),
+        error if met_the_end(error) => closed_without_answer(location),
         _ => error,
     }
 }
 
 /// What a server answers that speaks another protocol.
-pub(super) fn not_http(why: &dyn fmt::Display) -> ClientError {
+pub(super) fn not_http(location: &Location, why: &dyn fmt::Display) -> ClientError {
     ClientError::Foreign(format!(
-        "what the server answers is not HTTP ({why}): is this the right port, and one without TLS?"
+        "what the server at {} answers is not HTTP ({why}): is this the right port, or does it want {}?",
+        location.host_and_port(),
+        other_scheme(location)
     ))
 }
 
-pub(super) fn closed_without_answer() -> ClientError {
-    ClientError::Foreign("the server closed the connection without an answer".to_owned())
+/// What a server answers that ends a connection before it has said anything.
+pub(super) fn closed_without_answer(location: &Location) -> ClientError {
+    ClientError::Foreign(format!(
+        "the server at {} closed a new connection without an answer: does it speak HTTP there, or does it \
+         want {}?",
+        location.host_and_port(),
+        other_scheme(location)
+    ))
+}
+
+fn other_scheme(location: &Location) -> &'static str {
+    if location.is_secure() { "http" } else { "https" }
 }
 
 /// No client here has asked for a content coding, so it reads none (RFC 9110 §12.5.3).

@@ -63,7 +63,7 @@ impl Subscriber for ForeignStream {
         let mut talk = Talk::new(foreign, meter, after);
         talk.before().await?;
         let question = talk.question()?;
-        let mut exchange = Exchange::new(meter);
+        let mut exchange = Exchange::new(foreign, meter);
         let (response, connection) = in_time(exchange.ask(&question)).await?;
         let status = response.status();
         if !status.is_success() {

@@ -18,8 +18,9 @@ use super::exchange::{closed_without_answer, not_http};
 use super::messages::Messages;
 use super::no_upstream::NoUpstream;
 use super::talk::{Channel, Inbox, Talk, in_time, quoted, refused};
-use super::{Foreign, Seen};
+use super::{Foreign, Location, Seen};
 use crate::client::socket::{ConnectionMeter, Stream};
+use crate::client::tls::Secured;
 use crate::client::{
     ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription,
 };
@@ -33,7 +34,7 @@ pub(crate) struct ForeignWebSocket {
 
 /// The connection.
 struct Line {
-    stream: WebSocketStream<Stream>,
+    stream: WebSocketStream<Secured<Stream>>,
     meter: Rc<ConnectionMeter>,
     foreign: Foreign,
 }
@@ -68,7 +69,7 @@ fn data(message: &Message) -> &[u8] {
 }
 
 /// Why a handshake failed.
-fn not_opened(foreign: &Foreign, error: Error) -> ClientError {
+fn not_opened(foreign: &Foreign, location: &Location, error: Error) -> ClientError {
     let offered = foreign.recipe.subprotocol.as_deref().unwrap_or_default();
     let error = match error {
         Error::Http(answer) => {
@@ -79,8 +80,8 @@ fn not_opened(foreign: &Foreign, error: Error) -> ClientError {
         other => return other.into(),
     };
     ClientError::Foreign(match error {
-        ProtocolError::HandshakeIncomplete => return closed_without_answer(),
-        ProtocolError::HttparseError(why) => return not_http(&why),
+        ProtocolError::HandshakeIncomplete => return closed_without_answer(location),
+        ProtocolError::HttparseError(why) => return not_http(location, &why),
         ProtocolError::SecWebSocketSubProtocolError(error) => match error {
             SubProtocolError::InvalidSubProtocol => {
                 format!("the server chose another subprotocol than {offered:?}")
@@ -144,7 +145,7 @@ impl Subscriber for ForeignWebSocket {
         talk.before().await?;
         let question = talk.question()?;
         let location = &question.location;
-        let socket = location.connect(meter).await?;
+        let socket = location.connect(foreign.tls.as_ref(), meter).await?;
         let mut request = format!("ws://host{}", location.path).into_client_request()?;
         let headers = request.headers_mut();
         headers.insert(HOST, location.host_header()?);
@@ -162,7 +163,8 @@ impl Subscriber for ForeignWebSocket {
         meter.tally().requests.add(1);
         let opening = tokio_tungstenite::client_async_with_config(request, socket, Some(config));
         let (stream, answer) =
-            in_time(async { opening.await.map_err(|error| not_opened(foreign, error)) }).await?;
+            in_time(async { opening.await.map_err(|error| not_opened(foreign, location, error)) })
+                .await?;
         let chosen = answer.headers().get(SEC_WEBSOCKET_PROTOCOL);
         let chosen = chosen.and_then(|value| value.to_str().ok()).unwrap_or_default();
         foreign.see(Seen::Answered(answer.status().as_u16(), chosen));

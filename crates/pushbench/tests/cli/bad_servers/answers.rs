@@ -35,8 +35,8 @@ fn nobody_listens() {
 #[test]
 fn tls() {
     let server = || answering("200 OK", TEXT, "");
-    // What is said of it depends on whether there is TLS; it names the URL.
-    let says = "\"https://AT\"…";
+    let says = "no TLS with AT: received corrupt message of type InvalidContentType (does it speak TLS at \
+                this port? else use http://)";
     let alert = || {
         Server::new(|_, peer, _| {
             peer.write(b"\x15\x03\x01\x00\x02\x02\x46")?;
@@ -45,7 +45,8 @@ fn tls() {
     };
     let garbage = |transport, why: &str| {
         let says = format!(
-            "what the server answers is not HTTP ({why}): is this the right port, and one without TLS?"
+            "what the server at AT answers is not HTTP ({why}): is this the right port, or does it want \
+             https?"
         );
         Case::new("a server that speaks it", transport, alert(), &says)
     };
@@ -113,7 +114,8 @@ fn a_server_that_is_broken() {
     };
     let says = format!("the server answered 503 Service Unavailable: \"{}\"…", "x".repeat(300));
     cases.extend(over_all("endless", endless, &says));
-    let says = "the server closed the connection without an answer";
+    let says = "the server at AT closed a new connection without an answer: does it speak HTTP there, or \
+                does it want https?";
     cases.extend(over_all("closes", || Server::new(|_, _, _| close()), says));
     check(cases);
 }

@@ -6,8 +6,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::server::{Peer, Request};
 
-/// The first bytes of frames: all of a text, its first part, the last part of any message, and so on.
+/// The first bytes of frames: all of a message, the first part of one, its last part, and so on.
 pub(super) const TEXT: u8 = 0x81;
+pub(super) const BINARY: u8 = 0x82;
 pub(super) const TEXT_BEGINS: u8 = 0x01;
 pub(super) const CONTINUES: u8 = 0x00;
 pub(super) const ENDS: u8 = 0x80;

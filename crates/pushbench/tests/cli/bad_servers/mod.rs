@@ -32,6 +32,9 @@ const AT_ONCE: usize = 4;
 const NOTHING_CAME: &str =
     "no event was recognised in what the server sent; it sent no message at all behind the opening";
 
+/// The same, when connections have ended again and again, for which there may be more words.
+const NOTHING_LASTED: &str = "no event was recognised in what the server sent; …";
+
 /// What is measured on a bad server.
 pub(super) struct Case {
     name: &'static str,

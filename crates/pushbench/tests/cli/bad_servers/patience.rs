@@ -35,7 +35,7 @@ fn what_never_comes_is_not_awaited_for_ever() {
                 }
                 peer.wait()
             }),
-            "the server has not answered 24 requests of the publisher within 30s",
+            " requests of the publisher within 30s",
         ),
         Case::new(
             "no answer to a WebSocket",
@@ -59,7 +59,7 @@ fn what_never_comes_is_not_awaited_for_ever() {
             "a port that is never opened",
             "sleep 1000",
             "",
-            "the server did not take connections at http://127.0.0.1:…",
+            "the server did not take connections at AT within 30s",
         ),
     ]);
 }

@@ -1,10 +1,13 @@
 //! Polls whose answers bring nothing, or too much.
 
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use super::server::{Server, close};
-use super::{Case, NOTHING_CAME, check};
+use super::server::{Peer, Server, close, lock};
+use super::{Case, NOTHING_CAME, NOTHING_LASTED, check, check_measured};
 
 const PULLS: [&str; 2] = ["polling", "long-polling"];
 
@@ -24,7 +27,7 @@ fn polls_that_bring_nothing() {
     };
     let says = "the connection broke: error reading a body from connection";
     cases.push(Case::new("half", "polling", half(), says));
-    cases.push(Case::new("half", "long-polling", half(), NOTHING_CAME));
+    cases.push(Case::new("half", "long-polling", half(), NOTHING_LASTED));
     let endless = Server::new(|_, peer, _| {
         peer.write(b"HTTP/1.1 200 OK\r\n\r\n")?;
         loop {
@@ -49,4 +52,64 @@ fn polls_that_bring_too_much() {
     let says = "the server compresses its answer although nobody has asked it to";
     cases.extend(over_both("compressed", packed, says));
     check(cases);
+}
+
+/// The events behind as many as a subscriber has got, in `answer`.
+fn polled(answer: fn(&mut Peer, &[u8]) -> io::Result<()>) -> Server {
+    let taken = Mutex::new(BTreeMap::new());
+    Server::new(move |request, peer, hub| {
+        let new = {
+            let (mut taken, log) = (lock(&taken), hub.log());
+            let before =
+                std::mem::replace(taken.entry(request.path.clone()).or_insert(0), log.len());
+            log[before..].join(&b"|"[..])
+        };
+        answer(peer, &new)
+    })
+}
+
+#[test]
+fn polls_that_are_unusual_but_right() {
+    check_measured(vec![
+        Case::new(
+            "HTTP/1.0",
+            "polling",
+            polled(|peer, new| {
+                peer.write(&[b"HTTP/1.0 200 OK\r\n\r\n", new].concat())?;
+                close()
+            }),
+            "",
+        ),
+        Case::new(
+            "hints before the answer",
+            "polling",
+            polled(|peer, new| {
+                peer.write(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n")?;
+                peer.answer("200 OK", "", new)
+            }),
+            "",
+        ),
+        Case::new(
+            "chunks",
+            "long-polling",
+            polled(|peer, new| {
+                peer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
+                for piece in new.chunks(50) {
+                    let size = format!("{:X};why=not\r\n", piece.len());
+                    peer.write(&[size.as_bytes(), piece, b"\r\n"].concat())?;
+                }
+                peer.write(b"0\r\nx-trailer: 1\r\n\r\n")
+            }),
+            "",
+        ),
+        Case::new(
+            "timeouts of a gateway",
+            "long-polling",
+            polled(|peer, new| match new {
+                b"" => peer.answer("504 Gateway Timeout", "", b"<html>"),
+                new => peer.answer("200 OK", "connection: close\r\n", new),
+            }),
+            "",
+        ),
+    ]);
 }

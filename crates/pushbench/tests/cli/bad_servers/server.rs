@@ -85,9 +85,15 @@ impl Server {
 fn serve(stream: TcpStream, handler: &Handler, hub: &Hub) {
     let _ = stream.set_nodelay(true);
     let mut peer = Peer { reader: BufReader::new(stream) };
-    while let Ok(request) = peer.request() {
-        if handler(&request, &mut peer, hub).is_err() {
-            break;
+    match peer.reader.fill_buf() {
+        // As most servers answer to a handshake of TLS.
+        Ok([0x16, ..]) => drop(peer.answer("400 Bad Request", "", b"")),
+        _ => {
+            while let Ok(request) = peer.request() {
+                if handler(&request, &mut peer, hub).is_err() {
+                    break;
+                }
+            }
         }
     }
     // What the client still sends is read, or the kernel would throw away what it has not read yet.

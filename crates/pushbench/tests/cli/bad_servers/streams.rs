@@ -1,11 +1,14 @@
 //! Event streams that are none, end, or say something else.
 
+use std::thread;
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pushbench_wire::stamp::STAMP_LEN;
 
 use super::server::{Hub, Server, close};
-use super::{Case, NOTHING_CAME, check, check_measured, check_trial};
+use super::{Case, NOTHING_LASTED, check, check_measured, check_trial};
 
 /// A stream in which each event is what `change` makes of it, given how many came before it.
 fn changing(change: fn(usize, Vec<u8>, &Hub) -> Vec<Vec<u8>>) -> Server {
@@ -34,7 +37,7 @@ fn a_stream_that_is_none() {
                 peer.begin_events()?;
                 close()
             }),
-            NOTHING_CAME,
+            NOTHING_LASTED,
         ),
         sse(
             "compressed",
@@ -72,7 +75,7 @@ fn a_stream_that_is_none() {
                 peer.write(head.as_bytes())?;
                 peer.wait()
             }),
-            NOTHING_CAME,
+            NOTHING_LASTED,
         ),
     ]);
 }
@@ -100,7 +103,7 @@ fn events_that_nobody_knows() {
                 payload[6] = b'e';
                 vec![payload]
             }),
-            "48 deliveries were of events that this trial did not publish",
+            " deliveries were of events that this trial did not publish",
         ),
     ]);
 }
@@ -140,6 +143,61 @@ fn payloads_within_something_else() {
                 let text = String::from_utf8(payload).unwrap();
                 let inner = serde_json::json!({ "event": { "text": text } }).to_string();
                 vec![serde_json::json!([{ "data": inner }, 1]).to_string().into_bytes()]
+            }),
+            "",
+        ),
+    ]);
+}
+
+#[test]
+fn streams_that_are_unusual_but_right() {
+    check_measured(vec![
+        sse(
+            "CR and fields in any order",
+            Server::new(|_, peer, hub| {
+                let events = hub.subscribe();
+                let head = "HTTP/1.1 200 \r\nContent-Type: Text/Event-Stream;charset=utf-8\r\n\r\n\
+                            retry: 10\r\r:\r\r";
+                peer.write(head.as_bytes())?;
+                for (payload, number) in events.iter().zip(0..) {
+                    let id = format!("retry:5\rid: {number}\rdata: {{\rdata:");
+                    peer.write(&[id.as_bytes(), &payload[..], b"\rdata\revent: x\r\r"].concat())?;
+                }
+                close()
+            }),
+            "",
+        ),
+        sse(
+            "byte by byte",
+            Server::new(|_, peer, hub| {
+                let events = hub.subscribe();
+                peer.write(
+                    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
+                    transfer-encoding: chunked\r\n\r\n",
+                )?;
+                for payload in events {
+                    for byte in [b"data: ", &payload[..], b"\n\n"].concat() {
+                        peer.write(&[b'1', b'\r', b'\n', byte, b'\r', b'\n'])?;
+                    }
+                }
+                close()
+            }),
+            "",
+        ),
+        sse(
+            "many in one",
+            Server::new(|_, peer, hub| {
+                let events = hub.subscribe();
+                peer.begin_events()?;
+                while let Ok(first) = events.recv() {
+                    // Whatever else has come by then; the last ones come by themselves.
+                    thread::park_timeout(Duration::from_millis(60));
+                    let all: Vec<_> = [first].into_iter().chain(events.try_iter()).collect();
+                    let texts: Vec<_> = all.iter().map(|of| String::from_utf8_lossy(of)).collect();
+                    let message = serde_json::json!({ "events": texts }).to_string();
+                    peer.write(format!("data: {message}\n\n").as_bytes())?;
+                }
+                close()
             }),
             "",
         ),

@@ -1,8 +1,8 @@
 //! WebSockets that are none, or not the one that was described.
 
-use super::frames::{CLOSE, COMPRESSED, CONTINUES, ENDS, PING, TEXT, TEXT_BEGINS};
+use super::frames::{BINARY, CLOSE, COMPRESSED, CONTINUES, ENDS, PING, TEXT, TEXT_BEGINS};
 use super::server::{Server, close};
-use super::{Case, NOTHING_CAME, check, check_measured};
+use super::{Case, NOTHING_LASTED, check, check_measured};
 
 const OFFERS: &str = "subprotocol = \"events.v1\"\n";
 
@@ -55,7 +55,7 @@ fn a_connection_that_does_not_last() {
                 peer.open(request, "")?;
                 close()
             }),
-            NOTHING_CAME,
+            NOTHING_LASTED,
         ),
         websocket(
             "closes by the protocol",
@@ -164,6 +164,18 @@ fn what_is_unusual_but_right() {
                     peer.send(CONTINUES, middle)?;
                     peer.send(CONTINUES, b"")?;
                     peer.send(ENDS, end)?;
+                }
+                close()
+            }),
+            "",
+        ),
+        websocket(
+            "binary",
+            Server::new(|request, peer, hub| {
+                let events = hub.subscribe();
+                peer.open(request, "")?;
+                for payload in events {
+                    peer.send(BINARY, &[b"\0\xff", &payload[..], b"\xfe"].concat())?;
                 }
                 close()
             }),
