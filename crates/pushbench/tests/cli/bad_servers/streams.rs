@@ -111,19 +111,19 @@ fn events_that_nobody_knows() {
 #[test]
 fn deliveries_that_are_not_as_published() {
     let twice = changing(|_, payload, _| vec![payload.clone(), payload]);
-    check_trial(sse("twice", twice, ""), &[("delivered", 40.0), ("duplicated", 40.0)]);
+    check_trial(&sse("twice", twice, ""), &[("delivered", 40.0), ("duplicated", 40.0)]);
     let tenth = changing(|before, payload, _| match before % 10 {
         9 => Vec::new(),
         _ => vec![payload],
     });
-    check_trial(sse("every tenth", tenth, ""), &[("delivered", 36.0), ("lost", 4.0)]);
+    check_trial(&sse("every tenth", tenth, ""), &[("delivered", 36.0), ("lost", 4.0)]);
     // Warm-up has four events.
     let swapped = changing(|before, payload, hub| match before {
         10 => Vec::new(),
         11 => vec![payload, hub.log()[10].clone()],
         _ => vec![payload],
     });
-    check_trial(sse("swapped", swapped, ""), &[("delivered", 40.0), ("reordered", 2.0)]);
+    check_trial(&sse("swapped", swapped, ""), &[("delivered", 40.0), ("reordered", 2.0)]);
 }
 
 #[test]
