@@ -143,7 +143,7 @@ fn location(publish: &Publish, values: &Values) -> anyhow::Result<Location> {
     let url = values.put_into(&publish.url);
     let url =
         url.map_err(|name| anyhow!("cannot publish: nobody has said the value of {{{name}}}"))?;
-    Location::of(&url).map_err(|why| anyhow!("cannot publish: {why}"))
+    Location::of(&url).map_err(|why| anyhow!("cannot publish: {}", values.redact(&why)))
 }
 
 /// A request for each event.

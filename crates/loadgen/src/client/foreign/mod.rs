@@ -6,6 +6,7 @@ mod exchange;
 mod location;
 mod messages;
 mod no_upstream;
+mod pointer;
 mod pull;
 mod stamps;
 mod stream;
