@@ -12,10 +12,11 @@ use std::str::FromStr;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand};
 use pushbench_loadgen::command::{
-    self, CapacityOptions, Check, CompareOptions, ExitStatus, Invocation, RunOptions,
+    self, CapacityOptions, Check, CompareOptions, ExitStatus, Invocation, ProbeOptions, RunOptions,
     SelftestOptions, Unusable,
 };
 use pushbench_loadgen::scenario::LoadAxis;
+use pushbench_wire::Transport;
 
 /// Measures polling, long polling, Server-Sent Events and WebSocket on your workload, with raw TCP
 /// as the reference.
@@ -57,6 +58,8 @@ enum Command {
         #[arg(required = true)]
         scenarios: Vec<PathBuf>,
     },
+    /// Try a server: subscribe once over each transport, publish one event, and print the exchange.
+    Probe(ProbeArguments),
     /// Write a commented scenario to start from.
     Init {
         /// The file to write.
@@ -123,6 +126,12 @@ struct RunArguments {
     /// same ready line [default: `serve` of this program].
     #[arg(long, value_name = "COMMAND")]
     server: Option<Words>,
+    /// Allow a host that is neither this machine nor in its private network.
+    #[arg(long, value_name = "HOST")]
+    allow_remote: Vec<String>,
+    /// Print what would be sent where, and send nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -159,6 +168,21 @@ struct CompareArguments {
 }
 
 #[derive(Debug, clap::Args)]
+struct ProbeArguments {
+    /// A scenario with [server.NAME], or the name of a preset.
+    target: String,
+    /// Where the server of a preset is.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Try only these transports [default: all that are described].
+    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    transport: Vec<Transport>,
+    /// Allow a host that is neither this machine nor in its private network.
+    #[arg(long, value_name = "HOST")]
+    allow_remote: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
 struct CapacityArguments {
     /// The scenario file; it must have [objectives].
     scenario: PathBuf,
@@ -177,6 +201,9 @@ struct CapacityArguments {
     /// Measure another server, as with `run --server` [default: `serve` of this program].
     #[arg(long, value_name = "COMMAND")]
     server: Option<Words>,
+    /// Allow a host that is neither this machine nor in its private network.
+    #[arg(long, value_name = "HOST")]
+    allow_remote: Vec<String>,
 }
 
 /// What can be varied, for the help as well.
@@ -235,6 +262,7 @@ fn dispatch(command: Command, verbose: bool) -> anyhow::Result<ExitStatus> {
             command::history_show(&file, out.as_deref(), verbose)
         }
         Command::Check { scenarios } => command::check(&scenarios),
+        Command::Probe(arguments) => command::probe(&probe_options(arguments)),
         Command::Init { path, force } => command::init(&path, force),
         Command::Schema => command::schema(),
         Command::Selftest(arguments) => command::selftest(&selftest_options(arguments), verbose),
@@ -243,16 +271,30 @@ fn dispatch(command: Command, verbose: bool) -> anyhow::Result<ExitStatus> {
 }
 
 fn capacity_options(arguments: CapacityArguments) -> CapacityOptions {
-    let CapacityArguments { scenario, vary: varied, max, contender: contenders, out, server } =
-        arguments;
-    let invocation = invocation(out, server);
+    let CapacityArguments {
+        scenario,
+        vary: varied,
+        max,
+        contender: contenders,
+        out,
+        server,
+        allow_remote,
+    } = arguments;
+    let invocation = Invocation { allow_remote, ..invocation(out, server) };
     CapacityOptions { scenario, varied, max, contenders, invocation }
 }
 
+fn probe_options(arguments: ProbeArguments) -> ProbeOptions {
+    let ProbeArguments { target, url, transport: transports, allow_remote } = arguments;
+    ProbeOptions { target, url, transports, allow_remote }
+}
+
 fn run_options(arguments: RunArguments) -> RunOptions {
-    let RunArguments { scenarios, out, max_time, max_repeats, server } = arguments;
-    let invocation = invocation(out, server);
-    RunOptions { scenarios, max_time: max_time.map(Into::into), max_repeats, invocation }
+    let RunArguments { scenarios, out, max_time, max_repeats, server, allow_remote, dry_run } =
+        arguments;
+    let invocation = Invocation { allow_remote, ..invocation(out, server) };
+    let max_time = max_time.map(Into::into);
+    RunOptions { scenarios, max_time, max_repeats, dry_run, invocation }
 }
 
 /// How this process was called.
@@ -261,6 +303,7 @@ fn invocation(out: Option<PathBuf>, server: Option<Words>) -> Invocation {
     Invocation {
         out,
         server: server.map(|Words(words)| words),
+        allow_remote: Vec::new(),
         command_line: arguments.map(|word| word.to_string_lossy().into_owned()).collect(),
         version: env!("CARGO_PKG_VERSION"),
         revision: option_env!("PUSHBENCH_REVISION"),

@@ -20,6 +20,8 @@ pub struct Invocation {
     pub out: Option<PathBuf>,
     /// The program that serves, with its first arguments; by default the `serve` of this program.
     pub server: Option<Vec<String>>,
+    /// Hosts beyond this machine and its private network that may be sent to.
+    pub allow_remote: Vec<String>,
     /// The command line, for the manifest.
     pub command_line: Vec<String>,
     /// Version of pushbench.

@@ -8,6 +8,7 @@ mod fit;
 mod manifest;
 mod progress;
 mod random_order;
+pub(crate) mod remote;
 mod run;
 mod runner;
 #[cfg(test)]

@@ -49,7 +49,14 @@ impl<F: FnMut(&Setup, usize) -> Result<TrialOutput, Interrupted>> TrialRunner
 /// How a command was called whose results go to `out`.
 pub(crate) fn invocation(out: PathBuf) -> Invocation {
     let command_line = ["pushbench", "run"].map(str::to_owned).to_vec();
-    Invocation { out: Some(out), server: None, command_line, version: "0.1.0", revision: None }
+    Invocation {
+        out: Some(out),
+        server: None,
+        allow_remote: Vec::new(),
+        command_line,
+        version: "0.1.0",
+        revision: None,
+    }
 }
 
 /// A valid trial with plausible values.

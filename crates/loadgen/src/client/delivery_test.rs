@@ -12,7 +12,8 @@ use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    ConnectionMeter, Sink, Subscriber, Subscription, Tally, Totals, WithSubscriber, with_subscriber,
+    ConnectionMeter, Mechanism, Sink, Subscriber, Subscription, Tally, Totals, WithSubscriber,
+    with_subscriber,
 };
 use crate::scenario::{self, Connection, Settings, Stream};
 
@@ -78,6 +79,7 @@ pub(super) fn subscription(
         poll_epoch: Instant::now(),
         poll_phase: Duration::ZERO,
         first_long_poll_timeout: Duration::from_millis(50),
+        foreign: None,
     }
 }
 
@@ -177,7 +179,9 @@ async fn every_transport_delivers_every_event_once_and_in_order() {
             let server = Server::start(pushbench_server::Config::default()).await;
             let subscription = subscription(server.address, transport, connection);
             let client = LocalSet::new();
-            client.run_until(with_subscriber(transport, Delivers(subscription))).await;
+            client
+                .run_until(with_subscriber(Mechanism::own(transport), Delivers(subscription)))
+                .await;
             drop(client);
             server.stop().await;
         }

@@ -29,6 +29,14 @@ pub(crate) struct Mechanism {
     pub(crate) foreign: bool,
 }
 
+#[cfg(test)]
+impl Mechanism {
+    /// On a server of ours.
+    pub(crate) fn own(transport: Transport) -> Self {
+        Self { transport, foreign: false }
+    }
+}
+
 /// Does `work` with the subscribers of a mechanism. The only place where the generator tells
 /// transports apart.
 pub(crate) fn with_subscriber<W: WithSubscriber>(mechanism: Mechanism, work: W) -> W::Output {

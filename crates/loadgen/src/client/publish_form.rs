@@ -16,7 +16,7 @@ use crate::scenario::{Content, Publish, Template};
 
 /// The most events in one request, in bytes: half of what a server takes by default, so that a
 /// publisher that has fallen behind is late and not refused.
-const MAX_BATCH_BYTES: usize = 512 << 10;
+pub(super) const MAX_BATCH_BYTES: usize = 512 << 10;
 
 /// How a server takes events.
 #[derive(Clone, Debug)]
@@ -74,6 +74,15 @@ impl ChannelRequests {
                 each.write(payload, requests);
                 false
             }
+        }
+    }
+
+    /// How much waits.
+    #[cfg(test)]
+    pub(super) fn waiting_bytes(&self) -> usize {
+        match self {
+            Self::Together(batch) => batch.events.len(),
+            Self::Each(_) => 0,
         }
     }
 

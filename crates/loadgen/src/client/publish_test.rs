@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use super::http_publish::HttpPublish;
-use super::{Acknowledgements as _, OpenPath, PublishPath as _, PublishTarget};
+use super::{Acknowledgements as _, OpenPath, PublishForm, PublishPath as _, PublishTarget};
 use crate::scenario::Content;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -56,7 +56,8 @@ fn publish(flights: &[&[&str]], script: Script<'_>) -> anyhow::Result<Vec<String
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let channels = ["one".to_owned()];
-    let target = PublishTarget { address, channels: &channels, content: Content::Text };
+    let (content, form) = (Content::Text, PublishForm::Own);
+    let target = PublishTarget { address, channels: &channels, content, form };
     let OpenPath { mut path, mut acknowledgements, probe } = HttpPublish::open(&target)?;
     let script: Vec<Vec<String>> =
         script.iter().map(|answers| answers.iter().copied().map(str::to_owned).collect()).collect();

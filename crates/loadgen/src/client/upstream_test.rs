@@ -20,8 +20,8 @@ use super::tcp::Tcp;
 use super::upstream::SendInBand;
 use super::websocket::WebSocket;
 use super::{
-    ClientError, ConnectionMeter, Payload, Sink, Subscriber, Subscription, Tally, Totals, Upstream,
-    UpstreamEvents, WithSubscriber, with_subscriber,
+    ClientError, ConnectionMeter, Mechanism, Payload, Sink, Subscriber, Subscription, Tally,
+    Totals, Upstream, UpstreamEvents, WithSubscriber, with_subscriber,
 };
 use crate::scenario::Connection;
 
@@ -157,7 +157,8 @@ async fn members_that_all_send_all_receive_everything_once() {
             let server = Server::start(pushbench_server::Config::default()).await;
             let subscription = subscription(server.address, transport, Connection::KeepAlive);
             let clients = LocalSet::new();
-            let talk = with_subscriber(transport, Converse { subscription, binary });
+            let talk =
+                with_subscriber(Mechanism::own(transport), Converse { subscription, binary });
             let (received, totals) = clients.run_until(talk).await;
             drop(clients);
             server.stop().await;

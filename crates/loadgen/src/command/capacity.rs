@@ -12,7 +12,7 @@ use super::{ExitStatus, Unusable};
 use crate::analysis::capacity::{Found, conclude};
 use crate::campaign::{
     CapacityPlan, Detail, Invocation, LoadWords, LocalRunner, Progress, Source, Space, TrialRunner,
-    measure,
+    measure, remote,
 };
 use crate::document::{attempt_line, load, trial_line};
 use crate::results::capacity::{CAPACITY_VERSION, Search};
@@ -69,6 +69,9 @@ impl<'a> Session<'a> {
         let search = |contender| {
             let space = Space::new(source, &contender, options.varied);
             let (start, [least, most]) = space.bounds(options.max).map_err(Unusable)?;
+            if let Ok(scenario) = space.at(most.load) {
+                remote::check(&scenario, &options.invocation.allow_remote)?;
+            }
             Ok(Search { contender, start, least, most, attempts: Vec::new() })
         };
         let contenders = contenders(source, &options.contenders)?.into_iter();

@@ -8,13 +8,15 @@ mod execution;
 pub(crate) mod fairness;
 #[cfg(test)]
 mod fixture;
-pub(crate) mod foreign_place;
+mod foreign_place;
 pub(crate) mod machine;
 mod measurement;
 mod phase;
 mod pool;
+pub(crate) mod probe;
 mod publisher;
 mod recorder;
+pub(crate) mod remote;
 mod send_queue;
 mod snapshot;
 mod steps;

@@ -166,7 +166,9 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
             let mut scenario = Scenario {
                 name,
                 description,
-                contenders: contenders.map(|(id, settings)| Contender { id, settings }).collect(),
+                contenders: contenders
+                    .map(|(id, settings)| Contender { id, settings, server: None })
+                    .collect(),
                 blocks,
                 seed,
                 workload,

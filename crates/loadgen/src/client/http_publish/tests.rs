@@ -1,10 +1,17 @@
-use std::net::TcpListener;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+
+use pushbench_wire::endpoint::Resource;
 
 use super::*;
+use crate::client::PublishForm;
+use crate::client::publish_form::MAX_BATCH_BYTES;
+use crate::scenario::Content;
 
 fn open(address: SocketAddr, content: Content) -> OpenPath<HttpPublish> {
     let channels = ["one", "two"].map(str::to_owned);
-    HttpPublish::open(&PublishTarget { address, channels: &channels, content }).unwrap()
+    let form = PublishForm::Own;
+    HttpPublish::open(&PublishTarget { address, channels: &channels, content, form }).unwrap()
 }
 
 #[test]
@@ -45,7 +52,7 @@ fn a_request_is_not_larger_than_a_server_takes() {
     for _ in 0..10 {
         path.push(0, &event);
     }
-    let waiting = path.batches[0].events.len();
+    let waiting = path.channels[0].waiting_bytes();
     assert!(waiting < MAX_BATCH_BYTES, "{waiting} bytes");
     assert_eq!(path.requests.count(), 3, "with three events each");
 }

@@ -59,6 +59,10 @@ pub struct CompareOptions {
 const ONE_CELL: &str = "compare does not support a [sweep]: compare a copy of the scenario without \
                         it, with the values that matter";
 
+/// Why a scenario with servers of its own is not compared.
+const ONE_SERVER: &str = "compare holds two builds of one server against each other, and the scenario \
+                          describes servers of its own: compare them with `run`, in one table";
+
 /// Measures both builds. What has been measured is on disk after each trial.
 ///
 /// # Errors
@@ -119,6 +123,13 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn new(options: &'a CompareOptions) -> anyhow::Result<Self> {
         let sources = load(&options.scenarios)?;
+        let described = |source: &&Source| {
+            source.scenario.contenders.iter().any(|contender| contender.server.is_some())
+        };
+        if let Some(source) = sources.iter().find(described) {
+            let message = format!("{}: {ONE_SERVER}", source.path.display());
+            return Err(Unusable(message).into());
+        }
         let started = Timestamp::now();
         let name = match &sources[..] {
             [only] => format!("compare-{}", only.scenario.name),

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 
 use super::ExitStatus;
 use super::report::show_run;
-use super::screen::Screen;
+use super::screen::{Screen, Stdout};
 use crate::analysis::analyse;
 use crate::campaign::{
     Detail, Invocation, LocalRunner, Progress, RunPlan, Source, ToCome, TrialRunner, measure,
-    roughly, run_to_fit, shortenings,
+    remote, roughly, run_to_fit, shortenings,
 };
 use crate::document::{IndexRow, index, trial_line};
 use crate::render::{markdown, write_run};
@@ -26,6 +26,7 @@ use crate::results::shortening::Shortening;
 use crate::results::store::ensure_free;
 use crate::results::{LatencyLog, Run};
 use crate::scenario::Scenario;
+use crate::text::plain;
 use outcome::{Assessment, in_a_line};
 
 /// The share of the time allowed that is planned for trials: the rest is for rendering, and for what
@@ -45,6 +46,8 @@ pub struct RunOptions {
     pub max_time: Option<Duration>,
     /// How many spoilt trials of a scenario may be measured again; half of those planned by default.
     pub max_repeats: Option<u32>,
+    /// Whether to say only what would be sent where.
+    pub dry_run: bool,
     /// How it was called.
     pub invocation: Invocation,
 }
@@ -59,6 +62,9 @@ pub struct RunOptions {
 /// that fails is no error but a row of the results.
 pub fn run(options: &RunOptions, verbose: bool) -> anyhow::Result<ExitStatus> {
     let session = Session::new(options, write_run)?;
+    if options.dry_run {
+        return session.dry_run();
+    }
     let detail = if session.is_several() { Detail::Trials } else { Detail::Phases };
     let mut runner = LocalRunner::new(session.sockets())?;
     session.run(&mut runner, &mut Progress::new(detail, trial_line), &mut Screen::stdout(verbose))
@@ -127,6 +133,9 @@ struct Done {
 impl<'a> Session<'a> {
     fn new(options: &'a RunOptions, render: Render) -> anyhow::Result<Self> {
         let sources = Source::load_all(&options.scenarios)?;
+        for source in &sources {
+            remote::check(&source.scenario, &options.invocation.allow_remote)?;
+        }
         let started = Timestamp::now();
         let together = name_together(&options.scenarios);
         let name = together.as_ref().unwrap_or(&sources[0].scenario.name);
@@ -135,6 +144,26 @@ impl<'a> Session<'a> {
         jobs.iter().try_for_each(|job| ensure_free(&job.dir))?;
         let together = together.map(|name| (name, top));
         Ok(Self { options, started, jobs, together, render })
+    }
+
+    /// Says what would be done, and sends nothing.
+    fn dry_run(&self) -> anyhow::Result<ExitStatus> {
+        let mut out = Stdout::new();
+        for job in &self.jobs {
+            let Scenario { ref name, blocks, .. } = job.source.scenario;
+            let time = roughly(self.plan(job).to_come(0).time);
+            let contenders = job.source.scenario.contenders.len();
+            writeln!(out, "{name}: {contenders} contenders in {blocks} blocks, about {time}")?;
+            let intentions = remote::intentions(&job.source.scenario);
+            if intentions.is_empty() {
+                writeln!(out, "  nothing leaves this machine")?;
+            }
+            for line in intentions {
+                writeln!(out, "  {}", plain(&line))?;
+            }
+        }
+        out.end()?;
+        Ok(ExitStatus::Complete)
     }
 
     fn is_several(&self) -> bool {
@@ -173,6 +202,9 @@ impl<'a> Session<'a> {
 
     /// Says what will be done and what is left out, and how long that takes.
     fn announce(&self, progress: &mut Progress) {
+        for job in &self.jobs {
+            remote::intentions(&job.source.scenario).iter().for_each(|line| progress.line(line));
+        }
         for job in self.jobs.iter().filter(|job| !job.shortenings.is_empty()) {
             let parts: Vec<_> = job.shortenings.iter().map(Shortening::to_string).collect();
             progress.line(&format!("{}: {}", job.source.scenario.name, parts.join(", ")));

@@ -32,7 +32,8 @@ impl Ran {
 }
 
 fn options(scenarios: Vec<PathBuf>, out: PathBuf, max_time: Option<Duration>) -> RunOptions {
-    RunOptions { scenarios, max_time, max_repeats: None, invocation: scripted::invocation(out) }
+    let invocation = scripted::invocation(out);
+    RunOptions { scenarios, max_time, max_repeats: None, dry_run: false, invocation }
 }
 
 /// Runs scenarios by a script: one by itself, several as a folder. Nothing is rendered.

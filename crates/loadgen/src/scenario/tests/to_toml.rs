@@ -44,7 +44,7 @@ pub(super) fn to_toml(scenario: &Scenario) -> String {
         writeln!(text, "duration = {}", ms(*duration)).unwrap();
     }
     let mut own = String::new();
-    for Contender { id, settings } in &scenario.contenders {
+    for Contender { id, settings, .. } in &scenario.contenders {
         let transport = id.transport();
         let lines = match settings {
             Settings::Polling(Polling { interval, connection: kept }) => {

@@ -1,0 +1,118 @@
+//! What is sent to whom: said before it is, and refused where it would hit strangers.
+
+use std::collections::BTreeSet;
+
+use super::Unusable;
+use crate::engine::remote::{Host, hosts};
+use crate::scenario::Scenario;
+
+/// The most that a server gets which is neither on this machine nor in its private network.
+const MAX_REMOTE_CONNECTIONS: u32 = 1_000;
+const MAX_REMOTE_EVENTS_PER_SECOND: f64 = 1_000.0;
+
+/// Refuses hosts beyond this machine and its private network, unless they are `allowed`, and more for
+/// them than a server of one's own bears without anyone noticing.
+///
+/// # Errors
+/// [`Unusable`], with what would be sent and how it is allowed.
+pub(crate) fn check(scenario: &Scenario, allowed: &[String]) -> Result<(), Unusable> {
+    for host in remote_hosts(scenario) {
+        let Some(address) = host.remote_address() else { continue };
+        let name = &host.name;
+        if !allowed.iter().any(|allowed| allowed == name) {
+            return Err(Unusable(format!(
+                "{name} ({address}) is neither this machine nor in its private network, and would get {}: \
+                 if it is yours, add --allow-remote {name}",
+                load(scenario)
+            )));
+        }
+        for (_, cell) in scenario.cells() {
+            let connections = cell.workload.sockets();
+            let rate = cell.workload.events_per_second * f64::from(cell.workload.channels);
+            if connections > MAX_REMOTE_CONNECTIONS || rate > MAX_REMOTE_EVENTS_PER_SECOND {
+                return Err(Unusable(format!(
+                    "{name} would get {}, and a server that is not in the private network gets at most \
+                     {MAX_REMOTE_CONNECTIONS} connections and {MAX_REMOTE_EVENTS_PER_SECOND} events per \
+                     second: lower `subscribers` or `events_per_second`",
+                    load(cell)
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What will be sent where; a line for each server that is not ours.
+pub(crate) fn intentions(scenario: &Scenario) -> Vec<String> {
+    let mut lines = Vec::new();
+    for contender in &scenario.contenders {
+        let Some(server) = &contender.server else { continue };
+        let hosts: Vec<_> = hosts(server).iter().map(shown).collect();
+        let line = format!("{}: {} to {}", server.label, load(scenario), hosts.join(", "));
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+fn shown(host: &Host) -> String {
+    match host.port {
+        0 => format!("{} (a process that is started for each trial)", host.name),
+        port => format!("{}:{port}", host.name),
+    }
+}
+
+fn remote_hosts(scenario: &Scenario) -> BTreeSet<Host> {
+    let servers = scenario.contenders.iter().filter_map(|contender| contender.server.as_ref());
+    servers.flat_map(|server| hosts(server)).collect()
+}
+
+fn load(scenario: &Scenario) -> String {
+    let workload = &scenario.workload;
+    format!(
+        "{} connections and {} events per second",
+        workload.sockets(),
+        workload.events_per_second * f64::from(workload.channels)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario(url: &str, subscribers: u32) -> Scenario {
+        let text = format!(
+            "name = \"x\"\ndescription = \"x\"\nservers = [\"mine\"]\n[workload]\nchannels = 2\n\
+             subscribers = {subscribers}\nevents_per_second = 5\npayload_bytes = 64\nduration = \"1s\"\n\
+             [server.mine]\nurl = \"{url}\"\n[server.mine.publish]\nurl = \"{{url}}/publish/{{channel}}\"\n\
+             [server.mine.sse]\nurl = \"{{url}}/{{channel}}\"\n"
+        );
+        Scenario::parse(&text, "").unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn strangers_are_left_alone() {
+        let check = |url, subscribers, allowed: &[&str]| {
+            let allowed: Vec<_> = allowed.iter().map(|&host| host.to_owned()).collect();
+            check(&scenario(url, subscribers), &allowed).map_err(|error| error.to_string())
+        };
+        assert_eq!(check("http://127.0.0.1:8080", 5_000, &[]), Ok(()));
+        assert_eq!(check("http://10.0.0.1", 5_000, &[]), Ok(()));
+        let refused = check("http://198.51.100.1", 100, &[]).unwrap_err();
+        assert!(
+            refused.contains("would get 100 connections and 10 events per second"),
+            "{refused}"
+        );
+        assert!(refused.ends_with("add --allow-remote 198.51.100.1"), "{refused}");
+        assert_eq!(check("http://198.51.100.1", 100, &["198.51.100.1"]), Ok(()));
+        let refused = check("http://198.51.100.1", 5_000, &["198.51.100.1"]).unwrap_err();
+        assert!(refused.contains("at most 1000 connections"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_sent_is_said() {
+        let lines = intentions(&scenario("http://10.0.0.1", 3));
+        assert_eq!(lines, ["mine: 3 connections and 10 events per second to 10.0.0.1:80"]);
+    }
+}

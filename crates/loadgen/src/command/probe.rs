@@ -1,0 +1,152 @@
+//! `pushbench probe`: whether a server can be used as it is described, and what is said meanwhile.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use pushbench_wire::Transport;
+
+use super::screen::Stdout;
+use super::{ExitStatus, Unusable};
+use crate::engine::probe::{Probed, probe as probe_one, servers_of};
+use crate::engine::{Cores, adopt_orphans};
+use crate::scenario::{Scenario, Server, Settings, preset_names, preset_text};
+use crate::text::plain;
+
+/// What `pushbench probe` was asked.
+#[derive(Clone, Debug)]
+pub struct ProbeOptions {
+    /// A scenario file, or the name of a preset.
+    pub target: String,
+    /// Where the server of a preset is.
+    pub url: Option<String>,
+    /// Only these; all if empty.
+    pub transports: Vec<Transport>,
+    /// Hosts beyond this machine and its private network that may be asked.
+    pub allow_remote: Vec<String>,
+}
+
+/// Subscribes once over each transport, publishes one event, and prints what went over the connection.
+///
+/// # Errors
+/// A target that is none, or a machine that cannot do it.
+pub fn probe(options: &ProbeOptions) -> anyhow::Result<ExitStatus> {
+    let scenario = scenario(options)?;
+    let servers = servers_of(&scenario);
+    let wanted = |transport: &Transport| {
+        options.transports.is_empty() || options.transports.contains(transport)
+    };
+    let servers: Vec<_> = servers.into_iter().filter(|(_, of, _)| wanted(of)).collect();
+    if servers.is_empty() {
+        let message = format!(
+            "{} compares nothing on a server that is not pushbench: there is nothing to probe",
+            options.target
+        );
+        return Err(Unusable(message).into());
+    }
+    crate::campaign::remote::check(&scenario, &options.allow_remote)?;
+    let cores = Cores::divide()?;
+    let _ = adopt_orphans();
+    let mut out = Stdout::new();
+    let mut summary = Vec::new();
+    for (server, transport, settings) in &servers {
+        let label = format!("{} · {}", transport.label(), server.label);
+        let worked = show(&mut out, &label, server, *transport, settings, &cores)?;
+        summary.push((label, worked));
+    }
+    if summary.len() > 1 {
+        writeln!(out)?;
+        for (label, worked) in &summary {
+            writeln!(out, "{label}: {}", if *worked { "works" } else { "does not work" })?;
+        }
+    }
+    out.end()?;
+    let all = summary.iter().all(|(_, worked)| *worked);
+    Ok(if all { ExitStatus::Complete } else { ExitStatus::Failed })
+}
+
+fn show(
+    out: &mut Stdout,
+    label: &str,
+    server: &Server,
+    transport: Transport,
+    settings: &Settings,
+    cores: &Cores,
+) -> anyhow::Result<bool> {
+    writeln!(out, "{}", plain(label))?;
+    let Probed { lines, outcome } = probe_one(server, transport, settings, cores)?;
+    for (at, line) in lines {
+        writeln!(out, "{:>8.1} ms  {}", at.as_secs_f64() * 1e3, plain(&line))?;
+    }
+    match &outcome {
+        Ok(latency) => {
+            writeln!(out, "  works: the event came after {:.1} ms", latency.as_secs_f64() * 1e3)?;
+        }
+        Err(error) => writeln!(out, "  does not work: {}", plain(&format!("{error:#}")))?,
+    }
+    out.flush()?;
+    Ok(outcome.is_ok())
+}
+
+/// The scenario of a file, or one that a preset and a URL make.
+fn scenario(options: &ProbeOptions) -> anyhow::Result<Scenario> {
+    let ProbeOptions { target, url, .. } = options;
+    if Path::new(target).exists() {
+        if url.is_some() {
+            return Err(
+                Unusable(format!("{target} says where its servers are: leave out --url")).into()
+            );
+        }
+        return Ok(Scenario::load(&PathBuf::from(target))?.0);
+    }
+    if preset_text(target).is_none() {
+        let names: Vec<_> = preset_names().collect();
+        let message = format!(
+            "{target} is neither a scenario file nor a preset; the presets are {}",
+            names.join(", ")
+        );
+        return Err(Unusable(message).into());
+    }
+    let Some(url) = url else {
+        let message =
+            format!("say where the server is: pushbench probe {target} --url http://HOST:PORT");
+        return Err(Unusable(message).into());
+    };
+    // A JSON string is one of TOML, too.
+    let url = serde_json::Value::from(url.as_str());
+    let text = format!(
+        "name = \"probe\"\ndescription = \"One event.\"\nservers = [\"{target}\"]\n[workload]\n\
+         subscribers = 1\nevents_per_second = 1\npayload_bytes = 64\nduration = \"1s\"\nwarm_up = \"100ms\"\n\
+         [polling]\ninterval = \"100ms\"\n[server.{target}]\npreset = \"{target}\"\nurl = {url}\n"
+    );
+    Ok(Scenario::parse(&text, "the command line")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn asked(target: &str, url: Option<&str>) -> Result<Vec<(Arc<Server>, Transport)>, String> {
+        let options = ProbeOptions {
+            target: target.to_owned(),
+            url: url.map(str::to_owned),
+            transports: Vec::new(),
+            allow_remote: Vec::new(),
+        };
+        let scenario = scenario(&options).map_err(|error| error.to_string())?;
+        Ok(servers_of(&scenario).into_iter().map(|(server, of, _)| (server, of)).collect())
+    }
+
+    #[test]
+    fn a_preset_needs_a_place() {
+        let nchan = asked("nchan", Some("http://127.0.0.1:8080")).unwrap();
+        assert_eq!(nchan.len(), 4);
+        for name in preset_names() {
+            assert!(!asked(name, Some("http://localhost")).unwrap().is_empty(), "{name}");
+        }
+        assert!(asked("nchan", None).unwrap_err().contains("--url http://HOST:PORT"));
+        let none = asked("nchann", Some("http://a")).unwrap_err();
+        assert!(none.contains("is neither a scenario file nor a preset"), "{none}");
+    }
+}

@@ -1,0 +1,276 @@
+//! One subscriber, one event: whether a server that is not ours can be used as it was described, and
+//! what goes over the connection meanwhile.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use pushbench_wire::stamp::STAMP_LEN;
+use pushbench_wire::{Event, Stamp, Transport, clock};
+use tokio::task::LocalSet;
+use tokio::time::{Instant, timeout};
+
+use super::foreign_place::ForeignPlace;
+use crate::client::foreign::{Seen, Trace};
+use crate::client::{
+    Acknowledgements as _, ConnectionMeter, Foreign, HttpPublish, Mechanism, OpenPath, PublishForm,
+    PublishPath as _, PublishTarget, Sink, Subscriber, Subscription, WithSubscriber,
+    with_subscriber,
+};
+use crate::deployment::{Cores, Deployment};
+use crate::scenario::{Content, Scenario, Server, Settings};
+
+/// How long a subscriber may take to connect, and an event to come.
+const CONNECT_WITHIN: Duration = Duration::from_secs(15);
+const EVENT_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long the subscription is left alone before the event is published: some servers confirm it before
+/// it holds.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// How much of a message is shown.
+const SHOWN_CHARS: usize = 200;
+
+/// What was seen, and since when.
+#[derive(Clone)]
+struct Notes {
+    since: Instant,
+    lines: Arc<Mutex<Vec<(Duration, String)>>>,
+}
+
+impl Notes {
+    fn add(&self, line: String) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push((self.since.elapsed(), line));
+    }
+
+    fn see(&self, seen: Seen<'_>) {
+        let (sign, text) = match seen {
+            Seen::Asked(method, url) => (">", format!("{method} {url}")),
+            Seen::Answered(status, "") => ("<", status.to_string()),
+            Seen::Answered(status, more) => ("<", format!("{status} {more}")),
+            Seen::Sent(text) => (">", format!("{text:?}")),
+            Seen::Received(message) => ("<", format!("{:?}", String::from_utf8_lossy(message))),
+        };
+        let cut = text.char_indices().nth(SHOWN_CHARS).map(|(end, _)| end);
+        let more = if cut.is_some() { "…" } else { "" };
+        self.add(format!("{sign} {}{more}", &text[..cut.unwrap_or(text.len())]));
+    }
+}
+
+/// What came of it.
+pub(crate) struct Probed {
+    /// What was seen, and how long after the beginning, without secrets.
+    pub(crate) lines: Vec<(Duration, String)>,
+    /// How long after it was published the event came.
+    pub(crate) outcome: anyhow::Result<Duration>,
+}
+
+/// Subscribes to `server` over `transport`, with those settings of a contender, and publishes one event.
+pub(crate) fn probe(
+    server: &Server,
+    transport: Transport,
+    settings: &Settings,
+    cores: &Cores,
+) -> anyhow::Result<Probed> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let notes = Notes { since: Instant::now(), lines: Arc::default() };
+    let place = ForeignPlace::of(server)?;
+    let tasks = LocalSet::new();
+    let asked = tasks.run_until(async {
+        tokio::select! {
+            outcome = ask(server, transport, settings, cores, &place, &notes) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+        }
+    });
+    let outcome = runtime.block_on(asked);
+    let lines = std::mem::take(&mut *notes.lines.lock().unwrap_or_else(PoisonError::into_inner));
+    let redacted = lines.into_iter().map(|(at, line)| (at, place.values.redact(&line)));
+    let lines = redacted.collect();
+    let outcome = outcome.map_err(|error| anyhow!(place.values.redact(&format!("{error:#}"))));
+    Ok(Probed { lines, outcome })
+}
+
+async fn ask(
+    server: &Server,
+    transport: Transport,
+    settings: &Settings,
+    cores: &Cores,
+    place: &ForeignPlace,
+    notes: &Notes,
+) -> anyhow::Result<Duration> {
+    let deployment = match &place.start {
+        Some(start) => {
+            notes.add(format!("$ {}", shell_words::join(&start.command)));
+            let started = Deployment::of_servers(std::slice::from_ref(start), cores).await?;
+            notes.add("it is ready".to_owned());
+            started
+        }
+        None => Deployment::of_running(&place.url).await?,
+    };
+    let channel = format!("{}channel-0", place.channel_prefix);
+    let recipe = server.subscribe.get(&transport).context("nobody says how one subscribes")?;
+    let see = notes.clone();
+    let own = [("channel", channel.clone()), ("subscriber", "0".to_owned())];
+    let subscription = Subscription {
+        address: deployment.subscribe(0, 0).context("there is nowhere to subscribe")?,
+        channel: channel.clone(),
+        settings: settings.clone(),
+        poll_epoch: Instant::now(),
+        poll_phase: Duration::ZERO,
+        first_long_poll_timeout: Duration::ZERO,
+        foreign: Some(Foreign {
+            recipe: Arc::clone(recipe),
+            values: place.values.with(own),
+            trace: Some(Trace(Arc::new(move |seen| see.see(seen)))),
+        }),
+    };
+    let address = place.publish_address(server, &channel).await?;
+    let work = Receive {
+        subscription,
+        server: server.clone(),
+        address,
+        channel,
+        form: PublishForm::Described(server.publish.clone(), place.values.clone()),
+        notes: notes.clone(),
+    };
+    let outcome = with_subscriber(Mechanism { transport, foreign: true }, work).await;
+    deployment.stop().await?;
+    outcome
+}
+
+/// Connects, publishes, and waits for the event.
+struct Receive {
+    subscription: Subscription,
+    server: Server,
+    address: std::net::SocketAddr,
+    channel: String,
+    form: PublishForm,
+    notes: Notes,
+}
+
+impl WithSubscriber for Receive {
+    type Output = Pin<Box<dyn Future<Output = anyhow::Result<Duration>>>>;
+
+    fn with<S: Subscriber + 'static>(self) -> Self::Output {
+        Box::pin(self.receive::<S>())
+    }
+}
+
+impl Receive {
+    async fn receive<S: Subscriber>(self) -> anyhow::Result<Duration> {
+        let meter = ConnectionMeter::new(Arc::default());
+        let connecting = timeout(CONNECT_WITHIN, S::connect(&self.subscription, &meter, 0));
+        let mut subscriber = match connecting.await {
+            Ok(connected) => connected.map_err(|error| anyhow!("cannot subscribe: {error}"))?,
+            Err(_) => bail!("cannot subscribe: that takes longer than {CONNECT_WITHIN:?}"),
+        };
+        let found = Rc::new(RefCell::new(Found::default()));
+        let mut sink = First(Rc::clone(&found));
+        // Neither waits for the other, and a poll must not be given up for anything.
+        let receiving = async {
+            loop {
+                let received = subscriber.receive(&mut sink).await;
+                received.map_err(|error| anyhow!("the subscription ended: {error}"))?;
+                let event = found.borrow().event;
+                if let Some(latency) = event {
+                    return anyhow::Ok(latency);
+                }
+            }
+        };
+        let publishing = async {
+            tokio::time::sleep(SETTLE).await;
+            self.publish().await?;
+            tokio::time::sleep(EVENT_WITHIN).await;
+            anyhow::bail!("{}", found.borrow().missing())
+        };
+        tokio::select! {
+            received = receiving => received,
+            failed = publishing => failed,
+        }
+    }
+
+    async fn publish(&self) -> anyhow::Result<()> {
+        let Self { address, form, channel, .. } = self;
+        let (address, form, channels) = (*address, form.clone(), vec![channel.clone()]);
+        let publish = &self.server.publish;
+        self.notes.add(format!("> {} an event to {address}", publish.method));
+        let published = tokio::task::spawn_blocking(move || {
+            let content = Content::Text;
+            let target = PublishTarget { address, channels: &channels, content, form };
+            let OpenPath { mut path, mut acknowledgements, .. } = HttpPublish::open(&target)?;
+            let mut payload = [b'.'; STAMP_LEN + 18];
+            let now_ns = clock::now_ns();
+            Stamp { publisher: 0, sequence: 0, intended_ns: now_ns, published_ns: now_ns }
+                .write_to(&mut payload);
+            path.push(0, &payload);
+            path.flush()?;
+            while acknowledgements.acknowledge()? > 0 {}
+            anyhow::Ok(())
+        });
+        published.await?.context("cannot publish")?;
+        self.notes.add("< it was taken".to_owned());
+        Ok(())
+    }
+}
+
+/// Looks out for one event.
+struct First(Rc<RefCell<Found>>);
+
+#[derive(Default)]
+struct Found {
+    /// How long after it was published the event came.
+    event: Option<Duration>,
+    other: Option<String>,
+}
+
+impl Found {
+    fn missing(&self) -> String {
+        let within = format!("the event did not come within {EVENT_WITHIN:?}");
+        match &self.other {
+            Some(other) => format!(
+                "{within}; it was not recognised in {other}: the stamp at the beginning of the payload \
+                 must arrive unchanged"
+            ),
+            None => format!(
+                "{within}, and nothing else did: is {{channel}} the same where one publishes and where \
+                 one subscribes?"
+            ),
+        }
+    }
+}
+
+impl Sink for First {
+    fn on_event(&mut self, at_ns: u64, event: Event<'_>) {
+        let Some(stamp) = Stamp::read_from(event.payload) else { return };
+        let latency = Duration::from_nanos(at_ns.saturating_sub(stamp.published_ns));
+        self.0.borrow_mut().event.get_or_insert(latency);
+    }
+
+    fn on_other(&mut self, message: &[u8]) {
+        let text = String::from_utf8_lossy(&message[..message.len().min(SHOWN_CHARS)]).into_owned();
+        self.0.borrow_mut().other = Some(format!("{text:?}"));
+    }
+}
+
+/// The servers of a scenario that are not ours, each with its transports and their settings.
+pub(crate) fn servers_of(scenario: &Scenario) -> Vec<(Arc<Server>, Transport, Settings)> {
+    let mut servers: Vec<(Arc<Server>, Transport, Settings)> = Vec::new();
+    for contender in &scenario.contenders {
+        let Some(server) = &contender.server else { continue };
+        let transport = contender.id.transport();
+        let is_known = |(other, of, _): &(Arc<Server>, Transport, Settings)| {
+            other.name == server.name && *of == transport
+        };
+        if !servers.iter().any(is_known) {
+            servers.push((Arc::clone(server), transport, contender.settings.clone()));
+        }
+    }
+    servers
+}
