@@ -85,7 +85,7 @@ mod tests {
         let text = format!(
             "name = \"x\"\ndescription = \"x\"\nservers = [\"mine\"]\n[workload]\nchannels = 2\n\
              subscribers = {subscribers}\nevents_per_second = 5\npayload_bytes = 64\nduration = \"1s\"\n\
-             [server.mine]\nurl = \"{url}\"\n[server.mine.publish]\nurl = \"{{url}}/publish/{{channel}}\"\n\
+             warm_up = \"100ms\"\n[server.mine]\nurl = \"{url}\"\n[server.mine.publish]\nurl = \"{{url}}/publish/{{channel}}\"\n\
              [server.mine.sse]\nurl = \"{{url}}/{{channel}}\"\n"
         );
         Scenario::parse(&text, "").unwrap_or_else(|error| panic!("{error}"))

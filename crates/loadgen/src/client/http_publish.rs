@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 use pushbench_wire::clock;
 
 use super::http_answer::{Answer, parse};
-use super::publish_form::ChannelRequests;
+use super::publish_form::{ChannelRequests, requests};
 use super::publish_link::{End, Link, MOMENT, Requests, TIMEOUT, is_end};
 use super::publish_path::{Acknowledgements, OpenPath, PublishPath, PublishTarget, TcpProbe};
 
@@ -69,7 +69,7 @@ impl PublishPath for HttpPublish {
 
     fn open(target: &PublishTarget<'_>) -> anyhow::Result<OpenPath<Self>> {
         let probe = TcpProbe::default();
-        let (address, channels, refused) = target.form.requests(target)?;
+        let (address, channels, refused) = requests(target)?;
         let shared = Arc::new(Shared {
             sent: AtomicU64::default(),
             answered: AtomicU64::default(),

@@ -44,8 +44,9 @@ pub(crate) use dispatch::{Mechanism, WithSubscriber, with_subscriber};
 pub(crate) use error::ClientError;
 pub(crate) use foreign::Foreign;
 pub(crate) use http_publish::HttpPublish;
-pub(crate) use publish_form::PublishForm;
-pub(crate) use publish_path::{Acknowledgements, OpenPath, PublishPath, PublishTarget, TcpProbe};
+pub(crate) use publish_path::{
+    Acknowledgements, OpenPath, PublishForm, PublishPath, PublishTarget, TcpProbe,
+};
 pub(crate) use socket::ConnectionMeter;
 pub(crate) use subscriber::{Payload, Subscriber, Upstream, UpstreamEvents};
 pub(crate) use tally::{Tally, Totals};

@@ -11,43 +11,32 @@ use pushbench_wire::endpoint::{BINARY_TYPE, Resource, SPLIT};
 
 use super::foreign::{Location, Values};
 use super::publish_link::Requests;
-use super::publish_path::PublishTarget;
+use super::publish_path::{PublishForm, PublishTarget};
 use crate::scenario::{Content, Publish, Template};
 
 /// The most events in one request, in bytes: half of what a server takes by default, so that a
 /// publisher that has fallen behind is late and not refused.
 pub(super) const MAX_BATCH_BYTES: usize = 512 << 10;
 
-/// How a server takes events.
-#[derive(Clone, Debug)]
-pub(crate) enum PublishForm {
-    /// As ours does.
-    Own,
-    /// As was said of it.
-    Described(Publish, Values),
-}
-
-impl PublishForm {
-    /// Where it publishes, the requests of each channel, and what an answer contains that refuses.
-    pub(super) fn requests(
-        &self,
-        target: &PublishTarget<'_>,
-    ) -> anyhow::Result<(SocketAddr, Vec<ChannelRequests>, Option<String>)> {
-        match self {
-            Self::Own => {
-                let together = |channel: &String| {
-                    ChannelRequests::Together(Batch::new(target.address, channel, target.content))
-                };
-                Ok((target.address, target.channels.iter().map(together).collect(), None))
-            }
-            Self::Described(publish, values) => {
-                let each = |channel: &String| {
-                    let each = Each::new(publish, &values.with([("channel", channel.clone())]));
-                    each.map(ChannelRequests::Each)
-                };
-                let channels = target.channels.iter().map(each).collect::<anyhow::Result<_>>()?;
-                Ok((target.address, channels, publish.refused.clone()))
-            }
+/// Where a target takes events, the requests of each of its channels, and what an answer contains that
+/// refuses.
+pub(super) fn requests(
+    target: &PublishTarget<'_>,
+) -> anyhow::Result<(SocketAddr, Vec<ChannelRequests>, Option<String>)> {
+    let &PublishTarget { address, channels, content, ref form } = target;
+    match form {
+        PublishForm::Own => {
+            let together =
+                |channel: &String| ChannelRequests::Together(Batch::new(address, channel, content));
+            Ok((address, channels.iter().map(together).collect(), None))
+        }
+        PublishForm::Described(publish, values) => {
+            let each = |channel: &String| {
+                let each = Each::new(publish, &values.with([("channel", channel.clone())]));
+                each.map(ChannelRequests::Each)
+            };
+            let channels = channels.iter().map(each).collect::<anyhow::Result<_>>()?;
+            Ok((address, channels, publish.refused.clone()))
         }
     }
 }

@@ -6,8 +6,8 @@ use std::os::fd::AsRawFd as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::TcpTotals;
-use super::publish_form::PublishForm;
-use crate::scenario::Content;
+use super::foreign::Values;
+use crate::scenario::{Content, Publish};
 
 /// What a path publishes to.
 #[derive(Clone, Debug)]
@@ -20,6 +20,15 @@ pub(crate) struct PublishTarget<'a> {
     pub(crate) content: Content,
     /// How the server takes them.
     pub(crate) form: PublishForm,
+}
+
+/// How a server takes events.
+#[derive(Clone, Debug)]
+pub(crate) enum PublishForm {
+    /// As ours does.
+    Own,
+    /// As was said of it.
+    Described(Publish, Values),
 }
 
 /// One way to publish. It blocks its thread, which does nothing else.

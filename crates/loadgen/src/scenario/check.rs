@@ -25,6 +25,7 @@ pub(super) fn checked(
     let scenario = scenario(&file, problems);
     problems.none_so_far()?;
     check_together(&file.workload, &scenario, problems);
+    server::check_together(file.server_spans(), &scenario, problems);
     problems.none_so_far()?;
     Ok(scenario)
 }

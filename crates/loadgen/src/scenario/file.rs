@@ -104,6 +104,13 @@ pub(super) struct ScenarioFile {
     pub(super) published: Vec<LiteratureFile>,
 }
 
+impl ScenarioFile {
+    /// Where each server has its name.
+    pub(super) fn server_spans(&self) -> impl Iterator<Item = &Spanned<String>> {
+        self.server.keys()
+    }
+}
+
 /// One `[[contender]]` of the file. Settings that it leaves out are those of the transport's own
 /// table.
 #[derive(Deserialize, Serialize, JsonSchema)]

@@ -93,6 +93,16 @@ heartbeat = "15s" # from one empty frame to the next
 # role = "contender"      # or "reference": shown beside the others and never ranked
 # transport = "polling"
 # polling = { interval = "5s" }
+# server = "mine"         # a [server.NAME]; pushbench's own server when left out
+
+# Servers that are not pushbench: how each is started, published to and subscribed to, see
+# docs/other-servers.md. `servers`, above the first table, names those on which `compare` is done.
+
+# servers = ["pushbench", "mine"]
+# [server.mine]
+# command = "node server.mjs {port}" # or url = "http://127.0.0.1:8080" of one that runs already
+# publish = { url = "{url}/publish/{channel}" }
+# sse = { url = "{url}/events/{channel}" }
 
 # What figures must keep to: a run that crosses a limit says so and exits with 99. A key is a metric:
 # alone for every contender that is no reference, "sse.latency" for one, "*.lost" for all.

@@ -106,7 +106,8 @@ mod tests {
         assert_eq!(of("http://u:p@[::1]:8/"), some("::1", 8, "[::1]:8", "/"));
         for (url, why) in [
             ("https://a", "asks for TLS"),
-            ("a/b", "must begin with http:// or ws://"),
+            ("a/b", "is no URL"),
+            ("/b", "must begin with http:// or ws://"),
             ("http://", "is no URL"),
             ("ftp://a", "must begin with"),
         ] {

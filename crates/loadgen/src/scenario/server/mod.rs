@@ -19,7 +19,7 @@ use pushbench_wire::Transport;
 
 pub(super) use file::ServerFile;
 pub use presets::{preset_names, preset_text};
-pub(super) use read::servers;
+pub(super) use read::{check_together, servers};
 pub use template::Template;
 
 /// The server that every scenario has without naming it.
@@ -74,7 +74,7 @@ pub enum Ready {
 }
 
 /// One HTTP request for each event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Publish {
     /// Such as `POST`.
     pub method: String,

@@ -15,9 +15,10 @@ use super::file::{PublishFile, ReadyFile, ServerFile};
 use super::presets::{preset_names, preset_text};
 use super::template::FILTERS;
 use super::{OWN_SERVER, Publish, Ready, Server, Start, Template};
-use crate::scenario::error::quoted;
+use crate::scenario::error::{Problems, quoted};
 use crate::scenario::shape::{listed, nearest};
 use crate::scenario::values::Values;
+use crate::scenario::{Contender, Content, Scenario};
 
 /// Where a server is that is started here and does not say.
 const DEFAULT_URL: &str = "http://127.0.0.1:{port}";
@@ -47,6 +48,35 @@ pub(in crate::scenario) fn servers(
     files.iter().map(read).collect()
 }
 
+/// Notes what of a workload servers that are described cannot do.
+pub(in crate::scenario) fn check_together<'a>(
+    names: impl Iterator<Item = &'a Spanned<String>>,
+    scenario: &Scenario,
+    problems: &mut Problems<'_>,
+) {
+    let used = |name: &&Spanned<String>| {
+        let of = |contender: &Contender| {
+            contender.server.as_ref().is_some_and(|server| server.name == *name.get_ref())
+        };
+        scenario.contenders.iter().any(of)
+    };
+    let Some(name) = names.into_iter().find(used) else { return };
+    if scenario.workload.upstream.is_some() {
+        let message = format!(
+            "`upstream` has subscribers send, which is not known of the server `{}`: leave it out",
+            name.get_ref()
+        );
+        problems.at(name.span(), message);
+    }
+    if scenario.workload.content == Content::Binary {
+        let message = format!(
+            "`content = \"binary\"` is not possible with the server `{}`: templates hold text",
+            name.get_ref()
+        );
+        problems.at(name.span(), message);
+    }
+}
+
 /// Reads one server.
 pub(super) struct Reader<'v, 'p, 't> {
     pub(super) values: &'v mut Values<'p, 't>,
@@ -70,7 +100,9 @@ impl Reader<'_, '_, '_> {
             None => own.clone(),
             Some(preset) => {
                 self.own = preset.span();
-                own.clone().over(self.preset(preset))
+                // What it would have said cannot be missed as well.
+                let Some(base) = self.preset(preset) else { return unknown(name) };
+                own.clone().over(base)
             }
         };
         self.names = KNOWN.map(str::to_owned).into();
@@ -130,7 +162,7 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    fn preset(&mut self, name: &Spanned<String>) -> ServerFile {
+    fn preset(&mut self, name: &Spanned<String>) -> Option<ServerFile> {
         let Some(text) = preset_text(name.get_ref()) else {
             let known: Vec<_> = preset_names().collect();
             let hint = match nearest(name.get_ref(), &known) {
@@ -139,15 +171,15 @@ impl Reader<'_, '_, '_> {
             };
             let message = format!("there is no preset {}: {hint}", quoted(name.get_ref()));
             self.problem(name.span(), message);
-            return ServerFile::default();
+            return None;
         };
         // So that its places are behind all of the file's.
         let text = format!("{}\n{text}", " ".repeat(self.end));
         let read = Deserializer::parse(&text).and_then(ServerFile::deserialize);
-        read.unwrap_or_else(|error| {
+        read.map_err(|error| {
             self.problem(name.span(), format!("the preset cannot be read: {error}"));
-            ServerFile::default()
         })
+        .ok()
     }
 
     fn start(&mut self, file: &ServerFile) -> Start {
@@ -195,13 +227,7 @@ impl Reader<'_, '_, '_> {
                  [server.{name}.publish]"
             );
             self.problem(server.span(), message);
-            return Publish {
-                method: String::new(),
-                url: Template::default(),
-                headers: Vec::new(),
-                body: Template::default(),
-                refused: None,
-            };
+            return Publish::default();
         };
         let known = ["url", "port", "token", "channel"];
         let with_payload = ["url", "port", "token", "channel", "payload"];
@@ -292,4 +318,19 @@ impl Reader<'_, '_, '_> {
 
 pub(super) fn is_method(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+/// Stands for one that cannot be read, so that nothing more is said of it.
+fn unknown(name: &Spanned<String>) -> Server {
+    let transports = Transport::ALL.iter().map(|&transport| (transport, Arc::default()));
+    Server {
+        name: name.get_ref().clone(),
+        label: name.get_ref().clone(),
+        promises: None,
+        start: Start::Running,
+        url: Template::default(),
+        token_variable: None,
+        publish: Publish::default(),
+        subscribe: transports.collect(),
+    }
 }

@@ -77,6 +77,26 @@ impl Reader<'_, '_, '_> {
         } else {
             refuse(span(&file.subprotocol), "subprotocol", "");
         }
+        // Over a WebSocket alone something can be sent that is no request.
+        let beside = |has: bool, send: &Spanned<String>| (!has).then(|| send.span());
+        let of_steps = |steps: &Option<Vec<StepFile>>| -> Vec<Range<usize>> {
+            let silent = |step: &StepFile| beside(step.request.is_some(), step.send.as_ref()?);
+            steps.iter().flatten().filter_map(silent).collect()
+        };
+        let mut over_connection = of_steps(&file.steps);
+        over_connection.extend(file.resume.iter().flat_map(|resume| of_steps(&resume.steps)));
+        let replies = file.reply.iter().flatten();
+        over_connection.extend(replies.filter_map(|of| beside(of.request.is_some(), &of.send)));
+        let pings = file.ping.iter();
+        over_connection.extend(pings.filter_map(|of| beside(of.request.is_some(), &of.send)));
+        if !is_websocket {
+            for span in over_connection {
+                let message = format!(
+                    "nothing can be sent over {transport}: add `request = \"POST {{url}}/…\"`"
+                );
+                self.problem(span, message);
+            }
+        }
         if pulls && !recipe.steps.is_empty() {
             let first = file.steps.as_deref().and_then(|steps| steps.first());
             let place = first.and_then(|step| span(&step.send).or(span(&step.request)));

@@ -1,1 +1,165 @@
+use super::*;
+use crate::scenario::Scenario;
 
+const HEAD: &str = "name = \"x\"\ndescription = \"x\"\nservers = [\"mine\"]\n[workload]\n\
+                    subscribers = 2\nevents_per_second = 5\npayload_bytes = 64\nduration = \"1s\"\n\
+                    warm_up = \"1s\"\n[server.mine]\n";
+
+/// The lines of the head above.
+const HEAD_LINES: usize = 10;
+
+/// A server that can be used.
+const RIGHT: &str = "url = \"http://localhost:8080\"\npublish.url = \"{url}/publish/{channel}\"\n\
+                     sse.url = \"{url}/events/{channel}\"\n";
+
+fn parse(server: &str) -> Result<Scenario, String> {
+    Scenario::parse(&format!("{HEAD}{server}"), "x.toml").map_err(|error| error.to_string())
+}
+
+fn right(server: &str) -> Scenario {
+    parse(server).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[track_caller]
+fn wrong(server: &str, line: usize, message: &str) {
+    let line = HEAD_LINES + line;
+    assert_eq!(parse(server).unwrap_err(), format!("x.toml:{line}: {message}"));
+}
+
+#[test]
+fn every_preset_is_right_and_can_be_changed() {
+    for name in preset_names() {
+        let scenario = right(&format!("preset = \"{name}\"\ncommand = \"serve {{port}}\"\n"));
+        let server = scenario.contenders[0].server.as_ref().unwrap();
+        assert!(server.promises.is_some(), "{name}");
+        assert_eq!(server.url, Template::parse("http://127.0.0.1:{port}").unwrap());
+        let contender = &scenario.contenders[0].id;
+        assert!(contender.label().ends_with(&server.label), "{contender}: {}", contender.label());
+        assert!(contender.name().starts_with("mine-"), "{contender}");
+    }
+    let changed = right(
+        "preset = \"nchan\"\nurl = \"http://a\"\nlabel = \"Mine\"\n[server.mine.sse]\n\
+         url = \"{url}/s\"\nheaders = { X = \"1\" }\n",
+    );
+    let server = changed.contenders.iter().find_map(|of| of.server.clone()).unwrap();
+    assert_eq!((&server.label[..], &server.start), ("Mine", &Start::Running));
+    let sse = &server.subscribe[&Transport::Sse];
+    assert_eq!(sse.ask.url, Template::parse("{url}/s").unwrap());
+    let names: Vec<_> = sse.ask.headers.iter().map(|(name, _)| &name[..]).collect();
+    assert_eq!(names, ["accept", "x"], "its own beside those of the preset");
+}
+
+#[test]
+fn a_command_is_started_in_the_folder_of_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.toml");
+    let text = RIGHT.replace("url = \"http://localhost:8080\"", "command = \"node 'a b' {port}\"");
+    std::fs::write(&path, format!("{HEAD}{text}ready.line = \"up\"\n")).unwrap();
+    let (scenario, _) = Scenario::load(&path).unwrap();
+    let server = scenario.contenders[0].server.as_ref().unwrap();
+    let Start::Command { words, folder, ready } = &server.start else { panic!("{server:?}") };
+    assert_eq!((words.len(), folder.as_path()), (3, dir.path()));
+    assert_eq!(*ready, Ready::Line("up".to_owned()));
+}
+
+#[test]
+fn servers_and_transports_are_compared_in_one_table() {
+    let text = format!("{HEAD}{RIGHT}websocket.url = \"{{ws}}/{{channel}}\"\n");
+    let text =
+        text.replace("[\"mine\"]", "[\"mine\", \"pushbench\"]\ncompare = [\"sse\", \"websocket\"]");
+    let scenario = Scenario::parse(&text, "").unwrap();
+    let labels: Vec<_> = scenario.contender_ids().map(|id| id.label().to_owned()).collect();
+    assert_eq!(labels, ["SSE · mine", "SSE", "WebSocket · mine", "WebSocket"]);
+    let own = "[[contender]]\nname = \"other\"\ntransport = \"sse\"\nserver = \"mine\"\n";
+    let scenario = right(&format!("{RIGHT}{own}"));
+    assert!(scenario.contenders[1].server.is_some());
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_line() {
+    wrong(
+        "sse.url = \"{url}\"\npublish.url = \"{url}\"",
+        0,
+        "the server `mine` has neither `command` nor `url`: say how it is started, or where it runs",
+    );
+    wrong(&RIGHT.replace("sse.url", "sse.uri"), 3, "[sse] has no key `uri`: did you mean `url`?");
+    wrong(
+        &RIGHT.replace("/events/{channel}", "/{chanel}"),
+        3,
+        "`{chanel}` has no value here: did you mean `{channel}`?",
+    );
+    wrong(
+        &RIGHT.replace("/events/{channel}", "/{channel|xml}"),
+        3,
+        "there is no filter `xml`: there are `json`, `url` and `base64`",
+    );
+    wrong(
+        &format!("{RIGHT}sse.subprotocol = \"a\"\n"),
+        4,
+        "`subprotocol` has no effect on sse: remove it",
+    );
+    wrong(
+        &format!("{RIGHT}ready.line = \"up\"\n"),
+        4,
+        "`ready` has no effect without `command`: remove it",
+    );
+    wrong(
+        &format!("{RIGHT}publish.body = \"x\"\n"),
+        4,
+        "`body` must contain {payload}, which carries the event",
+    );
+    wrong(
+        &format!("{RIGHT}sse.steps = [{{ request = \"join\" }}]\n"),
+        4,
+        "`request` must be a method and a URL, such as \"POST {url}/join\", found \"join\"",
+    );
+    wrong(
+        &format!("{RIGHT}sse.steps = [{{ wait = {{}} }}]\n"),
+        4,
+        "a message is meant by one of `is`, `starts` and `has`",
+    );
+    wrong(
+        &format!("{RIGHT}sse.steps = [{{ send = \"a\" }}]\n"),
+        4,
+        "nothing can be sent over sse: add `request = \"POST {url}/…\"`",
+    );
+    wrong(
+        &format!(
+            "{RIGHT}polling.url = \"{{url}}\"\npolling.steps = [{{ request = \"GET {{url}}\" }}]\n"
+        ),
+        5,
+        "`steps` follow an open connection, which polling has not: write them as `before`",
+    );
+    wrong(
+        &format!("{RIGHT}sse.cursor = {{ a = \"b\" }}\n"),
+        4,
+        "`a` must come from \"/json/pointer\", \"header:NAME\" or \"sse:id\", found \"b\"",
+    );
+    wrong(
+        "preset = \"nchann\"\nurl = \"http://a\"\n",
+        1,
+        "there is no preset \"nchann\": did you mean \"nchan\"?",
+    );
+    let unknown = parse("").unwrap_err();
+    assert!(unknown.contains("nobody can subscribe to the server `mine`"), "{unknown}");
+    let text = format!("{HEAD}{RIGHT}").replace("[\"mine\"]", "[\"mein\"]");
+    let unknown = Scenario::parse(&text, "x.toml").unwrap_err().to_string();
+    assert_eq!(unknown, "x.toml:3: there is no server \"mein\": did you mean \"mine\"?");
+    let binary =
+        format!("{HEAD}{RIGHT}").replace("payload_bytes", "content = \"binary\"\npayload_bytes");
+    let binary = Scenario::parse(&binary, "x.toml").unwrap_err().to_string();
+    assert!(
+        binary.contains("is not possible with the server `mine`: templates hold text"),
+        "{binary}"
+    );
+}
+
+#[test]
+fn what_a_preset_is_used_for_wrongly_is_noted_where_it_is_named() {
+    // The preset's URL has a value that its `before` gets.
+    wrong(
+        "url = \"http://a\"\npreset = \"signalr\"\nwebsocket.before = []\n",
+        2,
+        "`{connection}` has no value here: there are `channel`, `port`, `subscriber`, `url` and `ws` here",
+    );
+}
