@@ -36,7 +36,7 @@ install_for() {
         apt-get -qq update
         touch "$tmp/apt-is-fresh"
     fi
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$2" >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "$2" >/dev/null
 }
 
 # python_with_yaml: the path of a Python that reads YAML. Only Debian's has what Debian's package brings.

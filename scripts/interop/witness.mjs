@@ -1,11 +1,11 @@
 // Other people's clients beside pushbench's: they subscribe to the same events and say how late these came.
-// Usage: node witness.mjs sse|websocket|socketio URL CHANNEL WARM_UP_MS
+// Usage: node witness.mjs http|websocket|socketio URL CHANNEL WARM_UP_MS
 //
 // Half of them subscribe at once, which they say by "ready", and half behind the first event, when
 // pushbench has: a server writes to one subscriber after the other. When their standard input ends, they
 // print how many events they measured, and the mean of their medians in nanoseconds.
+import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EventSource } from 'eventsource';
 import { io } from 'socket.io-client';
 import { WebSocket } from 'ws';
 
@@ -20,13 +20,20 @@ let begin; // when the first event was to be published
 let others; // the promise that the other half has subscribed
 
 const connect = {
-    // `open` comes with the answer of the server, which has subscribed us by then.
-    sse: (receive) =>
+    // An event stream. The head of the answer comes when the server has subscribed us.
+    http: (receive) =>
         new Promise((resolve, reject) => {
-            const source = new EventSource(`${url}/subscribe/${channel}`);
-            source.onopen = resolve;
-            source.onerror = reject;
-            source.onmessage = (event) => receive(event.data);
+            const headers = { Accept: 'text/event-stream' };
+            const request = http.get(`${url}/subscribe/${channel}`, { headers }, (response) => {
+                let rest = '';
+                response.setEncoding('utf8').on('data', (piece) => {
+                    const events = (rest + piece).split('\n\n');
+                    rest = events.pop();
+                    events.filter((event) => event.includes('data: ')).forEach(receive);
+                });
+                resolve();
+            });
+            request.on('error', reject);
         }),
     websocket: (receive) =>
         new Promise((resolve, reject) => {
