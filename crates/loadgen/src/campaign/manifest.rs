@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 use super::{Source, own_server};
 use crate::engine::{Cores, fairness, machine};
 use crate::results::Manifest;
-use crate::results::model::{ScenarioText, SweptCell};
+use crate::results::model::{DescribedServer, ScenarioText, SweptCell};
 use crate::results::store::ensure_free;
-use crate::scenario::hex;
+use crate::scenario::{Scenario, Start, hex};
 
 /// What every command that leaves results was asked.
 #[derive(Clone, Debug)]
@@ -58,6 +58,12 @@ impl Invocation {
     ) -> Manifest {
         let Source { path, scenario, text } = source;
         let cells = scenario.sweep.iter();
+        let servers = described(scenario);
+        let own = scenario.contenders.iter().any(|contender| contender.server.is_none());
+        let server = match own {
+            true => self.server.as_ref().map_or("pushbench serve".to_owned(), shell_words::join),
+            false => servers.iter().map(|of| &of.label[..]).collect::<Vec<_>>().join(", "),
+        };
         Manifest {
             run: run_name(&scenario.name, started),
             command: shell_words::join(&self.command_line),
@@ -68,10 +74,11 @@ impl Invocation {
             interrupted: false,
             version: self.version.to_owned(),
             revision: self.revision.map(str::to_owned),
-            server: self.server.as_ref().map_or("pushbench serve".to_owned(), shell_words::join),
+            server,
+            servers,
             machine: machine::machine(cores),
             contenders: scenario.contender_ids().cloned().collect(),
-            settings: fairness::settings(cores, ours),
+            settings: fairness::settings(cores, ours && own),
             shortenings: Vec::new(),
             scenario: ScenarioText {
                 name: scenario.name.clone(),
@@ -85,6 +92,23 @@ impl Invocation {
                 .collect(),
         }
     }
+}
+
+/// The servers that a scenario describes and compares.
+fn described(scenario: &Scenario) -> Vec<DescribedServer> {
+    let mut found = Vec::new();
+    for server in scenario.contenders.iter().filter_map(|of| of.server.as_ref()) {
+        let described = DescribedServer {
+            label: server.label.clone(),
+            promises: server.promises.clone(),
+            started: server.start != Start::Running,
+            insecure: server.trust.insecure,
+        };
+        if !found.contains(&described) {
+            found.push(described);
+        }
+    }
+    found
 }
 
 fn run_name(name: &str, started: Timestamp) -> String {

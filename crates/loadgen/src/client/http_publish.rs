@@ -2,7 +2,6 @@
 //! each other without waiting, and an answer that does not take the events is an error.
 
 use std::io::{ErrorKind, Read as _};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,9 +10,10 @@ use anyhow::{Context as _, bail, ensure};
 use pushbench_wire::clock;
 
 use super::http_answer::{Answer, parse};
-use super::publish_form::{ChannelRequests, requests};
+use super::publish_form::{ChannelRequests, Requested, requests};
 use super::publish_link::{End, Link, MOMENT, Requests, TIMEOUT, is_end};
 use super::publish_path::{Acknowledgements, OpenPath, PublishPath, PublishTarget, TcpProbe};
+use super::publish_stream::PublishStream;
 
 /// The largest answer.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
@@ -31,7 +31,7 @@ pub(crate) struct HttpPublish {
 /// The answers on that connection.
 pub(crate) struct HttpAnswers {
     /// The connection that is read; none between two.
-    stream: Option<TcpStream>,
+    stream: Option<PublishStream>,
     /// Its number.
     number: u64,
     /// How many answers came over it.
@@ -69,11 +69,11 @@ impl PublishPath for HttpPublish {
 
     fn open(target: &PublishTarget<'_>) -> anyhow::Result<OpenPath<Self>> {
         let probe = TcpProbe::default();
-        let (address, channels, refused) = requests(target)?;
+        let Requested { address, secure, channels, refused } = requests(target)?;
         let shared = Arc::new(Shared {
             sent: AtomicU64::default(),
             answered: AtomicU64::default(),
-            link: Mutex::new(Link::open(address, probe.clone())?),
+            link: Mutex::new(Link::open(address, secure, probe.clone())?),
             connected: Condvar::new(),
         });
         Ok(OpenPath {

@@ -126,7 +126,7 @@ mod tests {
         // Two rounds of timeouts: the first ones and the full ones behind them.
         for window in 0..20 {
             let span = Duration::from_secs(3) * window..Duration::from_secs(3) * (window + 1);
-            let count = timeouts.iter().filter(|time| span.contains(time)).count();
+            let count = timeouts.iter().filter(|time| span.contains(*time)).count();
             // 120 subscribers, 3 s of 30 s each. Whole slices: only rounding to milliseconds moves
             // one over an edge.
             assert!(count.abs_diff(12) <= 1, "window {window}: {count}");

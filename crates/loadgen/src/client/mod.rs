@@ -17,6 +17,7 @@ mod post;
 mod publish_form;
 mod publish_link;
 mod publish_path;
+mod publish_stream;
 #[cfg(test)]
 mod publish_test;
 mod pull;
@@ -26,6 +27,7 @@ mod subscriber;
 mod tally;
 mod tcp;
 mod tcp_info;
+mod tls;
 mod upstream;
 #[cfg(test)]
 mod upstream_test;
@@ -51,6 +53,7 @@ pub(crate) use socket::ConnectionMeter;
 pub(crate) use subscriber::{Payload, Subscriber, Upstream, UpstreamEvents};
 pub(crate) use tally::{Tally, Totals};
 pub(crate) use tcp_info::TcpTotals;
+pub(crate) use tls::Tls;
 pub(crate) use upstream::receive_for_ever;
 
 /// The largest event, in bytes as framed, that a client accepts. All clients have the same limit.

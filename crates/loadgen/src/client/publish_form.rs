@@ -12,31 +12,46 @@ use pushbench_wire::endpoint::{BINARY_TYPE, Resource, SPLIT};
 use super::foreign::{Location, Values};
 use super::publish_link::Requests;
 use super::publish_path::{PublishForm, PublishTarget};
+use super::publish_stream::Secure;
 use crate::scenario::{Content, Publish, Template};
 
 /// The most events in one request, in bytes: half of what a server takes by default, so that a
 /// publisher that has fallen behind is late and not refused.
 pub(super) const MAX_BATCH_BYTES: usize = 512 << 10;
 
-/// Where a target takes events, the requests of each of its channels, and what an answer contains that
-/// refuses.
-pub(super) fn requests(
-    target: &PublishTarget<'_>,
-) -> anyhow::Result<(SocketAddr, Vec<ChannelRequests>, Option<String>)> {
+/// How a target is published to.
+pub(super) struct Requested {
+    pub(super) address: SocketAddr,
+    pub(super) secure: Option<Secure>,
+    /// The requests of each channel.
+    pub(super) channels: Vec<ChannelRequests>,
+    /// What an answer contains that refuses.
+    pub(super) refused: Option<String>,
+}
+
+/// Puts values into the form of a target.
+pub(super) fn requests(target: &PublishTarget<'_>) -> anyhow::Result<Requested> {
     let &PublishTarget { address, channels, content, ref form } = target;
     match form {
         PublishForm::Own => {
             let together =
                 |channel: &String| ChannelRequests::Together(Batch::new(address, channel, content));
-            Ok((address, channels.iter().map(together).collect(), None))
+            let channels = channels.iter().map(together).collect();
+            Ok(Requested { address, secure: None, channels, refused: None })
         }
-        PublishForm::Described(publish, values) => {
+        PublishForm::Described { publish, values, tls } => {
             let each = |channel: &String| {
                 let each = Each::new(publish, &values.with([("channel", channel.clone())]));
                 each.map(ChannelRequests::Each)
             };
+            let first = values.with([("channel", channels.first().cloned().unwrap_or_default())]);
+            let location = location(publish, &first)?;
+            let secure = location
+                .is_secure()
+                .then(|| tls.clone().map(|tls| Secure { tls, host: location.host.clone() }));
             let channels = channels.iter().map(each).collect::<anyhow::Result<_>>()?;
-            Ok((address, channels, publish.refused.clone()))
+            let refused = publish.refused.clone();
+            Ok(Requested { address, secure: secure.flatten(), channels, refused })
         }
     }
 }
@@ -124,6 +139,13 @@ impl Batch {
     }
 }
 
+fn location(publish: &Publish, values: &Values) -> anyhow::Result<Location> {
+    let url = values.put_into(&publish.url);
+    let url =
+        url.map_err(|name| anyhow!("cannot publish: nobody has said the value of {{{name}}}"))?;
+    Location::of(&url).map_err(|why| anyhow!("cannot publish: {why}"))
+}
+
 /// A request for each event.
 pub(super) struct Each {
     head: String,
@@ -139,8 +161,7 @@ impl Each {
             let filled = values.put_into(template);
             filled.map_err(|name| anyhow!("nobody has said the value of {{{name}}}"))
         };
-        let url = fill(&publish.url).context("cannot publish")?;
-        let location = Location::of(&url).map_err(|why| anyhow!("cannot publish: {why}"))?;
+        let location = location(publish, values)?;
         let mut head = format!(
             "{} {} HTTP/1.1\r\nhost: {}\r\n",
             publish.method,

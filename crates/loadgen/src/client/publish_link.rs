@@ -9,12 +9,13 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 
 use super::publish_path::TcpProbe;
+use super::publish_stream::{PublishStream, Secure};
 
 /// How long the server may take to accept bytes or to answer: far beyond any latency worth a
 /// measurement.
@@ -50,8 +51,9 @@ impl Requests {
 /// connection has ended.
 pub(super) struct Link {
     address: SocketAddr,
+    secure: Option<Secure>,
     probe: TcpProbe,
-    stream: Option<TcpStream>,
+    stream: Option<PublishStream>,
     /// How many there were.
     connections: u64,
     /// Without answer; the first one is that with the number `first`.
@@ -84,9 +86,14 @@ pub(super) enum End {
 }
 
 impl Link {
-    pub(super) fn open(address: SocketAddr, probe: TcpProbe) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        address: SocketAddr,
+        secure: Option<Secure>,
+        probe: TcpProbe,
+    ) -> anyhow::Result<Self> {
         let mut link = Self {
             address,
+            secure,
             probe,
             stream: None,
             connections: 0,
@@ -106,11 +113,9 @@ impl Link {
 
     fn connect(&mut self) -> anyhow::Result<()> {
         let connect = || {
-            let stream = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
-            stream.set_nodelay(true)?;
-            stream.set_write_timeout(Some(TIMEOUT))?;
-            stream.set_read_timeout(Some(MOMENT))?;
-            Ok::<_, std::io::Error>((stream.try_clone()?, stream))
+            let secure = self.secure.as_ref();
+            let stream = PublishStream::open(self.address, secure, TIMEOUT, MOMENT)?;
+            Ok::<_, std::io::Error>((stream.tcp()?, stream))
         };
         let (probed, stream) = connect()
             .with_context(|| format!("the publisher cannot connect to {}", self.address))?;
@@ -122,7 +127,7 @@ impl Link {
 
     /// The connection for the thread that reads, if it is another one than that with this number; and
     /// its number.
-    pub(super) fn another(&self, number: u64) -> anyhow::Result<Option<(TcpStream, u64)>> {
+    pub(super) fn another(&self, number: u64) -> anyhow::Result<Option<(PublishStream, u64)>> {
         let Some(stream) = self.stream.as_ref().filter(|_| self.connections != number) else {
             return Ok(None);
         };

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::TcpTotals;
 use super::foreign::Values;
+use super::tls::Tls;
 use crate::scenario::{Content, Publish};
 
 /// What a path publishes to.
@@ -28,7 +29,14 @@ pub(crate) enum PublishForm {
     /// As ours does.
     Own,
     /// As was said of it.
-    Described(Publish, Values),
+    Described {
+        /// How.
+        publish: Publish,
+        /// What is put into that.
+        values: Values,
+        /// Whom to trust where it is `https`.
+        tls: Option<Tls>,
+    },
 }
 
 /// One way to publish. It blocks its thread, which does nothing else.

@@ -137,9 +137,9 @@ impl Deployment {
     ///
     /// # Errors
     /// When its host is not known.
-    pub(crate) async fn of_running(url: &str) -> Result<Self, NotStarted> {
+    pub(crate) async fn of_running(at: &str) -> Result<Self, NotStarted> {
         let mut deployment = Self::default();
-        let address = announcement::addresses(url).await.map_err(NotStarted)?;
+        let address = announcement::addresses(at).await.map_err(NotStarted)?;
         deployment.publish.extend(address.first());
         deployment.subscribe.extend(address.first());
         Ok(deployment)

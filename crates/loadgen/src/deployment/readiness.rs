@@ -39,11 +39,11 @@ pub(crate) enum Readiness {
     /// It has announced its address as ours does, and is well there.
     Announced,
     /// Its port takes connections.
-    Port { url: String },
+    Port { at: String },
     /// It has written a line with this.
-    Line { text: String, url: String },
+    Line { text: String, at: String },
     /// This answers 2xx.
-    Answers { asked: String, url: String },
+    Answers { asked: String, at: String },
 }
 
 impl Readiness {
@@ -59,7 +59,7 @@ impl Readiness {
     pub(super) fn unmet(&self) -> String {
         match self {
             Self::Announced => format!("did not print `{READY_PREFIX}…`"),
-            Self::Port { url } => format!("did not take connections at {url}"),
+            Self::Port { at } => format!("did not take connections at {at}"),
             Self::Line { text, .. } => format!("did not print a line with {text:?}"),
             Self::Answers { asked, .. } => format!("did not answer {asked} with 2xx"),
         }
@@ -78,9 +78,9 @@ pub(super) async fn usable(
     group: &Group,
 ) -> anyhow::Result<Vec<SocketAddr>> {
     let mut lines = Lines::of(stdout);
-    let url = match ready {
+    let at = match ready {
         Readiness::Announced => return announced(lines).await,
-        Readiness::Line { text, url } => {
+        Readiness::Line { text, at } => {
             loop {
                 match lines.next().await {
                     Some(line) if line.contains(text) => break,
@@ -89,12 +89,12 @@ pub(super) async fn usable(
                 }
             }
             tokio::spawn(lines.drain());
-            return addresses(url).await;
+            return addresses(at).await;
         }
-        Readiness::Port { url } | Readiness::Answers { url, .. } => url,
+        Readiness::Port { at } | Readiness::Answers { at, .. } => at,
     };
     tokio::spawn(lines.drain());
-    let addresses = addresses(url).await?;
+    let addresses = addresses(at).await?;
     tokio::select! {
         biased;
         address = connects(ready, &addresses) => Ok(vec![address]),

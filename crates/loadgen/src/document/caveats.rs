@@ -7,6 +7,7 @@ use super::contender::list;
 use super::deliveries::shortfall;
 use super::prose;
 use crate::analysis::{Analysis, Caveat};
+use crate::results::model::DescribedServer;
 use crate::results::shortening::{Part, Shortening};
 use crate::results::{ContenderId, Metric, Outcome, Run, Trial, Warning};
 
@@ -28,7 +29,32 @@ pub(super) fn of_run(run: &Run, analysis: &Analysis) -> Vec<String> {
             sentences.push(text);
         }
     }
+    sentences.extend(run.manifest.servers.iter().map(of_server));
     sentences
+}
+
+/// What is not known of a server that is not ours, and what it promises.
+fn of_server(server: &DescribedServer) -> String {
+    let DescribedServer { label, promises, started, insecure } = server;
+    let unseen = match started {
+        true => "",
+        false => {
+            ", and nobody sees its process, so its CPU time, its memory and whether it was saturated \
+                  are not known"
+        }
+    };
+    let insecure = match insecure {
+        true => "; its certificate is NOT checked, so it may be anybody",
+        false => "",
+    };
+    let promises = match promises {
+        Some(promises) => format!("; it promises subscribers: {promises}"),
+        None => String::new(),
+    };
+    format!(
+        "{label} is as the scenario describes it: what it delivered is known from stamps alone, and how long \
+         its payloads are is not{unseen}{insecure}{promises}."
+    )
 }
 
 struct Said<'a> {

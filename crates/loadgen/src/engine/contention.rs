@@ -74,6 +74,8 @@ impl Measurement {
                 warnings.push(Warning::ServerSaturated { busy_percent });
             }
             Some(_) => {}
+            // Of one that runs already, the report says that nobody sees it.
+            None if self.is_described => {}
             None => unchecked.push("whether the server was saturated"),
         }
         let machine = self.after.machine.as_ref().zip(self.before.machine.as_ref());

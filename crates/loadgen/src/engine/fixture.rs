@@ -106,7 +106,7 @@ pub(super) fn flawless() -> Measurement {
         keeps_connections: true,
         cores: Cores { server: vec![0], generator: vec![1] },
         listeners_are_known: true,
-        payloads_are_known: true,
+        is_described: false,
         planned: EVENTS.into(),
         expected: Some(deliveries),
         start: before.clone(),

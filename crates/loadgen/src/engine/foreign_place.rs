@@ -3,17 +3,19 @@
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, TcpListener};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use pushbench_wire::clock;
 
+use super::remote::hosts;
 use crate::client::foreign::{Location, Values};
+use crate::client::{PublishForm, Tls};
 use crate::deployment::{Readiness, ServerStart};
 use crate::scenario::{Ready, Server, Start, Template};
 
 /// A server that is not ours, for one trial.
 pub(crate) struct ForeignPlace {
-    /// Where it is.
-    pub(crate) url: String,
+    /// Where it is: host and port.
+    pub(crate) at: String,
     /// How it is started; none that runs already.
     pub(crate) start: Option<ServerStart>,
     /// What its description is filled with.
@@ -21,6 +23,8 @@ pub(crate) struct ForeignPlace {
     /// How the names of channels begin: a server that runs already may hold what an earlier trial has
     /// published.
     pub(crate) channel_prefix: String,
+    /// Whom to trust; none where it is not reached through TLS.
+    pub(crate) tls: Option<Tls>,
 }
 
 impl ForeignPlace {
@@ -48,6 +52,9 @@ impl ForeignPlace {
             })?;
             values.push(("token", token));
         }
+        let location =
+            Location::of(&url).map_err(|why| anyhow!("`url` of `{}`: {why}", server.name))?;
+        let at = location.host_and_port();
         let known = [("port", &port[..]), ("url", &url[..])];
         let start = match &server.start {
             Start::Running => None,
@@ -58,16 +65,39 @@ impl ForeignPlace {
                     .collect::<anyhow::Result<_>>()?,
                 folder: (!folder.as_os_str().is_empty()).then(|| folder.clone()),
                 ready: match ready {
-                    Ready::Port => Readiness::Port { url: url.clone() },
-                    Ready::Line(text) => Readiness::Line { text: text.clone(), url: url.clone() },
+                    Ready::Port => Readiness::Port { at },
+                    Ready::Line(text) => Readiness::Line { text: text.clone(), at },
                     Ready::Url(asked) => {
-                        Readiness::Answers { asked: fill(asked, &known)?, url: url.clone() }
+                        let asked = fill(asked, &known)?;
+                        ensure!(
+                            !asked.starts_with("https"),
+                            "whether the server is ready cannot be asked by https: use `ready = {{ line = … }}`"
+                        );
+                        Readiness::Answers { asked, at }
                     }
                 },
             }),
         };
         let channel_prefix = if runs { format!("pb{:x}-", clock::now_ns()) } else { String::new() };
-        Ok(Self { url, start, values: Values::new(values), channel_prefix })
+        let tls = hosts(server).iter().any(|host| host.is_secure);
+        let trust = &server.trust;
+        let tls = tls.then(|| Tls::new(trust.ca.as_deref(), trust.insecure)).transpose()?;
+        Ok(Self {
+            at: location.host_and_port(),
+            start,
+            values: Values::new(values),
+            channel_prefix,
+            tls,
+        })
+    }
+
+    /// How events are published.
+    pub(crate) fn publish_form(&self, server: &Server) -> PublishForm {
+        PublishForm::Described {
+            publish: server.publish.clone(),
+            values: self.values.clone(),
+            tls: self.tls.clone(),
+        }
     }
 
     /// Where events are published.

@@ -25,8 +25,9 @@ pub(crate) struct Measurement {
     pub(super) cores: Cores,
     /// Whether it is certain that the processes which were observed are those that serve.
     pub(super) listeners_are_known: bool,
-    /// Whether what was received tells how long payloads are: what others wrap around them is not known.
-    pub(super) payloads_are_known: bool,
+    /// Whether the server is one that the scenario describes: what it wraps around payloads is not known,
+    /// and nobody asks it what it has done.
+    pub(super) is_described: bool,
     /// Events of the window that were to be published, on all channels.
     pub(super) planned: u64,
     /// Deliveries that these call for; empty when deliveries were not recorded.

@@ -112,7 +112,7 @@ async fn ask(
             notes.add("it is ready".to_owned());
             started
         }
-        None => Deployment::of_running(&place.url).await?,
+        None => Deployment::of_running(&place.at).await?,
     };
     let channel = format!("{}channel-0", place.channel_prefix);
     let recipe = server.subscribe.get(&transport).context("nobody says how one subscribes")?;
@@ -128,6 +128,7 @@ async fn ask(
         foreign: Some(Foreign {
             recipe: Arc::clone(recipe),
             values: place.values.with(own),
+            tls: place.tls.clone(),
             trace: Some(Trace(Arc::new(move |seen| see.see(seen)))),
         }),
     };
@@ -137,7 +138,7 @@ async fn ask(
         server: server.clone(),
         address,
         channel,
-        form: PublishForm::Described(server.publish.clone(), place.values.clone()),
+        form: place.publish_form(server),
         notes: notes.clone(),
     };
     let outcome = with_subscriber(Mechanism { transport, foreign: true }, work).await;

@@ -14,6 +14,8 @@ pub(crate) struct Host {
     pub(crate) name: String,
     /// Its port.
     pub(crate) port: u16,
+    /// Whether it is reached through TLS.
+    pub(crate) is_secure: bool,
 }
 
 /// All hosts that a server's description names. Those whose URL is only known later, such as from a
@@ -32,7 +34,8 @@ pub(crate) fn hosts(server: &Server) -> BTreeSet<Host> {
     let all = [&server.url, &server.publish.url].into_iter().chain(recipes);
     let host = |template: &Template| {
         let location = Location::of(&render(template, &known)).ok()?;
-        Some(Host { name: location.host, port: location.port })
+        let is_secure = location.is_secure();
+        Some(Host { name: location.host, port: location.port, is_secure })
     };
     all.filter_map(host).collect()
 }

@@ -78,7 +78,7 @@ impl TrialPlan<'_> {
                     Some(start) => {
                         Deployment::of_servers(std::slice::from_ref(start), self.cores).await?
                     }
-                    None => Deployment::of_running(&place.url).await?,
+                    None => Deployment::of_running(&place.at).await?,
                 };
                 (deployment, Some(place), None)
             }
@@ -136,7 +136,7 @@ impl TrialPlan<'_> {
             None => targets.extend(deployment.publish().iter().map(|&at| (at, PublishForm::Own))),
             Some((server, place)) => {
                 let address = place.publish_address(server, &channels[0]).await?;
-                let form = PublishForm::Described(server.publish.clone(), place.values.clone());
+                let form = place.publish_form(server);
                 targets.push((address, form));
             }
         }
@@ -174,7 +174,7 @@ impl TrialPlan<'_> {
             keeps_connections: settings.connection() == Connection::KeepAlive,
             cores: self.cores.clone(),
             listeners_are_known,
-            payloads_are_known: foreign.is_none(),
+            is_described: foreign.is_some(),
             planned,
             expected: self.record.then_some(deliveries),
             start,
@@ -247,6 +247,7 @@ impl TrialPlan<'_> {
                             Some(Foreign {
                                 recipe: Arc::clone(recipe),
                                 values: place.values.with(own),
+                                tls: place.tls.clone(),
                                 trace: None,
                             })
                         }),

@@ -72,6 +72,21 @@ impl Stored for Run {
     }
 }
 
+/// A server that the scenario describes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DescribedServer {
+    /// What reports call it.
+    pub label: String,
+    /// What it promises a subscriber, in a few words, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promises: Option<String>,
+    /// Whether it was started for each trial: the process of another one is not seen.
+    pub started: bool,
+    /// Whether nobody checked who it is.
+    #[serde(default)]
+    pub insecure: bool,
+}
+
 /// How the figures came about: enough to run it again and to know what it may be compared with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -97,6 +112,9 @@ pub struct Manifest {
     pub server: String,
     /// The machine.
     pub machine: Machine,
+    /// Servers that the scenario describes, beside or instead of that one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<DescribedServer>,
     /// What is compared, in the order of the scenario, references last.
     #[serde(default, with = "listed")]
     pub contenders: Vec<ContenderId>,

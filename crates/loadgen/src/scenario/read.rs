@@ -33,13 +33,17 @@ impl Scenario {
         Ok((scenario, text))
     }
 
-    /// Commands of servers are meant to be started in `folder`.
+    /// Commands and files of servers are meant in `folder`.
     fn start_servers_in(&mut self, folder: &Path) {
         let cells = self.sweep.iter_mut().flat_map(|cell| &mut cell.scenario.contenders);
         for contender in cells.chain(&mut self.contenders) {
             let Some(server) = &mut contender.server else { continue };
-            if let Start::Command { folder: of_server, .. } = &mut Arc::make_mut(server).start {
-                of_server.clone_from(&folder.to_owned());
+            let server = Arc::make_mut(server);
+            if let Start::Command { folder: of_server, .. } = &mut server.start {
+                folder.clone_into(of_server);
+            }
+            if let Some(ca) = &mut server.trust.ca {
+                *ca = folder.join(&*ca);
             }
         }
     }

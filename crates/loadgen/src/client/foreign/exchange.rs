@@ -9,9 +9,9 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request, Response};
 
 use super::{Foreign, Location, Seen};
-use crate::client::ClientError;
 use crate::client::http::{HttpConnection, met_the_end};
 use crate::client::socket::ConnectionMeter;
+use crate::client::{ClientError, Tls};
 use crate::scenario::Template;
 
 /// The largest answer that is read.
@@ -80,12 +80,13 @@ pub(super) struct Whole {
 /// A connection for requests, one after the other; another one when the server has ended it.
 pub(super) struct Exchange {
     meter: Rc<ConnectionMeter>,
+    tls: Option<Tls>,
     kept: Option<(Location, HttpConnection<Full<Bytes>>)>,
 }
 
 impl Exchange {
-    pub(super) fn new(meter: &Rc<ConnectionMeter>) -> Self {
-        Self { meter: Rc::clone(meter), kept: None }
+    pub(super) fn new(foreign: &Foreign, meter: &Rc<ConnectionMeter>) -> Self {
+        Self { meter: Rc::clone(meter), tls: foreign.tls.clone(), kept: None }
     }
 
     /// Asks, and waits for the head of the answer. What comes behind it comes over the connection that
@@ -103,9 +104,17 @@ impl Exchange {
                 response => return Ok((response?, kept)),
             }
         }
-        let stream = question.location.connect(&self.meter).await?;
+        let stream = question.location.connect(self.tls.as_ref(), &self.meter).await?;
         let mut connection = HttpConnection::over(stream, &self.meter).await?;
-        let response = connection.send(question.request()?).await?;
+        let response = connection.send(question.request()?).await.map_err(|error| match error {
+            error if met_the_end(&error) => ClientError::Foreign(format!(
+                "the server at {} closed a new connection without an answer: does it speak HTTP there, or \
+                 does it want {}?",
+                question.location.host_and_port(),
+                if question.location.is_secure() { "http" } else { "https" }
+            )),
+            other => other,
+        })?;
         Ok((response, connection))
     }
 

@@ -1,17 +1,25 @@
 //! A URL as a place to connect to.
 
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use hyper::Uri;
 use hyper::header::HeaderValue;
+use tokio::time::timeout;
 
-use crate::client::ClientError;
 use crate::client::socket::{ConnectionMeter, Stream};
+use crate::client::tls::Secured;
+use crate::client::{ClientError, Tls};
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Where a URL leads, and what is asked for there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Location {
+    is_secure: bool,
     /// A name or an address, without brackets.
     pub(crate) host: String,
     /// As it is, or as the scheme has it.
@@ -23,23 +31,26 @@ pub(crate) struct Location {
 }
 
 impl Location {
-    /// Reads an `http` or `ws` URL.
+    /// Reads a URL of `http`, `https`, `ws` or `wss`.
     ///
     /// # Errors
     /// What is wrong with it, and what would be right.
     pub(crate) fn of(url: &str) -> Result<Self, String> {
         let wrong = |why: &str| format!("{url:?} {why}");
         let uri: Uri = url.parse().map_err(|error| wrong(&format!("is no URL: {error}")))?;
-        let port = match uri.scheme_str() {
-            Some("http" | "ws") => 80,
-            Some("https" | "wss") => {
-                return Err(wrong("asks for TLS, which pushbench does not speak yet: use http://"));
+        let (is_secure, port) = match uri.scheme_str() {
+            Some("http" | "ws") => (false, 80),
+            Some("https" | "wss") => (true, 443),
+            _ => {
+                return Err(wrong(
+                    "is no URL: it must begin with http://, https://, ws:// or wss://",
+                ));
             }
-            _ => return Err(wrong("is no URL: it must begin with http:// or ws://")),
         };
         let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         Ok(Self {
+            is_secure,
             host: host.to_owned(),
             port: authority.port_u16().unwrap_or(port),
             authority: authority.as_str().rsplit('@').next().unwrap_or_default().to_owned(),
@@ -60,15 +71,50 @@ impl Location {
         }
     }
 
-    pub(super) async fn connect(&self, meter: &Rc<ConnectionMeter>) -> Result<Stream, ClientError> {
+    /// Whether it is reached through TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
+    pub(super) async fn connect(
+        &self,
+        tls: Option<&Tls>,
+        meter: &Rc<ConnectionMeter>,
+    ) -> Result<Secured<Stream>, ClientError> {
         let mut last = ClientError::Foreign(format!("the host `{}` has no address", self.host));
         for address in self.addresses().await.map_err(ClientError::Foreign)? {
             match Stream::open(address, meter).await {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => return self.secured(tls, stream).await,
                 Err(error) => last = error,
             }
         }
         Err(last)
+    }
+
+    async fn secured(
+        &self,
+        tls: Option<&Tls>,
+        stream: Stream,
+    ) -> Result<Secured<Stream>, ClientError> {
+        if !self.is_secure {
+            return Ok(Secured::Plain(stream));
+        }
+        let refused = |why: String| {
+            ClientError::Foreign(format!("no TLS with {}:{}: {why}", self.host, self.port))
+        };
+        let tls = tls.ok_or_else(|| refused("nobody says whom to trust".to_owned()))?;
+        let secured = timeout(HANDSHAKE_WITHIN, tls.connect(&self.host, stream)).await;
+        let secured =
+            secured.map_err(|_| refused(format!("it takes longer than {HANDSHAKE_WITHIN:?}")))?;
+        secured.map_err(|error| refused(format!("{error}{}", advice(&error))))
+    }
+
+    /// Such as `localhost:80` or `[::1]:80`.
+    pub(crate) fn host_and_port(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
     }
 
     /// Path and query.
@@ -87,7 +133,21 @@ impl Location {
 
     /// Whether one connection can carry requests for both.
     pub(super) fn shares_connection_with(&self, other: &Self) -> bool {
-        (&self.host, self.port) == (&other.host, other.port)
+        (&self.host, self.port, self.is_secure) == (&other.host, other.port, other.is_secure)
+    }
+}
+
+/// What may be done about a handshake that failed.
+fn advice(error: &io::Error) -> &'static str {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            " (trust it with `tls = { ca = \"ca.pem\" }`, or anybody with `tls = { insecure = true }`)"
+        }
+        Some(rustls::Error::InvalidMessage(_)) => {
+            " (does it speak TLS at this port? else use http://)"
+        }
+        _ => "",
     }
 }
 
@@ -105,9 +165,8 @@ mod tests {
         assert_eq!(of("ws://localhost"), some("localhost", 80, "localhost", "/"));
         assert_eq!(of("http://u:p@[::1]:8/"), some("::1", 8, "[::1]:8", "/"));
         for (url, why) in [
-            ("https://a", "asks for TLS"),
             ("a/b", "is no URL"),
-            ("/b", "must begin with http:// or ws://"),
+            ("/b", "must begin with http://, https://"),
             ("http://", "is no URL"),
             ("ftp://a", "must begin with"),
         ] {

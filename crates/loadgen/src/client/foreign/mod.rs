@@ -16,6 +16,7 @@ mod websocket;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::client::Tls;
 use crate::scenario::Recipe;
 
 pub(crate) use location::Location;
@@ -31,6 +32,8 @@ pub(crate) struct Foreign {
     pub(crate) recipe: Arc<Recipe>,
     /// What is put into it. It outlives connections, so that one can go on where another ended.
     pub(crate) values: Values,
+    /// Whom to trust where it is `https` or `wss`.
+    pub(crate) tls: Option<Tls>,
     /// Who wants to see what is sent and received; nobody in a trial.
     pub(crate) trace: Option<Trace>,
 }

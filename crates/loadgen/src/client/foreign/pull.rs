@@ -54,13 +54,14 @@ impl Subscriber for ForeignPull {
         meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
-        let mut talk = Talk::new(subscription.recipe()?, meter, after);
+        let foreign = subscription.recipe()?;
+        let mut talk = Talk::new(foreign, meter, after);
         talk.before().await?;
         let interval = subscription.settings.polling_interval();
         let first = subscription.poll_epoch + subscription.poll_phase;
         let mut pull = Self {
             talk,
-            exchange: Exchange::new(meter),
+            exchange: Exchange::new(foreign, meter),
             meter: Rc::clone(meter),
             keep: subscription.settings.connection() == Connection::KeepAlive,
             slots: interval.map(|interval| (next_slot(first, interval), interval)),

@@ -62,7 +62,7 @@ impl Subscriber for ForeignStream {
         let foreign = subscription.recipe()?;
         let mut talk = Talk::new(foreign, meter, after);
         talk.before().await?;
-        let (response, connection) = Exchange::new(meter).ask(&talk.question()?).await?;
+        let (response, connection) = Exchange::new(foreign, meter).ask(&talk.question()?).await?;
         let status = response.status();
         if !status.is_success() {
             return Err(match unexpected(response).await {

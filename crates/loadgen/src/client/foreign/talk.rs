@@ -67,7 +67,7 @@ impl Talk {
         Self {
             foreign: foreign.clone(),
             stamps: Stamps::default(),
-            beside: Exchange::new(meter),
+            beside: Exchange::new(foreign, meter),
             meter: Rc::clone(meter),
             early: Inbox::new(),
             next_ping,

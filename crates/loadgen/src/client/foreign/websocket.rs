@@ -16,6 +16,7 @@ use super::messages::Messages;
 use super::no_upstream::NoUpstream;
 use super::talk::{Channel, Inbox, Talk, refused};
 use crate::client::socket::{ConnectionMeter, Stream};
+use crate::client::tls::Secured;
 use crate::client::{
     ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription,
 };
@@ -29,7 +30,7 @@ pub(crate) struct ForeignWebSocket {
 
 /// The connection.
 struct Line {
-    stream: WebSocketStream<Stream>,
+    stream: WebSocketStream<Secured<Stream>>,
     meter: Rc<ConnectionMeter>,
     split: Split,
 }
@@ -92,7 +93,7 @@ impl Subscriber for ForeignWebSocket {
         talk.before().await?;
         let question = talk.question()?;
         let location = &question.location;
-        let socket = location.connect(meter).await?;
+        let socket = location.connect(foreign.tls.as_ref(), meter).await?;
         let mut request = format!("ws://host{}", location.path).into_client_request()?;
         let headers = request.headers_mut();
         headers.insert(HOST, location.host_header()?);

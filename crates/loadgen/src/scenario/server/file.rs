@@ -44,6 +44,10 @@ pub(in crate::scenario) struct ServerFile {
     #[schemars(with = "TokenFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) token: Option<Spanned<TokenFile>>,
+    /// Whom to trust where it is https: what the system trusts, when left out.
+    #[schemars(with = "TlsFile")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tls: Option<TlsFile>,
     /// How an event is published.
     #[schemars(with = "PublishFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +91,20 @@ pub(super) struct TokenFile {
     /// The environment variable that has it.
     #[schemars(with = "String", example = &"TOKEN")]
     pub(super) env: Spanned<String>,
+}
+
+/// Whom to trust.
+#[derive(Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsFile {
+    /// A file with certificates in PEM form, in the folder of this file, beside those that the system
+    /// trusts.
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ca: Option<String>,
+    /// Whether anybody is trusted; reports say so.
+    #[serde(default)]
+    pub(super) insecure: bool,
 }
 
 /// How an event is published: one HTTP request for each.

@@ -40,10 +40,21 @@ pub struct Server {
     pub url: Template,
     /// The environment variable with the value of `{token}`.
     pub token_variable: Option<String>,
+    /// Whom to trust where it is `https`.
+    pub trust: Trust,
     /// How an event is published.
     pub publish: Publish,
     /// How one subscribes.
     pub subscribe: BTreeMap<Transport, Arc<Recipe>>,
+}
+
+/// Whose certificates are trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// A file with certificates in PEM form, beside those that the system trusts.
+    pub ca: Option<PathBuf>,
+    /// Whether anybody is.
+    pub insecure: bool,
 }
 
 /// How a server comes to be there.

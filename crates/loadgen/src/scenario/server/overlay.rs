@@ -17,6 +17,7 @@ impl ServerFile {
             ready: self.ready.or(base.ready),
             url: self.url.or(base.url),
             token: self.token.or(base.token),
+            tls: self.tls.or(base.tls),
             publish: both(self.publish, base.publish, PublishFile::over),
             polling: recipe(self.polling, base.polling),
             long_polling: recipe(self.long_polling, base.long_polling),

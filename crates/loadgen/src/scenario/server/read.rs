@@ -14,7 +14,7 @@ use toml::de::Deserializer;
 use super::file::{PublishFile, ReadyFile, ServerFile};
 use super::presets::{preset_names, preset_text};
 use super::template::FILTERS;
-use super::{OWN_SERVER, Publish, Ready, Server, Start, Template};
+use super::{OWN_SERVER, Publish, Ready, Server, Start, Template, Trust};
 use crate::scenario::error::{Problems, quoted};
 use crate::scenario::shape::{listed, nearest};
 use crate::scenario::values::Values;
@@ -156,6 +156,10 @@ impl Reader<'_, '_, '_> {
             promises: text(&file.promises),
             start: self.start(&file),
             url,
+            trust: file.tls.map_or_else(Trust::default, |tls| Trust {
+                ca: tls.ca.map(PathBuf::from),
+                insecure: tls.insecure,
+            }),
             token_variable: file.token.map(|token| token.into_inner().env.into_inner()),
             publish: self.publish(file.publish.unwrap_or_default(), name),
             subscribe,
@@ -330,6 +334,7 @@ fn unknown(name: &Spanned<String>) -> Server {
         start: Start::Running,
         url: Template::default(),
         token_variable: None,
+        trust: Trust::default(),
         publish: Publish::default(),
         subscribe: transports.collect(),
     }
