@@ -36,7 +36,7 @@ install_for() {
         apt-get -qq update
         touch "$tmp/apt-is-fresh"
     fi
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$2" >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "$2" >/dev/null
 }
 
 # python_with_yaml: the path of a Python that reads YAML. Only Debian's has what Debian's package brings.
@@ -94,13 +94,13 @@ is_valid() {
     [[ $(scripts/csv "$1" valid | sort -u) == true ]]
 }
 
-# delivered_all FILE: whether all five transports are in a trials.csv, and every trial delivered all
-# there was, once and in order. Prints a line for each trial.
+# delivered_all FILE [CONTENDERS]: whether so many contenders, or all five transports, are in a trials.csv,
+# and every trial delivered all there was, once and in order. Prints a line for each trial.
 delivered_all() {
     scripts/csv "$1" transport run cell contender/transport block metric value |
-        awk -F'\t' '
+        awk -F'\t' -v contenders="${2:-}" '
             {
-                transports[$1] = 1
+                kinds[contenders == "" ? $1 : $4] = 1
                 trial = $3 ", " $4 ", block " $5
                 trials[$2 ", " trial] = trial
                 value[$2 ", " trial, $6] = $7
@@ -113,8 +113,10 @@ delivered_all() {
                         value[t, "delivered"], fine ? "" : "  <- WRONG"
                     bad += !fine
                 }
-                for (t in transports) n++
-                if (n != 5) { print n + 0 " transports were measured, not 5"; bad++ }
+                for (k in kinds) n++
+                wanted = contenders == "" ? 5 : contenders
+                what = contenders == "" ? "transports" : "contenders"
+                if (n != wanted) { print n + 0 " " what " were measured, not " wanted; bad++ }
                 exit bad > 0
             }'
 }

@@ -90,7 +90,7 @@ fn show(
 /// The scenario of a file, or one that a preset and a URL make.
 fn scenario(options: &ProbeOptions) -> anyhow::Result<Scenario> {
     let ProbeOptions { target, url, .. } = options;
-    if Path::new(target).exists() {
+    if Path::new(target).is_file() {
         if url.is_some() {
             return Err(
                 Unusable(format!("{target} says where its servers are: leave out --url")).into()

@@ -154,7 +154,7 @@ impl Measurement {
             (Metric::Duplicated, recorded(account.duplicated)),
             (Metric::Reordered, recorded(account.reordered)),
             (Metric::NegativeLatency, recorded(account.negative)),
-            (Metric::Lagged, count(account.lagged)),
+            (Metric::Lagged, count(account.lagged).filter(|_| !self.is_described)),
             (Metric::ServerCpu, number(server_cpu)),
             (Metric::GeneratorCpu, number(generator_cpu)),
             (Metric::PublisherCpu, count(publisher_cpu_ns)),

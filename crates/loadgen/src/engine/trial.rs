@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -94,7 +94,13 @@ impl TrialPlan<'_> {
                 Ok(measurement)
             }
             // A dead server shows first as a broken connection, but its end is the better reason.
-            Err(error) => Err(within(DYING, deployment.ended()).await.unwrap_or(error)),
+            Err(error) => {
+                let error = within(DYING, deployment.ended()).await.unwrap_or(error);
+                Err(match base {
+                    Some(place) => anyhow!(place.values.redact(&format!("{error:#}"))),
+                    None => error,
+                })
+            }
         }
     }
 
@@ -156,7 +162,10 @@ impl TrialPlan<'_> {
         let series = format!("pushbench_deliveries_total{{transport=\"{transport}\"}}");
         let mut execution = Execution::new(deployment, pool, planned, series, start_publisher);
         execution.run(&steps(workload, self.record, settings.polling_interval()), progress).await?;
-        let (findings, recorder) = execution.finish().await?;
+        let (findings, mut recorder) = execution.finish().await?;
+        if let (Some(place), Some(reason)) = (place, &mut recorder.account.first_reconnect) {
+            *reason = place.values.redact(reason);
+        }
         ensure!(
             recorder.account.unknown == 0,
             "{} deliveries were of events that this trial did not publish",
@@ -164,8 +173,8 @@ impl TrialPlan<'_> {
         );
         let Findings { mut snapshots, mut traffic, sent, server_deliveries } = findings;
         let Sent { lateness, deliveries, schedule_sha256 } = sent.context("nothing was sent")?;
-        if let (Some(place), true) = (place, self.record && deliveries > 0) {
-            ensure_recognised(&recorder.account, place)?;
+        if place.is_some() && self.record && deliveries > 0 {
+            ensure_recognised(&recorder.account)?;
         }
         let mut snapshot = |moment| snapshots.remove(&moment).context("a snapshot is missing");
         let mut traffic = |moment| traffic.remove(&moment).flatten();
@@ -309,15 +318,12 @@ fn publish(
 }
 
 /// A server of which no event is recognised is described wrongly, rather than losing all.
-fn ensure_recognised(account: &Account, place: &ForeignPlace) -> anyhow::Result<()> {
+fn ensure_recognised(account: &Account) -> anyhow::Result<()> {
     ensure!(
         account.delivered > 0 || account.duplicated > 0,
         "no event was recognised in what the server sent; {}",
         match &account.first_other {
-            Some(message) => format!(
-                "the first message that nothing is said of: {:?}",
-                place.values.redact(message)
-            ),
+            Some(message) => format!("the first message that nothing is said of: {message:?}"),
             None => "it sent no message at all behind the opening".to_owned(),
         }
     );

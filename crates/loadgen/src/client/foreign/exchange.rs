@@ -24,26 +24,28 @@ const MAX_REFUSAL_BYTES: usize = 64 << 10;
 /// What is asked.
 pub(super) struct Question {
     pub(super) method: String,
-    pub(super) location: Location,
+    pub(super) location: Rc<Location>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: String,
 }
 
 impl Question {
     /// Puts values into templates. A header whose value is not known is left out.
-    pub(super) fn new(
+    pub(super) fn new<'a>(
         foreign: &Foreign,
         method: &str,
         url: &Template,
-        headers: &[(String, Template)],
+        headers: impl Iterator<Item = &'a (HeaderName, Template)>,
         body: Option<&Template>,
+        known: &mut Known,
     ) -> Result<Self, ClientError> {
         let url = foreign.values.fill(url)?;
         let mut question = Self {
             method: method.to_owned(),
-            location: Location::of(&url)
+            location: known
+                .location(&url)
                 .map_err(|why| ClientError::Foreign(foreign.values.redact(&why)))?,
-            headers: Vec::with_capacity(headers.len()),
+            headers: Vec::new(),
             body: body.map_or(Ok(String::new()), |body| foreign.values.fill(body))?,
         };
         for (name, value) in headers {
@@ -53,8 +55,7 @@ impl Question {
                     "the value of the header field `{name}` holds characters that it must not"
                 )));
             };
-            let name = HeaderName::try_from(name).map_err(hyper::http::Error::from)?;
-            question.headers.push((name, value));
+            question.headers.push((name.clone(), value));
         }
         foreign.see(Seen::Asked(method, &url));
         if !question.body.is_empty() {
@@ -67,7 +68,7 @@ impl Question {
         let mut request = Request::builder()
             .method(&self.method[..])
             .uri(&self.location.path)
-            .header(HOST, self.location.host_header()?);
+            .header(HOST, self.location.host_header());
         let has_type = self.headers.iter().any(|(name, _)| name == CONTENT_TYPE);
         if !self.body.is_empty() && !has_type {
             request = request.header(CONTENT_TYPE, "text/plain;charset=UTF-8");
@@ -76,6 +77,23 @@ impl Question {
             request = request.header(name, value);
         }
         Ok(request.body(Full::from(self.body.clone()))?)
+    }
+}
+
+/// The last place that was asked: mostly the next one is the same.
+#[derive(Default)]
+pub(super) struct Known(Option<(String, Rc<Location>)>);
+
+impl Known {
+    fn location(&mut self, url: &str) -> Result<Rc<Location>, String> {
+        match &self.0 {
+            Some((known, location)) if known == url => Ok(Rc::clone(location)),
+            _ => {
+                let location = Rc::new(Location::of(url)?);
+                self.0 = Some((url.to_owned(), Rc::clone(&location)));
+                Ok(location)
+            }
+        }
     }
 }
 
@@ -90,7 +108,7 @@ pub(super) struct Whole {
 pub(super) struct Exchange {
     meter: Rc<ConnectionMeter>,
     tls: Option<Tls>,
-    kept: Option<(Location, HttpConnection<Full<Bytes>>)>,
+    kept: Option<(Rc<Location>, HttpConnection<Full<Bytes>>)>,
 }
 
 impl Exchange {
@@ -142,7 +160,7 @@ impl Exchange {
             }
         }
         if keep && is_whole {
-            self.kept = Some((question.location.clone(), connection));
+            self.kept = Some((Rc::clone(&question.location), connection));
         }
         Ok(Whole { status: head.status.as_u16(), headers: head.headers, body })
     }

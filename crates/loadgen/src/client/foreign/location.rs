@@ -25,7 +25,7 @@ pub(crate) struct Location {
     /// As it is, or as the scheme has it.
     pub(crate) port: u16,
     /// The value of `Host`.
-    authority: String,
+    authority: HeaderValue,
     /// Path and query.
     pub(super) path: String,
 }
@@ -53,7 +53,10 @@ impl Location {
             is_secure,
             host: host.to_owned(),
             port: authority.port_u16().unwrap_or(port),
-            authority: authority.as_str().rsplit('@').next().unwrap_or_default().to_owned(),
+            authority: HeaderValue::try_from(
+                authority.as_str().rsplit('@').next().unwrap_or_default(),
+            )
+            .map_err(|_| wrong("names a host that cannot be one"))?,
             path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
         })
     }
@@ -131,11 +134,11 @@ impl Location {
 
     /// The value of `Host`.
     pub(crate) fn authority(&self) -> &str {
-        &self.authority
+        self.authority.to_str().unwrap_or_default()
     }
 
-    pub(super) fn host_header(&self) -> Result<HeaderValue, ClientError> {
-        Ok(HeaderValue::try_from(&self.authority).map_err(hyper::http::Error::from)?)
+    pub(super) fn host_header(&self) -> HeaderValue {
+        self.authority.clone()
     }
 
     /// Whether one connection can carry requests for both.
@@ -164,7 +167,12 @@ mod tests {
 
     #[test]
     fn urls_lead_somewhere() {
-        let of = |url: &str| Location::of(url).map(|of| (of.host, of.port, of.authority, of.path));
+        let of = |url: &str| {
+            Location::of(url).map(|of| {
+                let authority = of.authority().to_owned();
+                (of.host, of.port, authority, of.path)
+            })
+        };
         let some = |host: &str, port, authority: &str, path: &str| {
             Ok((host.to_owned(), port, authority.to_owned(), path.to_owned()))
         };

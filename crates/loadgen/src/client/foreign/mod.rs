@@ -2,10 +2,13 @@
 //! them, messages and what is answered to them; an event is whatever carries a stamp, so nothing has to
 //! be known of how a server wraps it.
 
+#[cfg(test)]
+mod delivery_test;
 mod exchange;
 mod location;
 mod messages;
 mod no_upstream;
+mod pointer;
 mod pull;
 mod stamps;
 mod stream;

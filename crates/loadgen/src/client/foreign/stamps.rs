@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use memchr::memmem;
+use memchr::memmem::Finder;
 use pushbench_wire::Stamp;
 use pushbench_wire::stamp::STAMP_LEN;
 
@@ -29,24 +29,34 @@ const ENCODED_LEN: usize = STAMP_LEN.div_ceil(3) * 4;
 const ENCODED_MAGIC: [&[u8]; 2] = [b"cGI", b"cGJ"];
 
 /// Finds the events of one subscriber.
-#[derive(Debug, Default)]
-pub(super) struct Stamps(Encoding);
+#[derive(Debug)]
+pub(super) struct Stamps {
+    encoding: Encoding,
+    /// Made once, because that takes as long as a search.
+    magic: Finder<'static>,
+}
+
+impl Default for Stamps {
+    fn default() -> Self {
+        Self { encoding: Encoding::default(), magic: Finder::new(MAGIC) }
+    }
+}
 
 impl Stamps {
     /// Gives `found` every stamp in `message`, and says how many there are.
     pub(super) fn find(&mut self, message: &[u8], mut found: impl FnMut(&[u8])) -> usize {
-        match self.0 {
-            Encoding::Plain => plain(message, &mut found),
+        match self.encoding {
+            Encoding::Plain => plain(&self.magic, message, &mut found),
             Encoding::Base64 => encoded(message, &mut found),
             Encoding::Undecided => {
-                let count = plain(message, &mut found);
+                let count = plain(&self.magic, message, &mut found);
                 if count > 0 {
-                    self.0 = Encoding::Plain;
+                    self.encoding = Encoding::Plain;
                     return count;
                 }
                 let count = encoded(message, &mut found);
                 if count > 0 {
-                    self.0 = Encoding::Base64;
+                    self.encoding = Encoding::Base64;
                 }
                 count
             }
@@ -54,10 +64,10 @@ impl Stamps {
     }
 }
 
-fn plain(message: &[u8], found: &mut impl FnMut(&[u8])) -> usize {
+fn plain(magic: &Finder<'_>, message: &[u8], found: &mut impl FnMut(&[u8])) -> usize {
     let mut count = 0;
     let mut rest = message;
-    while let Some(at) = memmem::find(rest, MAGIC) {
+    while let Some(at) = magic.find(rest) {
         let from = &rest[at..];
         if Stamp::read_from(from).is_some() {
             found(&from[..STAMP_LEN]);
@@ -134,7 +144,7 @@ mod tests {
         #[test]
         fn any_bytes_are_searched(message: Vec<u8>) {
             prop_assert_eq!(found(&mut Stamps::default(), &message), [0_u32; 0]);
-            prop_assert_eq!(found(&mut Stamps(Encoding::Base64), &message), [0_u32; 0]);
+            prop_assert_eq!(found(&mut Stamps { encoding: Encoding::Base64, ..Stamps::default() }, &message), [0_u32; 0]);
         }
     }
 
@@ -143,7 +153,7 @@ mod tests {
         let encoded = BASE64.encode(payload(7, 82));
         let mut stamps = Stamps::default();
         assert_eq!(found(&mut stamps, b"{\"type\":\"ping\"}"), [0_u32; 0]);
-        assert_eq!(stamps.0, Encoding::Undecided);
+        assert_eq!(stamps.encoding, Encoding::Undecided);
         assert_eq!(found(&mut stamps, encoded.as_bytes()), [7]);
         assert_eq!(found(&mut stamps, &payload(8, 0)), [0_u32; 0], "base64 from now on");
         let quoted = serde_json::to_string(&String::from_utf8(payload(9, 5)).unwrap()).unwrap();

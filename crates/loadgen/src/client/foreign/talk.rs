@@ -12,7 +12,7 @@ use pushbench_wire::Event;
 use pushbench_wire::event::DEFAULT_NAME;
 use tokio::time::{Instant, timeout};
 
-use super::exchange::{Exchange, Question};
+use super::exchange::{Exchange, Known, Question};
 use super::stamps::Stamps;
 use super::{Foreign, Seen};
 use crate::client::socket::ConnectionMeter;
@@ -44,6 +44,8 @@ pub(super) struct Talk {
     /// For requests beside the connection.
     beside: Exchange,
     meter: Rc<ConnectionMeter>,
+    known: Known,
+    known_beside: Known,
     /// Messages with events that came before anyone received.
     early: Inbox,
     next_ping: Option<Instant>,
@@ -71,6 +73,8 @@ impl Talk {
             stamps: Stamps::default(),
             beside: Exchange::new(foreign, meter),
             meter: Rc::clone(meter),
+            known: Known::default(),
+            known_beside: Known::default(),
             early: Inbox::new(),
             next_ping,
             events,
@@ -84,14 +88,14 @@ impl Talk {
     }
 
     /// The request that opens a connection, or a poll.
-    pub(super) fn question(&self) -> Result<Question, ClientError> {
-        let recipe = &self.foreign.recipe;
+    pub(super) fn question(&mut self) -> Result<Question, ClientError> {
+        let recipe = Arc::clone(&self.foreign.recipe);
         let ask = &recipe.ask;
         let resume = recipe.resume.as_ref().filter(|_| self.resumes());
         let url = resume.and_then(|resume| resume.url.as_ref()).unwrap_or(&ask.url);
-        let mut headers = ask.headers.clone();
-        headers.extend(resume.into_iter().flat_map(|resume| resume.headers.iter().cloned()));
-        Question::new(&self.foreign, &ask.method, url, &headers, ask.body.as_ref())
+        let more = resume.map_or(&[][..], |resume| &resume.headers);
+        let headers = ask.headers.iter().chain(more);
+        Question::new(&self.foreign, &ask.method, url, headers, ask.body.as_ref(), &mut self.known)
     }
 
     /// The requests that come before it.
@@ -216,9 +220,10 @@ impl Talk {
         request: &Request,
         send: Option<&Template>,
     ) -> Result<super::exchange::Whole, ClientError> {
-        let headers = &self.foreign.recipe.ask.headers;
+        let headers = self.foreign.recipe.ask.headers.iter();
         let Request { method, url } = request;
-        let question = Question::new(&self.foreign, method, url, headers, send)?;
+        let known = &mut self.known_beside;
+        let question = Question::new(&self.foreign, method, url, headers, send, known)?;
         let answer = self.beside.ask_whole(&question, true).await?;
         let shown = quoted(&self.foreign, &answer.body);
         self.foreign.see(Seen::Answered(answer.status, &shown));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::HeaderMap;
-use serde_json::Value;
 
+use super::pointer;
 use crate::client::ClientError;
 use crate::scenario::{Source, Template};
 
@@ -85,13 +85,9 @@ impl Values {
         headers: Option<&HeaderMap>,
     ) -> Vec<String> {
         let mut missing = Vec::new();
-        let mut json = None;
         for (name, source) in sources {
             let value = match source {
-                Source::Pointer(pointer) => {
-                    let json: &Value = json.get_or_insert_with(|| first_json(body));
-                    json.pointer(pointer).map(plain)
-                }
+                Source::Pointer(pointer) => pointer::find(pointer, body),
                 Source::Header(header) => headers
                     .and_then(|headers| headers.get(header))
                     .and_then(|value| value.to_str().ok())
@@ -134,21 +130,6 @@ impl Values {
     }
 }
 
-/// The first JSON object or array in `bytes`: what stands in front of it is the server's framing.
-fn first_json(bytes: &[u8]) -> Value {
-    let begin = bytes.iter().position(|byte| b"{[".contains(byte)).unwrap_or(bytes.len());
-    let mut values = serde_json::Deserializer::from_slice(&bytes[begin..]).into_iter();
-    values.next().and_then(Result::ok).unwrap_or_default()
-}
-
-/// Text as it is, and everything else as JSON.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +153,8 @@ mod tests {
         assert_eq!(filled("{sid} {ping} {tag} {url}").unwrap(), "a\"b 25 0 http://a");
         assert_eq!(filled("{none}").unwrap_err(), "none");
         assert_eq!(values.redact("/?token=s3cret"), "/?token=***");
+        let odd = Values::new([("token", "a\"b/c".to_owned())]);
+        assert_eq!(odd.redact(r#"a"b/c a%22b%2Fc YSJiL2M= a\"b/c"#), "*** *** *** ***");
         assert!(!format!("{values:?}").contains("s3cret"));
         let secret = Values::new([("token", "a\"b/cdef".to_owned())]);
         for (text, shown) in [

@@ -148,7 +148,7 @@ impl Subscriber for ForeignWebSocket {
         let socket = location.connect(foreign.tls.as_ref(), meter).await?;
         let mut request = format!("ws://host{}", location.path).into_client_request()?;
         let headers = request.headers_mut();
-        headers.insert(HOST, location.host_header()?);
+        headers.insert(HOST, location.host_header());
         if let Some(subprotocol) = &foreign.recipe.subprotocol {
             let value = HeaderValue::try_from(subprotocol).map_err(hyper::http::Error::from)?;
             headers.insert(SEC_WEBSOCKET_PROTOCOL, value);

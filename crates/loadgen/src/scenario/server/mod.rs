@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::header::HeaderName;
 use pushbench_wire::Transport;
 
 pub(super) use file::ServerFile;
@@ -92,7 +93,7 @@ pub struct Publish {
     /// Where.
     pub url: Template,
     /// By name.
-    pub headers: Vec<(String, Template)>,
+    pub headers: Vec<(HeaderName, Template)>,
     /// With the payload.
     pub body: Template,
     /// What only an answer contains that refuses the event, though it says 2xx.
@@ -132,7 +133,7 @@ pub struct Ask {
     /// Where.
     pub url: Template,
     /// By name. One whose value is not known yet is left out.
-    pub headers: Vec<(String, Template)>,
+    pub headers: Vec<(HeaderName, Template)>,
     /// None without.
     pub body: Option<Template>,
 }
@@ -143,7 +144,7 @@ pub struct Resume {
     /// Where, if it is elsewhere.
     pub url: Option<Template>,
     /// Beside the usual ones.
-    pub headers: Vec<(String, Template)>,
+    pub headers: Vec<(HeaderName, Template)>,
     /// Instead of the usual ones.
     pub steps: Option<Vec<Step>>,
 }

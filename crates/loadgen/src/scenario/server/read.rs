@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hyper::header::HeaderName;
 use pushbench_wire::Transport;
 use serde::Deserialize as _;
 use toml::Spanned;
@@ -260,18 +261,19 @@ impl Reader<'_, '_, '_> {
         &mut self,
         files: Option<&Headers>,
         known: Option<&[&str]>,
-    ) -> Vec<(String, Template)> {
+    ) -> Vec<(HeaderName, Template)> {
         let mut headers = Vec::new();
         for (name, value) in files.into_iter().flatten() {
-            if hyper::header::HeaderName::try_from(name).is_err() {
+            let Ok(header) = HeaderName::try_from(name) else {
                 let message = format!("`{}` is no name of a header field", name.escape_debug());
                 self.problem(value.span(), message);
-            }
+                continue;
+            };
             let template = match known {
                 Some(known) => self.template(value, known),
                 None => self.template_of_names(value),
             };
-            headers.push((name.to_ascii_lowercase(), template));
+            headers.push((header, template));
         }
         headers
     }

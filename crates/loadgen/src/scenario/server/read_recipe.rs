@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use hyper::header::HeaderName;
 use pushbench_wire::Transport;
 use toml::Spanned;
 
@@ -57,13 +58,19 @@ impl Reader<'_, '_, '_> {
             cursor,
             until_empty: file.until_empty.unwrap_or_default(),
         };
-        self.check_transport(transport, file, &recipe);
+        self.check_transport(transport, table, &recipe);
         self.names = outer;
         recipe
     }
 
     /// What means nothing to a transport.
-    fn check_transport(&mut self, transport: Transport, file: &RecipeFile, recipe: &Recipe) {
+    fn check_transport(
+        &mut self,
+        transport: Transport,
+        table: &Spanned<RecipeFile>,
+        recipe: &Recipe,
+    ) {
+        let file = table.get_ref();
         let is_websocket = transport == Transport::WebSocket;
         let pulls = matches!(transport, Transport::Polling | Transport::LongPolling);
         let mut refuse = |span: Option<Range<usize>>, key: &str, why: &str| {
@@ -96,6 +103,15 @@ impl Reader<'_, '_, '_> {
                 );
                 self.problem(span, message);
             }
+        }
+        if pulls && let Some(ping) = &file.ping {
+            let message =
+                format!("`ping` has no effect on {transport}, which asks by itself: remove it");
+            self.problem(ping.send.span(), message);
+        }
+        if transport != Transport::Polling && recipe.until_empty {
+            let message = format!("`until_empty` has no effect on {transport}: remove it");
+            self.problem(table.span(), message);
         }
         if pulls && !recipe.steps.is_empty() {
             let first = file.steps.as_deref().and_then(|steps| steps.first());
@@ -227,5 +243,5 @@ impl Reader<'_, '_, '_> {
 
 fn last_event_id() -> Resume {
     let id = Template::parse("{id}").unwrap_or_default();
-    Resume { headers: vec![("last-event-id".to_owned(), id)], ..Resume::default() }
+    Resume { headers: vec![(HeaderName::from_static("last-event-id"), id)], ..Resume::default() }
 }

@@ -45,7 +45,7 @@ fn every_preset_is_right_and_can_be_changed() {
     assert_eq!((&server.label[..], &server.start), ("Mine", &Start::Running));
     let sse = &server.subscribe[&Transport::Sse];
     assert_eq!(sse.ask.url, Template::parse("{url}/s").unwrap());
-    let names: Vec<_> = sse.ask.headers.iter().map(|(name, _)| &name[..]).collect();
+    let names: Vec<_> = sse.ask.headers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["accept", "x"], "its own beside those of the preset");
 }
 
