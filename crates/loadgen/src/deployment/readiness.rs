@@ -114,7 +114,7 @@ async fn ended(child: &mut Child, group: &Group) -> &'static str {
 async fn connects(ready: &Readiness, addresses: &[SocketAddr]) -> SocketAddr {
     loop {
         for &address in addresses {
-            let connected = TcpStream::connect(address).await.is_ok();
+            let connected = TcpStream::connect(address).await.is_ok_and(|to| !is_its_own(&to));
             let answers = match ready {
                 Readiness::Answers { asked, .. } if connected => answers(asked).await,
                 _ => connected,
@@ -127,8 +127,32 @@ async fn connects(ready: &Readiness, addresses: &[SocketAddr]) -> SocketAddr {
     }
 }
 
+/// Whether a connection leads to itself: that can happen at a port at which nobody listens, when the kernel
+/// takes the same one for this end (RFC 9293 §3.5, simultaneous open).
+fn is_its_own(stream: &TcpStream) -> bool {
+    stream.local_addr().ok() == stream.peer_addr().ok()
+}
+
 async fn answers(url: &str) -> bool {
     let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build();
     let Ok(client) = client else { return false };
     client.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpSocket;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_to_itself_is_no_server() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = socket.local_addr().unwrap();
+        assert!(is_its_own(&socket.connect(address).await.unwrap()));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        assert!(!is_its_own(&stream));
+    }
 }
