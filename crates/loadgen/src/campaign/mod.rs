@@ -123,20 +123,22 @@ pub(crate) fn execute<P: Plan>(
             break;
         };
         progress.end(&trial);
+        let contender = setup.scenario.contender(&setup.contender);
+        let server = match contender.and_then(|contender| contender.server.as_ref()) {
+            Some(server) => server.name.clone(),
+            None => shell_words::join(setup.server.iter()),
+        };
         if server_started {
-            have_started.insert(setup.server.clone());
+            have_started.insert(server.clone());
         }
         let hopeless = match &trial.outcome {
-            Outcome::Failed { reason } if !have_started.contains(&setup.server) => {
-                Some(reason.clone())
-            }
+            Outcome::Failed { reason } if !have_started.contains(&server) => Some(reason.clone()),
             _ => None,
         };
         let row = row(trial, &intervals);
         keep(&row, &intervals).context("the trial that has just ended is lost")?;
         record.enter(row);
         if let Some(reason) = hopeless {
-            let server = shell_words::join(setup.server.iter());
             progress.line(&format!("Nothing can be measured with the server `{server}`: {reason}"));
             break;
         }

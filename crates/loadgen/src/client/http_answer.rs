@@ -4,6 +4,8 @@
 use anyhow::{Context as _, bail, ensure};
 use httparse::{EMPTY_HEADER, Header, Status};
 
+use super::foreign::Values;
+
 /// How many header fields an answer may have.
 const MAX_FIELDS: usize = 100;
 
@@ -28,6 +30,15 @@ pub(super) enum Answer {
     TooLate,
 }
 
+/// What was said of the answers to expect.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// What only an answer contains that refuses the event, though it says 2xx.
+    pub(super) refused: Option<String>,
+    /// What no error may show.
+    pub(super) secrets: Option<Values>,
+}
+
 /// Where a body ends.
 enum Body {
     At(usize),
@@ -35,12 +46,12 @@ enum Body {
     AtClose,
 }
 
-/// Reads the answer at the beginning of `bytes`. `is_over` says that nothing follows them. An answer with
-/// `refused` in it refuses the event, whatever its status says.
+/// Reads the answer at the beginning of `bytes`. `is_over` says that nothing follows them.
 ///
 /// # Errors
 /// What is no HTTP, or refuses the event.
-pub(super) fn parse(bytes: &[u8], is_over: bool, refused: Option<&str>) -> anyhow::Result<Answer> {
+pub(super) fn parse(bytes: &[u8], is_over: bool, told: &Told) -> anyhow::Result<Answer> {
+    let refused = told.refused.as_deref();
     let mut fields = [EMPTY_HEADER; MAX_FIELDS];
     let mut answer = httparse::Response::new(&mut fields);
     let head = answer.parse(bytes).context("the server's answer to an event is not HTTP")?;
@@ -81,16 +92,38 @@ pub(super) fn parse(bytes: &[u8], is_over: bool, refused: Option<&str>) -> anyho
     let is_old =
         answer.version == Some(0) && !has_token(answer.headers, "connection", "keep-alive");
     let closes = until_close || is_old || has_token(answer.headers, "connection", "close");
+    // A server may say what it was asked with.
+    let show = |text: String| told.secrets.as_ref().map_or(text.clone(), |of| of.redact(&text));
+    let said = || show(in_a_line(&quoted));
     if let Some(refused) = refused.filter(|_| is_accepted)
         && memchr::memmem::find(&quoted, refused.as_bytes()).is_some()
     {
-        bail!("the server refused an event: {}", String::from_utf8_lossy(&quoted));
+        bail!("the server refused an event{}", said());
     }
-    match code {
-        200..=299 => Ok(Answer::Accepted { length: head + length, closes }),
-        408 => Ok(Answer::TooLate),
-        _ => bail!("the server refused an event with {code}: {}", String::from_utf8_lossy(&quoted)),
-    }
+    let hint = match code {
+        200..=299 => return Ok(Answer::Accepted { length: head + length, closes }),
+        408 => return Ok(Answer::TooLate),
+        401 | 403 => "; does it want a token?",
+        404 | 405 => "; is this the right path, and the right method?",
+        300..=399 => {
+            match answer.headers.iter().find(|of| of.name.eq_ignore_ascii_case("location")) {
+                Some(to) => &format!(
+                    "; it redirects to {}, which is not followed",
+                    show(String::from_utf8_lossy(to.value).into_owned())
+                ),
+                None => "; it redirects, which is not followed",
+            }
+        }
+        _ => "",
+    };
+    bail!("the server refused an event with {code}{}{hint}", said())
+}
+
+/// What a server said, behind a colon; nothing if it said nothing.
+fn in_a_line(said: &[u8]) -> String {
+    let text = String::from_utf8_lossy(said);
+    let words: Vec<_> = text.split_whitespace().collect();
+    if words.is_empty() { String::new() } else { format!(": {}", words.join(" ")) }
 }
 
 /// RFC 9112 §6.3.
@@ -161,7 +194,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn parsed(answer: &str) -> Answer {
-        parse(answer.as_bytes(), false, None).unwrap()
+        parse(answer.as_bytes(), false, &Told::default()).unwrap()
     }
 
     /// All of it is an answer that takes the event, and nothing shorter is one.
@@ -198,9 +231,9 @@ mod tests {
     #[test]
     fn a_body_without_a_length_ends_with_the_connection() {
         let answer = b"HTTP/1.1 200 OK\r\n\r\nas much as there is";
-        assert_eq!(parse(answer, false, None).unwrap(), Answer::Partial);
+        assert_eq!(parse(answer, false, &Told::default()).unwrap(), Answer::Partial);
         let accepted = Answer::Accepted { length: answer.len(), closes: true };
-        assert_eq!(parse(answer, true, None).unwrap(), accepted);
+        assert_eq!(parse(answer, true, &Told::default()).unwrap(), accepted);
     }
 
     #[test]
@@ -224,10 +257,18 @@ mod tests {
             ("413 Too Large\r\ncontent-length: 3\r\n\r\nbig", "413: big"),
             (&format!("500 Oops\r\n{chunks}"), "500: too bi"),
             (&format!("418 No\r\n{long}"), &format!("418: {}", "x".repeat(MAX_QUOTED_BYTES))),
-            ("302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n", "302: "),
-            ("101 Switching Protocols\r\ncontent-length: 0\r\n\r\n", "101: "),
+            (
+                "302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n",
+                "302; it redirects to /, which is not followed",
+            ),
+            (
+                "404 Not Found\r\ncontent-length: 8\r\n\r\n<p>\n </p",
+                "404: <p> </p; is this the right path, and the right method?",
+            ),
+            ("101 Switching Protocols\r\ncontent-length: 0\r\n\r\n", "101"),
         ] {
-            let refused = parse(format!("HTTP/1.1 {answer}").as_bytes(), false, None).unwrap_err();
+            let refused = parse(format!("HTTP/1.1 {answer}").as_bytes(), false, &Told::default())
+                .unwrap_err();
             assert_eq!(refused.to_string(), format!("the server refused an event with {reason}"));
         }
     }
@@ -241,19 +282,19 @@ mod tests {
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfour\r\n",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc",
         ] {
-            assert!(parse(answer.as_bytes(), true, None).is_err(), "{answer:?}");
+            assert!(parse(answer.as_bytes(), true, &Told::default()).is_err(), "{answer:?}");
         }
     }
 
     proptest! {
         #[test]
         fn any_answer_is_read_without_panic(bytes: Vec<u8>, size: u64, is_over: bool) {
-            let _ = parse(&bytes, is_over, None);
+            let _ = parse(&bytes, is_over, &Told::default());
             let head = "HTTP/1.1 200 OK\r\n";
             let length = format!("{head}content-length: {size}\r\n\r\n");
-            let _ = parse(length.as_bytes(), is_over, None);
+            let _ = parse(length.as_bytes(), is_over, &Told::default());
             let chunk = format!("{head}transfer-encoding: chunked\r\n\r\n{size:x}\r\n");
-            let _ = parse(&[chunk.as_bytes(), &bytes].concat(), is_over, None);
+            let _ = parse(&[chunk.as_bytes(), &bytes].concat(), is_over, &Told::default());
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use pushbench_wire::clock;
 
-use super::http_answer::{Answer, parse};
+use super::http_answer::{Answer, Told, parse};
 use super::publish_form::{ChannelRequests, Requested, requests};
 use super::publish_link::{End, Link, MOMENT, Requests, TIMEOUT, is_end};
 use super::publish_path::{Acknowledgements, OpenPath, PublishPath, PublishTarget, TcpProbe};
@@ -39,8 +39,7 @@ pub(crate) struct HttpAnswers {
     /// Whether the server has ended a connection with the first answer over it.
     one_at_a_time: bool,
     unread: Vec<u8>,
-    /// What only an answer contains that refuses the event, though it says 2xx.
-    refused: Option<String>,
+    told: Told,
     /// How long an answer has been waited for.
     silence: Duration,
     shared: Arc<Shared>,
@@ -69,7 +68,7 @@ impl PublishPath for HttpPublish {
 
     fn open(target: &PublishTarget<'_>) -> anyhow::Result<OpenPath<Self>> {
         let probe = TcpProbe::default();
-        let Requested { address, secure, channels, refused } = requests(target)?;
+        let Requested { address, secure, channels, told } = requests(target)?;
         let shared = Arc::new(Shared {
             sent: AtomicU64::default(),
             answered: AtomicU64::default(),
@@ -83,7 +82,7 @@ impl PublishPath for HttpPublish {
                 on_connection: 0,
                 one_at_a_time: false,
                 unread: Vec::new(),
-                refused,
+                told,
                 silence: Duration::ZERO,
                 shared: Arc::clone(&shared),
             },
@@ -197,7 +196,7 @@ impl HttpAnswers {
 
     fn take_answers(&mut self, is_over: bool) -> anyhow::Result<()> {
         loop {
-            match parse(&self.unread, is_over, self.refused.as_deref())? {
+            match parse(&self.unread, is_over, &self.told)? {
                 Answer::Partial => break,
                 Answer::Interim { length } => drop(self.unread.drain(..length)),
                 Answer::TooLate => return self.ended(End::Sudden),

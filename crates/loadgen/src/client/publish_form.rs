@@ -10,6 +10,7 @@ use anyhow::{Context as _, anyhow};
 use pushbench_wire::endpoint::{BINARY_TYPE, Resource, SPLIT};
 
 use super::foreign::{Location, Values};
+use super::http_answer::Told;
 use super::publish_link::Requests;
 use super::publish_path::{PublishForm, PublishTarget};
 use super::publish_stream::Secure;
@@ -25,8 +26,8 @@ pub(super) struct Requested {
     pub(super) secure: Option<Secure>,
     /// The requests of each channel.
     pub(super) channels: Vec<ChannelRequests>,
-    /// What an answer contains that refuses.
-    pub(super) refused: Option<String>,
+    /// What was said of answers.
+    pub(super) told: Told,
 }
 
 /// Puts values into the form of a target.
@@ -37,7 +38,7 @@ pub(super) fn requests(target: &PublishTarget<'_>) -> anyhow::Result<Requested> 
             let together =
                 |channel: &String| ChannelRequests::Together(Batch::new(address, channel, content));
             let channels = channels.iter().map(together).collect();
-            Ok(Requested { address, secure: None, channels, refused: None })
+            Ok(Requested { address, secure: None, channels, told: Told::default() })
         }
         PublishForm::Described { publish, values, tls } => {
             let each = |channel: &String| {
@@ -50,8 +51,8 @@ pub(super) fn requests(target: &PublishTarget<'_>) -> anyhow::Result<Requested> 
                 .is_secure()
                 .then(|| tls.clone().map(|tls| Secure { tls, host: location.host.clone() }));
             let channels = channels.iter().map(each).collect::<anyhow::Result<_>>()?;
-            let refused = publish.refused.clone();
-            Ok(Requested { address, secure: secure.flatten(), channels, refused })
+            let told = Told { refused: publish.refused.clone(), secrets: Some(values.clone()) };
+            Ok(Requested { address, secure: secure.flatten(), channels, told })
         }
     }
 }

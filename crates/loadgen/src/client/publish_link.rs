@@ -217,7 +217,8 @@ impl Link {
         if unanswered > 0 {
             ensure!(
                 (end != End::Sudden || met_the_end) && self.first <= answered,
-                "the server closed the publisher's connection with {unanswered} requests unanswered"
+                "the server closed the publisher's connection with {unanswered} request{} unanswered",
+                if unanswered == 1 { "" } else { "s" }
             );
             self.forget(answered);
             self.written = answered;

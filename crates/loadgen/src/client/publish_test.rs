@@ -101,7 +101,7 @@ fn what_meets_the_end_of_an_idle_connection_is_sent_again_once() {
     assert_eq!(publish(&[&["a"], &["b", "c"]], script).unwrap(), ["a", "b", "c"]);
     let script: Script<'_> = &[&[OK, NOTHING], &[NOTHING]];
     let error = publish(&[&["a"], &["b"]], script).unwrap_err().to_string();
-    assert_eq!(error, "the server closed the publisher's connection with 1 requests unanswered");
+    assert_eq!(error, "the server closed the publisher's connection with 1 request unanswered");
 }
 
 #[test]

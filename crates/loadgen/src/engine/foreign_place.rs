@@ -116,7 +116,8 @@ impl ForeignPlace {
         let values = self.values.with([("channel", channel.to_owned())]);
         let url = values.put_into(&server.publish.url);
         let url = url.map_err(|name| anyhow!("nobody has said the value of {{{name}}}"))?;
-        let location = Location::of(&url).map_err(|why| anyhow!("cannot publish: {why}"))?;
+        let location = Location::of(&url)
+            .map_err(|why| anyhow!("cannot publish: {}", self.values.redact(&why)))?;
         let addresses = location.addresses().await;
         let addresses = addresses.map_err(|why| anyhow!("cannot publish: {why}"))?;
         addresses.first().copied().context("there is nowhere to publish")

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "what a test says is shown when it fails")]
 
+mod bad_servers;
 mod capacity;
 mod compare;
 mod foreign;

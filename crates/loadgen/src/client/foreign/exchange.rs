@@ -1,11 +1,12 @@
 //! HTTP requests to a server that is not ours, over one kept connection.
 
+use std::fmt;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request, Response};
 
 use super::{Foreign, Location, Seen};
@@ -16,6 +17,9 @@ use crate::scenario::Template;
 
 /// The largest answer that is read.
 const MAX_BODY_BYTES: usize = 64 << 20;
+
+/// How much is read of one that is no success: more than is quoted.
+const MAX_REFUSAL_BYTES: usize = 64 << 10;
 
 /// What is asked.
 pub(super) struct Question {
@@ -46,7 +50,11 @@ impl Question {
         };
         for (name, value) in headers {
             let Ok(value) = foreign.values.put_into(value) else { continue };
-            let value = HeaderValue::try_from(value).map_err(hyper::http::Error::from)?;
+            let Ok(value) = HeaderValue::try_from(value) else {
+                return Err(ClientError::Foreign(format!(
+                    "the value of the header field `{name}` holds characters that it must not"
+                )));
+            };
             question.headers.push((name.clone(), value));
         }
         foreign.see(Seen::Asked(method, &url));
@@ -125,15 +133,8 @@ impl Exchange {
         }
         let stream = question.location.connect(self.tls.as_ref(), &self.meter).await?;
         let mut connection = HttpConnection::over(stream, &self.meter).await?;
-        let response = connection.send(question.request()?).await.map_err(|error| match error {
-            error if met_the_end(&error) => ClientError::Foreign(format!(
-                "the server at {} closed a new connection without an answer: does it speak HTTP there, or \
-                 does it want {}?",
-                question.location.host_and_port(),
-                if question.location.is_secure() { "http" } else { "https" }
-            )),
-            other => other,
-        })?;
+        let response = connection.send(question.request()?).await;
+        let response = response.map_err(|error| no_answer(&question.location, error))?;
         Ok((response, connection))
     }
 
@@ -146,16 +147,66 @@ impl Exchange {
         let (response, connection) = self.ask(question).await?;
         let (head, mut incoming) = response.into_parts();
         let mut body = Vec::new();
+        let mut is_whole = true;
         while let Some(frame) = incoming.frame().await {
             let Ok(piece) = frame?.into_data() else { continue };
             if body.len() + piece.len() > MAX_BODY_BYTES {
                 return Err(ClientError::TooLarge { limit: MAX_BODY_BYTES });
             }
             body.extend_from_slice(&piece);
+            if !head.status.is_success() && body.len() > MAX_REFUSAL_BYTES {
+                is_whole = false;
+                break;
+            }
         }
-        if keep {
+        if keep && is_whole {
             self.kept = Some((Rc::clone(&question.location), connection));
         }
         Ok(Whole { status: head.status.as_u16(), headers: head.headers, body })
+    }
+}
+
+/// Why a request over a new connection got no answer. Nobody has to try again: it would not get one then
+/// either.
+fn no_answer(location: &Location, error: ClientError) -> ClientError {
+    match &error {
+        ClientError::Http(why) if why.is_parse() => not_http(location, why),
+        error if met_the_end(error) => closed_without_answer(location),
+        _ => error,
+    }
+}
+
+/// What a server answers that speaks another protocol.
+pub(super) fn not_http(location: &Location, why: &dyn fmt::Display) -> ClientError {
+    ClientError::Foreign(format!(
+        "what the server at {} answers is not HTTP ({why}): is this the right port, or does it want {}?",
+        location.host_and_port(),
+        other_scheme(location)
+    ))
+}
+
+/// What a server answers that ends a connection before it has said anything.
+pub(super) fn closed_without_answer(location: &Location) -> ClientError {
+    ClientError::Foreign(format!(
+        "the server at {} closed a new connection without an answer: does it speak HTTP there, or does it \
+         want {}?",
+        location.host_and_port(),
+        other_scheme(location)
+    ))
+}
+
+fn other_scheme(location: &Location) -> &'static str {
+    if location.is_secure() { "http" } else { "https" }
+}
+
+/// No client here has asked for a content coding, so it reads none (RFC 9110 §12.5.3).
+pub(super) fn not_compressed(headers: &HeaderMap) -> Result<(), ClientError> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(ClientError::Foreign(
+                "the server compresses its answer although nobody has asked it to".to_owned(),
+            ))
+        }
+        _ => Ok(()),
     }
 }

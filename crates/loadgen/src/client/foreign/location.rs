@@ -1,6 +1,6 @@
 //! A URL as a place to connect to.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -88,6 +88,13 @@ impl Location {
         for address in self.addresses().await.map_err(ClientError::Foreign)? {
             match Stream::open(address, meter).await {
                 Ok(stream) => return self.secured(tls, stream).await,
+                Err(ClientError::Connect { address, source })
+                    if source.kind() == ErrorKind::ConnectionRefused =>
+                {
+                    last = ClientError::Foreign(format!(
+                        "nobody listens at {address}: does the server run, and is its `url` right?"
+                    ));
+                }
                 Err(error) => last = error,
             }
         }

@@ -125,7 +125,7 @@ impl Messages {
 
     fn keep(&mut self, piece: &[u8]) -> Result<(), ClientError> {
         if self.partial.len() + piece.len() > MAX_EVENT_BYTES {
-            return Err(ClientError::TooLarge { limit: MAX_EVENT_BYTES });
+            return Err(too_large());
         }
         self.partial.extend_from_slice(piece);
         Ok(())
@@ -149,7 +149,7 @@ impl Sse {
         match field {
             b"data" => {
                 if self.data.len() + value.len() > MAX_EVENT_BYTES {
-                    return Err(ClientError::TooLarge { limit: MAX_EVENT_BYTES });
+                    return Err(too_large());
                 }
                 if std::mem::replace(&mut self.has_data, true) {
                     self.data.push(b'\n');
@@ -164,6 +164,12 @@ impl Sse {
         }
         Ok(())
     }
+}
+
+fn too_large() -> ClientError {
+    ClientError::Foreign(format!(
+        "the server sent more than {MAX_EVENT_BYTES} bytes in which no message ends: is `split` right?"
+    ))
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use pushbench_wire::Event;
 use pushbench_wire::event::DEFAULT_NAME;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Whole, not_compressed};
 use super::messages::Messages;
 use super::no_upstream::NoUpstream;
-use super::talk::{Channel, Inbox, Talk, quoted, refused};
+use super::talk::{Channel, Inbox, STEP_WITHIN, Talk, quoted, refused};
 use super::{Foreign, Seen};
 use crate::client::polling::next_slot;
 use crate::client::socket::ConnectionMeter;
@@ -70,7 +70,13 @@ impl Subscriber for ForeignPull {
         // Many servers begin with what is new from the first request on.
         if pull.slots.is_some() {
             let mut early = Early(Vec::new());
-            pull.ask_until_empty(&mut early).await?;
+            let asked = timeout(STEP_WITHIN, pull.ask_until_empty(&mut early)).await;
+            asked.unwrap_or_else(|_| {
+                Err(ClientError::Foreign(format!(
+                    "the server has not answered a poll within {STEP_WITHIN:?}, or its answers do not \
+                     end: is that a path for long polls or for a stream?"
+                )))
+            })?;
             pull.early = early.0;
         }
         Ok(pull)
@@ -121,8 +127,12 @@ impl ForeignPull {
             // Nothing new: RFC 9110 §15.4.5, and what servers say at the end of a long poll.
             304 => return Ok(0),
             408 | 504 if self.slots.is_none() => return Ok(0),
-            status => return Err(refused(&self.talk.foreign, status, &answer.body)),
+            status => {
+                let Whole { headers, body, .. } = &answer;
+                return Err(refused(&self.talk.foreign, status, headers, body));
+            }
         }
+        not_compressed(&answer.headers)?;
         values.note(&recipe.cursor, &answer.body, Some(&answer.headers));
         let at_ns = self.meter.last_read_ns();
         let (mut events, mut asked) = (0, Vec::new());

@@ -8,10 +8,10 @@ use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use tokio::time::sleep_until;
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, not_compressed};
 use super::messages::Messages;
 use super::no_upstream::NoUpstream;
-use super::talk::{Channel, Inbox, Talk, refused};
+use super::talk::{Channel, Inbox, Talk, in_time, refused};
 use super::{Foreign, Seen};
 use crate::client::http::{HttpConnection, unexpected};
 use crate::client::socket::ConnectionMeter;
@@ -62,12 +62,15 @@ impl Subscriber for ForeignStream {
         let foreign = subscription.recipe()?;
         let mut talk = Talk::new(foreign, meter, after);
         talk.before().await?;
-        let (response, connection) = Exchange::new(foreign, meter).ask(&talk.question()?).await?;
+        let question = talk.question()?;
+        let mut exchange = Exchange::new(foreign, meter);
+        let (response, connection) = in_time(exchange.ask(&question)).await?;
         let status = response.status();
         if !status.is_success() {
+            let headers = response.headers().clone();
             return Err(match unexpected(response).await {
                 ClientError::Status { body, .. } => {
-                    refused(foreign, status.as_u16(), body.as_bytes())
+                    refused(foreign, status.as_u16(), &headers, body.as_bytes())
                 }
                 other => other,
             });
@@ -75,8 +78,9 @@ impl Subscriber for ForeignStream {
         let kind = response.headers().get(CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
         foreign.see(Seen::Answered(status.as_u16(), &kind));
+        not_compressed(response.headers())?;
         if foreign.recipe.split == Split::Sse {
-            check_type(foreign, &kind, response.headers().contains_key("content-encoding"))?;
+            check_type(foreign, &kind)?;
         }
         let mut line = Line {
             body: response.into_body(),
@@ -124,12 +128,7 @@ impl ForeignStream {
 }
 
 /// An `EventSource` would refuse anything else (WHATWG HTML §9.2.5).
-fn check_type(foreign: &Foreign, kind: &str, is_encoded: bool) -> Result<(), ClientError> {
-    if is_encoded {
-        return Err(ClientError::Foreign(
-            "the server compresses the stream although nobody has asked it to".to_owned(),
-        ));
-    }
+fn check_type(foreign: &Foreign, kind: &str) -> Result<(), ClientError> {
     if kind
         .split(';')
         .next()

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::HeaderMap;
+use hyper::header::LOCATION;
 use pushbench_wire::Event;
 use pushbench_wire::event::DEFAULT_NAME;
 use tokio::time::{Instant, timeout};
@@ -150,16 +152,16 @@ impl Talk {
                 match channel.read(inbox).await {
                     Ok(()) => continue,
                     Err(error) => {
-                        return Err(match last {
-                            Some(last) if error.is_broken_connection() => {
-                                ClientError::Foreign(format!(
-                                    "the server ended the connection instead of sending a message that {}; \
-                                 before that it sent {last}",
-                                    described(wanted)
-                                ))
-                            }
-                            _ => error,
-                        });
+                        if !error.is_broken_connection() {
+                            return Err(error);
+                        }
+                        return Err(ClientError::Foreign(format!(
+                            "the server ended the connection instead of sending a message that {}{}",
+                            described(wanted),
+                            last.map_or(String::new(), |last: String| format!(
+                                "; before that it sent {last}"
+                            ))
+                        )));
                     }
                 }
             };
@@ -227,7 +229,7 @@ impl Talk {
         self.foreign.see(Seen::Answered(answer.status, &shown));
         match answer.status {
             200..=299 => Ok(answer),
-            status => Err(refused(&self.foreign, status, &answer.body)),
+            status => Err(refused(&self.foreign, status, &answer.headers, &answer.body)),
         }
     }
 
@@ -313,15 +315,37 @@ impl Talk {
     }
 }
 
+/// What opens a connection: its answer must begin soon.
+pub(super) async fn in_time<T>(
+    opened: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    timeout(STEP_WITHIN, opened).await.unwrap_or_else(|_| {
+        Err(ClientError::Foreign(format!(
+            "the server has not answered within {STEP_WITHIN:?}: does it keep the head of its answer \
+             until there is an event?"
+        )))
+    })
+}
+
 /// An answer that is no success.
-pub(super) fn refused(foreign: &Foreign, status: u16, body: &[u8]) -> ClientError {
+pub(super) fn refused(
+    foreign: &Foreign,
+    status: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> ClientError {
+    let location = headers.get(LOCATION).map(|to| quoted(foreign, to.as_bytes()));
     let reason = hyper::StatusCode::from_u16(status).ok();
     let reason = reason.and_then(|status| status.canonical_reason()).unwrap_or_default();
     let hint = match status {
+        200..=299 => "; that does not open a WebSocket: is this the right path?",
         401 | 403 => "; does it want a token or an Origin?",
         404 | 405 => "; is this the right path?",
         426 => "; it wants another protocol here, such as WebSocket",
-        300..=399 => "; it redirects, which is not followed: use the URL that it names",
+        300..=399 => match &location {
+            Some(to) => &format!("; it redirects to {to}, which is not followed: use that URL"),
+            None => "; it redirects, which is not followed",
+        },
         _ => "",
     };
     let body = match body.is_empty() {
@@ -341,7 +365,9 @@ fn described(wanted: &Match) -> String {
 
 /// What the server has said, as an error shows it.
 pub(super) fn quoted(foreign: &Foreign, message: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&message[..message.len().min(QUOTED_BYTES)]);
-    let more = if message.len() > QUOTED_BYTES { "…" } else { "" };
-    format!("{:?}{more}", foreign.values.redact(&text))
+    // A secret is hidden as a whole before anything is cut.
+    let text = foreign.values.redact(&String::from_utf8_lossy(message));
+    let cut = text.char_indices().map(|(at, _)| at).find(|at| *at >= QUOTED_BYTES);
+    let more = if cut.is_some() { "…" } else { "" };
+    format!("{:?}{more}", &text[..cut.unwrap_or(text.len())])
 }

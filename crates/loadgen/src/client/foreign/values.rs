@@ -17,6 +17,15 @@ pub(crate) struct Values(Arc<Mutex<BTreeMap<String, String>>>);
 /// The name of the value that nobody may see.
 const SECRET: &str = "token";
 
+/// How it is written beside as it is.
+const SECRET_FORMS: [&str; 3] = ["{token|json}", "{token|url}", "{token|base64}"];
+
+/// What stands in its place.
+const HIDDEN: &str = "***";
+
+/// How much of its beginning tells nobody anything, and is too short to be told from other text.
+const MIN_SHOWN: usize = 4;
+
 impl std::fmt::Debug for Values {
     /// Without the values, of which some are secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -94,17 +103,30 @@ impl Values {
         missing
     }
 
-    /// `text` without secrets.
+    /// `text` without secrets, in any form in which templates write them. What is cut may end with the
+    /// beginning of one, which goes, too.
     pub(crate) fn redact(&self, text: &str) -> String {
-        let values = self.lock();
-        let Some(secret) = values.get(SECRET).filter(|secret| !secret.is_empty()) else {
-            return text.to_owned();
-        };
-        // As it is, and as a template may have put it in or a message may quote it.
-        let forms = ["{token}", "{token|url}", "{token|base64}", "{token|json}"];
-        let forms = forms.iter().filter_map(|form| Template::parse(form).ok());
-        let forms = forms.filter_map(|form| form.render(|_| Some(Cow::Borrowed(&secret[..]))).ok());
-        forms.fold(text.to_owned(), |text, form| text.replace(form.trim_matches('"'), "***"))
+        let secret = self.get(SECRET).filter(|secret| !secret.is_empty());
+        let Some(secret) = secret else { return text.to_owned() };
+        let forms = SECRET_FORMS.iter().filter_map(|form| {
+            let form = Template::parse(form).ok()?.render(|_| Some(Cow::Borrowed(&secret))).ok()?;
+            let inner = form.strip_prefix('"').and_then(|form| form.strip_suffix('"'));
+            Some(inner.unwrap_or(&form).to_owned())
+        });
+        let forms: Vec<String> = [secret.clone()].into_iter().chain(forms).collect();
+        let mut text = text.to_owned();
+        for form in &forms {
+            text = text.replace(form, HIDDEN);
+        }
+        for form in &forms {
+            let end = text.trim_end_matches(['"', '…']).len();
+            let ends = form.char_indices().map(|(at, _)| at).filter(|at| *at >= MIN_SHOWN);
+            let mut begins = ends.rev().map(|at| &form[..at]);
+            if let Some(begin) = begins.find(|begin| text[..end].ends_with(begin)) {
+                text.replace_range(end - begin.len()..end, HIDDEN);
+            }
+        }
+        text
     }
 }
 
@@ -134,6 +156,17 @@ mod tests {
         let odd = Values::new([("token", "a\"b/c".to_owned())]);
         assert_eq!(odd.redact(r#"a"b/c a%22b%2Fc YSJiL2M= a\"b/c"#), "*** *** *** ***");
         assert!(!format!("{values:?}").contains("s3cret"));
+        let secret = Values::new([("token", "a\"b/cdef".to_owned())]);
+        for (text, shown) in [
+            (r#"{"token":"a\"b/cdef"}"#, r#"{"token":"***"}"#),
+            ("/?t=a%22b%2Fcdef&a=b", "/?t=***&a=b"),
+            ("Basic YSJiL2NkZWY=", "Basic ***"),
+            ("cut: a\"b/c", "cut: ***"),
+            ("cut: \"a\"b/cd\"…", "cut: \"***\"…"),
+            ("a\"b", "a\"b"),
+        ] {
+            assert_eq!(secret.redact(text), shown);
+        }
         let other = values.with([("sid", "c".to_owned())]);
         assert_eq!(other.put_into(&Template::parse("{sid}").unwrap()).unwrap(), "c");
         assert_eq!(filled("{sid}").unwrap(), "a\"b", "its own");

@@ -7,14 +7,18 @@ use tokio::time::sleep_until;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::{ProtocolError, SubProtocolError};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::http::header::{HOST, SEC_WEBSOCKET_PROTOCOL};
+use tokio_tungstenite::tungstenite::http::header::{
+    HOST, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
+};
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 
-use super::Seen;
+use super::exchange::{closed_without_answer, not_http};
 use super::messages::Messages;
 use super::no_upstream::NoUpstream;
-use super::talk::{Channel, Inbox, Talk, refused};
+use super::talk::{Channel, Inbox, Talk, in_time, quoted, refused};
+use super::{Foreign, Location, Seen};
 use crate::client::socket::{ConnectionMeter, Stream};
 use crate::client::tls::Secured;
 use crate::client::{
@@ -32,19 +36,20 @@ pub(crate) struct ForeignWebSocket {
 struct Line {
     stream: WebSocketStream<Secured<Stream>>,
     meter: Rc<ConnectionMeter>,
-    split: Split,
+    foreign: Foreign,
 }
 
 impl Line {
     /// The data of the next frame; empty for one that has none.
     async fn frame(&mut self) -> Result<Message, ClientError> {
-        match self.stream.next().await.ok_or(ClientError::Ended)?? {
+        let message = self.stream.next().await.ok_or(ClientError::Ended)?;
+        match message.map_err(unreadable)? {
             Message::Close(Some(close)) => Err(ClientError::Foreign(format!(
                 "the server closed the connection with code {}{}",
                 u16::from(close.code),
                 match close.reason.is_empty() {
                     true => String::new(),
-                    false => format!(": {}", close.reason),
+                    false => format!(": {}", quoted(&self.foreign, close.reason.as_bytes())),
                 }
             ))),
             Message::Close(None) => Err(ClientError::Ended),
@@ -63,6 +68,53 @@ fn data(message: &Message) -> &[u8] {
     }
 }
 
+/// Why a handshake failed.
+fn not_opened(foreign: &Foreign, location: &Location, error: Error) -> ClientError {
+    let offered = foreign.recipe.subprotocol.as_deref().unwrap_or_default();
+    let error = match error {
+        Error::Http(answer) => {
+            let body = answer.body().as_deref().unwrap_or_default();
+            return refused(foreign, answer.status().as_u16(), answer.headers(), body);
+        }
+        Error::Protocol(error) => error,
+        other => return other.into(),
+    };
+    ClientError::Foreign(match error {
+        ProtocolError::HandshakeIncomplete => return closed_without_answer(location),
+        ProtocolError::HttparseError(why) => return not_http(location, &why),
+        ProtocolError::SecWebSocketSubProtocolError(error) => match error {
+            SubProtocolError::InvalidSubProtocol => {
+                format!("the server chose another subprotocol than {offered:?}")
+            }
+            SubProtocolError::NoSubProtocol => {
+                format!("the server did not choose the subprotocol {offered:?}: does it know it?")
+            }
+            SubProtocolError::ServerSentSubProtocolNoneRequested => {
+                "the server chose a subprotocol although none was offered: name it as `subprotocol`"
+                    .to_owned()
+            }
+        },
+        error => format!("the server does not open a WebSocket: {error}"),
+    })
+}
+
+/// Why nothing more can be read. What breaks the protocol would do so over another connection, too.
+fn unreadable(error: Error) -> ClientError {
+    ClientError::Foreign(match error {
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return ClientError::Ended,
+        Error::Protocol(ProtocolError::NonZeroReservedBits) => {
+            "the server sends frames with reserved bits: does it compress although nobody has asked it to?"
+                .to_owned()
+        }
+        Error::Protocol(error) => format!("the server breaks the WebSocket protocol: {error}"),
+        Error::Capacity(_) => {
+            format!("the server sent a message of more than {MAX_EVENT_BYTES} bytes")
+        }
+        Error::Utf8(error) => format!("the server sent text that is not UTF-8: {error}"),
+        other => return other.into(),
+    })
+}
+
 impl Channel for Line {
     async fn read(&mut self, inbox: &mut Inbox) -> Result<(), ClientError> {
         let message = self.frame().await?;
@@ -71,7 +123,7 @@ impl Channel for Line {
         if data.is_empty() {
             return Ok(());
         }
-        Messages::new(self.split)
+        Messages::new(self.foreign.recipe.split)
             .of_whole(data, |message| inbox.push_back((at_ns, message.to_vec())))
     }
 
@@ -109,23 +161,20 @@ impl Subscriber for ForeignWebSocket {
             .max_message_size(Some(MAX_EVENT_BYTES))
             .max_frame_size(Some(MAX_EVENT_BYTES));
         meter.tally().requests.add(1);
-        let opened =
-            tokio_tungstenite::client_async_with_config(request, socket, Some(config)).await;
-        let (stream, answer) = opened.map_err(|error| match error {
-            Error::Http(answer) => {
-                let body = answer.body().as_deref().unwrap_or_default();
-                refused(foreign, answer.status().as_u16(), body)
-            }
-            Error::Protocol(error) => {
-                ClientError::Foreign(format!("the server does not open a WebSocket: {error}"))
-            }
-            other => other.into(),
-        })?;
+        let opening = tokio_tungstenite::client_async_with_config(request, socket, Some(config));
+        let (stream, answer) =
+            in_time(async { opening.await.map_err(|error| not_opened(foreign, location, error)) })
+                .await?;
         let chosen = answer.headers().get(SEC_WEBSOCKET_PROTOCOL);
         let chosen = chosen.and_then(|value| value.to_str().ok()).unwrap_or_default();
         foreign.see(Seen::Answered(answer.status().as_u16(), chosen));
-        let split = foreign.recipe.split;
-        let mut line = Line { stream, meter: Rc::clone(meter), split };
+        if let Some(extension) = answer.headers().get(SEC_WEBSOCKET_EXTENSIONS) {
+            return Err(ClientError::Foreign(format!(
+                "the server chose an extension although none was offered: {}",
+                quoted(foreign, extension.as_bytes())
+            )));
+        }
+        let mut line = Line { stream, meter: Rc::clone(meter), foreign: foreign.clone() };
         talk.open(&mut line).await?;
         Ok(Self { line, talk })
     }
@@ -157,12 +206,13 @@ impl ForeignWebSocket {
         if data.is_empty() {
             return Ok(());
         }
-        if self.line.split == Split::None {
+        let split = self.talk.foreign.recipe.split;
+        if split == Split::None {
             return self.enter(at_ns, data, sink).await;
         }
         let mut asked = Vec::new();
         let talk = &mut self.talk;
-        Messages::new(self.line.split).of_whole(data, |message| {
+        Messages::new(split).of_whole(data, |message| {
             asked.extend(talk.take(at_ns, message, sink).asks);
         })?;
         for reply in asked {

@@ -1,0 +1,65 @@
+//! What does not come: each of these takes as long as pushbench waits for it.
+
+use std::thread;
+use std::time::Duration;
+
+use super::server::Server;
+use super::{Case, check};
+
+#[test]
+fn what_never_comes_is_not_awaited_for_ever() {
+    const STEPS: &str = "steps = [{ wait = { starts = \"welcome\" } }]\n";
+    check(vec![
+        Case::new(
+            "no message that a step waits for",
+            "websocket",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.wait()
+            }),
+            "the server sent no message that begins with \"welcome\" within 10s",
+        )
+        .with(STEPS),
+        Case::new(
+            "no answer to a subscriber",
+            "sse",
+            Server::new(|_, peer, _| peer.wait()),
+            "the server has not answered within 10s: does it keep the head of its answer until there is an event?",
+        ),
+        Case::new(
+            "no answer to an event",
+            "sse",
+            Server::handling(|request, peer, _| {
+                if request.method != "POST" {
+                    peer.begin_events()?;
+                }
+                peer.wait()
+            }),
+            " requests of the publisher within 30s",
+        ),
+        Case::new(
+            "no answer to a WebSocket",
+            "websocket",
+            Server::new(|_, peer, _| peer.wait()),
+            "the server has not answered within 10s: does it keep the head of its answer until there is an event?",
+        ),
+        Case::new(
+            "polls that do not end",
+            "polling",
+            Server::new(|_, peer, _| {
+                peer.write(b"HTTP/1.1 200 OK\r\n\r\n")?;
+                loop {
+                    peer.write(b"x")?;
+                    thread::park_timeout(Duration::from_millis(20));
+                }
+            }),
+            "the server has not answered a poll within 10s, or its answers do not end: is that a path for long polls or for a stream?",
+        ),
+        Case::command(
+            "a port that is never opened",
+            "sleep 1000",
+            "",
+            "the server did not take connections at AT within 30s",
+        ),
+    ]);
+}

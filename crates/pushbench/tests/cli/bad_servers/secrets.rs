@@ -1,0 +1,152 @@
+//! A token is seen by nobody but the server.
+
+use std::fs;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::frames::{CLOSE, TEXT};
+use super::server::{Request, Server};
+use super::{Case, Ran, check, each};
+
+const TOKEN: &str = "s3cr/t\"tok+n=0123456789";
+const VARIABLE: &str = "BAD_SERVERS_TOKEN";
+
+/// With a token, which goes wherever one can.
+fn with_token(name: &'static str, transport: &'static str, server: Server) -> Case {
+    let scheme = if transport == "websocket" { "{ws}" } else { "{url}" };
+    let tables = format!(
+        "[server.x]\nurl = \"http://AT\"\ntoken = {{ env = \"{VARIABLE}\" }}\n\
+         [server.x.publish]\nurl = \"{{url}}/publish?token={{token|url}}\"\n\
+         headers = {{ Authorization = \"Bearer {{token}}\", X-Key = \"{{token|base64}}\" }}\n\
+         body = '''{{\"token\":{{token|json}},\"data\":{{payload|json}}}}'''\n\
+         [server.x.{transport}]\nurl = \"{scheme}/events?token={{token|url}}\"\n\
+         headers = {{ Authorization = \"Bearer {{token}}\", X-Key = \"{{token|base64}}\" }}\n"
+    );
+    Case { tables, ..Case::new(name, transport, server, "") }
+}
+
+/// All that it was asked.
+fn echo(request: &Request) -> String {
+    let body = String::from_utf8_lossy(&request.body).into_owned();
+    format!("{} {} {:?} {body}", request.method, request.path, request.headers)
+}
+
+/// How the token looks wherever it is put.
+fn forms() -> [String; 4] {
+    [
+        TOKEN.to_owned(),
+        TOKEN.replace('"', "\\\""),
+        TOKEN.replace('/', "%2F").replace('"', "%22").replace('+', "%2B").replace('=', "%3D"),
+        BASE64.encode(TOKEN),
+    ]
+}
+
+fn assert_not_in(path: &Path) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            assert_not_in(&entry.unwrap().path());
+        }
+        return;
+    }
+    let text = fs::read(path).unwrap();
+    let text = String::from_utf8_lossy(&text);
+    for form in forms() {
+        // Not its beginning either, nor its end.
+        for part in [&form[..6], &form[form.len() - 6..]] {
+            assert!(!text.contains(part), "{}: {part} in {text}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_token_that_is_echoed_is_not_shown() {
+    let cases = vec![
+        with_token(
+            "body and headers",
+            "sse",
+            Server::new(|request, peer, _| {
+                let headers = format!("location: /login?token={TOKEN}\r\nx-key: {TOKEN}\r\n");
+                peer.answer("302 Found", &headers, echo(request).as_bytes())
+            }),
+        ),
+        with_token(
+            "many times",
+            "sse",
+            Server::new(|_, peer, _| {
+                peer.answer("400 Bad Request", "", TOKEN.repeat(1_000).as_bytes())
+            }),
+        ),
+        with_token(
+            "at the place where it is cut",
+            "polling",
+            Server::new(|_, peer, _| {
+                let body = format!("{}{TOKEN}", "x".repeat(290));
+                peer.answer("400 Bad Request", "", body.as_bytes())
+            }),
+        ),
+        with_token(
+            "type",
+            "sse",
+            Server::new(|_, peer, _| {
+                peer.answer("200 OK", &format!("content-type: text/{TOKEN}\r\n"), b"")
+            }),
+        ),
+        with_token(
+            "messages",
+            "websocket",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(TEXT, format!("{}{TOKEN}", "x".repeat(290)).as_bytes())?;
+                peer.send(TEXT, echo(request).as_bytes())?;
+                peer.wait()
+            }),
+        ),
+        with_token(
+            "reason",
+            "websocket",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(CLOSE, format!("\x03\u{70}{TOKEN}").as_bytes())?;
+                peer.wait()
+            }),
+        ),
+        with_token(
+            "publisher",
+            "sse",
+            Server::handling(|request, peer, _| {
+                if request.method == "POST" {
+                    return peer.answer("400 Bad Request", "", echo(request).as_bytes());
+                }
+                peer.begin_events()?;
+                peer.wait()
+            }),
+        ),
+    ];
+    each(cases, |case| {
+        let variables = [(VARIABLE, TOKEN)];
+        let ran = Ran::with(&case, &["run", "scenario.toml", "--out", "out"], &variables);
+        assert_eq!(ran.code, Some(1), "{}: {}", case.name, ran.said);
+        assert!(ran.said.contains("failed: "), "{}: {}", case.name, ran.said);
+        for path in ["stdout", "stderr", "out"] {
+            assert_not_in(&ran.bench.path(path));
+        }
+        drop(ran);
+        let ran = Ran::with(&case, &["probe", "scenario.toml"], &variables);
+        assert_eq!(ran.code, Some(1), "{}: {}", case.name, ran.said);
+        for path in ["stdout", "stderr"] {
+            assert_not_in(&ran.bench.path(path));
+        }
+    });
+}
+
+#[test]
+fn a_token_that_is_not_there() {
+    let server = Server::new(|_, peer, _| peer.answer("401 Unauthorized", "", b""));
+    check(vec![Case {
+        says: "the environment variable BAD_SERVERS_TOKEN, which has the token of `x`, is not set"
+            .to_owned(),
+        ..with_token("none", "sse", server)
+    }]);
+}

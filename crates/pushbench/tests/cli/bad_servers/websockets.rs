@@ -1,0 +1,199 @@
+//! WebSockets that are none, or not the one that was described.
+
+use super::frames::{BINARY, CLOSE, COMPRESSED, CONTINUES, ENDS, PING, TEXT, TEXT_BEGINS};
+use super::server::{Server, close};
+use super::{Case, NOTHING_LASTED, check, check_measured};
+
+const OFFERS: &str = "subprotocol = \"events.v1\"\n";
+
+fn websocket(name: &'static str, server: Server, says: &str) -> Case {
+    Case::new(name, "websocket", server, says)
+}
+
+#[test]
+fn a_handshake_that_is_none() {
+    check(vec![
+        websocket(
+            "another subprotocol",
+            Server::new(|request, peer, _| peer.open(request, "sec-websocket-protocol: chat\r\n")),
+            "the server chose another subprotocol than \"events.v1\"",
+        )
+        .with(OFFERS),
+        websocket(
+            "no subprotocol",
+            Server::new(|request, peer, _| peer.open(request, "")),
+            "the server did not choose the subprotocol \"events.v1\": does it know it?",
+        )
+        .with(OFFERS),
+        websocket(
+            "a subprotocol that nobody wants",
+            Server::new(|request, peer, _| peer.open(request, "sec-websocket-protocol: chat\r\n")),
+            "the server chose a subprotocol although none was offered: name it as `subprotocol`",
+        ),
+        websocket(
+            "another key",
+            Server::new(|_, peer, _| peer.open_with("bm90IHlvdXJzIGF0IGFsbCE=", "")),
+            "the server does not open a WebSocket: Key mismatch in \"Sec-WebSocket-Accept\" header",
+        ),
+        websocket(
+            "an extension that nobody wants",
+            Server::new(|request, peer, _| {
+                peer.open(request, "sec-websocket-extensions: permessage-deflate\r\n")?;
+                peer.wait()
+            }),
+            "the server chose an extension although none was offered: \"permessage-deflate\"",
+        ),
+    ]);
+}
+
+#[test]
+fn a_connection_that_does_not_last() {
+    check(vec![
+        websocket(
+            "closes at once",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                close()
+            }),
+            NOTHING_LASTED,
+        ),
+        websocket(
+            "closes by the protocol",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(CLOSE, &1000_u16.to_be_bytes())?;
+                peer.wait()
+            }),
+            "the server closed the connection with code 1000",
+        ),
+        websocket(
+            "policy",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(CLOSE, b"\x03\xf0who are you?")?;
+                peer.wait()
+            }),
+            "the server closed the connection with code 1008: \"who are you?\"",
+        ),
+        websocket(
+            "compressed",
+            Server::new(|request, peer, hub| {
+                let events = hub.subscribe();
+                peer.open(request, "")?;
+                for payload in events {
+                    peer.send(TEXT | COMPRESSED, &payload)?;
+                }
+                close()
+            }),
+            "the server sends frames with reserved bits: does it compress although nobody has asked it to?",
+        ),
+        websocket(
+            "no text",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(TEXT, b"\xff\xfe")?;
+                peer.wait()
+            }),
+            "the server sent text that is not UTF-8…",
+        ),
+        websocket(
+            "a message that does not end",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(TEXT_BEGINS, b"a")?;
+                loop {
+                    peer.send(CONTINUES, &[b'a'; 60_000])?;
+                }
+            }),
+            "the server sent a message of more than 1048576 bytes",
+        ),
+    ]);
+}
+
+#[test]
+fn steps_that_lead_nowhere() {
+    const STEPS: &str = "steps = [{ wait = { has = \"welcome\" }, capture = { session = \"/session/id\" } }, \
+                         { send = \"join {session}\" }]\n";
+    check(vec![
+        websocket(
+            "no pointer",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(TEXT, br#"{"type":"welcome","session":"s"}"#)?;
+                peer.wait()
+            }),
+            "the server's message has no value for {session}: \"{\\\"type\\\":\\\"welcome\\\",\\\"session\\\":\\\"s\\\"}\"",
+        )
+        .with(STEPS),
+        websocket(
+            "closes instead",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(TEXT, br#"{"type":"error"}"#)?;
+                close()
+            }),
+            "the server ended the connection instead of sending a message that contains \"welcome\"; before that it sent \"{\\\"type\\\":\\\"error\\\"}\"",
+        )
+        .with(STEPS),
+        websocket(
+            "closes instead, and says nothing",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                close()
+            }),
+            "the server ended the connection instead of sending a message that contains \"welcome\"",
+        )
+        .with(STEPS),
+    ]);
+}
+
+#[test]
+fn what_is_unusual_but_right() {
+    check_measured(vec![
+        websocket(
+            "fragments",
+            Server::new(|request, peer, hub| {
+                let events = hub.subscribe();
+                peer.open(request, "")?;
+                for payload in events {
+                    let (begin, rest) = payload.split_at(payload.len() / 3);
+                    let (middle, end) = rest.split_at(rest.len() / 2);
+                    peer.send(TEXT_BEGINS, begin)?;
+                    // Between the parts, others may come (RFC 6455 §5.4).
+                    peer.send(PING, b"")?;
+                    peer.send(CONTINUES, middle)?;
+                    peer.send(CONTINUES, b"")?;
+                    peer.send(ENDS, end)?;
+                }
+                close()
+            }),
+            "",
+        ),
+        websocket(
+            "binary",
+            Server::new(|request, peer, hub| {
+                let events = hub.subscribe();
+                peer.open(request, "")?;
+                for payload in events {
+                    peer.send(BINARY, &[b"\0\xff", &payload[..], b"\xfe"].concat())?;
+                }
+                close()
+            }),
+            "",
+        ),
+        websocket(
+            "pings",
+            Server::new(|request, peer, hub| {
+                let events = hub.subscribe();
+                peer.open(request, "")?;
+                for (payload, number) in events.iter().zip(0_u8..) {
+                    peer.send(PING, &[b'p', number])?;
+                    peer.expect_pong(&[b'p', number])?;
+                    peer.send(TEXT, &payload)?;
+                }
+                close()
+            }),
+            "",
+        ),
+    ]);
+}
