@@ -101,7 +101,8 @@ fn described(scenario: &Scenario) -> Vec<DescribedServer> {
         let described = DescribedServer {
             label: server.label.clone(),
             promises: server.promises.clone(),
-            started: server.start != Start::Running,
+            started: matches!(server.start, Start::Command { .. }),
+            seen: server.start != Start::Running { pid_file: None },
             insecure: server.trust.insecure,
         };
         if !found.contains(&described) {

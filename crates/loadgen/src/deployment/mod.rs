@@ -18,9 +18,11 @@ mod server_process;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail, ensure};
 use futures_util::future::select_all;
+use nix::unistd::Pid;
 
 pub(crate) use cores::Cores;
 pub(crate) use cpu_limit::CpuLimit;
@@ -34,6 +36,11 @@ use family::Mark;
 use listener::{Listener, listener};
 use observe::{Observation, Observe};
 use server_process::ServerProcess;
+
+use crate::input;
+
+/// A number, and perhaps a line end.
+const MAX_PID_FILE_BYTES: u64 = 100;
 
 /// All parts of a trial. Dropping it ends the processes that it started.
 #[derive(Default)]
@@ -133,16 +140,45 @@ impl Deployment {
         Ok(())
     }
 
-    /// Finds a server that runs already, whose process nobody here sees.
+    /// Finds a server that runs already. Its process is seen if a file has its number.
     ///
     /// # Errors
-    /// When its host is not known.
-    pub(crate) async fn of_running(at: &str) -> Result<Self, NotStarted> {
+    /// When its host is not known, or the process is not there or another one's.
+    pub(crate) async fn of_running(at: &str, pid_file: Option<&Path>) -> Result<Self, NotStarted> {
         let mut deployment = Self::default();
         let address = announcement::addresses(at).await.map_err(NotStarted)?;
         deployment.publish.extend(address.first());
         deployment.subscribe.extend(address.first());
+        if let (Some(file), Some(&at)) = (pid_file, address.first()) {
+            deployment.see(file, at).map_err(NotStarted)?;
+        }
         Ok(deployment)
+    }
+
+    fn see(&mut self, pid_file: &Path, address: SocketAddr) -> anyhow::Result<()> {
+        let shown = pid_file.display();
+        let text = input::text(pid_file, MAX_PID_FILE_BYTES)
+            .with_context(|| format!("cannot read the process of the server from {shown}"))?;
+        let process: i32 = text
+            .trim()
+            .parse()
+            .with_context(|| format!("{shown} should hold the number of a process"))?;
+        ensure!(process > 0, "{shown} should hold the number of a process, found {process}");
+        let mut observe = observe::started_process(Pid::from_raw(process), Mark::new());
+        observe.look();
+        let processes = observe.processes();
+        ensure!(
+            observe.read().cpu_ns.is_some(),
+            "{shown} names the process {process}, which is not there or not to be seen"
+        );
+        self.add_part(PartRole::Server(0), observe);
+        match listener(address, &processes) {
+            Listener::Known | Listener::Untold => Ok(()),
+            Listener::Other(who) => bail!(
+                "{shown} names the process {process}, but at {address} listens {who}: CPU and memory \
+                 would be those of another process"
+            ),
+        }
     }
 
     /// Whether it is certain that the servers listen at their addresses themselves.

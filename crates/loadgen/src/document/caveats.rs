@@ -35,10 +35,13 @@ pub(super) fn of_run(run: &Run, analysis: &Analysis) -> Vec<String> {
 
 /// What is not known of a server that is not ours, and what it promises.
 fn of_server(server: &DescribedServer) -> String {
-    let DescribedServer { label, promises, started, insecure } = server;
-    let unseen = match started {
-        true => "",
-        false => {
+    let DescribedServer { label, promises, started, seen, insecure } = server;
+    let unseen = match (started, seen) {
+        (true, _) => "",
+        (false, true) => {
+            ", and it ran before and goes on, so its memory is not that of a fresh process"
+        }
+        (false, false) => {
             ", and nobody sees its process, so its CPU time, its memory and whether it was saturated \
                   are not known"
         }

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow, ensure};
 use pushbench_wire::clock;
 
 use super::remote::hosts;
+use super::token::token;
 use crate::client::foreign::{Location, Values};
 use crate::client::{PublishForm, Tls};
 use crate::deployment::{Readiness, ServerStart};
@@ -14,6 +16,8 @@ use crate::scenario::{Ready, Server, Start, Template};
 
 /// A server that is not ours, for one trial.
 pub(crate) struct ForeignPlace {
+    /// The file that has the number of the process of one that runs already.
+    pub(crate) pid_file: Option<PathBuf>,
     /// Where it is: host and port.
     pub(crate) at: String,
     /// How it is started; none that runs already.
@@ -33,7 +37,7 @@ impl ForeignPlace {
     /// # Errors
     /// When its token is not there, or no port is free.
     pub(crate) fn of(server: &Server) -> anyhow::Result<Self> {
-        let runs = server.start == Start::Running;
+        let runs = matches!(server.start, Start::Running { .. });
         let port = if runs { String::new() } else { free_port()?.to_string() };
         let url = fill(&server.url, &[("port", &port)])?;
         let url = url.trim_end_matches('/').to_owned();
@@ -43,13 +47,8 @@ impl ForeignPlace {
             None => url.clone(),
         };
         let mut values = vec![("url", url.clone()), ("ws", websocket), ("port", port.clone())];
-        if let Some(variable) = &server.token_variable {
-            let token = std::env::var(variable).map_err(|_| {
-                anyhow!(
-                    "the environment variable {variable}, which has the token of `{}`, is not set",
-                    server.name
-                )
-            })?;
+        if let Some(from) = &server.token {
+            let token = token(from).with_context(|| format!("no token for `{}`", server.name))?;
             values.push(("token", token));
         }
         let location =
@@ -57,7 +56,7 @@ impl ForeignPlace {
         let at = location.host_and_port();
         let known = [("port", &port[..]), ("url", &url[..])];
         let start = match &server.start {
-            Start::Running => None,
+            Start::Running { .. } => None,
             Start::Command { words, folder, ready } => Some(ServerStart {
                 command: words
                     .iter()
@@ -82,7 +81,12 @@ impl ForeignPlace {
         let tls = hosts(server).iter().any(|host| host.is_secure);
         let trust = &server.trust;
         let tls = tls.then(|| Tls::new(trust.ca.as_deref(), trust.insecure)).transpose()?;
+        let pid_file = match &server.start {
+            Start::Running { pid_file } => pid_file.clone(),
+            Start::Command { .. } => None,
+        };
         Ok(Self {
+            pid_file,
             at: location.host_and_port(),
             start,
             values: Values::new(values),

@@ -20,6 +20,7 @@ pub(crate) mod remote;
 mod send_queue;
 mod snapshot;
 mod steps;
+mod token;
 mod traffic;
 mod trial;
 mod validity;

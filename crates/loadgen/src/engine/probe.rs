@@ -112,7 +112,7 @@ async fn ask(
             notes.add("it is ready".to_owned());
             started
         }
-        None => Deployment::of_running(&place.at).await?,
+        None => Deployment::of_running(&place.at, place.pid_file.as_deref()).await?,
     };
     let channel = format!("{}channel-0", place.channel_prefix);
     let recipe = server.subscribe.get(&transport).context("nobody says how one subscribes")?;

@@ -24,7 +24,7 @@ pub(crate) fn hosts(server: &Server) -> BTreeSet<Host> {
     let port = match server.start {
         // It will be a free one of this machine.
         Start::Command { .. } => "0",
-        Start::Running => "",
+        Start::Running { .. } => "",
     };
     let url = render(&server.url, &[("port", port)]);
     let url = url.trim_end_matches('/');

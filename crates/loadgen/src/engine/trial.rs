@@ -78,7 +78,7 @@ impl TrialPlan<'_> {
                     Some(start) => {
                         Deployment::of_servers(std::slice::from_ref(start), self.cores).await?
                     }
-                    None => Deployment::of_running(&place.at).await?,
+                    None => Deployment::of_running(&place.at, place.pid_file.as_deref()).await?,
                 };
                 (deployment, Some(place), None)
             }

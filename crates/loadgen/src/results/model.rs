@@ -80,8 +80,10 @@ pub struct DescribedServer {
     /// What it promises a subscriber, in a few words, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promises: Option<String>,
-    /// Whether it was started for each trial: the process of another one is not seen.
+    /// Whether it was started for each trial.
     pub started: bool,
+    /// Whether its process was seen.
+    pub seen: bool,
     /// Whether nobody checked who it is.
     #[serde(default)]
     pub insecure: bool,

@@ -39,8 +39,10 @@ impl Scenario {
         for contender in cells.chain(&mut self.contenders) {
             let Some(server) = &mut contender.server else { continue };
             let server = Arc::make_mut(server);
-            if let Start::Command { folder: of_server, .. } = &mut server.start {
-                folder.clone_into(of_server);
+            match &mut server.start {
+                Start::Command { folder: of_server, .. } => folder.clone_into(of_server),
+                Start::Running { pid_file: Some(file) } => *file = folder.join(&*file),
+                Start::Running { pid_file: None } => {}
             }
             if let Some(ca) = &mut server.trust.ca {
                 *ca = folder.join(&*ca);

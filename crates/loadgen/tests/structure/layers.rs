@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("input", &[]),
     ("scenario", &["metric", "input"]),
     ("client", &["metric", "scenario"]),
-    ("deployment", &["scenario"]),
+    ("deployment", &["input", "scenario"]),
     ("results", &["metric", "input", "scenario"]),
     ("engine", &["metric", "scenario", "client", "deployment", "results"]),
     ("analysis", &["metric", "scenario", "results"]),

@@ -30,6 +30,11 @@ pub(in crate::scenario) struct ServerFile {
     #[schemars(with = "String", example = "node server.mjs {port}")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) command: Option<Spanned<String>>,
+    /// The file that has the number of its process, if it runs already on this machine: then its CPU time
+    /// and memory are measured.
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) pid_file: Option<Spanned<String>>,
     /// When it can be used: `{ line = "listening" }` as soon as it has written a line with that,
     /// `{ url = "{url}/health" }` as soon as that answers 2xx. As soon as its port takes connections,
     /// when left out.
@@ -40,7 +45,8 @@ pub(in crate::scenario) struct ServerFile {
     #[schemars(with = "String")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) url: Option<Spanned<String>>,
-    /// Where the value of {token} is: `{ env = "NAME" }`.
+    /// The value of {token}: `{ env = "NAME" }` is that environment variable, and `{ hs256 = "NAME",
+    /// claims = '{"sub":"me"}' }` a JSON Web Token that is signed with it.
     #[schemars(with = "TokenFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) token: Option<Spanned<TokenFile>>,
@@ -89,8 +95,17 @@ pub(super) struct ReadyFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenFile {
     /// The environment variable that has it.
-    #[schemars(with = "String", example = &"TOKEN")]
-    pub(super) env: Spanned<String>,
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) env: Option<String>,
+    /// The environment variable that has the secret with which a token is signed (RFC 7519, HS256).
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) hs256: Option<String>,
+    /// What that token claims: a JSON object.
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) claims: Option<Spanned<String>>,
 }
 
 /// Whom to trust.

@@ -39,14 +39,28 @@ pub struct Server {
     pub start: Start,
     /// Where it is: the value of `{url}`.
     pub url: Template,
-    /// The environment variable with the value of `{token}`.
-    pub token_variable: Option<String>,
+    /// The value of `{token}`.
+    pub token: Option<Token>,
     /// Whom to trust where it is `https`.
     pub trust: Trust,
     /// How an event is published.
     pub publish: Publish,
     /// How one subscribes.
     pub subscribe: BTreeMap<Transport, Arc<Recipe>>,
+}
+
+/// Where a token comes from. It is read in each trial, and never kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// An environment variable.
+    Variable(String),
+    /// A JSON Web Token (RFC 7519), signed by HMAC with SHA-256 (RFC 7518 §3.2).
+    Signed {
+        /// The environment variable with the key.
+        key_variable: String,
+        /// The JSON object that it claims.
+        claims: String,
+    },
 }
 
 /// Whose certificates are trusted.
@@ -70,8 +84,11 @@ pub enum Start {
         /// When it can be used.
         ready: Ready,
     },
-    /// It runs already, and nobody here sees its process.
-    Running,
+    /// It runs already.
+    Running {
+        /// The file that has the number of its process; nobody sees that without.
+        pid_file: Option<PathBuf>,
+    },
 }
 
 /// When a server that was started can be used.

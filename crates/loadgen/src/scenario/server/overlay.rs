@@ -14,6 +14,7 @@ impl ServerFile {
             label: self.label.or(base.label),
             promises: self.promises.or(base.promises),
             command: self.command.or(base.command),
+            pid_file: self.pid_file.or(base.pid_file),
             ready: self.ready.or(base.ready),
             url: self.url.or(base.url),
             token: self.token.or(base.token),

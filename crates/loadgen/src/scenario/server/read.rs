@@ -12,10 +12,10 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::Deserializer;
 
-use super::file::{PublishFile, ReadyFile, ServerFile};
+use super::file::{PublishFile, ReadyFile, ServerFile, TokenFile};
 use super::presets::{preset_names, preset_text};
 use super::template::FILTERS;
-use super::{OWN_SERVER, Publish, Ready, Server, Start, Template, Trust};
+use super::{OWN_SERVER, Publish, Ready, Server, Start, Template, Token, Trust};
 use crate::scenario::error::{Problems, quoted};
 use crate::scenario::shape::{listed, nearest};
 use crate::scenario::values::Values;
@@ -161,7 +161,7 @@ impl Reader<'_, '_, '_> {
                 ca: tls.ca.map(PathBuf::from),
                 insecure: tls.insecure,
             }),
-            token_variable: file.token.map(|token| token.into_inner().env.into_inner()),
+            token: file.token.as_ref().and_then(|token| self.token(token)),
             publish: self.publish(file.publish.unwrap_or_default(), name),
             subscribe,
         }
@@ -187,14 +187,43 @@ impl Reader<'_, '_, '_> {
         .ok()
     }
 
+    fn token(&mut self, file: &Spanned<TokenFile>) -> Option<Token> {
+        match file.get_ref() {
+            TokenFile { env: Some(variable), hs256: None, claims: None } => {
+                Some(Token::Variable(variable.clone()))
+            }
+            TokenFile { env: None, hs256: Some(key_variable), claims: Some(claims) } => {
+                let json: Result<serde_json::Map<_, _>, _> = serde_json::from_str(claims.get_ref());
+                if let Err(error) = json {
+                    let message = format!("`claims` must be a JSON object: {error}");
+                    self.problem(claims.span(), message);
+                }
+                let claims = claims.get_ref().clone();
+                Some(Token::Signed { key_variable: key_variable.clone(), claims })
+            }
+            _ => {
+                let message = "`token` must be `{ env = \"NAME\" }` or `{ hs256 = \"NAME\", claims = '{…}' }`";
+                self.problem(file.span(), message.to_owned());
+                None
+            }
+        }
+    }
+
     fn start(&mut self, file: &ServerFile) -> Start {
         let Some(command) = &file.command else {
             if let Some(ready) = &file.ready {
                 let message = "`ready` has no effect without `command`: remove it".to_owned();
                 self.problem(ready.span(), message);
             }
-            return Start::Running;
+            return Start::Running {
+                pid_file: file.pid_file.as_ref().map(|file| file.get_ref().into()),
+            };
         };
+        if let Some(pid_file) = &file.pid_file {
+            let message =
+                "`pid_file` has no effect with `command`, whose process is known: remove it";
+            self.problem(pid_file.span(), message.to_owned());
+        }
         let words = match shell_words::split(command.get_ref()) {
             Ok(words) if !words.is_empty() => words,
             Ok(_) => {
@@ -333,9 +362,9 @@ fn unknown(name: &Spanned<String>) -> Server {
         name: name.get_ref().clone(),
         label: name.get_ref().clone(),
         promises: None,
-        start: Start::Running,
+        start: Start::Running { pid_file: None },
         url: Template::default(),
-        token_variable: None,
+        token: None,
         trust: Trust::default(),
         publish: Publish::default(),
         subscribe: transports.collect(),

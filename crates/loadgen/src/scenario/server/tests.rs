@@ -42,7 +42,7 @@ fn every_preset_is_right_and_can_be_changed() {
          url = \"{url}/s\"\nheaders = { X = \"1\" }\n",
     );
     let server = changed.contenders.iter().find_map(|of| of.server.clone()).unwrap();
-    assert_eq!((&server.label[..], &server.start), ("Mine", &Start::Running));
+    assert_eq!((&server.label[..], &server.start), ("Mine", &Start::Running { pid_file: None }));
     let sse = &server.subscribe[&Transport::Sse];
     assert_eq!(sse.ask.url, Template::parse("{url}/s").unwrap());
     let names: Vec<_> = sse.ask.headers.iter().map(|(name, _)| name.as_str()).collect();
