@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::{
     HOST, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
 };
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 
 use super::exchange::{closed_without_answer, not_http};
@@ -25,6 +26,11 @@ use crate::client::{
     ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription,
 };
 use crate::scenario::Split;
+
+/// Codes with which a server only leaves: another connection may last longer (RFC 6455 §7.4.1, and IANA's
+/// registry for the last two).
+const LEAVING: [CloseCode; 4] =
+    [CloseCode::Normal, CloseCode::Away, CloseCode::Restart, CloseCode::Again];
 
 /// Reads and writes the messages of one connection. Pings of the protocol are answered as it demands.
 pub(crate) struct ForeignWebSocket {
@@ -44,6 +50,7 @@ impl Line {
     async fn frame(&mut self) -> Result<Message, ClientError> {
         let message = self.stream.next().await.ok_or(ClientError::Ended)?;
         match message.map_err(unreadable)? {
+            Message::Close(Some(close)) if LEAVING.contains(&close.code) => Err(ClientError::Ended),
             Message::Close(Some(close)) => Err(ClientError::Foreign(format!(
                 "the server closed the connection with code {}{}",
                 u16::from(close.code),
