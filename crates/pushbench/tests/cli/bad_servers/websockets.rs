@@ -64,7 +64,7 @@ fn a_connection_that_does_not_last() {
                 peer.send(CLOSE, &1000_u16.to_be_bytes())?;
                 peer.wait()
             }),
-            "the server closed the connection with code 1000",
+            NOTHING_LASTED,
         ),
         websocket(
             "policy",
