@@ -1,6 +1,8 @@
 //! Tokens for servers, from the environment: none of them is kept beyond a trial.
 
-use anyhow::Context as _;
+use std::env::VarError;
+
+use anyhow::anyhow;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64_URL;
 use ring::hmac;
@@ -16,8 +18,10 @@ const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 /// When the environment has not what it takes.
 pub(super) fn token(from: &Token) -> anyhow::Result<String> {
     let variable = |name: &str| {
-        let value = std::env::var(name);
-        value.with_context(|| format!("the environment variable {name} is not set, or is no text"))
+        std::env::var(name).map_err(|error| match error {
+            VarError::NotPresent => anyhow!("the environment variable {name} is not set"),
+            VarError::NotUnicode(_) => anyhow!("the environment variable {name} is no text"),
+        })
     };
     match from {
         Token::Variable(name) => variable(name),

@@ -145,7 +145,7 @@ fn a_token_that_is_echoed_is_not_shown() {
 fn a_token_that_is_not_there() {
     let server = Server::new(|_, peer, _| peer.answer("401 Unauthorized", "", b""));
     check(vec![Case {
-        says: "the environment variable BAD_SERVERS_TOKEN, which has the token of `x`, is not set"
+        says: "no token for `x`: the environment variable BAD_SERVERS_TOKEN is not set"
             .to_owned(),
         ..with_token("none", "sse", server)
     }]);
