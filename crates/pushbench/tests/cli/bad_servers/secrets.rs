@@ -145,8 +145,7 @@ fn a_token_that_is_echoed_is_not_shown() {
 fn a_token_that_is_not_there() {
     let server = Server::new(|_, peer, _| peer.answer("401 Unauthorized", "", b""));
     check(vec![Case {
-        says: "no token for `x`: the environment variable BAD_SERVERS_TOKEN is not set"
-            .to_owned(),
+        says: "no token for `x`: the environment variable BAD_SERVERS_TOKEN is not set".to_owned(),
         ..with_token("none", "sse", server)
     }]);
 }
