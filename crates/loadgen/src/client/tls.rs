@@ -10,7 +10,9 @@ use std::task::{Context, Poll};
 use anyhow::{Context as _, ensure};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
@@ -41,10 +43,14 @@ impl Tls {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .context("cannot set up TLS")?;
+        let algorithms = provider.signature_verification_algorithms;
+        let checked_by = |usual, own| {
+            let trusted = Arc::new(Trusted { usual, own, algorithms });
+            let builder = builder.dangerous().with_custom_certificate_verifier(trusted);
+            Self(Arc::new(builder.with_no_client_auth()))
+        };
         if insecure {
-            let anybody = Arc::new(Anybody(provider));
-            let builder = builder.dangerous().with_custom_certificate_verifier(anybody);
-            return Ok(Self(Arc::new(builder.with_no_client_auth())));
+            return Ok(checked_by(None, Vec::new()));
         }
         let mut roots = RootCertStore::empty();
         let mut own = Vec::new();
@@ -71,9 +77,7 @@ impl Tls {
         let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
             .context("cannot set up TLS")?;
-        let verifier = Arc::new(UsualOrOwn { usual, own });
-        let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
-        Ok(Self(Arc::new(builder.with_no_client_auth())))
+        Ok(checked_by(Some(usual), own))
     }
 
     /// For connections that are not asynchronous.
@@ -97,15 +101,18 @@ pub(super) fn server_name(host: &str) -> io::Result<ServerName<'static>> {
     ServerName::try_from(host.to_owned()).map_err(io::Error::other)
 }
 
-/// Checks as usual, but for one thing: a server whose certificate has signed itself, as tools make them
-/// for tests, is trusted when the user names that certificate.
+/// Who may answer.
 #[derive(Debug)]
-struct UsualOrOwn {
-    usual: Arc<WebPkiServerVerifier>,
+struct Trusted {
+    /// None: anybody.
+    usual: Option<Arc<WebPkiServerVerifier>>,
+    /// Certificates that the user names. A server that has signed its own, as tools make them for tests,
+    /// is trusted when its certificate is one of them.
     own: Vec<CertificateDer<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for UsualOrOwn {
+impl ServerCertVerifier for Trusted {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -114,10 +121,10 @@ impl ServerCertVerifier for UsualOrOwn {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.usual.verify_server_cert(certificate, chain, name, ocsp, now);
-        match verified {
+        let Some(usual) = &self.usual else { return Ok(ServerCertVerified::assertion()) };
+        match usual.verify_server_cert(certificate, chain, name, ocsp, now) {
             // The only objection that nobody can meet who signs for oneself: whoever signs may be no
-            // server, by RFC 5280 §4.2.1.9.
+            // server (RFC 5280 §4.2.1.9).
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
                 if other.to_string().contains("CaUsedAsEndEntity")
                     && self.own.iter().any(|own| own == certificate) =>
@@ -134,7 +141,7 @@ impl ServerCertVerifier for UsualOrOwn {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.usual.verify_tls12_signature(message, certificate, signed)
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -143,52 +150,11 @@ impl ServerCertVerifier for UsualOrOwn {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.usual.verify_tls13_signature(message, certificate, signed)
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.usual.supported_verify_schemes()
-    }
-}
-
-/// Trusts whoever answers.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
