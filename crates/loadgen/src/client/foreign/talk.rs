@@ -224,12 +224,22 @@ impl Talk {
         let Request { method, url } = request;
         let known = &mut self.known_beside;
         let question = Question::new(&self.foreign, method, url, headers, send, known)?;
-        let answer = self.beside.ask_whole(&question, true).await?;
+        let values = &self.foreign.values;
+        let asked = format!("{method} {}", values.redact(&values.fill(url)?));
+        let answered = timeout(STEP_WITHIN, self.beside.ask_whole(&question, true)).await;
+        let answer = answered.unwrap_or_else(|_| {
+            Err(ClientError::Foreign(format!(
+                "{asked}: the server has not answered within {STEP_WITHIN:?}"
+            )))
+        })?;
         let shown = quoted(&self.foreign, &answer.body);
         self.foreign.see(Seen::Answered(answer.status, &shown));
         match answer.status {
             200..=299 => Ok(answer),
-            status => Err(refused(&self.foreign, status, &answer.headers, &answer.body)),
+            status => {
+                let why = refused(&self.foreign, status, &answer.headers, &answer.body);
+                Err(ClientError::Foreign(format!("{asked}: {why}")))
+            }
         }
     }
 

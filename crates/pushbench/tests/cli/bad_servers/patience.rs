@@ -55,6 +55,13 @@ fn what_never_comes_is_not_awaited_for_ever() {
             }),
             "the server has not answered a poll within 10s, or its answers do not end: is that a path for long polls or for a stream?",
         ),
+        Case::new(
+            "no answer to a request before it",
+            "sse",
+            Server::new(|_, peer, _| peer.wait()),
+            "GET http://AT/join: the server has not answered within 10s",
+        )
+        .with("before = [{ request = \"GET {url}/join\" }]\n"),
         Case::command(
             "a port that is never opened",
             "sleep 1000",

@@ -149,3 +149,17 @@ fn a_token_that_is_not_there() {
         ..with_token("none", "sse", server)
     }]);
 }
+
+#[test]
+fn a_token_that_no_header_may_hold() {
+    let server = Server::new(|_, peer, _| peer.answer("401 Unauthorized", "", b""));
+    let case = with_token("a line end", "sse", server);
+    let arguments = ["run", "scenario.toml", "--out", "out"];
+    let ran = Ran::with(&case, &arguments, &[(VARIABLE, &format!("{TOKEN}\n"))]);
+    let says = "the value of the header field `authorization` holds characters that it must not";
+    assert!(ran.said.lines().any(|line| line.ends_with(says)), "{}", ran.said);
+    assert_eq!(ran.code, Some(1));
+    for path in ["stdout", "stderr", "out"] {
+        assert_not_in(&ran.bench.path(path));
+    }
+}

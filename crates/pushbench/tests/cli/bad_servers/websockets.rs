@@ -147,6 +147,43 @@ fn steps_that_lead_nowhere() {
     ]);
 }
 
+/// Answers `GET {url}/join` so.
+fn joining(status: &'static str, body: &'static str) -> Server {
+    Server::new(move |request, peer, _| match &request.path[..] {
+        "/join" => peer.answer(status, "", body.as_bytes()),
+        _ => {
+            peer.open(request, "")?;
+            peer.wait()
+        }
+    })
+}
+
+#[test]
+fn requests_before_it_that_lead_nowhere() {
+    const BEFORE: &str = "before = [{ request = \"GET {url}/join\", wait = { has = \"session\" }, \
+                          capture = { session = \"/session/id\" } }]\n";
+    check(vec![
+        websocket(
+            "404",
+            joining("404 Not Found", ""),
+            "GET http://AT/join: the server answered 404 Not Found; is this the right path?",
+        )
+        .with(BEFORE),
+        websocket(
+            "another answer",
+            joining("200 OK", "{\"error\":1}"),
+            "the answer to GET http://AT/join has no value for {session}: \"{\\\"error\\\":1}\"",
+        )
+        .with(BEFORE),
+        websocket(
+            "no pointer",
+            joining("200 OK", "{\"session\":1}"),
+            "the answer to GET http://AT/join has no value for {session}: \"{\\\"session\\\":1}\"",
+        )
+        .with(BEFORE),
+    ]);
+}
+
 #[test]
 fn what_is_unusual_but_right() {
     check_measured(vec![
