@@ -1,21 +1,27 @@
-//! What is sent to whom: said before it is, and refused where it would hit strangers.
+//! What is sent to whom: said before it is, and refused where it would hit strangers, or lacks a token.
 
 use std::collections::BTreeSet;
 
 use super::Unusable;
 use crate::engine::remote::{Host, hosts};
+use crate::engine::token::token;
 use crate::scenario::Scenario;
 
 /// The most that a server gets which is neither on this machine nor in its private network.
 const MAX_REMOTE_CONNECTIONS: u32 = 1_000;
 const MAX_REMOTE_EVENTS_PER_SECOND: f64 = 1_000.0;
 
-/// Refuses hosts beyond this machine and its private network, unless they are `allowed`, and more for
+/// Refuses servers whose token is not there, and hosts beyond this machine and its private network, unless they are `allowed`, and more for
 /// them than a server of one's own bears without anyone noticing.
 ///
 /// # Errors
 /// [`Unusable`], with what would be sent and how it is allowed.
 pub(crate) fn check(scenario: &Scenario, allowed: &[String]) -> Result<(), Unusable> {
+    for server in scenario.contenders.iter().filter_map(|of| of.server.as_ref()) {
+        if let Some(Err(error)) = server.token.as_ref().map(token) {
+            return Err(Unusable(format!("no token for `{}`: {error:#}", server.name)));
+        }
+    }
     for host in remote_hosts(scenario) {
         let Some(address) = host.remote_address() else { continue };
         let name = &host.name;

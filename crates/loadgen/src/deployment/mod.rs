@@ -59,6 +59,13 @@ pub(crate) struct Deployment {
 #[error("{0:#}")]
 pub(crate) struct NotStarted(anyhow::Error);
 
+impl NotStarted {
+    /// For this reason.
+    pub(crate) fn saying(reason: String) -> Self {
+        Self(anyhow::Error::msg(reason))
+    }
+}
+
 /// A process, or several that belong together.
 struct Part {
     role: PartRole,

@@ -11,7 +11,7 @@ use super::remote::hosts;
 use super::token::token;
 use crate::client::foreign::{Location, Values};
 use crate::client::{PublishForm, Tls};
-use crate::deployment::{Readiness, ServerStart};
+use crate::deployment::{Cores, Deployment, NotStarted, Readiness, ServerStart};
 use crate::scenario::{Ready, Server, Start, Template};
 
 /// A server that is not ours, for one trial.
@@ -93,6 +93,26 @@ impl ForeignPlace {
             channel_prefix,
             tls,
         })
+    }
+
+    /// Starts it, or finds it.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(crate) async fn deployment(&self, cores: &Cores) -> Result<Deployment, NotStarted> {
+        match &self.start {
+            Some(start) => Deployment::of_servers(std::slice::from_ref(start), cores).await,
+            None => Deployment::of_running(&self.at, self.pid_file.as_deref()).await,
+        }
+    }
+
+    /// An error of a trial with it, in which a server may have been quoted.
+    pub(crate) fn without_secrets(&self, error: &anyhow::Error) -> anyhow::Error {
+        let said = self.values.redact(&format!("{error:#}"));
+        match error.is::<NotStarted>() {
+            true => NotStarted::saying(said).into(),
+            false => anyhow!(said),
+        }
     }
 
     /// How events are published.

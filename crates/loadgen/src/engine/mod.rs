@@ -20,7 +20,7 @@ pub(crate) mod remote;
 mod send_queue;
 mod snapshot;
 mod steps;
-mod token;
+pub(crate) mod token;
 mod traffic;
 mod trial;
 mod validity;

@@ -20,7 +20,7 @@ use crate::client::{
     PublishPath as _, PublishTarget, Sink, Subscriber, Subscription, WithSubscriber,
     with_subscriber,
 };
-use crate::deployment::{Cores, Deployment};
+use crate::deployment::Cores;
 use crate::scenario::{Content, Scenario, Server, Settings};
 
 /// How long a subscriber may take to connect, and an event to come.
@@ -105,15 +105,13 @@ async fn ask(
     place: &ForeignPlace,
     notes: &Notes,
 ) -> anyhow::Result<Duration> {
-    let deployment = match &place.start {
-        Some(start) => {
-            notes.add(format!("$ {}", shell_words::join(&start.command)));
-            let started = Deployment::of_servers(std::slice::from_ref(start), cores).await?;
-            notes.add("it is ready".to_owned());
-            started
-        }
-        None => Deployment::of_running(&place.at, place.pid_file.as_deref()).await?,
-    };
+    if let Some(start) = &place.start {
+        notes.add(format!("$ {}", shell_words::join(&start.command)));
+    }
+    let deployment = place.deployment(cores).await?;
+    if place.start.is_some() {
+        notes.add("it is ready".to_owned());
+    }
     let channel = format!("{}channel-0", place.channel_prefix);
     let recipe = server.subscribe.get(&transport).context("nobody says how one subscribes")?;
     let see = notes.clone();

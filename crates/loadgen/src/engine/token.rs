@@ -16,7 +16,7 @@ const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 ///
 /// # Errors
 /// When the environment has not what it takes.
-pub(super) fn token(from: &Token) -> anyhow::Result<String> {
+pub(crate) fn token(from: &Token) -> anyhow::Result<String> {
     let variable = |name: &str| {
         std::env::var(name).map_err(|error| match error {
             VarError::NotPresent => anyhow!("the environment variable {name} is not set"),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, ensure};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -70,37 +70,32 @@ impl TrialPlan<'_> {
     /// Runs the trial. An error is the reason of a failed trial. Dropping the future ends the
     /// server and the subscribers.
     pub(crate) async fn run(&self, mut progress: impl FnMut(Phase)) -> anyhow::Result<Measurement> {
+        let place = self.contender.server.as_deref().map(ForeignPlace::of).transpose()?;
+        let outcome = self.run_at(place.as_ref(), &mut progress).await;
+        outcome.map_err(|error| match &place {
+            Some(place) => place.without_secrets(&error),
+            None => error,
+        })
+    }
+
+    async fn run_at(
+        &self,
+        place: Option<&ForeignPlace>,
+        progress: &mut impl FnMut(Phase),
+    ) -> anyhow::Result<Measurement> {
         progress(Phase::Start);
-        let (mut deployment, base, _copy) = match &self.contender.server {
-            Some(server) => {
-                let place = ForeignPlace::of(server)?;
-                let deployment = match &place.start {
-                    Some(start) => {
-                        Deployment::of_servers(std::slice::from_ref(start), self.cores).await?
-                    }
-                    None => Deployment::of_running(&place.at, place.pid_file.as_deref()).await?,
-                };
-                (deployment, Some(place), None)
-            }
-            None => {
-                let (deployment, copy) = self.own_server().await?;
-                (deployment, None, copy)
-            }
+        let (mut deployment, _copy) = match place {
+            Some(place) => (place.deployment(self.cores).await?, None),
+            None => self.own_server().await?,
         };
         deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
-        match self.measure(&mut deployment, base.as_ref(), &mut progress).await {
+        match self.measure(&mut deployment, place, progress).await {
             Ok(measurement) => {
                 deployment.stop().await?;
                 Ok(measurement)
             }
             // A dead server shows first as a broken connection, but its end is the better reason.
-            Err(error) => {
-                let error = within(DYING, deployment.ended()).await.unwrap_or(error);
-                Err(match base {
-                    Some(place) => anyhow!(place.values.redact(&format!("{error:#}"))),
-                    None => error,
-                })
-            }
+            Err(error) => Err(within(DYING, deployment.ended()).await.unwrap_or(error)),
         }
     }
 
@@ -168,8 +163,13 @@ impl TrialPlan<'_> {
         }
         ensure!(
             recorder.account.unknown == 0,
-            "{} deliveries were of events that this trial did not publish",
-            recorder.account.unknown
+            "{} deliveries were of events that this trial did not publish{}",
+            recorder.account.unknown,
+            match place {
+                Some(_) =>
+                    ": does somebody else publish to this channel, or does the server change payloads?",
+                None => "",
+            }
         );
         let Findings { mut snapshots, mut traffic, sent, server_deliveries } = findings;
         let Sent { lateness, deliveries, schedule_sha256 } = sent.context("nothing was sent")?;
@@ -324,7 +324,10 @@ fn ensure_recognised(account: &Account) -> anyhow::Result<()> {
         "no event was recognised in what the server sent; {}",
         match &account.first_other {
             Some(message) => format!("the first message that nothing is said of: {message:?}"),
-            None => "it sent no message at all behind the opening".to_owned(),
+            None => match &account.first_reconnect {
+                Some(reason) => format!("its connections ended again and again: {reason}"),
+                None => "it sent no message at all behind the opening".to_owned(),
+            },
         }
     );
     Ok(())

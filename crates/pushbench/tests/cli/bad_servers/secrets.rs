@@ -145,6 +145,7 @@ fn a_token_that_is_echoed_is_not_shown() {
 fn a_token_that_is_not_there() {
     let server = Server::new(|_, peer, _| peer.answer("401 Unauthorized", "", b""));
     check(vec![Case {
+        code: 2,
         says: "no token for `x`: the environment variable BAD_SERVERS_TOKEN is not set".to_owned(),
         ..with_token("none", "sse", server)
     }]);
@@ -159,6 +160,23 @@ fn a_token_that_no_header_may_hold() {
     let says = "the value of the header field `authorization` holds characters that it must not";
     assert!(ran.said.lines().any(|line| line.ends_with(says)), "{}", ran.said);
     assert_eq!(ran.code, Some(1));
+    for path in ["stdout", "stderr", "out"] {
+        assert_not_in(&ran.bench.path(path));
+    }
+}
+
+/// What a server writes before it fails is quoted.
+#[test]
+fn a_token_that_the_server_prints_is_not_shown() {
+    let server = Server::new(|_, peer, _| peer.wait());
+    let case = with_token("prints", "sse", server);
+    let command = format!("command = \"sh -c 'echo \\\"no ${VARIABLE}\\\" >&2; exit 3'\"");
+    let tables = case.tables.replace("url = \"http://AT\"", &command);
+    let case = Case { tables, ..case };
+    let variables = [(VARIABLE, TOKEN)];
+    let ran = Ran::with(&case, &["run", "scenario.toml", "--out", "out"], &variables);
+    assert_eq!(ran.code, Some(1), "{}", ran.said);
+    assert!(ran.said.contains("it said: no ***"), "{}", ran.said);
     for path in ["stdout", "stderr", "out"] {
         assert_not_in(&ran.bench.path(path));
     }
