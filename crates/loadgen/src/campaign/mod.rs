@@ -34,6 +34,7 @@ pub use source::Unusable;
 pub(crate) use source::{Source, scenarios_at};
 
 use crate::results::{Interval, LatencyLog, Outcome, Record, Store, Stored, Trial};
+use crate::scenario::Contender;
 
 /// A machine of which others use more than this is not left alone.
 const BUSY_PERCENT: f64 = 20.0;
@@ -92,8 +93,8 @@ pub(crate) fn measure<P: Plan<Record: Stored>>(
     Ok((record, log))
 }
 
-/// Measures what `plan` wants, until it wants no more, the user stops it, or a server cannot even be
-/// started: other trials would end the same way. Each row goes to `keep` before the next trial begins.
+/// Measures what `plan` wants, until it wants no more, the user stops it, or no server of a scenario can
+/// even be started: other trials would end the same way. Each row goes to `keep` before the next trial begins.
 ///
 /// # Errors
 /// A plan that cannot go on, or a trial that cannot be kept. One that fails is a row.
@@ -113,6 +114,7 @@ pub(crate) fn execute<P: Plan>(
     let started_ns = clock::now_ns();
     // Servers that have been started before: should they fail to once, others go on.
     let mut have_started = HashSet::new();
+    let mut hopeless_servers = HashSet::new();
     while let Some(step) = plan.next(record, &mut |line| progress.line(line))? {
         let Step { setup, name, to_come, row } = step;
         progress.begin(name, &setup.scenario.workload, to_come);
@@ -123,11 +125,13 @@ pub(crate) fn execute<P: Plan>(
             break;
         };
         progress.end(&trial);
-        let contender = setup.scenario.contender(&setup.contender);
-        let server = match contender.and_then(|contender| contender.server.as_ref()) {
+        let server_of = |contender: Option<&Contender>| match contender
+            .and_then(|contender| contender.server.as_ref())
+        {
             Some(server) => server.name.clone(),
             None => shell_words::join(setup.server.iter()),
         };
+        let server = server_of(setup.scenario.contender(&setup.contender));
         if server_started {
             have_started.insert(server.clone());
         }
@@ -140,7 +144,11 @@ pub(crate) fn execute<P: Plan>(
         record.enter(row);
         if let Some(reason) = hopeless {
             progress.line(&format!("Nothing can be measured with the server `{server}`: {reason}"));
-            break;
+            hopeless_servers.insert(server);
+            let mut servers = setup.scenario.contenders.iter().map(|of| server_of(Some(of)));
+            if servers.all(|server| hopeless_servers.contains(&server)) {
+                break;
+            }
         }
     }
     Ok(())

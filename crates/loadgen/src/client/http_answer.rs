@@ -65,7 +65,9 @@ pub(super) fn parse(bytes: &[u8], is_over: bool, told: &Told) -> anyhow::Result<
     let until_close = matches!(body, Body::AtClose);
     let mut quoted = Vec::new();
     let mut quote = |piece: &[u8]| {
-        let room = MAX_QUOTED_BYTES - quoted.len();
+        // Where it may refuse, all of it is looked at; whoever reads answers bounds them.
+        let most = if refused.is_some() { usize::MAX } else { MAX_QUOTED_BYTES };
+        let room = most - quoted.len();
         quoted.extend_from_slice(&piece[..piece.len().min(room)]);
     };
     let is_accepted = matches!(code, 200..=299);
@@ -95,8 +97,9 @@ pub(super) fn parse(bytes: &[u8], is_over: bool, told: &Told) -> anyhow::Result<
     // A server may say what it was asked with.
     let show = |text: String| told.secrets.as_ref().map_or(text.clone(), |of| of.redact(&text));
     let said = || show(in_a_line(&quoted));
+    let quoted = &quoted[..];
     if let Some(refused) = refused.filter(|_| is_accepted)
-        && memchr::memmem::find(&quoted, refused.as_bytes()).is_some()
+        && memchr::memmem::find(quoted, refused.as_bytes()).is_some()
     {
         bail!("the server refused an event{}", said());
     }

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, anyhow};
+use hyper::header::HOST;
 use pushbench_wire::endpoint::{BINARY_TYPE, Resource, SPLIT};
 
 use super::foreign::{Location, Values};
@@ -163,12 +164,10 @@ impl Each {
             filled.map_err(|name| anyhow!("nobody has said the value of {{{name}}}"))
         };
         let location = location(publish, values)?;
-        let mut head = format!(
-            "{} {} HTTP/1.1\r\nhost: {}\r\n",
-            publish.method,
-            location.path(),
-            location.authority()
-        );
+        let mut head = format!("{} {} HTTP/1.1\r\n", publish.method, location.path());
+        if !publish.headers.iter().any(|(name, _)| name == HOST) {
+            head += &format!("host: {}\r\n", location.authority());
+        }
         for (name, value) in &publish.headers {
             let value = fill(value).context("cannot publish")?;
             anyhow::ensure!(

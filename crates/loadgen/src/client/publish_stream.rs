@@ -71,6 +71,18 @@ fn lock(tls: &Mutex<ClientConnection>) -> MutexGuard<'_, ClientConnection> {
     tls.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Sends what has been encrypted. What is encrypted must not be given again: whoever stops this process
+/// for a while must not have it sent twice.
+fn send(tls: &mut ClientConnection, tcp: &mut TcpStream) -> io::Result<()> {
+    while tls.wants_write() {
+        match tls.write_tls(tcp) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            written => drop(written?),
+        }
+    }
+    Ok(())
+}
+
 impl Read for PublishStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &self.tls else { return self.tcp.read(buffer) };
@@ -91,9 +103,7 @@ impl Read for PublishStream {
                 tls.read_tls(&mut piece)?;
                 tls.process_new_packets().map_err(io::Error::other)?;
             }
-            while tls.wants_write() {
-                tls.write_tls(&mut self.tcp)?;
-            }
+            send(&mut tls, &mut self.tcp)?;
         }
     }
 }
@@ -103,9 +113,7 @@ impl Write for PublishStream {
         let Some(tls) = &self.tls else { return self.tcp.write(bytes) };
         let mut tls = lock(tls);
         let length = tls.writer().write(bytes)?;
-        while tls.wants_write() {
-            tls.write_tls(&mut self.tcp)?;
-        }
+        send(&mut tls, &mut self.tcp)?;
         Ok(length)
     }
 

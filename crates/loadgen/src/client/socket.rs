@@ -22,8 +22,8 @@ use super::{ClientError, Tally, TcpTotals};
 pub(crate) struct ConnectionMeter {
     tally: Arc<Tally>,
     last_read_ns: Cell<u64>,
-    open: RefCell<Vec<RawFd>>,
-    closed: Cell<Option<TcpTotals>>,
+    open: Rc<RefCell<Vec<RawFd>>>,
+    closed: Rc<Cell<Option<TcpTotals>>>,
 }
 
 impl ConnectionMeter {
@@ -31,8 +31,19 @@ impl ConnectionMeter {
         Rc::new(Self {
             tally,
             last_read_ns: Cell::new(0),
-            open: RefCell::default(),
-            closed: Cell::new(Some(TcpTotals::default())),
+            open: Rc::default(),
+            closed: Rc::new(Cell::new(Some(TcpTotals::default()))),
+        })
+    }
+
+    /// For connections beside that of the events: counted together with it, but what is read there is no
+    /// event's time.
+    pub(super) fn beside(&self) -> Rc<Self> {
+        Rc::new(Self {
+            tally: Arc::clone(&self.tally),
+            last_read_ns: Cell::new(0),
+            open: Rc::clone(&self.open),
+            closed: Rc::clone(&self.closed),
         })
     }
 

@@ -50,8 +50,13 @@ pub fn probe(options: &ProbeOptions) -> anyhow::Result<ExitStatus> {
     let mut summary = Vec::new();
     for (server, transport, settings) in &servers {
         let label = format!("{} · {}", transport.label(), server.label);
-        let worked = show(&mut out, &label, server, *transport, settings, &cores)?;
-        summary.push((label, worked));
+        match show(&mut out, &label, server, *transport, settings, &cores)? {
+            Some(worked) => summary.push((label, worked)),
+            None => {
+                out.end()?;
+                return Ok(ExitStatus::Interrupted);
+            }
+        }
     }
     if summary.len() > 1 {
         writeln!(out)?;
@@ -64,6 +69,7 @@ pub fn probe(options: &ProbeOptions) -> anyhow::Result<ExitStatus> {
     Ok(if all { ExitStatus::Complete } else { ExitStatus::Failed })
 }
 
+/// Whether it worked; none if the user did not wait for it.
 fn show(
     out: &mut Stdout,
     label: &str,
@@ -71,20 +77,23 @@ fn show(
     transport: Transport,
     settings: &Settings,
     cores: &Cores,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<Option<bool>> {
     writeln!(out, "{}", plain(label))?;
     let Probed { lines, outcome } = probe_one(server, transport, settings, cores)?;
     for (at, line) in lines {
         writeln!(out, "{:>8.1} ms  {}", at.as_secs_f64() * 1e3, plain(&line))?;
     }
     match &outcome {
-        Ok(latency) => {
+        Some(Ok(latency)) => {
             writeln!(out, "  works: the event came after {:.1} ms", latency.as_secs_f64() * 1e3)?;
         }
-        Err(error) => writeln!(out, "  does not work: {}", plain(&format!("{error:#}")))?,
+        Some(Err(error)) => {
+            writeln!(out, "  does not work: {}", plain(&format!("{error:#}")))?;
+        }
+        None => writeln!(out, "  interrupted")?,
     }
     out.flush()?;
-    Ok(outcome.is_ok())
+    Ok(outcome.map(|outcome| outcome.is_ok()))
 }
 
 /// The scenario of a file, or one that a preset and a URL make.

@@ -134,7 +134,11 @@ fn is_its_own(stream: &TcpStream) -> bool {
 }
 
 async fn answers(url: &str) -> bool {
-    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(0)
+        .build();
     let Ok(client) = client else { return false };
     client.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
 }

@@ -39,6 +39,8 @@ const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// A running server, and all processes of its group. Dropping it kills them; should this process be
 /// killed, a guard does. A server that watches its standard input notices its end and stops by itself.
 pub(super) struct ServerProcess {
+    /// Whether it is one that has the routes of ours.
+    is_announced: bool,
     child: Child,
     /// Held open: its end tells the server that nobody needs it any more.
     _stdin: Option<ChildStdin>,
@@ -125,7 +127,17 @@ impl ServerProcess {
                 bail!("{error:#}{}", complaint.words().await);
             }
         };
-        Ok(Self { child, _stdin: stdin, complaint, address, group, _guard: guard, client })
+        let is_announced = matches!(start.ready, Readiness::Announced);
+        Ok(Self {
+            is_announced,
+            child,
+            _stdin: stdin,
+            complaint,
+            address,
+            group,
+            _guard: guard,
+            client,
+        })
     }
 
     /// Where it listens.
@@ -222,6 +234,9 @@ impl ServerProcess {
 
     /// The value of `series` in its own metrics; empty when it does not say.
     pub(super) async fn sample(&self, series: &str) -> Option<f64> {
+        if !self.is_announced {
+            return None;
+        }
         sample(&get(&self.client, self.address, METRICS_PATH).await.ok()?, series)
     }
 }

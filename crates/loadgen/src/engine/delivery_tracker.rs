@@ -70,6 +70,13 @@ impl DeliveryTracker {
         }
     }
 
+    /// Whether the event of `publisher` with this sequence is a measured one.
+    pub(super) fn measures(&self, publisher: u16, sequence: u32) -> bool {
+        let entries = &self.expected.entries;
+        let of = entries.binary_search_by_key(&publisher, |entry| entry.publisher);
+        of.is_ok_and(|index| entries[index].measured.contains(&sequence))
+    }
+
     /// Enters the event of `publisher` with this sequence.
     pub(super) fn enter(&mut self, publisher: u16, sequence: u32) -> Receipt {
         let entries = &self.expected.entries;

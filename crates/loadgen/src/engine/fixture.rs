@@ -33,7 +33,9 @@ const GAP_NS: u64 = 10_000_000;
 
 /// The ten seconds that they take.
 pub(super) fn window() -> Window {
-    Window::new(&[Duration::from_nanos(u64::from(EVENTS) * GAP_NS)])
+    let window = Window::new(&[Duration::from_nanos(u64::from(EVENTS) * GAP_NS)]);
+    window.begins_at(0);
+    window
 }
 
 /// A tracker of them.
@@ -155,6 +157,7 @@ pub(super) fn publish_plan(start_ns: u64) -> PublishPlan {
     PublishPlan {
         audiences: vec![1, 10],
         content: Content::Text,
+        stamp_channels: false,
         most_payload_bytes: STAMP_LEN,
         start_ns,
         send_queues: Vec::new(),

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow, ensure};
 use pushbench_wire::clock;
+use tokio::net::TcpStream;
 
 use super::remote::hosts;
 use super::token::token;
 use crate::client::foreign::{Location, Values};
 use crate::client::{PublishForm, Tls};
 use crate::deployment::{Cores, Deployment, NotStarted, Readiness, ServerStart};
-use crate::scenario::{Ready, Server, Start, Template};
+use crate::scenario::{Ready, Server, Start, Template, websocket_url};
 
 /// A server that is not ours, for one trial.
 pub(crate) struct ForeignPlace {
@@ -41,11 +42,7 @@ impl ForeignPlace {
         let port = if runs { String::new() } else { free_port()?.to_string() };
         let url = fill(&server.url, &[("port", &port)])?;
         let url = url.trim_end_matches('/').to_owned();
-        let websocket = match url.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => format!("wss://{rest}"),
-            Some((_, rest)) => format!("ws://{rest}"),
-            None => url.clone(),
-        };
+        let websocket = websocket_url(&url);
         let mut values = vec![("url", url.clone()), ("ws", websocket), ("port", port.clone())];
         if let Some(from) = &server.token {
             let token = token(from).with_context(|| format!("no token for `{}`", server.name))?;
@@ -140,6 +137,14 @@ impl ForeignPlace {
             .map_err(|why| anyhow!("cannot publish: {}", self.values.redact(&why)))?;
         let addresses = location.addresses().await;
         let addresses = addresses.map_err(|why| anyhow!("cannot publish: {why}"))?;
+        // A name may have an address at which nobody listens.
+        if let [_, _, ..] = addresses[..] {
+            for address in &addresses {
+                if TcpStream::connect(address).await.is_ok() {
+                    return Ok(*address);
+                }
+            }
+        }
         addresses.first().copied().context("there is nowhere to publish")
     }
 }

@@ -10,11 +10,12 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use pushbench_wire::stamp::STAMP_LEN;
 use pushbench_wire::{Event, Stamp, Transport, clock};
+use tokio::sync::Notify;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout};
 
 use super::foreign_place::ForeignPlace;
-use crate::client::foreign::{Seen, Trace};
+use crate::client::foreign::{Seen, Trace, Values};
 use crate::client::{
     Acknowledgements as _, ConnectionMeter, Foreign, HttpPublish, Mechanism, OpenPath, PublishForm,
     PublishPath as _, PublishTarget, Sink, Subscriber, Subscription, WithSubscriber,
@@ -37,27 +38,38 @@ const SHOWN_CHARS: usize = 200;
 /// What was seen, and since when.
 #[derive(Clone)]
 struct Notes {
+    values: Values,
     since: Instant,
     lines: Arc<Mutex<Vec<(Duration, String)>>>,
 }
 
 impl Notes {
-    fn add(&self, line: String) {
+    fn add(&self, line: &str) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push((self.since.elapsed(), line));
+        lines.push((self.since.elapsed(), self.values.redact(line)));
     }
 
     fn see(&self, seen: Seen<'_>) {
+        // Before anything is quoted or cut.
+        let redact = |text: &str| self.values.redact(text);
         let (sign, text) = match seen {
             Seen::Asked(method, url) => (">", format!("{method} {url}")),
             Seen::Answered(status, "") => ("<", status.to_string()),
             Seen::Answered(status, more) => ("<", format!("{status} {more}")),
-            Seen::Sent(text) => (">", format!("{text:?}")),
-            Seen::Received(message) => ("<", format!("{:?}", String::from_utf8_lossy(message))),
+            Seen::Sent(text) => (">", format!("{:?}", redact(text))),
+            Seen::Received(message) => {
+                ("<", format!("{:?}", redact(&String::from_utf8_lossy(message))))
+            }
         };
-        let cut = text.char_indices().nth(SHOWN_CHARS).map(|(end, _)| end);
-        let more = if cut.is_some() { "…" } else { "" };
-        self.add(format!("{sign} {}{more}", &text[..cut.unwrap_or(text.len())]));
+        self.add(&format!("{sign} {}", shown(&text)));
+    }
+}
+
+/// The beginning of a text.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -65,8 +77,8 @@ impl Notes {
 pub(crate) struct Probed {
     /// What was seen, and how long after the beginning, without secrets.
     pub(crate) lines: Vec<(Duration, String)>,
-    /// How long after it was published the event came.
-    pub(crate) outcome: anyhow::Result<Duration>,
+    /// How long after it was published the event came; none if the user did not wait for it.
+    pub(crate) outcome: Option<anyhow::Result<Duration>>,
 }
 
 /// Subscribes to `server` over `transport`, with those settings of a contender, and publishes one event.
@@ -80,20 +92,22 @@ pub(crate) fn probe(
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let notes = Notes { since: Instant::now(), lines: Arc::default() };
     let place = ForeignPlace::of(server)?;
+    let values = place.values.clone();
+    let notes = Notes { values, since: Instant::now(), lines: Arc::default() };
     let tasks = LocalSet::new();
     let asked = tasks.run_until(async {
         tokio::select! {
-            outcome = ask(server, transport, settings, cores, &place, &notes) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+            outcome = ask(server, transport, settings, cores, &place, &notes) => Some(outcome),
+            _ = tokio::signal::ctrl_c() => None,
         }
     });
     let outcome = runtime.block_on(asked);
+    drop(tasks);
+    // Nobody waits for a publisher whom the server does not answer.
+    runtime.shutdown_background();
     let lines = std::mem::take(&mut *notes.lines.lock().unwrap_or_else(PoisonError::into_inner));
-    let redacted = lines.into_iter().map(|(at, line)| (at, place.values.redact(&line)));
-    let lines = redacted.collect();
-    let outcome = outcome.map_err(|error| anyhow!(place.values.redact(&format!("{error:#}"))));
+    let outcome = outcome.map(|of| of.map_err(|error| place.without_secrets(&error)));
     Ok(Probed { lines, outcome })
 }
 
@@ -106,11 +120,11 @@ async fn ask(
     notes: &Notes,
 ) -> anyhow::Result<Duration> {
     if let Some(start) = &place.start {
-        notes.add(format!("$ {}", shell_words::join(&start.command)));
+        notes.add(&format!("$ {}", shell_words::join(&start.command)));
     }
     let deployment = place.deployment(cores).await?;
     if place.start.is_some() {
-        notes.add("it is ready".to_owned());
+        notes.add("it is ready");
     }
     let channel = format!("{}channel-0", place.channel_prefix);
     let recipe = server.subscribe.get(&transport).context("nobody says how one subscribes")?;
@@ -170,7 +184,8 @@ impl Receive {
             Ok(connected) => connected.map_err(|error| anyhow!("cannot subscribe: {error}"))?,
             Err(_) => bail!("cannot subscribe: that takes longer than {CONNECT_WITHIN:?}"),
         };
-        let found = Rc::new(RefCell::new(Found::default()));
+        let since_ns = clock::now_ns();
+        let found = Rc::new(RefCell::new(Found { since_ns, event: None, other: None }));
         let mut sink = First(Rc::clone(&found));
         // Neither waits for the other, and a poll must not be given up for anything.
         let receiving = async {
@@ -183,15 +198,22 @@ impl Receive {
                 }
             }
         };
+        let is_published = Notify::new();
         let publishing = async {
             tokio::time::sleep(SETTLE).await;
             self.publish().await?;
-            tokio::time::sleep(EVENT_WITHIN).await;
-            anyhow::bail!("{}", found.borrow().missing())
+            is_published.notify_one();
+            Ok(())
         };
+        let late = async {
+            is_published.notified().await;
+            tokio::time::sleep(EVENT_WITHIN).await;
+        };
+        // An event that comes and is refused is no event that can be measured.
+        let both = async { tokio::try_join!(receiving, publishing).map(|(latency, ())| latency) };
         tokio::select! {
-            received = receiving => received,
-            failed = publishing => failed,
+            outcome = both => outcome,
+            () = late => bail!(found.borrow().missing(&self.notes.values)),
         }
     }
 
@@ -199,7 +221,7 @@ impl Receive {
         let Self { address, form, channel, .. } = self;
         let (address, form, channels) = (*address, form.clone(), vec![channel.clone()]);
         let publish = &self.server.publish;
-        self.notes.add(format!("> {} an event to {address}", publish.method));
+        self.notes.add(&format!("> {} an event to {address}", publish.method));
         let published = tokio::task::spawn_blocking(move || {
             let content = Content::Text;
             let target = PublishTarget { address, channels: &channels, content, form };
@@ -214,7 +236,7 @@ impl Receive {
             anyhow::Ok(())
         });
         published.await?.context("cannot publish")?;
-        self.notes.add("< it was taken".to_owned());
+        self.notes.add("< it was taken");
         Ok(())
     }
 }
@@ -222,20 +244,22 @@ impl Receive {
 /// Looks out for one event.
 struct First(Rc<RefCell<Found>>);
 
-#[derive(Default)]
 struct Found {
+    /// What was published before is not ours.
+    since_ns: u64,
     /// How long after it was published the event came.
     event: Option<Duration>,
     other: Option<String>,
 }
 
 impl Found {
-    fn missing(&self) -> String {
+    fn missing(&self, values: &Values) -> String {
         let within = format!("the event did not come within {EVENT_WITHIN:?}");
         match &self.other {
             Some(other) => format!(
-                "{within}; it was not recognised in {other}: the stamp at the beginning of the payload \
-                 must arrive unchanged"
+                "{within}; it was not recognised in {}: the stamp at the beginning of the payload \
+                 must arrive unchanged",
+                shown(&format!("{:?}", values.redact(other)))
             ),
             None => format!(
                 "{within}, and nothing else did: is {{channel}} the same where one publishes and where \
@@ -248,13 +272,15 @@ impl Found {
 impl Sink for First {
     fn on_event(&mut self, at_ns: u64, event: Event<'_>) {
         let Some(stamp) = Stamp::read_from(event.payload) else { return };
-        let latency = Duration::from_nanos(at_ns.saturating_sub(stamp.published_ns));
-        self.0.borrow_mut().event.get_or_insert(latency);
+        let mut found = self.0.borrow_mut();
+        if stamp.published_ns >= found.since_ns {
+            let latency = Duration::from_nanos(at_ns.saturating_sub(stamp.published_ns));
+            found.event.get_or_insert(latency);
+        }
     }
 
     fn on_other(&mut self, message: &[u8]) {
-        let text = String::from_utf8_lossy(&message[..message.len().min(SHOWN_CHARS)]).into_owned();
-        self.0.borrow_mut().other = Some(format!("{text:?}"));
+        self.0.borrow_mut().other = Some(String::from_utf8_lossy(message).into_owned());
     }
 }
 

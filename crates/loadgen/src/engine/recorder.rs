@@ -14,6 +14,9 @@ use crate::results::latency_log;
 /// The most intervals that latency over time is kept in: each is a histogram of some 200 KB.
 const MAX_INTERVALS: u32 = 60;
 
+/// The beginning of a window that has not begun.
+const NEVER: u64 = u64::MAX;
+
 /// The measured window of a trial, and the intervals that latency over time is kept in. When it
 /// begins is known once everyone is connected.
 #[derive(Clone, Debug)]
@@ -38,7 +41,7 @@ impl Window {
             edges_ns.extend((1..=intervals).map(|edge| start_ns + part_ns * edge / intervals));
             start_ns += part_ns;
         }
-        Self { start_ns: Arc::default(), edges_ns: edges_ns.into() }
+        Self { start_ns: Arc::new(NEVER.into()), edges_ns: edges_ns.into() }
     }
 
     /// Says when it begins, on [`pushbench_wire::clock`].
@@ -51,6 +54,11 @@ impl Window {
         self.edges_ns.windows(2).map(|edges| {
             (Duration::from_nanos(edges[0]), Duration::from_nanos(edges[1] - edges[0]))
         })
+    }
+
+    /// Whether it begins after an event was meant to be published.
+    fn begins_after(&self, intended_ns: u64) -> bool {
+        intended_ns < self.start_ns.load(Ordering::Relaxed)
     }
 
     /// The one in which an event was meant to be published.
@@ -121,6 +129,13 @@ impl Recorder {
         stamp: &Stamp,
         at_ns: u64,
     ) -> bool {
+        if self.window.begins_after(stamp.intended_ns)
+            && tracker.measures(stamp.publisher, stamp.sequence)
+        {
+            // An event of that number of another trial, which the server has kept.
+            self.account.unknown += 1;
+            return false;
+        }
         match tracker.enter(stamp.publisher, stamp.sequence) {
             Receipt::InOrder => {}
             Receipt::Reordered => self.account.reordered += 1,
@@ -256,6 +271,16 @@ mod tests {
         assert_eq!(recorder.corrected().len(), 3);
         assert_eq!(recorder.corrected().max(), 1_000);
         assert_eq!(recorder.uncorrected.max(), 500);
+    }
+
+    #[test]
+    fn what_an_earlier_trial_published_is_none_of_this_one() {
+        let (mut recorder, mut tracker) = (recorder(), tracker());
+        let early = Stamp { intended_ns: 999, ..stamp(10) };
+        assert!(!recorder.enter(&mut tracker, SILENT, &early, 2_000));
+        assert!(!recorder.enter(&mut tracker, SILENT, &Stamp { sequence: 9, ..early }, 2_000));
+        assert_eq!((recorder.account.unknown, recorder.account.delivered), (1, 0));
+        assert!(recorder.enter(&mut tracker, SILENT, &stamp(10), 2_000), "its own is no duplicate");
     }
 
     #[test]

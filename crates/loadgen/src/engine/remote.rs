@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, ToSocketAddrs as _};
 
 use crate::client::foreign::Location;
-use crate::scenario::{Recipe, Server, Start, Step, Template};
+use crate::scenario::{Ready, Recipe, Server, Start, Step, Template, websocket_url};
 
 /// A host that a server's description names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,10 +28,14 @@ pub(crate) fn hosts(server: &Server) -> BTreeSet<Host> {
     };
     let url = render(&server.url, &[("port", port)]);
     let url = url.trim_end_matches('/');
-    let websocket = url.replacen("http", "ws", 1);
+    let websocket = websocket_url(url);
     let known = [("url", url), ("ws", &websocket[..]), ("port", port)];
     let recipes = server.subscribe.values().flat_map(|recipe| urls(recipe));
-    let all = [&server.url, &server.publish.url].into_iter().chain(recipes);
+    let ready = match &server.start {
+        Start::Command { ready: Ready::Url(asked), .. } => Some(asked),
+        _ => None,
+    };
+    let all = [&server.url, &server.publish.url].into_iter().chain(ready).chain(recipes);
     let host = |template: &Template| {
         let location = Location::of(&render(template, &known)).ok()?;
         let is_secure = location.is_secure();
@@ -77,14 +81,20 @@ impl Host {
     }
 }
 
-/// Loopback, private (RFC 1918, RFC 4193) or of the link (RFC 3927, RFC 4291 §2.5.6).
+/// This machine, private (RFC 1918, RFC 4193) or of the link (RFC 3927, RFC 4291 §2.5.6).
 fn is_near(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
-            address.is_loopback() || address.is_private() || address.is_link_local()
+            address.is_loopback()
+                || address.is_private()
+                || address.is_link_local()
+                || address.is_unspecified()
         }
         IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+            address.is_loopback()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+                || address.is_unspecified()
         }
     }
 }
@@ -100,7 +110,7 @@ mod tests {
         {
             assert!(is_near(near.parse().unwrap()), "{near}");
         }
-        for far in ["8.8.8.8", "172.32.0.1", "2001:db8::1", "0.0.0.0", "::ffff:8.8.8.8"] {
+        for far in ["8.8.8.8", "172.32.0.1", "2001:db8::1", "::ffff:8.8.8.8"] {
             assert!(!is_near(far.parse().unwrap()), "{far}");
         }
     }

@@ -14,7 +14,7 @@ use super::foreign_place::ForeignPlace;
 use super::measurement::Measurement;
 use super::phase::Phase;
 use super::pool::{PoolPlan, SubscriberPool as _, SubscriberSpec, THREAD_NAME, ThreadPool};
-use super::publisher::{PublishPlan, Publisher, Sent};
+use super::publisher::{PublishPlan, Publisher, Sent, stamped};
 use super::recorder::{Account, Window};
 use super::send_queue::{DueEvent, SendPlan};
 use super::snapshot::Snapshot;
@@ -35,6 +35,9 @@ use crate::scenario::{Connection, Contender, Scenario, Server, Workload};
 
 /// How long a server that broke its connections may take to be seen dead.
 const DYING: Duration = Duration::from_millis(500);
+
+/// The publisher of no stamp: what a subscriber receives there is not its own.
+const NOBODY: u16 = u16::MAX;
 
 /// About what a trial takes beside its phases: starting the server, connecting, draining and
 /// stopping.
@@ -227,11 +230,15 @@ impl TrialPlan<'_> {
         let long_poll_timeout = settings.long_poll_timeout().unwrap_or_default();
         let first_timeouts = first_long_poll_timeouts(seed, connections, long_poll_timeout);
         let poll_epoch = Instant::now();
-        let expected_events: Vec<Arc<ExpectedEvents>> = schedule
-            .measured_ranges()
-            .iter()
-            .map(|ranges| Arc::new(ExpectedEvents::new(ranges)))
-            .collect();
+        let mut ranges = schedule.measured_ranges();
+        if foreign.is_some() {
+            // Nobody else publishes there.
+            for (channel, range) in (0..).zip(&mut ranges) {
+                range.iter_mut().for_each(|range| range.publisher = stamped(channel));
+            }
+        }
+        let expected_events: Vec<Arc<ExpectedEvents>> =
+            ranges.iter().map(|ranges| Arc::new(ExpectedEvents::new(ranges))).collect();
         let mut send_queues = Vec::new();
         let subscribers = phases
             .into_iter()
@@ -262,7 +269,10 @@ impl TrialPlan<'_> {
                         }),
                     },
                     expected: Arc::clone(&expected_events[channel as usize]),
-                    publisher: publisher_of(connection / workload.channels_per_subscriber),
+                    publisher: match foreign {
+                        Some(_) => NOBODY,
+                        None => publisher_of(connection / workload.channels_per_subscriber),
+                    },
                     sends: workload.upstream.as_ref().map(|_| {
                         let (queue, due) = mpsc::unbounded_channel();
                         send_queues.push(queue);
@@ -309,6 +319,7 @@ fn publish(
     ensure!(!paths.is_empty(), "the deployment has no address to publish to");
     let plan = PublishPlan {
         audiences: (0..workload.channels).map(audience).collect(),
+        stamp_channels: targets.iter().any(|(_, form)| !matches!(form, PublishForm::Own)),
         content: workload.content,
         most_payload_bytes: workload.most_payload_bytes(),
         start_ns,

@@ -48,7 +48,7 @@ pub use load::{LoadAxis, UnknownLoadAxis};
 pub use model::{Cell, Scenario, SweptValue};
 pub use server::{
     Ask, Match, OWN_SERVER, Ping, Publish, Ready, Recipe, Reply, Request, Resume, Server, Source,
-    Split, Start, Step, Template, Token, Trust, preset_names, preset_text,
+    Split, Start, Step, Template, Token, Trust, preset_names, preset_text, websocket_url,
 };
 pub use sweep::{Amount, BASE_CELL, labels_of};
 pub use thresholds::Threshold;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request, Response};
 
@@ -65,10 +65,10 @@ impl Question {
     }
 
     fn request(&self) -> Result<Request<Full<Bytes>>, ClientError> {
-        let mut request = Request::builder()
-            .method(&self.method[..])
-            .uri(&self.location.path)
-            .header(HOST, self.location.host_header());
+        let mut request = Request::builder().method(&self.method[..]).uri(&self.location.path);
+        if !self.headers.iter().any(|(name, _)| name == HOST) {
+            request = request.header(HOST, self.location.host_header());
+        }
         let has_type = self.headers.iter().any(|(name, _)| name == CONTENT_TYPE);
         if !self.body.is_empty() && !has_type {
             request = request.header(CONTENT_TYPE, "text/plain;charset=UTF-8");
@@ -116,6 +116,11 @@ impl Exchange {
         Self { meter: Rc::clone(meter), tls: foreign.tls.clone(), kept: None }
     }
 
+    /// Ends the connection that is kept.
+    pub(super) fn part(&mut self) {
+        self.kept = None;
+    }
+
     /// Asks, and waits for the head of the answer. What comes behind it comes over the connection that
     /// is given, which must be kept until it has come.
     pub(super) async fn ask(
@@ -126,8 +131,11 @@ impl Exchange {
             && location.shares_connection_with(&question.location)
         {
             match kept.send(question.request()?).await {
-                // It was idle: nothing of the request can have been read.
-                Err(error) if met_the_end(&error) => {}
+                // It was idle, so the server has not read the request. What it may have read is only
+                // asked again if that changes nothing (RFC 9110 §9.2.2).
+                Err(error)
+                    if met_the_end(&error)
+                        && (question.method == "GET" || !may_be_read(&error)) => {}
                 response => return Ok((response?, kept)),
             }
         }
@@ -146,6 +154,9 @@ impl Exchange {
     ) -> Result<Whole, ClientError> {
         let (response, connection) = self.ask(question).await?;
         let (head, mut incoming) = response.into_parts();
+        if incoming.size_hint().lower() > MAX_BODY_BYTES as u64 {
+            return Err(ClientError::TooLarge { limit: MAX_BODY_BYTES });
+        }
         let mut body = Vec::new();
         let mut is_whole = true;
         while let Some(frame) = incoming.frame().await {
@@ -209,4 +220,9 @@ pub(super) fn not_compressed(headers: &HeaderMap) -> Result<(), ClientError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a connection ended when a request was on it, rather than before.
+fn may_be_read(error: &ClientError) -> bool {
+    matches!(error, ClientError::Http(error) if error.is_incomplete_message())
 }

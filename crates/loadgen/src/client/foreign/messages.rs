@@ -5,6 +5,8 @@ use crate::scenario::Split;
 
 const RECORD_SEPARATOR: u8 = 0x1E;
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Cuts what comes into messages. Its memory is limited, whatever the server sends.
 #[derive(Debug)]
 pub(super) struct Messages {
@@ -21,7 +23,11 @@ struct Sse {
     after_cr: bool,
     data: Vec<u8>,
     has_data: bool,
+    /// Whether a line has ended: only the first may begin with a byte order mark.
+    has_begun: bool,
+    /// That of the last event that is complete, and what it will be behind the next one.
     last_event_id: String,
+    next_event_id: String,
 }
 
 impl Messages {
@@ -134,7 +140,10 @@ impl Messages {
 
 impl Sse {
     fn line(&mut self, line: &[u8], take: &mut impl FnMut(&[u8])) -> Result<(), ClientError> {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        let line = if is_first { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
         if line.is_empty() {
+            self.last_event_id.clone_from(&self.next_event_id);
             if std::mem::take(&mut self.has_data) {
                 take(&self.data);
                 self.data.clear();
@@ -157,8 +166,8 @@ impl Sse {
                 self.data.extend_from_slice(value);
             }
             b"id" if !value.contains(&0) => {
-                self.last_event_id.clear();
-                self.last_event_id.push_str(&String::from_utf8_lossy(value));
+                self.next_event_id.clear();
+                self.next_event_id.push_str(&String::from_utf8_lossy(value));
             }
             _ => {}
         }
@@ -200,6 +209,9 @@ mod tests {
         let mut messages = Messages::new(Split::Sse);
         messages.feed(b"id: 7:0\ndata: a\n\n", |_| {}).unwrap();
         assert_eq!(messages.last_event_id(), "7:0");
+        messages.feed(b"id: 8\ndata: b\n", |_| {}).unwrap();
+        assert_eq!(messages.last_event_id(), "7:0", "the event is not complete");
+        assert_eq!(fed(Split::Sse, &[b"\xEF\xBB\xBFdata: a\n\n"]), ["a"]);
     }
 
     #[test]

@@ -90,7 +90,10 @@ impl Subscriber for ForeignPull {
             );
         }
         while let Some((at_ns, message)) = self.talk.early() {
-            self.talk.take(at_ns, &message, sink);
+            let asks = self.talk.take(at_ns, &message, sink).asks;
+            if let Some(reply) = asks {
+                self.talk.reply(&mut NoLine, reply).await?;
+            }
         }
         let Some((next, interval)) = self.slots else {
             let asked = Instant::now();

@@ -43,6 +43,7 @@ pub(super) struct Talk {
     stamps: Stamps,
     /// For requests beside the connection.
     beside: Exchange,
+    /// Of those.
     meter: Rc<ConnectionMeter>,
     known: Known,
     known_beside: Known,
@@ -67,12 +68,13 @@ pub(super) struct Taken {
 impl Talk {
     /// With a subscriber that had received so many events over connections before this one.
     pub(super) fn new(foreign: &Foreign, meter: &Rc<ConnectionMeter>, events: u64) -> Self {
+        let beside = meter.beside();
         let next_ping = foreign.recipe.ping.as_ref().map(|ping| Instant::now() + ping.every);
         Self {
             foreign: foreign.clone(),
             stamps: Stamps::default(),
-            beside: Exchange::new(foreign, meter),
-            meter: Rc::clone(meter),
+            beside: Exchange::new(foreign, &beside),
+            meter: beside,
             known: Known::default(),
             known_beside: Known::default(),
             early: Inbox::new(),
@@ -106,7 +108,18 @@ impl Talk {
                 self.request(request, step).await?;
             }
         }
+        self.part_with_beside();
         Ok(())
+    }
+
+    /// Ends the connection beside, unless it will be used again: a subscriber has as many as it takes.
+    fn part_with_beside(&mut self) {
+        let recipe = &self.foreign.recipe;
+        let later = recipe.replies.iter().any(|reply| reply.request.is_some())
+            || recipe.ping.as_ref().is_some_and(|ping| ping.request.is_some());
+        if !later {
+            self.beside.part();
+        }
     }
 
     /// The steps that open it.
@@ -136,6 +149,7 @@ impl Talk {
         }
         // What came behind the last message that was waited for.
         self.early.append(&mut inbox);
+        self.part_with_beside();
         Ok(())
     }
 
@@ -166,11 +180,18 @@ impl Talk {
                 }
             };
             self.foreign.see(Seen::Received(&message));
-            if wanted.is_met_by(&message) {
-                return self.note(&step.capture, &message);
+            let is_met = wanted.is_met_by(&message);
+            if is_met {
+                self.note(&step.capture, &message)?;
             }
-            if self.stamps.find(&message, |_| {}) > 0 {
-                self.early.push_back((at_ns, message));
+            let has_events = self.stamps.find(&message, |_| {}) > 0;
+            if has_events {
+                self.early.push_back((at_ns, message.clone()));
+            }
+            if is_met {
+                return Ok(());
+            }
+            if has_events {
                 continue;
             }
             match self.asks(&message) {

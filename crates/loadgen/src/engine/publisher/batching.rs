@@ -78,7 +78,8 @@ impl<S: Iterator<Item = Due>> Batching<S> {
                     let _ = plan.send_queues[connection as usize].send(due);
                 }
                 Source::Backend => {
-                    let stamp = Stamp { publisher: 0, sequence, intended_ns, published_ns: now_ns };
+                    let publisher = if plan.stamp_channels { stamped(due.channel) } else { 0 };
+                    let stamp = Stamp { publisher, sequence, intended_ns, published_ns: now_ns };
                     stamp.write_to(&mut self.payload);
                     push(due.channel as usize, &self.payload[..payload_bytes]);
                 }
@@ -97,6 +98,11 @@ impl<S: Iterator<Item = Due>> Batching<S> {
     pub(super) fn stopped(self) -> Followed {
         Followed { lateness: self.lateness, schedule_sha256: None }
     }
+}
+
+/// A channel as stamps have it. There are hardly more than fit.
+pub(in crate::engine) fn stamped(channel: u32) -> u16 {
+    channel as u16
 }
 
 /// Adds an event to what was taken.
@@ -139,6 +145,7 @@ mod tests {
         let plan = PublishPlan {
             audiences: vec![5, 7],
             content: Content::Text,
+            stamp_channels: false,
             most_payload_bytes: STAMP_LEN + 1,
             start_ns: 1_000,
             send_queues: vec![queue],
@@ -173,6 +180,7 @@ mod tests {
         let plan = PublishPlan {
             audiences: vec![],
             content: Content::Binary,
+            stamp_channels: false,
             most_payload_bytes: 0,
             start_ns: 0,
             send_queues: vec![],

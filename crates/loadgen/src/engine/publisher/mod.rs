@@ -17,6 +17,7 @@ use pushbench_wire::clock;
 
 use crate::client::{Acknowledgements, OpenPath, PublishPath, TcpProbe, TcpTotals};
 use crate::scenario::schedule::Due;
+pub(super) use batching::stamped;
 pub(super) use plan::PublishPlan;
 
 use batching::{Batching, Followed};

@@ -10,6 +10,9 @@ pub(in crate::engine) struct PublishPlan {
     /// How many connections receive what is published on each channel, as [`Due::channel`](crate::scenario::schedule::Due::channel) counts
     /// them.
     pub(in crate::engine) audiences: Vec<u64>,
+    /// Whether stamps have the channel where they otherwise have the publisher: a server that is not ours
+    /// may send events to whom they do not concern.
+    pub(in crate::engine) stamp_channels: bool,
     /// What payloads are made of.
     pub(in crate::engine) content: Content,
     /// Bytes of the largest event.

@@ -63,6 +63,20 @@ pub enum Token {
     },
 }
 
+/// The value of `{ws}` for one of `{url}`: the same place by WebSocket, and as safe.
+#[must_use]
+pub fn websocket_url(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest))
+            if ["https", "wss"].iter().any(|of| scheme.eq_ignore_ascii_case(of)) =>
+        {
+            format!("wss://{rest}")
+        }
+        Some((_, rest)) => format!("ws://{rest}"),
+        None => url.to_owned(),
+    }
+}
+
 /// Whose certificates are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hyper::header::HeaderName;
+use hyper::header::{self, HeaderName};
 use pushbench_wire::Transport;
 use serde::Deserialize as _;
 use toml::Spanned;
@@ -23,6 +23,10 @@ use crate::scenario::{Contender, Content, Scenario};
 
 /// Where a server is that is started here and does not say.
 const DEFAULT_URL: &str = "http://127.0.0.1:{port}";
+
+/// Header fields that say where a message ends, and how long a connection lasts.
+const OURS: [HeaderName; 3] =
+    [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
 
 /// What has a value everywhere.
 const KNOWN: [&str; 6] = ["url", "ws", "port", "token", "channel", "subscriber"];
@@ -298,6 +302,10 @@ impl Reader<'_, '_, '_> {
                 self.problem(value.span(), message);
                 continue;
             };
+            if OURS.contains(&header) {
+                let message = format!("`{header}` is written by pushbench itself: remove it");
+                self.problem(value.span(), message);
+            }
             let template = match known {
                 Some(known) => self.template(value, known),
                 None => self.template_of_names(value),

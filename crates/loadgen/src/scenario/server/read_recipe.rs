@@ -104,6 +104,25 @@ impl Reader<'_, '_, '_> {
                 self.problem(span, message);
             }
         }
+        if transport == Transport::Sse && recipe.split == Split::None {
+            let message = "`split = \"none\"` would cut events where packets end: use \"sse\", \"lines\" or \"rs\"";
+            self.problem(table.span(), message.to_owned());
+        }
+        for (name, from) in file.cursor.iter().flatten() {
+            let never = match from.get_ref().split_once(':') {
+                Some(("header", _)) => !pulls,
+                Some(("sse", _)) => transport != Transport::Sse,
+                _ => false,
+            };
+            if never {
+                let message = format!(
+                    "`{}` never gets a value from {} over {transport}",
+                    name.escape_debug(),
+                    quoted(from.get_ref())
+                );
+                self.problem(from.span(), message);
+            }
+        }
         if pulls && let Some(ping) = &file.ping {
             let message =
                 format!("`ping` has no effect on {transport}, which asks by itself: remove it");

@@ -96,12 +96,6 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// Text without placeholders.
-    #[must_use]
-    pub fn of_text(text: &str) -> Self {
-        Self(vec![Part::Text(text.to_owned())])
-    }
-
     /// The names of its placeholders.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {

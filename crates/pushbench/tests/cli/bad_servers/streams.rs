@@ -103,7 +103,7 @@ fn events_that_nobody_knows() {
                 payload[6] = b'e';
                 vec![payload]
             }),
-            " deliveries were of events that this trial did not publish",
+            " deliveries were of events that this trial did not publish…",
         ),
     ]);
 }
