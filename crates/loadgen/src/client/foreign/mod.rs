@@ -15,6 +15,7 @@ mod stream;
 mod talk;
 mod values;
 mod websocket;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
