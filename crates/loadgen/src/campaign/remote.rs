@@ -9,7 +9,7 @@ use crate::scenario::Scenario;
 
 /// The most that a server gets which is neither on this machine nor in its private network.
 const MAX_REMOTE_CONNECTIONS: u32 = 1_000;
-const MAX_REMOTE_EVENTS_PER_SECOND: f64 = 1_000.0;
+const MAX_REMOTE_REQUESTS_PER_SECOND: f64 = 1_000.0;
 
 /// Refuses servers whose token is not there, and hosts beyond this machine and its private network, unless they are `allowed`, and more for
 /// them than a server of one's own bears without anyone noticing.
@@ -29,17 +29,16 @@ pub(crate) fn check(scenario: &Scenario, allowed: &[String]) -> Result<(), Unusa
             return Err(Unusable(format!(
                 "{name} ({address}) is neither this machine nor in its private network, and would get {}: \
                  if it is yours, add --allow-remote {name}",
-                load(scenario)
+                load(largest(scenario))
             )));
         }
         for (_, cell) in scenario.cells() {
-            let connections = cell.workload.sockets();
-            let rate = cell.workload.events_per_second * f64::from(cell.workload.channels);
-            if connections > MAX_REMOTE_CONNECTIONS || rate > MAX_REMOTE_EVENTS_PER_SECOND {
+            let (connections, requests) = (cell.workload.sockets(), requests_per_second(cell));
+            if connections > MAX_REMOTE_CONNECTIONS || requests > MAX_REMOTE_REQUESTS_PER_SECOND {
                 return Err(Unusable(format!(
                     "{name} would get {}, and a server that is not in the private network gets at most \
-                     {MAX_REMOTE_CONNECTIONS} connections and {MAX_REMOTE_EVENTS_PER_SECOND} events per \
-                     second: lower `subscribers` or `events_per_second`",
+                     {MAX_REMOTE_CONNECTIONS} connections and {MAX_REMOTE_REQUESTS_PER_SECOND} requests per \
+                     second: lower `subscribers` or `events_per_second`, or poll more rarely",
                     load(cell)
                 )));
             }
@@ -54,7 +53,7 @@ pub(crate) fn intentions(scenario: &Scenario) -> Vec<String> {
     for contender in &scenario.contenders {
         let Some(server) = &contender.server else { continue };
         let hosts: Vec<_> = hosts(server).iter().map(shown).collect();
-        let line = format!("{}: {} to {}", server.label, load(scenario), hosts.join(", "));
+        let line = format!("{}: {} to {}", server.label, load(largest(scenario)), hosts.join(", "));
         if !lines.contains(&line) {
             lines.push(line);
         }
@@ -74,13 +73,29 @@ fn remote_hosts(scenario: &Scenario) -> BTreeSet<Host> {
     servers.flat_map(|server| hosts(server)).collect()
 }
 
+/// What a trial sends at most.
 fn load(scenario: &Scenario) -> String {
-    let workload = &scenario.workload;
     format!(
-        "{} connections and {} events per second",
-        workload.sockets(),
-        workload.events_per_second * f64::from(workload.channels)
+        "{} connections and {:.0} requests per second",
+        scenario.workload.sockets(),
+        requests_per_second(scenario)
     )
+}
+
+/// An event is one, and so is a poll.
+fn requests_per_second(scenario: &Scenario) -> f64 {
+    let sockets = f64::from(scenario.workload.sockets());
+    let described = scenario.contenders.iter().filter(|of| of.server.is_some());
+    let intervals = described.filter_map(|of| of.settings.polling_interval());
+    let polls = intervals.map(|interval| sockets / interval.as_secs_f64()).fold(0.0, f64::max);
+    scenario.peak_events_per_second() + polls
+}
+
+/// The cell that sends most.
+fn largest(scenario: &Scenario) -> &Scenario {
+    let size = |cell: &Scenario| f64::from(cell.workload.sockets()) + requests_per_second(cell);
+    let cells = scenario.cells().into_iter().map(|(_, cell)| cell);
+    cells.max_by(|one, other| size(one).total_cmp(&size(other))).unwrap_or(scenario)
 }
 
 #[cfg(test)]
@@ -107,7 +122,7 @@ mod tests {
         assert_eq!(check("http://10.0.0.1", 5_000, &[]), Ok(()));
         let refused = check("http://198.51.100.1", 100, &[]).unwrap_err();
         assert!(
-            refused.contains("would get 100 connections and 10 events per second"),
+            refused.contains("would get 100 connections and 10 requests per second"),
             "{refused}"
         );
         assert!(refused.ends_with("add --allow-remote 198.51.100.1"), "{refused}");
@@ -119,6 +134,6 @@ mod tests {
     #[test]
     fn what_is_sent_is_said() {
         let lines = intentions(&scenario("http://10.0.0.1", 3));
-        assert_eq!(lines, ["mine: 3 connections and 10 events per second to 10.0.0.1:80"]);
+        assert_eq!(lines, ["mine: 3 connections and 10 requests per second to 10.0.0.1:80"]);
     }
 }

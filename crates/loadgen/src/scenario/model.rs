@@ -78,6 +78,21 @@ impl Scenario {
         most.ceil() as u64 + self.upstream_events(kept_for.mul_f64(peak))
     }
 
+    /// The most events per second that are published on all channels together, as the rates have it.
+    pub(crate) fn peak_events_per_second(&self) -> f64 {
+        let workload = &self.workload;
+        match &workload.trace {
+            Some(trace) => {
+                let second_ns = (trace.speed * 1e9) as u64;
+                trace.rows.most_within(second_ns) as f64 * f64::from(workload.channels)
+            }
+            None => {
+                let rate = workload.events_per_second * f64::from(workload.channels);
+                rate * Timeline::peak(workload)
+            }
+        }
+    }
+
     /// How many events the subscribers of any channel may send to it in this time: those of all
     /// together, when many of them are in one.
     fn upstream_events(&self, time: Duration) -> u64 {
