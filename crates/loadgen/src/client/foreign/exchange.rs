@@ -101,7 +101,7 @@ impl Known {
 pub(super) struct Whole {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
 }
 
 /// A connection for requests, one after the other; another one when the server has ended it.
@@ -158,9 +158,14 @@ impl Exchange {
             return Err(ClientError::TooLarge { limit: MAX_BODY_BYTES });
         }
         let mut body = Vec::new();
+        let mut only = Bytes::new();
         let mut is_whole = true;
         while let Some(frame) = incoming.frame().await {
             let Ok(piece) = frame?.into_data() else { continue };
+            if body.is_empty() && incoming.is_end_stream() {
+                only = piece;
+                break;
+            }
             if body.len() + piece.len() > MAX_BODY_BYTES {
                 return Err(ClientError::TooLarge { limit: MAX_BODY_BYTES });
             }
@@ -173,6 +178,7 @@ impl Exchange {
         if keep && is_whole {
             self.kept = Some((Rc::clone(&question.location), connection));
         }
+        let body = if body.is_empty() { only } else { body.into() };
         Ok(Whole { status: head.status.as_u16(), headers: head.headers, body })
     }
 }

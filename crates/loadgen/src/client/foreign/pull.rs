@@ -56,7 +56,7 @@ impl Subscriber for ForeignPull {
         after: u64,
     ) -> Result<Self, ClientError> {
         let foreign = subscription.recipe()?;
-        let mut talk = Talk::new(foreign, meter, after);
+        let mut talk = Talk::new(foreign, meter, after).without_last();
         talk.before().await?;
         let interval = subscription.settings.polling_interval();
         let first = subscription.poll_epoch + subscription.poll_phase;

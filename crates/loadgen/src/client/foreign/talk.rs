@@ -44,8 +44,9 @@ pub(super) struct Talk {
     next_ping: Option<Instant>,
     /// How many events have come: the id of the last one.
     events: u64,
-    /// The last message with an event, as long as something is to be known of it.
+    /// The last message with an event, if something is to be known of it.
     last: Vec<u8>,
+    keeps_last: bool,
 }
 
 /// What was in a message.
@@ -73,6 +74,7 @@ impl Talk {
             next_ping,
             events,
             last: Vec::new(),
+            keeps_last: foreign.recipe.cursor.iter().any(|(_, source)| *source != Source::SseId),
         }
     }
 
@@ -206,7 +208,7 @@ impl Talk {
     async fn request(&mut self, request: &Request, step: &Step) -> Result<(), ClientError> {
         let answer = self.post(request, step.send.as_ref()).await?;
         if self.stamps.find(&answer.body, |_| {}) > 0 {
-            self.early.push_back((self.meter.last_read_ns(), answer.body.clone()));
+            self.early.push_back((self.meter.last_read_ns(), answer.body.to_vec()));
         }
         let missing = self.foreign.values.note(&step.capture, &answer.body, Some(&answer.headers));
         let quoted = || quoted(&self.foreign, &answer.body);
@@ -267,7 +269,7 @@ impl Talk {
         self.foreign.see(Seen::Received(message));
         let asks = self.asks(message);
         if count > 0 {
-            if !self.foreign.recipe.cursor.is_empty() {
+            if self.keeps_last {
                 self.last.clear();
                 self.last.extend_from_slice(message);
             }
@@ -318,6 +320,12 @@ impl Talk {
         let Some(ping) = &recipe.ping else { return Ok(()) };
         self.next_ping = Some(Instant::now() + ping.every);
         self.say(channel, ping.request.as_ref(), &ping.send).await
+    }
+
+    /// Does without the last message: whoever polls notes what is to be known with each answer.
+    pub(super) fn without_last(mut self) -> Self {
+        self.keeps_last = false;
+        self
     }
 
     /// What came before anyone received.
