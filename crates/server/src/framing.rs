@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use pushbench_wire::event::{DEFAULT_NAME, LAGGED_NAME};
+use pushbench_wire::event::{DEFAULT_NAME, LAGGED_NAME, label};
 use pushbench_wire::{frame as tcp, message, poll, sse};
 
 use crate::memory::{ALLOCATION_BYTES, Reservation, SHARED_BYTES, share};
@@ -24,28 +24,48 @@ pub(crate) enum Framing {
 
 const FRAMINGS: usize = Framing::Tcp as usize + 1;
 
+/// Where an event is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// In the log of its channel.
+    pub(crate) id: u64,
+    /// Among those of all channels.
+    pub(crate) position: u64,
+}
+
 /// One event of a channel.
 #[derive(Debug)]
 pub(crate) struct Event {
-    id: u64,
+    place: Place,
     /// `None` for [`DEFAULT_NAME`], so that most events need no memory for a name.
     name: Option<Box<str>>,
     payload: Bytes,
     binary: bool,
     frames: [OnceLock<Bytes>; FRAMINGS],
+    /// For those who subscribe to several channels, if there are any.
+    labelled: OnceLock<Box<Labelled>>,
     held: Reservation,
 }
 
+/// An event among those of several channels: its id is its position, and its name begins with its
+/// channel.
+#[derive(Debug)]
+struct Labelled {
+    name: Box<str>,
+    frames: [OnceLock<Bytes>; FRAMINGS],
+}
+
 impl Event {
-    /// The event that `event` becomes as number `id` of its log.
-    pub(crate) fn new(id: u64, event: NewEvent) -> Self {
+    /// What `event` becomes at a place.
+    pub(crate) fn new(place: Place, event: NewEvent) -> Self {
         let NewEvent { name, payload, binary, held } = event;
-        Self { id, name, payload, binary, frames: Default::default(), held }
+        let (frames, labelled) = Default::default();
+        Self { place, name, payload, binary, frames, labelled, held }
     }
 
     /// The notice that a subscriber has missed the events up to `last_missed`, `missed` of them if the
     /// number is known.
-    pub(crate) fn lagged(last_missed: u64, missed: Option<u64>) -> Self {
+    pub(crate) fn lagged(last_missed: Place, missed: Option<u64>) -> Self {
         let missed = missed.map_or_else(|| "null".to_owned(), |missed| missed.to_string());
         Self::new(
             last_missed,
@@ -61,7 +81,12 @@ impl Event {
 
     /// Its position in its log.
     pub(crate) fn id(&self) -> u64 {
-        self.id
+        self.place.id
+    }
+
+    /// Its position among the events of all channels.
+    pub(crate) fn position(&self) -> u64 {
+        self.place.position
     }
 
     /// Whether this is the server's own notice. No publisher can use its name.
@@ -76,23 +101,29 @@ impl Event {
 
     /// The event's frame in `framing`.
     pub(crate) fn frame(&self, framing: Framing) -> &Bytes {
-        self.frames[framing as usize].get_or_init(|| self.encode(framing))
+        let name = self.name.as_deref().unwrap_or(DEFAULT_NAME);
+        self.frames[framing as usize].get_or_init(|| self.encode(framing, self.place.id, name))
     }
 
-    fn encode(&self, framing: Framing) -> Bytes {
-        let event = pushbench_wire::Event {
-            id: self.id,
-            name: self.name.as_deref().unwrap_or(DEFAULT_NAME),
-            payload: &self.payload,
-            binary: self.binary,
-        };
+    /// Its frame for a subscriber of several channels, of which its own is `channel`.
+    pub(crate) fn labelled_frame(&self, channel: &str, framing: Framing) -> &Bytes {
+        let labelled = self.labelled.get_or_init(|| {
+            let name = label(channel, self.name.as_deref()).into();
+            Box::new(Labelled { name, frames: Default::default() })
+        });
+        labelled.frames[framing as usize]
+            .get_or_init(|| self.encode(framing, self.place.position, &labelled.name))
+    }
+
+    fn encode(&self, framing: Framing, id: u64, name: &str) -> Bytes {
+        let event = pushbench_wire::Event { id, name, payload: &self.payload, binary: self.binary };
         // With space for the id and the field names, so that most frames never grow.
-        let mut frame = Vec::with_capacity(self.size_bytes() + 64);
+        let mut frame = Vec::with_capacity(self.payload.len() + name.len() + 64);
         match framing {
             Framing::Json => poll::encode_event(&event, &mut frame),
             Framing::Sse => sse::encode(&event, &mut frame),
             Framing::WebSocket => {
-                let mut message = Vec::with_capacity(self.size_bytes() + 24);
+                let mut message = Vec::with_capacity(self.payload.len() + name.len() + 24);
                 message::encode(&event, &mut message);
                 push_frame_header(self.binary, message.len(), &mut frame);
                 frame.extend_from_slice(&message);
@@ -164,8 +195,10 @@ mod tests {
     use tokio_tungstenite::tungstenite::Message;
     use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
 
+    const PLACE: Place = Place { id: 7, position: 9 };
+
     fn event(payload: &[u8], binary: bool) -> Event {
-        Event::new(7, NewEvent::new(Some("price"), payload, binary, Reservation::default()))
+        Event::new(PLACE, NewEvent::new(Some("price"), payload, binary, Reservation::default()))
     }
 
     proptest! {
@@ -201,8 +234,22 @@ mod tests {
     }
 
     #[test]
+    fn among_several_channels_it_has_their_names_and_numbers() {
+        let named = event(b"1.2", false);
+        assert_eq!(
+            named.labelled_frame("eur", Framing::Sse),
+            "id: 9\nevent: eur/price\ndata: 1.2\n\n"
+        );
+        assert_eq!(named.frame(Framing::Sse), "id: 7\nevent: price\ndata: 1.2\n\n");
+        let plain = Event::new(PLACE, NewEvent::new(None, b"1.2", false, Reservation::default()));
+        assert_eq!(&plain.labelled_frame("eur", Framing::WebSocket)[2..], b"9 eur\n1.2");
+        let once = plain.labelled_frame("eur", Framing::Json).as_ptr();
+        assert_eq!(plain.labelled_frame("eur", Framing::Json).as_ptr(), once, "built once");
+    }
+
+    #[test]
     fn the_lagged_notice_in_every_framing() {
-        let known = Event::lagged(41, Some(3));
+        let known = Event::lagged(Place { id: 41, position: 50 }, Some(3));
         assert!(known.is_lagged_notice());
         assert_eq!(
             known.frame(Framing::Json),
@@ -211,7 +258,7 @@ mod tests {
         assert_eq!(known.frame(Framing::Sse), "id: 41\nevent: lagged\ndata: {\"missed\":3}\n\n");
         assert_eq!(&known.frame(Framing::WebSocket)[..], b"\x81\x1641 lagged\n{\"missed\":3}");
         assert_eq!(&known.frame(Framing::Tcp)[..], b"\0\0\0\x1641 lagged\n{\"missed\":3}");
-        let unknown = Event::lagged(0, None);
+        let unknown = Event::lagged(Place::default(), None);
         assert_eq!(
             unknown.frame(Framing::Sse),
             "id: 0\nevent: lagged\ndata: {\"missed\":null}\n\n"

@@ -42,6 +42,9 @@ pub const READY_PREFIX: &str = "pushbench serve: listening on ";
 /// The longest channel name, in bytes.
 pub const MAX_CHANNEL_LEN: usize = 64;
 
+/// The most channels of one subscription. Their names stand in the path, with a comma in between.
+pub const MAX_CHANNELS: usize = 256;
+
 /// A resource of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
@@ -73,8 +76,9 @@ impl Resource {
     }
 }
 
-/// Parses `/channels/{channel}/{resource}`. Returns `None` for any other path. The channel is not
-/// checked with [`is_channel_name`] yet, so that an invalid name can be reported as such.
+/// Parses `/channels/{channel}/{resource}`, where a subscription may have several channels. Returns
+/// `None` for any other path. The channel is not checked with [`is_channel_name`] yet, so that an
+/// invalid name can be reported as such.
 #[must_use]
 pub fn parse_path(path: &str) -> Option<(&str, Resource)> {
     let (channel, segment) = path.strip_prefix("/channels/")?.split_once('/')?;

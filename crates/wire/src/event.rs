@@ -24,6 +24,22 @@ pub struct Event<'a> {
     pub binary: bool,
 }
 
+/// The name of an event among those of several channels: `channel`, or `channel/name` of one that was
+/// published with a name. So an `EventSource` has a listener for each channel.
+#[must_use]
+pub fn label(channel: &str, name: Option<&str>) -> String {
+    match name {
+        None => channel.to_owned(),
+        Some(name) => format!("{channel}/{name}"),
+    }
+}
+
+/// Whether a name says that events were missed, of one channel or of one among several.
+#[must_use]
+pub fn is_lagged_name(name: &str) -> bool {
+    name.rsplit_once('/').map_or(name, |(_, own)| own) == LAGGED_NAME
+}
+
 /// Whether a publisher may use `name`: 1 to 64 characters of `A-Z a-z 0-9 . _ -`, and not the
 /// reserved [`LAGGED_NAME`].
 #[must_use]

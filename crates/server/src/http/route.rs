@@ -13,14 +13,14 @@ use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::{
-    HEALTH_PATH, MAX_CHANNEL_LEN, METRICS_PATH, Resource, is_channel_name, parse_path,
+    HEALTH_PATH, MAX_CHANNEL_LEN, MAX_CHANNELS, METRICS_PATH, Resource, is_channel_name, parse_path,
 };
 
 use super::connection_state::ConnectionState;
 use super::reply::{self, Rejection, Reply};
 use super::request::{check_coding, header_bytes};
 use crate::hub::{Channel, Full};
-use crate::transport::{self, Answer};
+use crate::transport::{self, Answer, Channels};
 use crate::{Server, control, publish};
 
 const READ_METHODS: &str = "GET, OPTIONS";
@@ -132,8 +132,8 @@ async fn dispatch(
     if let Some(options) = check_method(request, path, has_body, READ_METHODS, origin)? {
         return Ok(Answer::Reply(options));
     }
-    let channel = server.channel(channel)?;
-    let answer = transport::answer(transport, server, channel, request, origin);
+    let channels = server.channels(channel)?;
+    let answer = transport::answer(transport, server, channels, request, origin);
     state.use_transport(transport);
     answer.await
 }
@@ -195,6 +195,30 @@ fn options(request: &Parts, allow: &'static str, allows_page: bool) -> Reply {
 }
 
 impl Server {
+    /// The channels that a request to subscribe names.
+    pub(crate) fn channels(&self, names: &str) -> Result<Channels, Rejection> {
+        if !names.contains(',') {
+            return self.channel(names).map(Channels::One);
+        }
+        let names: Vec<_> = names.split(',').collect();
+        if names.len() > MAX_CHANNELS {
+            return Err(Rejection::bad_request(format!(
+                "{} channels are too many for one subscription; the limit is {MAX_CHANNELS}",
+                names.len()
+            )));
+        }
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        if let Some([twice, _]) = sorted.windows(2).find(|two| two[0] == two[1]) {
+            return Err(Rejection::bad_request(format!(
+                "the channel {twice:?} is there twice; name each once"
+            )));
+        }
+        let channel = |name: &&str| Ok((self.channel(name)?, Box::from(*name)));
+        let channels = names.iter().map(channel).collect::<Result<_, Rejection>>()?;
+        Channels::several(channels, &self.hub).ok_or_else(Rejection::out_of_memory)
+    }
+
     /// The channel that a request names.
     pub(crate) fn channel(&self, name: &str) -> Result<Arc<Channel>, Rejection> {
         if !is_channel_name(name) {

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Limits;
-use crate::framing::{Event, NewEvent};
+use super::order::Order;
+use crate::framing::{Event, NewEvent, Place};
 use crate::inject::SequenceFaults;
 use crate::memory::Reservation;
 use crate::waiters::{Waiter, Waiters};
@@ -24,6 +25,8 @@ pub(crate) struct Channel {
     last_used: AtomicU64,
     /// Counts the uses of all channels.
     uses: Arc<AtomicU64>,
+    /// Numbers the events of all channels.
+    order: Arc<Order>,
     _held: Reservation,
     /// Belongs to the injector, and is never used without one.
     pub(crate) sequence_faults: Mutex<SequenceFaults<NewEvent>>,
@@ -36,6 +39,8 @@ struct Log {
     events: VecDeque<Arc<Event>>,
     last_id: u64,
     bytes: usize,
+    /// The position of the last event that is no longer here.
+    gone_until: u64,
 }
 
 impl Log {
@@ -43,23 +48,33 @@ impl Log {
     fn before_oldest(&self) -> u64 {
         self.last_id - self.events.len() as u64
     }
+
+    fn last_position(&self) -> u64 {
+        self.events.back().map_or(self.gone_until, |event| event.position())
+    }
 }
 
+/// The cursor of a subscriber of whom it is not known where it was: it will be told so.
+const LOST: u64 = u64::MAX;
+
 impl Channel {
-    /// A channel whose first event comes after `first_id`. `uses` counts those of all channels.
+    /// A channel whose first event comes `after` another one. `uses` counts those of all channels.
     pub(super) fn new(
         limits: Limits,
-        first_id: u64,
+        after: Place,
         uses: Arc<AtomicU64>,
+        order: Arc<Order>,
         held: Reservation,
     ) -> Self {
+        let Place { id: first_id, position: gone_until } = after;
         Self {
-            log: Mutex::new(Log { last_id: first_id, ..Log::default() }),
+            log: Mutex::new(Log { last_id: first_id, gone_until, ..Log::default() }),
             last_id: AtomicU64::new(first_id),
             waiters: Arc::new(Waiters::new(held.beside(0))),
             first_id,
             last_used: AtomicU64::new(0),
             uses,
+            order,
             _held: held,
             sequence_faults: Mutex::default(),
             limits,
@@ -79,10 +94,12 @@ impl Channel {
         self.touch();
         let mut too_old = Vec::new();
         let last_id = {
+            let mut order = self.order.append();
             let mut log = self.log();
             for event in events {
                 log.last_id += 1;
-                let event = Arc::new(Event::new(log.last_id, event));
+                let place = Place { id: log.last_id, position: order.next() };
+                let event = Arc::new(Event::new(place, event));
                 log.bytes += event.size_bytes();
                 log.events.push_back(event);
             }
@@ -91,6 +108,7 @@ impl Channel {
             {
                 if let Some(event) = log.events.pop_front() {
                     log.bytes -= event.size_bytes();
+                    log.gone_until = event.position();
                     too_old.push(event);
                 }
             }
@@ -122,6 +140,7 @@ impl Channel {
         let events = {
             let mut log = self.log();
             log.bytes = 0;
+            log.gone_until = log.last_position();
             std::mem::take(&mut log.events)
         };
         // Freed when the log is no longer locked.
@@ -149,6 +168,23 @@ impl Channel {
         self.log().before_oldest()
     }
 
+    /// The place of its newest event.
+    pub(super) fn last_place(&self) -> Place {
+        let log = self.log();
+        Place { id: log.last_id, position: log.last_position() }
+    }
+
+    /// The id of its last event up to a position among those of all channels. Where that is from
+    /// before a restart, or what followed it is no longer here, it is an id of no log.
+    pub(crate) fn cursor_at(&self, position: u64) -> u64 {
+        let log = self.log();
+        if position < log.gone_until || position > self.order.last() {
+            return LOST;
+        }
+        let before = log.events.partition_point(|event| event.position() <= position);
+        log.before_oldest() + before as u64
+    }
+
     /// A waiter that is woken by every publish, and when the hub closes.
     pub(crate) fn waiter(&self) -> Waiter {
         Waiter::new(Arc::clone(&self.waiters))
@@ -171,7 +207,8 @@ impl Channel {
             let is_of_this_log = cursor >= self.first_id;
             let missed = before_oldest.checked_sub(cursor).filter(|_| is_of_this_log);
             from = before_oldest;
-            if !visit(Arc::new(Event::lagged(before_oldest, missed))) {
+            let last_missed = Place { id: before_oldest, position: log.gone_until };
+            if !visit(Arc::new(Event::lagged(last_missed, missed))) {
                 return;
             }
         }
@@ -205,7 +242,13 @@ pub(super) mod tests {
     };
 
     fn channel() -> Channel {
-        Channel::new(LIMITS, 0, Arc::default(), Reservation::default())
+        Channel::new(
+            LIMITS,
+            Place::default(),
+            Arc::default(),
+            Arc::default(),
+            Reservation::default(),
+        )
     }
 
     pub(in crate::hub) fn event(payload: &str) -> NewEvent {

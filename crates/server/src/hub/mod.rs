@@ -2,17 +2,20 @@
 //! too much memory. It knows no transport.
 
 mod channel;
+mod order;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::framing::Place;
 use crate::memory::{Memory, Need, Reservation};
 pub(crate) use channel::Channel;
+pub(crate) use order::Order;
 
 /// Every channel of one server.
 #[derive(Debug)]
@@ -25,9 +28,10 @@ pub(crate) struct Hub {
     memory: Arc<Memory>,
     /// Held by whoever makes room, so that others do not empty more than it takes.
     making_room: Mutex<()>,
-    /// The largest id of the channels that were removed. New ones count on from here, so that who
-    /// knew an old one notices.
-    last_removed_id: AtomicU64,
+    /// The largest id and position of the channels that were removed. New ones count on from here, so
+    /// that who knew an old one notices.
+    last_removed: Mutex<Place>,
+    order: Arc<Order>,
     /// Counts whenever a channel is used: a clock that costs less than one.
     uses: Arc<AtomicU64>,
     idle: Mutex<Idle>,
@@ -84,7 +88,8 @@ impl Hub {
             limits,
             memory,
             making_room: Mutex::default(),
-            last_removed_id: AtomicU64::new(0),
+            last_removed: Mutex::default(),
+            order: Arc::default(),
             uses: Arc::default(),
             idle: Mutex::default(),
         }
@@ -113,8 +118,9 @@ impl Hub {
         if channels.len() >= self.limits.max_channels {
             return Err(Full::Channels);
         }
-        let last_id = self.last_removed_id.load(Ordering::Relaxed);
-        let channel = Arc::new(Channel::new(self.limits, last_id, Arc::clone(&self.uses), held));
+        let after = *self.last_removed();
+        let (uses, order) = (Arc::clone(&self.uses), Arc::clone(&self.order));
+        let channel = Arc::new(Channel::new(self.limits, after, uses, order, held));
         channels.insert(name.into(), Arc::clone(&channel));
         Ok(channel)
     }
@@ -130,7 +136,11 @@ impl Hub {
             // Nobody can get hold of it while the table is locked.
             let keep = !is_stale || Arc::strong_count(channel) > 1;
             if !keep {
-                self.last_removed_id.fetch_max(channel.last_id(), Ordering::Relaxed);
+                let (place, mut last) = (channel.last_place(), self.last_removed());
+                *last = Place {
+                    id: last.id.max(place.id),
+                    position: last.position.max(place.position),
+                };
                 removed.push(Arc::clone(channel));
             }
             keep
@@ -191,6 +201,15 @@ impl Hub {
             }
             channel.forget();
         }
+    }
+
+    fn last_removed(&self) -> MutexGuard<'_, Place> {
+        self.last_removed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What numbers the events of all channels.
+    pub(crate) fn order(&self) -> &Arc<Order> {
+        &self.order
     }
 
     fn channels(&self) -> RwLockReadGuard<'_, HashMap<Box<str>, Arc<Channel>>> {

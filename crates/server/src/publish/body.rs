@@ -233,7 +233,7 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use super::*;
-    use crate::framing::{Event, Framing};
+    use crate::framing::{Event, Framing, Place};
     use crate::memory::{Memory, Need};
     use proptest::prelude::*;
 
@@ -267,7 +267,8 @@ mod tests {
             .unwrap()
             .into_iter()
             .map(|event| {
-                let frame = Event::new(1, event).frame(Framing::Json).clone();
+                let frame =
+                    Event::new(Place { id: 1, position: 1 }, event).frame(Framing::Json).clone();
                 String::from_utf8(frame.to_vec()).unwrap()
             })
             .collect()
@@ -364,7 +365,7 @@ mod tests {
             let published = split_it(&format, &body).unwrap();
             prop_assert_eq!(published.len(), events.len());
             for (event, payload) in published.into_iter().zip(&events) {
-                let frame = Event::new(1, event).frame(Framing::Tcp).clone();
+                let frame = Event::new(Place { id: 1, position: 1 }, event).frame(Framing::Tcp).clone();
                 prop_assert_eq!(&frame[4..], [&b"1\n"[..], payload].concat());
             }
             prop_assert!(split_it(&format, &body[..body.len() - 1]).is_err());

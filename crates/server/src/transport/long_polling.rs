@@ -2,32 +2,30 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::http::request::Parts;
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::TIMEOUT_MS;
 
-use super::{Subscriber, polling};
+use super::{Channels, Subscriber, polling};
 use crate::Server;
 use crate::http::reply::{self, Rejection, Reply};
 use crate::http::request::{parse_number, position, query_value};
-use crate::hub::Channel;
 
 /// Answers a long poll.
 pub(super) async fn answer(
     server: &Server,
-    channel: Arc<Channel>,
+    channels: Channels,
     request: &Parts,
 ) -> Result<Reply, Rejection> {
     let timeout = timeout(request, server.config.long_poll_timeout)?;
-    let subscriber = Subscriber::at_or_earliest(channel, position(request)?);
-    let mut waiter = subscriber.channel.waiter();
+    let mut subscriber = Subscriber::at_or_earliest(channels, position(request)?);
+    let mut waiter = subscriber.waiter();
     let mut timeout = pin!(tokio::time::sleep(timeout));
     loop {
         if let Some(reply) =
-            polling::new_events(server, &subscriber, Transport::LongPolling).await?
+            polling::new_events(server, &mut subscriber, Transport::LongPolling).await?
         {
             return Ok(reply);
         }

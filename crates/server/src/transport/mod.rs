@@ -6,12 +6,12 @@ mod polling;
 mod sse;
 mod stream;
 mod stream_protocol;
+mod subscriber;
 mod tcp;
 mod websocket;
 mod write_queue;
 
 use std::io;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::header::HeaderValue;
@@ -21,9 +21,10 @@ use tokio::net::TcpStream;
 
 use crate::Server;
 use crate::http::reply::{Rejection, Reply};
-use crate::hub::Channel;
 use crate::memory::Reservation;
 use stream_protocol::StreamState;
+pub(crate) use subscriber::Channels;
+use subscriber::Subscriber;
 
 /// The result of a valid request.
 pub(crate) enum Answer {
@@ -49,34 +50,6 @@ enum StreamTransport {
     Tcp,
 }
 
-/// A reader of a channel.
-struct Subscriber {
-    channel: Arc<Channel>,
-    /// The id of the last event that it has received.
-    cursor: u64,
-}
-
-impl Subscriber {
-    /// Starts after `position`; without one, with the next event. Streams start like this, because
-    /// their clients ask to be told what happens.
-    fn at_or_latest(channel: Arc<Channel>, position: Option<u64>) -> Self {
-        let cursor = position.unwrap_or_else(|| channel.last_id());
-        Self { channel, cursor }
-    }
-
-    /// Starts after `position`; without one, with the oldest event. Polls start like this, because
-    /// their clients ask what there is.
-    fn at_or_earliest(channel: Arc<Channel>, position: Option<u64>) -> Self {
-        let cursor = position.unwrap_or_else(|| channel.before_oldest());
-        Self { channel, cursor }
-    }
-
-    /// Whether the channel has anything that this subscriber has not received.
-    fn has_new_events(&self) -> bool {
-        self.cursor != self.channel.last_id()
-    }
-}
-
 impl Server {
     /// Counts `events` written to the socket of one subscriber, of which `notices` say that it
     /// lagged, and injects what a delivery costs.
@@ -88,23 +61,23 @@ impl Server {
     }
 }
 
-/// Answers a request for the events of `channel` over `transport`. Pages of `origin` may read them, if
+/// Answers a request for the events of `channels` over `transport`. Pages of `origin` may read them, if
 /// they need to be told.
 pub(crate) async fn answer(
     transport: Transport,
     server: &Server,
-    channel: Arc<Channel>,
+    channels: Channels,
     request: &Parts,
     origin: Option<&HeaderValue>,
 ) -> Result<Answer, Rejection> {
     let answer = match transport {
-        Transport::Polling => polling::answer(server, channel, request).await.map(Answer::Reply),
+        Transport::Polling => polling::answer(server, channels, request).await.map(Answer::Reply),
         Transport::LongPolling => {
-            long_polling::answer(server, channel, request).await.map(Answer::Reply)
+            long_polling::answer(server, channels, request).await.map(Answer::Reply)
         }
-        Transport::Sse => sse::open(server, channel, request, origin).map(Answer::Stream),
-        Transport::WebSocket => websocket::open(channel, request).map(Answer::Stream),
-        Transport::Tcp => tcp::open(channel, request).map(Answer::Stream),
+        Transport::Sse => sse::open(server, channels, request, origin).map(Answer::Stream),
+        Transport::WebSocket => websocket::open(channels, request).map(Answer::Stream),
+        Transport::Tcp => tcp::open(channels, request).map(Answer::Stream),
     }?;
     server.metrics.requested(transport);
     Ok(answer)

@@ -1,27 +1,25 @@
 //! Polling: returns new events at once, or nothing if there are none.
 
-use std::sync::Arc;
-
 use hyper::http::request::Parts;
 use pushbench_wire::{Transport, poll};
 use tokio::task::yield_now;
 
-use super::Subscriber;
+use super::Channels;
+use super::subscriber::{Limit, Subscriber};
 use crate::Server;
 use crate::framing::Framing;
 use crate::http::reply::{self, Rejection, Reply};
 use crate::http::request;
-use crate::hub::Channel;
 use crate::memory::{Need, SHARED_BYTES, share};
 
 /// Answers a poll.
 pub(super) async fn answer(
     server: &Server,
-    channel: Arc<Channel>,
+    channels: Channels,
     request: &Parts,
 ) -> Result<Reply, Rejection> {
-    let subscriber = Subscriber::at_or_earliest(channel, request::position(request)?);
-    let reply = new_events(server, &subscriber, Transport::Polling).await?;
+    let mut subscriber = Subscriber::at_or_earliest(channels, request::position(request)?);
+    let reply = new_events(server, &mut subscriber, Transport::Polling).await?;
     Ok(reply.unwrap_or_else(reply::no_content))
 }
 
@@ -29,13 +27,13 @@ pub(super) async fn answer(
 const FRAMES_PER_TURN: usize = 1_000;
 
 /// A response with the new events for `subscriber`, if there are any. Events that exceed the size
-/// limit of one response are left for the next.
+/// limit of one response are left for the next, which has a subscriber of its own.
 ///
 /// # Errors
 /// When there is no memory for it.
 pub(super) async fn new_events(
     server: &Server,
-    subscriber: &Subscriber,
+    subscriber: &mut Subscriber,
     transport: Transport,
 ) -> Result<Option<Reply>, Rejection> {
     if !subscriber.has_new_events() {
@@ -45,16 +43,14 @@ pub(super) async fn new_events(
         return Err(Rejection::out_of_memory());
     }
     let limit = server.config.max_response_bytes;
-    let (mut events, mut size) = (Vec::new(), 0);
-    subscriber.channel.read(subscriber.cursor, |event| {
-        size += event.size_bytes();
-        events.push(event);
-        size <= limit
+    let mut events = Vec::new();
+    subscriber.read(Limit { events: usize::MAX, bytes: limit }, |channel, event| {
+        events.push((channel, event));
     });
     // Framing makes them larger, each in its own way.
     let (mut count, mut notices, mut capacity) = (0_usize, 0, ENVELOPE_BYTES);
-    for event in &events {
-        let len = event.frame(Framing::Json).len() + 1;
+    for (channel, event) in &events {
+        let len = subscriber.frame(*channel, event, Framing::Json).len() + 1;
         // The first event is sent whatever its size, or the client would never get past it.
         if count > 0 && capacity + len > limit {
             break;
@@ -70,11 +66,14 @@ pub(super) async fn new_events(
         }
     }
     events.truncate(count);
-    let Some(last_id) = events.last().map(|event| event.id()) else { return Ok(None) };
+    let Some(last_id) = events.last().map(|(_, event)| subscriber.id_of(event)) else {
+        return Ok(None);
+    };
     let held = server.hub.reserve(capacity + SHARED_BYTES, Need::Output);
     let held = held.ok_or_else(Rejection::out_of_memory)?;
     let mut body = Vec::with_capacity(capacity);
-    let frames = events.iter().map(|event| &event.frame(Framing::Json)[..]);
+    let frames =
+        events.iter().map(|(channel, event)| &subscriber.frame(*channel, event, Framing::Json)[..]);
     poll::encode_body(frames, last_id, &mut body);
     server.deliver(transport, events.len(), notices);
     Ok(Some(reply::json(share(body, held))))

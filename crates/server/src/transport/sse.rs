@@ -1,7 +1,6 @@
 //! Server-Sent Events (WHATWG HTML §9.2): one response that ends with its connection.
 
 use std::io;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::header::HeaderValue;
@@ -10,12 +9,11 @@ use pushbench_wire::{Transport, sse};
 
 use super::stream_protocol::{Received, StreamProtocol, StreamState};
 use super::write_queue::WriteQueue;
-use super::{OpenedStream, StreamTransport, Subscriber};
+use super::{Channels, OpenedStream, StreamTransport, Subscriber};
 use crate::Server;
 use crate::framing::Framing;
 use crate::http::reply::Rejection;
 use crate::http::request::position;
-use crate::hub::Channel;
 
 /// The head of every stream. The body has neither a length nor chunks and ends with the connection:
 /// §9.2.7 warns that chunking can delay events, and HTTP/1.0 clients can read it too.
@@ -28,11 +26,11 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\n\
 /// Opens an event stream, which pages of `origin` may read, if they need to be told.
 pub(super) fn open(
     server: &Server,
-    channel: Arc<Channel>,
+    channels: Channels,
     request: &Parts,
     origin: Option<&HeaderValue>,
 ) -> Result<OpenedStream, Rejection> {
-    let subscriber = Subscriber::at_or_latest(channel, position(request)?);
+    let subscriber = Subscriber::at_or_latest(channels, position(request)?);
     let retry_ms = server.config.reconnect_delay.as_millis();
     let mut head = HEAD.as_bytes().to_vec();
     if let Some(origin) = origin {

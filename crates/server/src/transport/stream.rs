@@ -38,7 +38,7 @@ pub(super) async fn run<P: StreamProtocol>(
     mut protocol: P,
 ) -> io::Result<()> {
     let (socket, server) = (stream.socket, stream.server);
-    let mut waiter = stream.subscriber.channel.waiter();
+    let mut waiter = stream.subscriber.waiter();
     let opened_before = server.streams_opened.fetch_add(1, Relaxed);
     let mut heartbeat = Instant::now() + first_heartbeat(opened_before, server.config.heartbeat);
     let mut timer = pin!(sleep_until(heartbeat));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn subscriber(server: &Server) -> Subscriber {
-        Subscriber { channel: server.channel("a").unwrap(), cursor: 0 }
+        Subscriber::at_or_latest(server.channels("a").unwrap(), Some(0))
     }
 
     fn stream<'a>(
@@ -259,7 +259,7 @@ mod tests {
 
         fn receive(&mut self, stream: &mut StreamState<'_>) -> io::Result<Received> {
             if stream.try_read(&mut [0]).is_ok() {
-                self.0.store(stream.subscriber.cursor as usize, Relaxed);
+                self.0.store(stream.subscriber.only_cursor() as usize, Relaxed);
             }
             Ok(Received::Drained)
         }
@@ -277,8 +277,9 @@ mod tests {
         let (socket, client) = connection().await;
         let server = server();
         let subscriber = subscriber(&server);
-        subscriber
-            .channel
+        server
+            .channel("a")
+            .unwrap()
             .publish((0..EVENTS).map(|_| NewEvent::new(None, b"", false, Reservation::default())));
         let cursor_at_read = Arc::<AtomicUsize>::default();
         let protocol = CursorAtRead(Arc::clone(&cursor_at_read));

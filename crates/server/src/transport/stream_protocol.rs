@@ -10,7 +10,7 @@ use pushbench_wire::Transport;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::Subscriber;
+use super::subscriber::{Limit, Subscriber};
 use super::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue, try_write};
 use crate::Server;
 use crate::framing::{Event, Framing, NewEvent};
@@ -69,6 +69,14 @@ pub(super) enum Received {
 /// There is no memory for what a client sends.
 #[derive(Debug)]
 pub(super) struct OutOfMemory;
+
+/// Why something that a client has sent is not published.
+#[derive(Debug)]
+pub(super) enum NotPublished {
+    OutOfMemory,
+    /// It is subscribed to several channels.
+    ToWhich,
+}
 
 /// What a stream reads from, writes to and publishes to.
 pub(super) struct StreamState<'a> {
@@ -150,12 +158,14 @@ impl<'a> StreamState<'a> {
     /// Publishes what the client has sent. Text must be UTF-8.
     ///
     /// # Errors
-    /// [`OutOfMemory`], and then it is not published.
-    pub(super) fn publish(&self, payload: &[u8], binary: bool) -> Result<(), OutOfMemory> {
+    /// Why it is not published.
+    pub(super) fn publish(&self, payload: &[u8], binary: bool) -> Result<(), NotPublished> {
+        let channel = self.subscriber.only_channel().ok_or(NotPublished::ToWhich)?;
         let cost = NewEvent::cost(None, payload.len());
-        let held = self.server.hub.reserve(cost, Need::Input).ok_or(OutOfMemory)?;
+        let held = self.server.hub.reserve(cost, Need::Input);
+        let held = held.ok_or(NotPublished::OutOfMemory)?;
         let event = NewEvent::new(None, payload, binary, held);
-        self.server.publish(&self.subscriber.channel, vec![event]);
+        self.server.publish(channel, vec![event]);
         Ok(())
     }
 
@@ -180,22 +190,23 @@ impl<'a> StreamState<'a> {
         if self.subscriber.has_new_events() && self.server.hub.is_out_of_memory() {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        let mut batch: [Option<Arc<Event>>; MAX_FRAMES_PER_WRITE] = Default::default();
-        let (mut count, mut size, mut notices) = (0, 0, 0);
-        let Subscriber { channel, cursor } = &mut self.subscriber;
-        channel.read(*cursor, |event| {
-            size += event.size_bytes();
-            *cursor = event.id();
+        let mut batch: [Option<(usize, Arc<Event>)>; MAX_FRAMES_PER_WRITE] = Default::default();
+        let (mut count, mut notices) = (0, 0);
+        let limit = Limit { events: MAX_FRAMES_PER_WRITE, bytes: MAX_BATCH_BYTES };
+        self.subscriber.read(limit, |channel, event| {
             notices += usize::from(event.is_lagged_notice());
-            batch[count] = Some(event);
+            batch[count] = Some((channel, event));
             count += 1;
-            count < MAX_FRAMES_PER_WRITE && size < MAX_BATCH_BYTES
         });
         if count == 0 {
             return Ok(());
         }
         self.server.deliver(P::TRANSPORT, count, notices);
-        let frames = || batch.iter().flatten().map(|event| event.frame(P::FRAMING));
+        let subscriber = &self.subscriber;
+        let frames = || {
+            let events = batch.iter().flatten();
+            events.map(|(channel, event)| subscriber.frame(*channel, event, P::FRAMING))
+        };
         let mut slices = [IoSlice::new(&[]); MAX_FRAMES_PER_WRITE];
         for (slice, frame) in slices.iter_mut().zip(frames()) {
             *slice = IoSlice::new(frame);

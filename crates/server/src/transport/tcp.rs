@@ -2,7 +2,6 @@
 //! the socket that is left after an HTTP upgrade (RFC 9110 §7.8).
 
 use std::io;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::http::request::Parts;
@@ -13,15 +12,14 @@ use super::stream_protocol::{
     MAX_MESSAGES_PER_TURN, OutOfMemory, READ_BUFFER_BYTES, Received, StreamProtocol, StreamState,
 };
 use super::write_queue::WriteQueue;
-use super::{OpenedStream, StreamTransport, Subscriber};
+use super::{Channels, OpenedStream, StreamTransport, Subscriber};
 use crate::Server;
 use crate::framing::Framing;
 use crate::http::reply::Rejection;
 use crate::http::request::{asks_to_upgrade, position};
-use crate::hub::Channel;
 
 /// Checks the client's request to upgrade (RFC 9110 §7.8) and builds the server's response.
-pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<OpenedStream, Rejection> {
+pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, Rejection> {
     if !asks_to_upgrade(request, UPGRADE_TOKEN) {
         return Err(Rejection::upgrade_required(
             UPGRADE_TOKEN,
@@ -31,7 +29,7 @@ pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<OpenedStrea
             ),
         ));
     }
-    let subscriber = Subscriber::at_or_latest(channel, position(request)?);
+    let subscriber = Subscriber::at_or_latest(channels, position(request)?);
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: {UPGRADE_TOKEN}\r\nConnection: Upgrade\r\n\r\n"
     );

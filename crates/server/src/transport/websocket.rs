@@ -2,7 +2,6 @@
 //! it receives are shared by all subscribers and written by the stream loop.
 
 use std::io;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -16,15 +15,15 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::client_frames::{CLOSE, ClientFrames, Item, PING, PONG, Violation};
 use super::stream_protocol::{
-    MAX_MESSAGES_PER_TURN, OutOfMemory, READ_BUFFER_BYTES, Received, StreamProtocol, StreamState,
+    MAX_MESSAGES_PER_TURN, NotPublished, OutOfMemory, READ_BUFFER_BYTES, Received, StreamProtocol,
+    StreamState,
 };
 use super::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue};
-use super::{OpenedStream, StreamTransport, Subscriber};
+use super::{Channels, OpenedStream, StreamTransport, Subscriber};
 use crate::Server;
 use crate::framing::Framing;
 use crate::http::reply::Rejection;
 use crate::http::request::{asks_to_upgrade, list, position};
-use crate::hub::Channel;
 
 /// The protocol that the client upgrades to (RFC 6455 §4.1).
 const PROTOCOL: &str = "websocket";
@@ -34,7 +33,7 @@ const PROTOCOL: &str = "websocket";
 const MAX_QUEUED_FRAMES: usize = 2 * MAX_FRAMES_PER_WRITE;
 
 /// Checks the client's handshake (RFC 6455 §4.2.1) and builds the server's (§4.2.2).
-pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<OpenedStream, Rejection> {
+pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, Rejection> {
     if !asks_to_upgrade(request, PROTOCOL) {
         return Err(Rejection::upgrade_required(
             PROTOCOL,
@@ -75,7 +74,7 @@ pub(super) fn open(channel: Arc<Channel>, request: &Parts) -> Result<OpenedStrea
         }
         protocol = "Sec-WebSocket-Protocol: pushbench.v1\r\n";
     }
-    let subscriber = Subscriber::at_or_latest(channel, position(request)?);
+    let subscriber = Subscriber::at_or_latest(channels, position(request)?);
     let accept = derive_accept_key(key.as_bytes());
     let head = format!(
         "HTTP/1.1 {}\r\nUpgrade: {PROTOCOL}\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \
@@ -130,11 +129,15 @@ impl WebSocket {
                 }
             };
             match item {
-                Item::Message { payload, binary } => {
-                    if stream.publish(payload, binary).is_err() {
+                Item::Message { payload, binary } => match stream.publish(payload, binary) {
+                    Ok(()) => {}
+                    Err(NotPublished::OutOfMemory) => {
                         return Ok(reject(stream, TRY_AGAIN_LATER, OUT_OF_MEMORY));
                     }
-                }
+                    Err(NotPublished::ToWhich) => {
+                        return Ok(reject(stream, POLICY_VIOLATION, SEVERAL_CHANNELS));
+                    }
+                },
                 Item::Ping(payload) => queue_pong(&mut stream.queue, payload),
                 Item::Fragment | Item::Pong => {}
                 Item::Close(code) => {
@@ -190,8 +193,10 @@ fn describe(violation: Violation) -> (u16, &'static str) {
 }
 
 const GOING_AWAY: u16 = 1001;
+const POLICY_VIOLATION: u16 = 1008;
 const TRY_AGAIN_LATER: u16 = 1013;
 const OUT_OF_MEMORY: &str = "the server has no memory left";
+const SEVERAL_CHANNELS: &str = "publish with POST, as this socket has several channels";
 
 fn reject(stream: &mut StreamState<'_>, code: u16, reason: &str) -> Received {
     close(stream, code, reason);

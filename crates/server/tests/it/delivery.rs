@@ -32,20 +32,32 @@ pub(crate) fn receive(
     after: u64,
     count: usize,
 ) -> Vec<Event> {
+    receive_of(server, "a", transport, after, count)
+}
+
+/// The same of other `channels`.
+pub(crate) fn receive_of(
+    server: &Server,
+    channels: &str,
+    transport: Transport,
+    after: u64,
+    count: usize,
+) -> Vec<Event> {
+    let path = |resource| format!("/channels/{channels}/{resource}");
     let mut events = Vec::new();
     match transport {
         Transport::Polling | Transport::LongPolling => {
             let resource = if transport == Transport::Polling { "poll" } else { "long-poll" };
             let mut after = after;
             while events.len() < count {
-                let response = server.get(&format!("/channels/a/{resource}?after={after}"));
+                let response = server.get(&format!("{}?after={after}", path(resource)));
                 assert_eq!(response.status, 200);
                 after = poll::decode_body(&response.body, |e| events.push(owned(e))).unwrap();
                 assert_eq!(after, events.last().unwrap().0);
             }
         }
         Transport::Sse => {
-            let mut stream = server.sse(&format!("/channels/a/sse?after={after}"));
+            let mut stream = server.sse(&format!("{}?after={after}", path("sse")));
             let mut decoder = sse::Decoder::new(1 << 20);
             while events.len() < count {
                 let piece = stream.until("\n\n");
@@ -53,7 +65,7 @@ pub(crate) fn receive(
             }
         }
         Transport::WebSocket => {
-            let mut socket = server.websocket(&format!("/channels/a/ws?after={after}"));
+            let mut socket = server.websocket(&format!("{}?after={after}", path("ws")));
             while events.len() < count {
                 let message = next_message(&mut socket);
                 let binary = message.is_binary();
@@ -61,7 +73,7 @@ pub(crate) fn receive(
             }
         }
         Transport::Tcp => {
-            let mut frames = server.tcp(&format!("/channels/a/tcp?after={after}"));
+            let mut frames = server.tcp(&format!("{}?after={after}", path("tcp")));
             while events.len() < count {
                 let (binary, message) = frames.next();
                 events.push(owned(message::decode(&message, binary).unwrap()));

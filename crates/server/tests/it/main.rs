@@ -12,6 +12,7 @@ mod inject;
 mod lifetime;
 mod memory;
 mod rfc6455;
+mod several_channels;
 mod support;
 mod tcp;
 mod websocket;

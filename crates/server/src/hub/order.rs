@@ -1,0 +1,46 @@
+//! The order of the events of all channels. Who subscribes to several of them gets their events in it,
+//! and so has to remember one number to go on from. It knows no channel.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Numbers events from 1.
+#[derive(Debug, Default)]
+pub(crate) struct Order {
+    appending: Mutex<u64>,
+    last: AtomicU64,
+}
+
+impl Order {
+    /// The position of the newest event that can be read. All before it can be read, too.
+    pub(crate) fn last(&self) -> u64 {
+        self.last.load(Ordering::Acquire)
+    }
+
+    /// The right to append events: nobody else has it until it is dropped, and by then they must be
+    /// readable.
+    pub(super) fn append(&self) -> Appending<'_> {
+        let next = self.appending.lock().unwrap_or_else(PoisonError::into_inner);
+        Appending { next, last: &self.last }
+    }
+}
+
+/// The right to append events.
+pub(super) struct Appending<'a> {
+    next: MutexGuard<'a, u64>,
+    last: &'a AtomicU64,
+}
+
+impl Appending<'_> {
+    /// The position of one more.
+    pub(super) fn next(&mut self) -> u64 {
+        *self.next += 1;
+        *self.next
+    }
+}
+
+impl Drop for Appending<'_> {
+    fn drop(&mut self) {
+        self.last.store(*self.next, Ordering::Release);
+    }
+}

@@ -1,0 +1,240 @@
+//! A reader of one channel, or of several at once: what it has received, and what is new to it. It knows
+//! no connection.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use crate::framing::{Event, Framing};
+use crate::hub::{Channel, Hub, Order};
+use crate::memory::{Need, Reservation};
+use crate::waiters::Waiter;
+
+/// What a request subscribes to.
+pub(crate) enum Channels {
+    One(Arc<Channel>),
+    Several(Several),
+}
+
+/// Channels whose events come in one order, and one number to go on from.
+pub(crate) struct Several {
+    members: Box<[Member]>,
+    order: Arc<Order>,
+    /// What [`Subscriber::read`] sorts.
+    found: Vec<(usize, Arc<Event>)>,
+    _held: Reservation,
+}
+
+struct Member {
+    channel: Arc<Channel>,
+    name: Box<str>,
+    /// The id of the last event that was received of it.
+    cursor: u64,
+}
+
+/// What is kept for sorting: what comes at once is rarely more.
+const FOUND_KEPT: usize = 32;
+
+/// What a channel of a subscription costs beside its name.
+const MEMBER_BYTES: usize = size_of::<Member>() + size_of::<Waiter>();
+
+impl Channels {
+    /// These; none if there is no memory for that.
+    pub(crate) fn several(channels: Vec<(Arc<Channel>, Box<str>)>, hub: &Hub) -> Option<Self> {
+        let names: usize = channels.iter().map(|(_, name)| name.len()).sum();
+        let found = FOUND_KEPT * size_of::<(usize, Arc<Event>)>();
+        let bytes = channels.len() * MEMBER_BYTES + names + found;
+        let held = hub.reserve(bytes, Need::Connection)?;
+        let member = |(channel, name)| Member { channel, name, cursor: 0 };
+        Some(Self::Several(Several {
+            members: channels.into_iter().map(member).collect(),
+            order: Arc::clone(hub.order()),
+            found: Vec::new(),
+            _held: held,
+        }))
+    }
+}
+
+/// How much is read at once: what goes beyond that is not begun, but one event is read in any case.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    pub(super) events: usize,
+    pub(super) bytes: usize,
+}
+
+impl Limit {
+    /// A limit for events of which each says whether more may follow.
+    fn meter(self) -> impl FnMut(&Event) -> bool {
+        let (mut events, mut bytes) = (0, 0);
+        move |event| {
+            events += 1;
+            bytes += event.size_bytes();
+            events < self.events && bytes < self.bytes
+        }
+    }
+}
+
+/// A reader of channels.
+pub(super) enum Subscriber {
+    One {
+        channel: Arc<Channel>,
+        /// The id of the last event that it has received.
+        cursor: u64,
+    },
+    Several(Several),
+}
+
+impl Subscriber {
+    /// Starts after `position`; without one, with the next event. Streams start like this, because
+    /// their clients ask to be told what happens.
+    pub(super) fn at_or_latest(channels: Channels, position: Option<u64>) -> Self {
+        Self::at(channels, position, Channel::last_id)
+    }
+
+    /// Starts after `position`; without one, with the oldest event. Polls start like this, because
+    /// their clients ask what there is.
+    pub(super) fn at_or_earliest(channels: Channels, position: Option<u64>) -> Self {
+        Self::at(channels, position, Channel::before_oldest)
+    }
+
+    fn at(channels: Channels, position: Option<u64>, without: fn(&Channel) -> u64) -> Self {
+        match channels {
+            Channels::One(channel) => {
+                let cursor = position.unwrap_or_else(|| without(&channel));
+                Self::One { channel, cursor }
+            }
+            Channels::Several(mut several) => {
+                for Member { channel, cursor, .. } in &mut several.members {
+                    *cursor = match position {
+                        Some(position) => channel.cursor_at(position),
+                        None => without(channel),
+                    };
+                }
+                Self::Several(several)
+            }
+        }
+    }
+
+    /// Whether there is anything that this subscriber has not received.
+    pub(super) fn has_new_events(&self) -> bool {
+        match self {
+            Self::One { channel, cursor } => *cursor != channel.last_id(),
+            Self::Several(several) => {
+                several.members.iter().any(|of| of.cursor != of.channel.last_id())
+            }
+        }
+    }
+
+    /// Passes what it has not received to `visit`, oldest first, with a number for its channel.
+    pub(super) fn read(&mut self, limit: Limit, mut visit: impl FnMut(usize, Arc<Event>)) {
+        let mut may_go_on = limit.meter();
+        match self {
+            Self::One { channel, cursor } => channel.read(*cursor, |event| {
+                let more = may_go_on(&event);
+                *cursor = event.id();
+                visit(0, event);
+                more
+            }),
+            Self::Several(Several { members, order, found, .. }) => {
+                // What is newer may be readable in one channel while what comes before it is not yet in
+                // another.
+                let until = order.last();
+                for (index, Member { channel, cursor, .. }) in members.iter().enumerate() {
+                    // More of one channel could not go out even if it were the only one.
+                    let mut may_go_on = limit.meter();
+                    channel.read(*cursor, |event| {
+                        let is_due = event.position() <= until;
+                        let more = is_due && may_go_on(&event);
+                        if is_due {
+                            found.push((index, event));
+                        }
+                        more
+                    });
+                }
+                found.sort_by_key(|(_, event)| event.position());
+                for (index, event) in found.drain(..) {
+                    let more = may_go_on(&event);
+                    members[index].cursor = event.id();
+                    visit(index, event);
+                    if !more {
+                        break;
+                    }
+                }
+                found.shrink_to(FOUND_KEPT);
+            }
+        }
+    }
+
+    /// The frame of an event of the channel with this number.
+    pub(super) fn frame<'e>(
+        &self,
+        channel: usize,
+        event: &'e Event,
+        framing: Framing,
+    ) -> &'e Bytes {
+        match self {
+            Self::One { .. } => event.frame(framing),
+            Self::Several(several) => event.labelled_frame(&several.members[channel].name, framing),
+        }
+    }
+
+    /// The id that its client knows an event by.
+    pub(super) fn id_of(&self, event: &Event) -> u64 {
+        match self {
+            Self::One { .. } => event.id(),
+            Self::Several(_) => event.position(),
+        }
+    }
+
+    /// Its channel, if it has one only.
+    pub(super) fn only_channel(&self) -> Option<&Arc<Channel>> {
+        match self {
+            Self::One { channel, .. } => Some(channel),
+            Self::Several(_) => None,
+        }
+    }
+
+    /// What waits for the next event.
+    pub(super) fn waiter(&self) -> SubscriberWaiter {
+        match self {
+            Self::One { channel, .. } => SubscriberWaiter::One(channel.waiter()),
+            Self::Several(several) => SubscriberWaiter::Several(
+                several.members.iter().map(|of| of.channel.waiter()).collect(),
+            ),
+        }
+    }
+}
+
+/// Waits for events of a subscriber's channels.
+pub(super) enum SubscriberWaiter {
+    One(Waiter),
+    Several(Box<[Waiter]>),
+}
+
+impl SubscriberWaiter {
+    /// Completes as soon as `is_due` returns true, as [`Waiter::poll`] does.
+    pub(super) fn poll(&mut self, cx: &Context<'_>, is_due: impl Fn() -> bool) -> Poll<()> {
+        match self {
+            Self::One(waiter) => waiter.poll(cx, is_due),
+            Self::Several(waiters) => {
+                for waiter in waiters {
+                    // Each registers once. What is due is found below, after all have.
+                    let _ = waiter.poll(cx, || false);
+                }
+                if is_due() { Poll::Ready(()) } else { Poll::Pending }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Subscriber {
+    /// Where a subscriber of one channel is.
+    pub(super) fn only_cursor(&self) -> u64 {
+        match self {
+            Self::One { cursor, .. } => *cursor,
+            Self::Several(_) => panic!("it has several channels"),
+        }
+    }
+}
