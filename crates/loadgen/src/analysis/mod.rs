@@ -107,7 +107,7 @@ fn analyse_cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str
     let ratios = ratios(run, &contenders);
     let name = name.to_owned();
     let (rankings, predictions, objectives) = (Vec::new(), Vec::new(), Vec::new());
-    let subscribers = scenario.map(|scenario| scenario.workload.connections());
+    let subscribers = scenario.map(|scenario| scenario.workload.subscribers);
     let longer_than_idle = scenario.map_or_else(Vec::new, longer_than_idle);
     let mut cell = Cell {
         name,

@@ -168,8 +168,8 @@ fn window(scenario: &Scenario, wanted: Duration, purpose: Purpose) -> Duration {
     };
     // An event of every channel, or one of a subscriber, which goes to about one channel's.
     let deliveries = match workload.events_per_second {
-        0.0 => workload.connections() / workload.channels,
-        _ => workload.connections(),
+        0.0 => workload.memberships() / workload.channels,
+        _ => workload.memberships(),
     };
     let for_samples = samples.div_ceil(u64::from(deliveries.max(1)));
     let mut least = u32::try_from(for_samples).unwrap_or(u32::MAX).max(1);

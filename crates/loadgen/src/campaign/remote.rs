@@ -33,7 +33,7 @@ pub(crate) fn check(scenario: &Scenario, allowed: &[String]) -> Result<(), Unusa
             )));
         }
         for (_, cell) in scenario.cells() {
-            let (connections, requests) = (cell.workload.sockets(), requests_per_second(cell));
+            let (connections, requests) = (cell.sockets(), requests_per_second(cell));
             if connections > MAX_REMOTE_CONNECTIONS || requests > MAX_REMOTE_REQUESTS_PER_SECOND {
                 return Err(Unusable(format!(
                     "{name} would get {}, and a server that is not in the private network gets at most \
@@ -77,14 +77,14 @@ fn remote_hosts(scenario: &Scenario) -> BTreeSet<Host> {
 fn load(scenario: &Scenario) -> String {
     format!(
         "{} connections and {:.0} requests per second",
-        scenario.workload.sockets(),
+        scenario.sockets(),
         requests_per_second(scenario)
     )
 }
 
 /// An event is one, and so is a poll.
 fn requests_per_second(scenario: &Scenario) -> f64 {
-    let sockets = f64::from(scenario.workload.sockets());
+    let sockets = f64::from(scenario.sockets());
     let described = scenario.contenders.iter().filter(|of| of.server.is_some());
     let intervals = described.filter_map(|of| of.settings.polling_interval());
     let polls = intervals.map(|interval| sockets / interval.as_secs_f64()).fold(0.0, f64::max);
@@ -93,7 +93,7 @@ fn requests_per_second(scenario: &Scenario) -> f64 {
 
 /// The cell that sends most.
 fn largest(scenario: &Scenario) -> &Scenario {
-    let size = |cell: &Scenario| f64::from(cell.workload.sockets()) + requests_per_second(cell);
+    let size = |cell: &Scenario| f64::from(cell.sockets()) + requests_per_second(cell);
     let cells = scenario.cells().into_iter().map(|(_, cell)| cell);
     cells.max_by(|one, other| size(one).total_cmp(&size(other))).unwrap_or(scenario)
 }

@@ -51,7 +51,11 @@ impl Sink for Inbox {
 
 /// Publishes through the server's own route.
 pub(super) async fn publish(address: SocketAddr, name: &str, payload: &[u8], binary: bool) {
-    let url = format!("http://{address}{}?{EVENT_NAME}={name}", Resource::Events.path(CHANNEL));
+    publish_to(address, CHANNEL, name, payload, binary).await;
+}
+
+async fn publish_to(address: SocketAddr, channel: &str, name: &str, payload: &[u8], binary: bool) {
+    let url = format!("http://{address}{}?{EVENT_NAME}={name}", Resource::Events.path(channel));
     let kind = if binary { "application/octet-stream" } else { "text/plain" };
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = client.post(url).header("content-type", kind).body(payload.to_owned());
@@ -169,6 +173,53 @@ impl WithSubscriber for Delivers {
 
     fn with<S: Subscriber + 'static>(self) -> Self::Output {
         Box::pin(delivers::<S>(self.0))
+    }
+}
+
+/// Events of several channels come over one connection, in the order in which they were published, and
+/// one id is enough to go on from.
+async fn delivers_several<S: Subscriber>(mut subscription: Subscription) {
+    subscription.channel = format!("{CHANNEL},sports,weather");
+    let address = subscription.address;
+    let tally = Arc::new(Tally::default());
+    let meter = ConnectionMeter::new(Arc::clone(&tally));
+    let mut inbox = Inbox::default();
+    publish_to(address, "sports", "message", b"1", false).await;
+    publish_to(address, CHANNEL, "price", b"2", false).await;
+    let mut subscriber = S::connect(&subscription, &meter, 1).await.unwrap();
+    receive(&mut subscriber, &mut inbox, 1).await;
+    publish_to(address, "sports", "message", b"3", false).await;
+    receive(&mut subscriber, &mut inbox, 2).await;
+    drop(subscriber);
+    publish_to(address, "weather", "message", b"4", false).await;
+    let mut subscriber = S::connect(&subscription, &meter, 3).await.unwrap();
+    receive(&mut subscriber, &mut inbox, 3).await;
+    let received: Vec<_> =
+        inbox.0.iter().map(|of| (of.id, &of.name[..], &of.payload[..])).collect();
+    assert_eq!(received, [(2, "news/price", &b"2"[..]), (3, "sports", b"3"), (4, "weather", b"4")]);
+    let mut totals = Totals::default();
+    totals.add(&tally);
+    assert_eq!(totals.connections, 2, "one at a time");
+}
+
+struct DeliversSeveral(Subscription);
+
+impl WithSubscriber for DeliversSeveral {
+    type Output = LocalFuture<()>;
+
+    fn with<S: Subscriber + 'static>(self) -> Self::Output {
+        Box::pin(delivers_several::<S>(self.0))
+    }
+}
+
+#[tokio::test]
+async fn every_transport_carries_several_channels() {
+    for &transport in Transport::ALL {
+        let server = Server::start(pushbench_server::Config::default()).await;
+        let subscription = subscription(server.address, transport, Connection::KeepAlive);
+        let work = DeliversSeveral(subscription);
+        LocalSet::new().run_until(with_subscriber(Mechanism::own(transport), work)).await;
+        server.stop().await;
     }
 }
 

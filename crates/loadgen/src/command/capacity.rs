@@ -17,7 +17,7 @@ use crate::campaign::{
 use crate::document::{attempt_line, load, trial_line};
 use crate::results::capacity::{CAPACITY_VERSION, Search};
 use crate::results::{Capacity, ContenderId};
-use crate::scenario::{LoadAxis, Workload};
+use crate::scenario::LoadAxis;
 
 /// What `pushbench capacity` was asked.
 #[derive(Clone, Debug)]
@@ -84,13 +84,13 @@ impl<'a> Session<'a> {
 
     /// How many sockets a trial takes at most.
     fn sockets(&self) -> u32 {
-        let workload = &self.source.scenario.workload;
+        let scenario = &self.source.scenario;
         match self.options.varied {
             LoadAxis::Subscribers => {
                 let most = self.searches.iter().map(|search| search.most.load).fold(1.0, f64::max);
-                Workload { subscribers: most as u32, ..workload.clone() }.sockets()
+                (most as u32).saturating_mul(scenario.sockets_per_subscriber())
             }
-            LoadAxis::Rate => workload.sockets(),
+            LoadAxis::Rate => scenario.sockets(),
         }
     }
 

@@ -81,7 +81,7 @@ fn plan(scenario: &Scenario) -> String {
 fn load(scenario: &Scenario) -> String {
     let workload = &scenario.workload;
     let Planned { events, deliveries } = Schedule::new(workload, scenario.seed).planned();
-    let sockets = u64::from(workload.sockets());
+    let sockets = u64::from(scenario.sockets());
     let mut line =
         format!("{events} events and {deliveries} deliveries over {sockets} connections");
     let needed = samples_for(0.99);

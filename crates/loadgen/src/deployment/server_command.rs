@@ -34,7 +34,8 @@ pub(crate) fn server_command(
     flag("--cpus", cpus.join(","));
     flag("--log-events", log_events.to_string());
     flag("--log-bytes", log_bytes.to_string());
-    flag("--max-response-bytes", log_bytes.min(MAX_RESPONSE_BYTES).to_string());
+    let at_once = log_bytes.saturating_mul(workload.channels_per_subscriber.into());
+    flag("--max-response-bytes", at_once.min(MAX_RESPONSE_BYTES).to_string());
     // Who polls or publishes may have nothing to ask or to send for long, before the first time too.
     let trial = workload.idle + workload.warm_up + workload.duration;
     let polling = scenario.longest_polling_interval().unwrap_or_default();
@@ -43,7 +44,7 @@ pub(crate) fn server_command(
     flag("--header-timeout", silence);
     flag("--max-channels", workload.channels.to_string());
     // A new connection may come before the one that it replaces is seen to be closed.
-    let connections = workload.sockets().saturating_mul(2).saturating_add(OTHER_CONNECTIONS);
+    let connections = scenario.sockets().saturating_mul(2).saturating_add(OTHER_CONNECTIONS);
     flag("--max-connections", connections.to_string());
     if let Some(timeout) = settings.long_poll_timeout() {
         flag("--long-poll-timeout", format_duration(timeout));

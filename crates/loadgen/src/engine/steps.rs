@@ -94,9 +94,14 @@ pub(super) enum Until {
     Delivered(Duration),
 }
 
-/// The steps of a trial of `workload` that records deliveries or not, with subscribers that ask at
-/// this interval if they poll.
-pub(super) fn steps(workload: &Workload, record: bool, polling: Option<Duration>) -> Vec<Step> {
+/// The steps of a trial of `workload` over so many connections that records deliveries or not, with
+/// subscribers that ask at this interval if they poll.
+pub(super) fn steps(
+    workload: &Workload,
+    connections: u64,
+    record: bool,
+    polling: Option<Duration>,
+) -> Vec<Step> {
     use Action::{
         AskServers, AskTraffic, CountInstructions, FinishPublishing, LookAtParts, Observe, Publish,
     };
@@ -105,7 +110,7 @@ pub(super) fn steps(workload: &Workload, record: bool, polling: Option<Duration>
     let mut steps = vec![Step {
         kind: StepKind::Connect,
         actions: Vec::new(),
-        until: Until::Connected(workload.connections().into()),
+        until: Until::Connected(connections),
     }];
     let settled = LEAD + workload.idle;
     if !workload.idle.is_zero() {
@@ -179,7 +184,8 @@ mod tests {
 
     fn steps_of(change: [&str; 2], record: bool) -> Vec<Step> {
         let scenario = Scenario::parse(&TEMPLATE.replace(change[0], change[1]), "").unwrap();
-        steps(&scenario.workload, record, Some(Duration::from_secs(1)))
+        let subscribers = scenario.workload.subscribers.into();
+        steps(&scenario.workload, subscribers, record, Some(Duration::from_secs(1)))
     }
 
     const IDLE: [&str; 2] = ["idle = \"2s\"", "idle = \"2s\""];

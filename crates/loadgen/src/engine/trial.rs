@@ -29,7 +29,7 @@ use crate::deployment::{
     Cores, Deployment, FreshCopy, PartRole, Readiness, ServerStart, server_command, within,
 };
 use crate::scenario::schedule::{
-    Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
+    MeasuredRange, Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
 use crate::scenario::{Connection, Contender, Scenario, Server, Workload};
 
@@ -124,7 +124,7 @@ impl TrialPlan<'_> {
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
         let workload = &self.scenario.workload;
-        let Contender { id, settings, server } = self.contender;
+        let Contender { id, settings, server, .. } = self.contender;
         let transport = id.transport();
         let foreign = server.as_deref().zip(place);
         let schedule = Schedule::new(workload, self.scenario.seed);
@@ -135,6 +135,7 @@ impl TrialPlan<'_> {
             (0..workload.channels).map(|index| format!("{prefix}channel-{index}")).collect();
         let (send_queues, subscribers) =
             self.subscribers(deployment, &schedule, &channels, foreign)?;
+        let connections = subscribers.len() as u64;
         let mut targets = Vec::new();
         match foreign {
             None => targets.extend(deployment.publish().iter().map(|&at| (at, PublishForm::Own))),
@@ -144,6 +145,7 @@ impl TrialPlan<'_> {
                 targets.push((address, form));
             }
         }
+        let stamp_channels = foreign.is_some() || self.contender.shares_connections(workload);
         let listeners_are_known = deployment.listeners_are_known();
         let start = Snapshot::take(deployment, Totals::default(), None)?;
         let pool = ThreadPool::connect(PoolPlan {
@@ -155,11 +157,13 @@ impl TrialPlan<'_> {
         })?;
         let start_publisher = Box::new(|start_ns| {
             recorded.begins_at(start_ns + window(workload).start.as_nanos() as u64);
-            publish(&schedule, workload, &channels, &targets, start_ns, send_queues)
+            publish(&schedule, workload, &channels, &targets, start_ns, stamp_channels, send_queues)
         });
         let series = format!("pushbench_deliveries_total{{transport=\"{transport}\"}}");
         let mut execution = Execution::new(deployment, pool, planned, series, start_publisher);
-        execution.run(&steps(workload, self.record, settings.polling_interval()), progress).await?;
+        let polling = settings.polling_interval();
+        let steps = steps(workload, connections, self.record, polling);
+        execution.run(&steps, progress).await?;
         let (findings, mut recorder) = execution.finish().await?;
         if let (Some(place), Some(reason)) = (place, &mut recorder.account.first_reconnect) {
             *reason = place.values.redact(reason);
@@ -221,9 +225,13 @@ impl TrialPlan<'_> {
     ) -> anyhow::Result<(Vec<mpsc::UnboundedSender<DueEvent>>, Vec<SubscriberSpec>)> {
         let scenario = self.scenario;
         let Scenario { seed, ref workload, .. } = *scenario;
-        let connections = workload.connections();
         let settings = &self.contender.settings;
         let transport = self.contender.id.transport();
+        let membership = schedule.membership();
+        let is_shared = self.contender.shares_connections(workload);
+        let together = if is_shared { membership.each() } else { 1 };
+        let of_connections = membership.connections().chunks(together);
+        let connections = of_connections.len() as u32;
         // Clients that do not have these settings have no use for them.
         let interval = settings.polling_interval().unwrap_or_default();
         let phases = polling_phases(seed, connections, interval);
@@ -231,33 +239,36 @@ impl TrialPlan<'_> {
         let first_timeouts = first_long_poll_timeouts(seed, connections, long_poll_timeout);
         let poll_epoch = Instant::now();
         let mut ranges = schedule.measured_ranges();
-        if foreign.is_some() {
+        if foreign.is_some() || is_shared {
             // Nobody else publishes there.
             for (channel, range) in (0..).zip(&mut ranges) {
                 range.iter_mut().for_each(|range| range.publisher = stamped(channel));
             }
         }
-        let expected_events: Vec<Arc<ExpectedEvents>> =
-            ranges.iter().map(|ranges| Arc::new(ExpectedEvents::new(ranges))).collect();
+        let expected = |ranges: &[MeasuredRange]| Arc::new(ExpectedEvents::new(ranges));
+        let of_channels: Vec<_> = ranges.iter().map(|ranges| expected(ranges)).collect();
         let mut send_queues = Vec::new();
         let subscribers = phases
             .into_iter()
             .zip(first_timeouts)
-            .zip(schedule.membership().connections())
+            .zip(of_connections)
             .zip(0..)
-            .map(|(((poll_phase, first_long_poll_timeout), &channel), connection)| {
-                let address = deployment.subscribe(connection, channel);
+            .map(|(((poll_phase, first_long_poll_timeout), members), connection)| {
+                let first = *members.first().context("a connection has no channel")?;
+                let address = deployment.subscribe(connection, first);
+                let names: Vec<&str> =
+                    members.iter().map(|&channel| &channels[channel as usize][..]).collect();
                 Ok(SubscriberSpec {
                     subscription: Subscription {
                         address: address.context("there is nowhere to subscribe")?,
-                        channel: channels[channel as usize].clone(),
+                        channel: names.join(","),
                         settings: settings.clone(),
                         poll_epoch,
                         poll_phase,
                         first_long_poll_timeout,
                         foreign: foreign.and_then(|(server, place)| {
                             let recipe = server.subscribe.get(&transport)?;
-                            let channel = channels[channel as usize].clone();
+                            let channel = channels[first as usize].clone();
                             let own =
                                 [("channel", channel), ("subscriber", connection.to_string())];
                             Some(Foreign {
@@ -268,10 +279,18 @@ impl TrialPlan<'_> {
                             })
                         }),
                     },
-                    expected: Arc::clone(&expected_events[channel as usize]),
-                    publisher: match foreign {
-                        Some(_) => NOBODY,
-                        None => publisher_of(connection / workload.channels_per_subscriber),
+                    expected: match members {
+                        [only] => Arc::clone(&of_channels[*only as usize]),
+                        several => {
+                            let mut several = several.to_vec();
+                            several.sort_unstable();
+                            let of = |channel: u32| ranges[channel as usize].iter().cloned();
+                            expected(&several.into_iter().flat_map(of).collect::<Vec<_>>())
+                        }
+                    },
+                    publisher: match foreign.is_some() || is_shared {
+                        true => NOBODY,
+                        false => publisher_of(connection / workload.channels_per_subscriber),
                     },
                     sends: workload.upstream.as_ref().map(|_| {
                         let (queue, due) = mpsc::unbounded_channel();
@@ -303,6 +322,7 @@ fn publish(
     channels: &[String],
     targets: &[(SocketAddr, PublishForm)],
     start_ns: u64,
+    stamp_channels: bool,
     send_queues: Vec<mpsc::UnboundedSender<DueEvent>>,
 ) -> anyhow::Result<Publisher> {
     let membership = schedule.membership();
@@ -319,7 +339,7 @@ fn publish(
     ensure!(!paths.is_empty(), "the deployment has no address to publish to");
     let plan = PublishPlan {
         audiences: (0..workload.channels).map(audience).collect(),
-        stamp_channels: targets.iter().any(|(_, form)| !matches!(form, PublishForm::Own)),
+        stamp_channels,
         content: workload.content,
         most_payload_bytes: workload.most_payload_bytes(),
         start_ns,

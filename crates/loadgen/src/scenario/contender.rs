@@ -10,7 +10,7 @@ use pushbench_wire::Transport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Server;
+use super::{Server, Workload};
 
 /// What a contender is compared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -208,6 +208,22 @@ pub struct Contender {
     pub settings: Settings,
     /// Its server; none if it is pushbench's own.
     pub server: Option<Arc<Server>>,
+    /// Whether a subscriber of several channels has one connection for all of them.
+    pub multiplex: bool,
+}
+
+impl Contender {
+    /// Connections over which a subscriber receives events.
+    #[must_use]
+    pub fn connections_per_subscriber(&self, workload: &Workload) -> u32 {
+        if self.multiplex { 1 } else { workload.channels_per_subscriber }
+    }
+
+    /// Whether its connections carry several channels each.
+    #[must_use]
+    pub fn shares_connections(&self, workload: &Workload) -> bool {
+        self.multiplex && workload.channels_per_subscriber > 1
+    }
 }
 
 /// How one transport works.

@@ -136,6 +136,11 @@ pub(super) struct ContenderFile {
     #[schemars(with = "String")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) server: Option<Spanned<String>>,
+    /// Whether a subscriber of several channels has one connection for all of them; as in [workload] when
+    /// this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub(super) multiplex: Option<Spanned<bool>>,
     /// How it asks, if it polls.
     #[schemars(with = "PollingFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]

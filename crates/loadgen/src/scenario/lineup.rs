@@ -91,13 +91,12 @@ pub(super) fn contenders(
     values: &mut Values<'_, '_>,
 ) -> Vec<Contender> {
     let tables = Tables::read(file, values);
-    let mut lineup: Vec<(Identity, Settings, Option<Arc<Server>>)> = values
-        .compared(file, servers)
-        .into_iter()
-        .map(|(server, transport)| {
-            (compared_identity(server.as_deref(), transport), tables.settings(transport), server)
-        })
-        .collect();
+    let usual = *file.workload.multiplex.get_ref();
+    let compared = values.compared(file, servers).into_iter().map(|(server, transport)| {
+        let identity = compared_identity(server.as_deref(), transport);
+        (identity, tables.settings(transport), server, usual)
+    });
+    let mut lineup: Vec<_> = compared.collect();
     for own in &file.contender {
         let identity = values.identity(own);
         if lineup.iter().any(|(other, ..)| other.name == identity.name) {
@@ -108,7 +107,8 @@ pub(super) fn contenders(
             values.problems.at(own.name.span(), message);
         }
         let server = values.server_of(own, servers);
-        lineup.push((identity, values.settings(own, &tables), server));
+        let multiplex = own.multiplex.as_ref().map_or(usual, |multiplex| *multiplex.get_ref());
+        lineup.push((identity, values.settings(own, &tables), server, multiplex));
     }
     if lineup.len() > MAX_CONTENDERS {
         let message = format!(
@@ -122,8 +122,8 @@ pub(super) fn contenders(
     }
     lineup.sort_by_key(|(identity, ..)| identity.role == Role::Reference);
     let ids = ContenderId::all(lineup.iter().map(|(identity, ..)| identity.clone()));
-    let with_id = |(id, (_, settings, server))| Contender { id, settings, server };
-    ids.into_iter().zip(lineup).map(with_id).collect()
+    let of = |(id, (_, settings, server, multiplex))| Contender { id, settings, server, multiplex };
+    ids.into_iter().zip(lineup).map(of).collect()
 }
 
 /// That of a transport which is compared as it is, on one server.

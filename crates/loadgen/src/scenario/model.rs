@@ -102,6 +102,21 @@ impl Scenario {
         (usual + 6.0 * usual.sqrt()).ceil() as u64
     }
 
+    /// The most sockets that a subscriber has with any contender. One that sends may need one more for
+    /// each connection.
+    #[must_use]
+    pub fn sockets_per_subscriber(&self) -> u32 {
+        let of = |of: &Contender| of.connections_per_subscriber(&self.workload);
+        let each = self.contenders.iter().map(of).max().unwrap_or(1);
+        each * if self.workload.upstream.is_some() { 2 } else { 1 }
+    }
+
+    /// The most sockets of all subscribers.
+    #[must_use]
+    pub fn sockets(&self) -> u32 {
+        self.workload.subscribers.saturating_mul(self.sockets_per_subscriber())
+    }
+
     /// The keys of what is compared, in its order.
     pub fn contender_ids(&self) -> impl Iterator<Item = &ContenderId> {
         self.contenders.iter().map(|contender| &contender.id)

@@ -28,7 +28,8 @@ seed = 1
 [workload]
 subscribers = 200           # in all
 channels = 1                # each has events of its own
-channels_per_subscriber = 1 # with a connection for each
+channels_per_subscriber = 1 # of them
+multiplex = false           # whether one connection of a subscriber carries all of its channels
 popularity = "even"         # of channels; { zipf = 1.1 }: the n-th has a share of 1/n^1.1
 events_per_second = 10.0    # on each channel
 arrivals = "constant"       # at equal distances; "poisson" at random

@@ -167,7 +167,12 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
                 name,
                 description,
                 contenders: contenders
-                    .map(|(id, settings)| Contender { id, settings, server: None })
+                    .map(|(id, settings)| Contender {
+                        id,
+                        settings,
+                        server: None,
+                        multiplex: false,
+                    })
                     .collect(),
                 blocks,
                 seed,
@@ -187,6 +192,21 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
     )
 }
 
+#[test]
+fn one_connection_for_all_channels_is_a_contenders_choice() {
+    let path = scenarios_folder().join("trading-screen.toml");
+    let (screen, _) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
+    let workload = &screen.workload;
+    let connections = |name: &str| {
+        let contender = screen.contenders.iter().find(|of| of.id.name() == name).unwrap();
+        assert_eq!(contender.shares_connections(workload), contender.multiplex);
+        contender.connections_per_subscriber(workload)
+    };
+    assert_eq!([connections("sse"), connections("sse-each")], [1, 20]);
+    assert_eq!((screen.sockets_per_subscriber(), screen.sockets()), (20, 2_000));
+    assert_eq!((workload.memberships(), screen.deliveries()), (2_000, 20_000));
+}
+
 fn scenarios_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
 }
@@ -202,7 +222,9 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
         let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("#:schema ./scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
-        assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
+        if scenario.name != "trading-screen" {
+            assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
+        }
         assert!(scenario.deliveries() >= 5_000, "{}", scenario.name);
         names.push(scenario.name);
     }
@@ -225,6 +247,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "social-feed",
             "stock-ticker",
             "thousand",
+            "trading-screen",
         ]
     );
 }
@@ -237,7 +260,9 @@ fn every_published_setup_loads_and_names_its_figures() {
         let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("#:schema ../scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
-        assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
+        if scenario.name != "trading-screen" {
+            assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
+        }
         assert!(scenario.deliveries() >= 5_000, "{}", scenario.name);
         found.push((scenario.name, scenario.published.len()));
     }

@@ -138,8 +138,7 @@ impl<'a> Space<'a> {
             caps.push((max, "--max is reached".to_owned()));
         }
         if self.varied == LoadAxis::Subscribers {
-            let workload = &self.source.scenario.workload;
-            let sockets = f64::from(workload.sockets()) / f64::from(workload.subscribers);
+            let sockets = f64::from(self.source.scenario.sockets_per_subscriber());
             if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
                 let files = hard.saturating_sub(OTHER_FILES) as f64 / sockets;
                 let why = format!("`ulimit -Hn` allows each process only {hard} open files");

@@ -97,7 +97,7 @@ impl SelftestPlan {
 
     /// How many sockets a trial takes at most.
     pub(crate) fn sockets(&self) -> u32 {
-        let sockets = self.experiments.iter().map(|of| of.scenario.workload.sockets());
+        let sockets = self.experiments.iter().map(|of| of.scenario.sockets());
         sockets.max().unwrap_or_default()
     }
 

@@ -76,7 +76,7 @@ pub fn compare(options: &CompareOptions, verbose: bool) -> anyhow::Result<ExitSt
         Err(error) if error.is::<Interrupted>() => return Ok(ExitStatus::Interrupted),
         resolved => resolved?,
     };
-    let sockets = session.scenarios.iter().map(|scenario| scenario.workload.sockets()).max();
+    let sockets = session.scenarios.iter().map(Scenario::sockets).max();
     let mut runner = LocalRunner::new(sockets.unwrap_or_default())?;
     let mut progress = Progress::new(Detail::Trials, trial_line);
     session.run(builds, &mut runner, &mut progress, &mut Screen::stdout(verbose))

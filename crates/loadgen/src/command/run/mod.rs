@@ -172,7 +172,7 @@ impl<'a> Session<'a> {
 
     fn sockets(&self) -> u32 {
         let cells = self.jobs.iter().flat_map(|job| job.source.scenario.cells());
-        cells.map(|(_, cell)| cell.workload.sockets()).max().unwrap_or_default()
+        cells.map(|(_, cell)| cell.sockets()).max().unwrap_or_default()
     }
 
     fn plan(&self, job: &Job) -> RunPlan {

@@ -85,7 +85,7 @@ fn scenario(idle: &str) -> Scenario {
 
 /// The steps of the template's scenario, without a publisher.
 fn quiet_steps(scenario: &Scenario, record: bool) -> Vec<Step> {
-    let mut steps = steps(&scenario.workload, record, None);
+    let mut steps = steps(&scenario.workload, scenario.workload.subscribers.into(), record, None);
     for step in &mut steps {
         step.actions.retain(|(_, action)| *action != Action::Publish);
     }
@@ -128,7 +128,7 @@ async fn run(steps: &[Step], signals: Vec<Signal>, asking: Duration) -> Ran {
 }
 
 fn connected(scenario: &Scenario) -> Vec<Signal> {
-    (0..scenario.workload.connections()).map(|_| Signal::Connected).collect()
+    (0..scenario.workload.subscribers).map(|_| Signal::Connected).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -173,7 +173,7 @@ async fn progress_follows_the_steps() {
     let Ran { outcome, phases, moments, .. } =
         run(&steps, connected(&scenario), Duration::ZERO).await;
     outcome.unwrap();
-    let connections = u64::from(scenario.workload.connections());
+    let connections = u64::from(scenario.workload.subscribers);
     let mut expected: Vec<_> = (0..connections).map(Phase::Connect).collect();
     expected.extend([Phase::Idle, Phase::WarmUp, Phase::Measure(7), Phase::Measured]);
     assert_eq!(phases, expected);
@@ -186,7 +186,7 @@ async fn a_subscriber_that_fails_ends_the_trial() {
     let steps = quiet_steps(&scenario, true);
     let failed = || Signal::Failed("it broke".to_owned());
     let ran = run(&steps, vec![failed(), Signal::Connected], Duration::ZERO).await;
-    let connections = scenario.workload.connections();
+    let connections = scenario.workload.subscribers;
     let reason = format!("subscriber 2 of {connections} could not connect: it broke");
     assert_eq!(ran.outcome.unwrap_err().to_string(), reason);
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushbench_wire::event::LAGGED_NAME;
+use pushbench_wire::event::is_lagged_name;
 use pushbench_wire::{Event, Stamp};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -125,7 +125,7 @@ impl Sink for EventLog {
             self.last_read_ns = at_ns;
             self.tally.reads.add(1);
         }
-        if event.name == LAGGED_NAME {
+        if is_lagged_name(event.name) {
             self.recorder.borrow_mut().account.lagged += 1;
             return;
         }

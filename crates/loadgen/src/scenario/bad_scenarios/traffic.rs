@@ -17,6 +17,20 @@ channels_per_subscriber = 3
 payload_bytes"]
         "bad.toml:8: `channels_per_subscriber` must be at most `channels` (2), found 3"
 
+    more_channels_than_anyone_has:
+        ["payload_bytes" => "channels = 401
+channels_per_subscriber = 2
+payload_bytes"]
+        "bad.toml:7: `channels` must be at most 10 subscribers × 2 channels each, found 401: a channel that nobody subscribes to measures nothing"
+
+    senders_on_a_shared_connection:
+        ["payload_bytes" => "channels = 2
+channels_per_subscriber = 2
+multiplex = true
+upstream = { events_per_second = 1 }
+payload_bytes"]
+        "bad.toml:10: what subscribers send cannot be told apart where channels share a connection: leave out `multiplex`"
+
     popularity_unknown:
         ["payload_bytes" => "popularity = { pareto = 1 }
 payload_bytes"]

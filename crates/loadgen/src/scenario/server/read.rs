@@ -73,6 +73,15 @@ pub(in crate::scenario) fn check_together<'a>(
         );
         problems.at(name.span(), message);
     }
+    let shares = |of: &Contender| of.server.is_some() && of.shares_connections(&scenario.workload);
+    if scenario.contenders.iter().any(shares) {
+        let message = format!(
+            "`multiplex` is not possible with the server `{}`: nobody says how several channels share a \
+             connection",
+            name.get_ref()
+        );
+        problems.at(name.span(), message);
+    }
     if scenario.workload.content == Content::Binary {
         let message = format!(
             "`content = \"binary\"` is not possible with the server `{}`: templates hold text",

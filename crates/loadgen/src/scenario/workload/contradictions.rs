@@ -9,11 +9,11 @@ use toml::Spanned;
 
 use super::file::WorkloadFile;
 use super::{Membership, Rows, Timeline, Upstream, Workload};
-use crate::scenario::Scenario;
 use crate::scenario::error::{Problems, quoted};
 use crate::scenario::limits::{
     MAX_EVENTS_PER_CHANNEL, MAX_EVENTS_PER_SECOND, MAX_LOG_BYTES, MAX_SENDERS, MAX_SUBSCRIBERS,
 };
+use crate::scenario::{Contender, Scenario};
 
 /// Each takes a few bytes of the generator's memory.
 const MAX_PAIRS: u64 = 100_000_000;
@@ -27,7 +27,7 @@ pub(in crate::scenario) fn check_together(
     scenario: &Scenario,
     problems: &mut Problems<'_>,
 ) {
-    check_shape(file, &scenario.workload, problems);
+    check_shape(file, scenario, problems);
     check_exclusions(file, problems);
     check_rates(file, scenario, problems);
     if let Some(interval) = scenario.longest_polling_interval() {
@@ -36,14 +36,21 @@ pub(in crate::scenario) fn check_together(
 }
 
 /// Who subscribes to what, and who sends.
-fn check_shape(file: &WorkloadFile, workload: &Workload, problems: &mut Problems<'_>) {
+fn check_shape(file: &WorkloadFile, scenario: &Scenario, problems: &mut Problems<'_>) {
+    let workload = &scenario.workload;
     let &Workload { subscribers, channels, channels_per_subscriber, .. } = workload;
-    if channels > subscribers {
+    let shares_connections = scenario.contenders.iter().any(|of| of.shares_connections(workload));
+    let memberships = u64::from(subscribers) * u64::from(channels_per_subscriber);
+    if u64::from(channels) > memberships {
+        let most = match channels_per_subscriber {
+            1 => format!("`subscribers` ({subscribers})"),
+            each => format!("{subscribers} subscribers × {each} channels each"),
+        };
         problems.at(
             file.channels.span(),
             format!(
-                "`channels` must be at most `subscribers` ({subscribers}), found {channels}: \
-                 a channel that nobody subscribes to measures nothing"
+                "`channels` must be at most {most}, found {channels}: a channel that nobody \
+                 subscribes to measures nothing"
             ),
         );
     }
@@ -56,13 +63,28 @@ fn check_shape(file: &WorkloadFile, workload: &Workload, problems: &mut Problems
             ),
         );
     }
-    if u64::from(subscribers) * u64::from(channels_per_subscriber) > u64::from(MAX_SUBSCRIBERS) {
+    if memberships > u64::from(MAX_SUBSCRIBERS) {
         problems.at(
             file.channels_per_subscriber.span(),
             format!(
                 "{subscribers} subscribers with {channels_per_subscriber} channels each are more \
                  than the {MAX_SUBSCRIBERS} connections that are counted"
             ),
+        );
+    }
+    if let Some(upstream) = file.upstream.as_ref().filter(|_| shares_connections) {
+        problems.at(
+            upstream.events_per_second.span(),
+            "what subscribers send cannot be told apart where channels share a connection: leave out \
+             `multiplex`"
+                .to_owned(),
+        );
+    }
+    let stamps_channels = |of: &Contender| of.server.is_some() || of.shares_connections(workload);
+    if channels > MAX_SENDERS && scenario.contenders.iter().any(stamps_channels) {
+        problems.at(
+            file.channels.span(),
+            format!("at most {MAX_SENDERS} channels can be told apart here, found {channels}"),
         );
     }
     if let Some(upstream) = file.upstream.as_ref().filter(|_| subscribers > MAX_SENDERS) {

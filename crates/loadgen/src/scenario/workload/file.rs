@@ -6,7 +6,7 @@ use toml::{Spanned, Value};
 
 use super::payload::PayloadSchema;
 use super::{Arrivals, Content};
-use crate::scenario::defaults::{one, unwritten};
+use crate::scenario::defaults::{not, one, unwritten};
 use crate::scenario::duration;
 use crate::scenario::limits::{
     MAX_CHANNELS_PER_SUBSCRIBER, MAX_EVENTS_PER_SECOND, MAX_SUBSCRIBERS,
@@ -19,14 +19,18 @@ pub(in crate::scenario) struct WorkloadFile {
     /// Subscribers in all. Every one receives each event of its channels.
     #[schemars(with = "u32", range(min = 1, max = MAX_SUBSCRIBERS), example = 500)]
     pub(in crate::scenario) subscribers: Spanned<i64>,
-    /// Channels, each with events of its own; at most as many as subscribers.
+    /// Channels, each with events of its own; not more than subscribers have in all.
     #[serde(default = "one")]
     #[schemars(with = "u32", range(min = 1, max = MAX_SUBSCRIBERS))]
     pub(in crate::scenario) channels: Spanned<i64>,
-    /// Channels of each subscriber, which has a connection for each of them.
+    /// Channels of each subscriber, which has a connection for each of them unless it is to `multiplex`.
     #[serde(default = "one")]
     #[schemars(with = "u32", range(min = 1, max = MAX_CHANNELS_PER_SUBSCRIBER))]
     pub(in crate::scenario) channels_per_subscriber: Spanned<i64>,
+    /// Whether a subscriber has one connection for all of its channels.
+    #[serde(default = "not")]
+    #[schemars(with = "bool")]
+    pub(in crate::scenario) multiplex: Spanned<bool>,
     /// How subscribers spread over the channels: "even", or { zipf = 1.1 } for shares of 1/n to
     /// this power.
     #[serde(default = "even")]

@@ -9,9 +9,10 @@ use super::{Arrivals, Content, PayloadBytes, Trace};
 pub struct Workload {
     /// Subscribers in all; at least 1.
     pub subscribers: u32,
-    /// Channels; from 1 to `subscribers`.
+    /// Channels; at least 1, and not more than subscribers have in all.
     pub channels: u32,
-    /// Channels of each subscriber, with a connection for each; from 1 to `channels`.
+    /// Channels of each subscriber; from 1 to `channels`. Whether it has a connection for each is up to
+    /// the contender.
     pub channels_per_subscriber: u32,
     /// How subscribers spread over the channels.
     pub popularity: Popularity,
@@ -89,16 +90,10 @@ pub struct Upstream {
 }
 
 impl Workload {
-    /// Connections that receive events.
+    /// How often an event of every channel is delivered, all together.
     #[must_use]
-    pub fn connections(&self) -> u32 {
+    pub fn memberships(&self) -> u32 {
         self.subscribers.saturating_mul(self.channels_per_subscriber)
-    }
-
-    /// Sockets of all subscribers, where those that send may need one more for that.
-    #[must_use]
-    pub fn sockets(&self) -> u32 {
-        self.connections().saturating_mul(if self.upstream.is_some() { 2 } else { 1 })
     }
 
     /// Events that the publisher publishes on each channel while it is measured.
