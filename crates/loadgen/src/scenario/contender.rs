@@ -10,7 +10,7 @@ use pushbench_wire::Transport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Server, Workload};
+use super::{Road, Server, Workload};
 
 /// What a contender is compared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -210,6 +210,8 @@ pub struct Contender {
     pub server: Option<Arc<Server>>,
     /// Whether a subscriber of several channels has one connection for all of them.
     pub multiplex: bool,
+    /// What lies between its clients and its server.
+    pub road: Road,
 }
 
 impl Contender {

@@ -12,7 +12,7 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::defaults::{one, unwritten};
+use super::defaults::{not, one, unwritten};
 use super::gates::{GateSchema, GatesFile};
 use super::limits::MAX_BLOCKS;
 use super::literature::LiteratureFile;
@@ -48,6 +48,10 @@ pub(super) struct ScenarioFile {
     /// What else to compare: a transport with settings of its own, under a name of its own.
     #[serde(default)]
     pub(super) contender: Vec<ContenderFile>,
+    /// Whether pushbench's own server is spoken to by TLS 1.3.
+    #[serde(default = "not")]
+    #[schemars(with = "bool")]
+    pub(super) tls: Spanned<bool>,
     /// How often every contender is measured. In each block all of them run once, in shuffled
     /// order.
     #[serde(default = "five")]
@@ -141,6 +145,11 @@ pub(super) struct ContenderFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     pub(super) multiplex: Option<Spanned<bool>>,
+    /// Whether pushbench's own server is spoken to by TLS; as at the top of the file when this is left
+    /// out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub(super) tls: Option<Spanned<bool>>,
     /// How it asks, if it polls.
     #[schemars(with = "PollingFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,8 +13,8 @@ use super::file::{ContenderFile, LongPollingFile, PollingFile, ScenarioFile, Str
 use super::shape::{listed, nearest};
 use super::values::Values;
 use super::{
-    Connection, Contender, ContenderId, Identity, LongPolling, OWN_SERVER, Polling, Role, Server,
-    Settings, Stream,
+    Connection, Contender, ContenderId, Identity, LongPolling, OWN_SERVER, Polling, Road, Role,
+    Server, Settings, Stream,
 };
 
 /// More than a table or a chart can hold apart.
@@ -91,10 +91,13 @@ pub(super) fn contenders(
     values: &mut Values<'_, '_>,
 ) -> Vec<Contender> {
     let tables = Tables::read(file, values);
-    let usual = *file.workload.multiplex.get_ref();
+    let usual = Usual {
+        multiplex: *file.workload.multiplex.get_ref(),
+        road: Road { tls: *file.tls.get_ref() },
+    };
     let compared = values.compared(file, servers).into_iter().map(|(server, transport)| {
         let identity = compared_identity(server.as_deref(), transport);
-        (identity, tables.settings(transport), server, usual)
+        (identity, tables.settings(transport), server, usual.clone())
     });
     let mut lineup: Vec<_> = compared.collect();
     for own in &file.contender {
@@ -107,8 +110,8 @@ pub(super) fn contenders(
             values.problems.at(own.name.span(), message);
         }
         let server = values.server_of(own, servers);
-        let multiplex = own.multiplex.as_ref().map_or(usual, |multiplex| *multiplex.get_ref());
-        lineup.push((identity, values.settings(own, &tables), server, multiplex));
+        let of = values.own(own, &usual, server.is_some());
+        lineup.push((identity, values.settings(own, &tables), server, of));
     }
     if lineup.len() > MAX_CONTENDERS {
         let message = format!(
@@ -122,8 +125,21 @@ pub(super) fn contenders(
     }
     lineup.sort_by_key(|(identity, ..)| identity.role == Role::Reference);
     let ids = ContenderId::all(lineup.iter().map(|(identity, ..)| identity.clone()));
-    let of = |(id, (_, settings, server, multiplex))| Contender { id, settings, server, multiplex };
+    let of = |(id, (_, settings, server, Usual { multiplex, road }))| Contender {
+        id,
+        settings,
+        server,
+        multiplex,
+        road,
+    };
     ids.into_iter().zip(lineup).map(of).collect()
+}
+
+/// What the file says for all contenders.
+#[derive(Clone)]
+struct Usual {
+    multiplex: bool,
+    road: Road,
 }
 
 /// That of a transport which is compared as it is, on one server.
@@ -257,6 +273,22 @@ impl Values<'_, '_> {
         }
         transports.sort_unstable();
         transports
+    }
+
+    /// What a contender has of its own, and as usual for the rest.
+    fn own(&mut self, file: &ContenderFile, usual: &Usual, is_described: bool) -> Usual {
+        fn or(own: Option<&Spanned<bool>>, usual: bool) -> bool {
+            own.map_or(usual, |own| *own.get_ref())
+        }
+        if let Some(tls) = file.tls.as_ref().filter(|_| is_described) {
+            let message = "`tls` is about pushbench's own server: write `https://` in the `url` of \
+                           another one";
+            self.problems.at(tls.span(), message.to_owned());
+        }
+        Usual {
+            multiplex: or(file.multiplex.as_ref(), usual.multiplex),
+            road: Road { tls: or(file.tls.as_ref(), usual.road.tls) },
+        }
     }
 
     fn identity(&mut self, file: &ContenderFile) -> Identity {

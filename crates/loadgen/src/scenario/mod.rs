@@ -21,6 +21,7 @@ mod load;
 mod model;
 mod quantity;
 mod read;
+mod road;
 pub mod schedule;
 mod server;
 mod shape;
@@ -46,6 +47,7 @@ pub(crate) use limits::MAX_LOG_BYTES;
 pub use literature::Literature;
 pub use load::{LoadAxis, UnknownLoadAxis};
 pub use model::{Cell, Scenario, SweptValue};
+pub use road::Road;
 pub use server::{
     Ask, Match, OWN_SERVER, Ping, Publish, Ready, Recipe, Reply, Request, Resume, Server, Source,
     Split, Start, Step, Template, Token, Trust, preset_names, preset_text, websocket_url,

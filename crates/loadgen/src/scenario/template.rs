@@ -18,6 +18,9 @@ description = "Who waits for which updates, and what would be too late or too ex
 # others are held against. What else to compare stands in [[contender]] tables below.
 compare = ["polling", "long-polling", "sse", "websocket", "tcp"]
 
+# Whether they are spoken to by TLS 1.3.
+tls = false
+
 # How often every contender is measured, in shuffled order. One block shows the picture; five or
 # more show how far it can be trusted.
 blocks = 5

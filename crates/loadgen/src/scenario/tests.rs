@@ -172,6 +172,7 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
                         settings,
                         server: None,
                         multiplex: false,
+                        road: Road::default(),
                     })
                     .collect(),
                 blocks,
