@@ -3,6 +3,7 @@
 
 mod access;
 mod limits;
+mod tls;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -14,14 +15,15 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 use pushbench_loadgen::command::say;
-use pushbench_server::{Config, Fault, Faults};
-use pushbench_wire::endpoint::READY_PREFIX;
+use pushbench_server::{Config, Fault, Faults, Listeners, Tls};
+use pushbench_wire::endpoint::{READY_PREFIX, TLS_PREFIX};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use access::AccessFlags;
 use limits::Limits;
+use tls::TlsFlags;
 
 /// Serve polling, long polling, SSE, WebSocket and raw TCP from one event log
 #[derive(Debug, clap::Args)]
@@ -48,6 +50,9 @@ pub(crate) struct Args {
     inject: Vec<Fault>,
 
     #[command(flatten)]
+    tls: TlsFlags,
+
+    #[command(flatten)]
     access: AccessFlags,
 
     #[command(flatten)]
@@ -61,6 +66,7 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
         let faults: Vec<_> = args.inject.iter().map(ToString::to_string).collect();
         say(&format!("pushbench: this server injects faults: {}", faults.join(", ")));
     }
+    let tls = args.tls.read(args.listen)?;
     let access = args.access.check(args.listen)?;
     let config = Config { faults, access, ..Config::from(args.limits) };
     config.check().context("a limit is out of range")?;
@@ -91,7 +97,7 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
         builder.enable_io().enable_time().build().context("cannot start the worker threads")?;
     // Spawned, so that with several workers the main thread only waits and does not serve as one
     // more. With one thread, the main thread is the worker.
-    let served = runtime.spawn(listen(args.listen, args.stop_on_stdin_eof, config));
+    let served = runtime.spawn(listen(args.listen, tls, args.stop_on_stdin_eof, config));
     runtime.block_on(served).context("the server panicked")?
 }
 
@@ -111,20 +117,35 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// A listener, and where it is.
+fn listen_at(address: SocketAddr, flag: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = bind(address).with_context(|| {
+        format!("cannot listen on {address}; choose another address with {flag}")
+    })?;
+    let bound = listener.local_addr().context("cannot get the address of the listening socket")?;
+    Ok((listener, bound))
+}
+
 async fn listen(
     address: SocketAddr,
+    tls: Option<(SocketAddr, Tls)>,
     stop_on_stdin_eof: bool,
     config: Config,
 ) -> anyhow::Result<()> {
-    let listener = bind(address).with_context(|| {
-        format!("cannot listen on {address}; choose another address with --listen")
-    })?;
-    let bound = listener.local_addr().context("cannot get the address of the listening socket")?;
+    let (plain, bound) = listen_at(address, "--listen")?;
+    let tls = match tls {
+        None => None,
+        Some((address, tls)) => {
+            let (listener, bound) = listen_at(address, "--tls")?;
+            Some((listener, tls, bound))
+        }
+    };
     // Before the server says that it is ready: whoever reads that may send a signal at once.
     let mut terminated = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let stdin_end = stop_on_stdin_eof.then(stdin_end).transpose()?;
-    announce(bound).context("cannot write to standard output")?;
+    announce(bound, tls.as_ref().map(|(.., bound)| *bound))
+        .context("cannot write to standard output")?;
     let shutdown = async move {
         tokio::select! {
             _ = terminated.recv() => {}
@@ -137,12 +158,17 @@ async fn listen(
             } => {}
         }
     };
-    Ok(pushbench_server::run(listener, config, shutdown).await?)
+    let tls = tls.map(|(listener, tls, _)| (listener, tls));
+    Ok(pushbench_server::run(Listeners { plain, tls }, config, shutdown).await?)
 }
 
-/// Prints the line that says that the server is ready, and flushes it in case it goes to a pipe.
-fn announce(bound: SocketAddr) -> std::io::Result<()> {
+/// Prints the line that says that the server is ready, and flushes it in case it goes to a pipe. Where
+/// it is by TLS, it says before.
+fn announce(bound: SocketAddr, tls: Option<SocketAddr>) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
+    if let Some(tls) = tls {
+        writeln!(stdout, "{TLS_PREFIX}https://{tls}")?;
+    }
     writeln!(stdout, "{READY_PREFIX}http://{bound}")?;
     stdout.flush()
 }

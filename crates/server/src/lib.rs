@@ -21,6 +21,7 @@ mod inject;
 mod memory;
 mod metrics;
 mod publish;
+mod tls;
 mod transport;
 mod waiters;
 
@@ -39,6 +40,7 @@ use inject::Injector;
 pub use inject::{Fault, Faults, ParseFaultError, RepeatedFault, Stall};
 use memory::Memory;
 use metrics::Metrics;
+pub use tls::{Tls, TlsError};
 
 /// What all connections share.
 #[derive(Debug)]
@@ -86,7 +88,22 @@ impl Server {
     }
 }
 
-/// Serves `listener` until `shutdown` completes, then stops gracefully: it accepts no connections,
+/// Where a server is reached. Both serve the same.
+#[derive(Debug)]
+pub struct Listeners {
+    /// By HTTP.
+    pub plain: TcpListener,
+    /// By HTTPS, and how.
+    pub tls: Option<(TcpListener, Tls)>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(plain: TcpListener) -> Self {
+        Self { plain, tls: None }
+    }
+}
+
+/// Serves `listeners` until `shutdown` completes, then stops gracefully: it accepts no connections,
 /// answers held polls, ends streams, and closes what is still open after [`Config::grace`].
 ///
 /// It needs a tokio runtime with I/O and time enabled, and uses all of its threads.
@@ -94,12 +111,13 @@ impl Server {
 /// # Errors
 /// [`Error`], always before anything is served.
 pub async fn run(
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let address = listener.local_addr().map_err(Error::Address)?;
+    let listeners = listeners.into();
+    let address = listeners.plain.local_addr().map_err(Error::Address)?;
     let server = Arc::new(Server::new(config, address)?);
-    http::serve(listener, server, shutdown).await;
+    http::serve(listeners, server, shutdown).await;
     Ok(())
 }

@@ -39,6 +39,9 @@ pub const SUBPROTOCOL: &str = "pushbench.v1";
 /// When a server is ready, it prints one line to standard output: this prefix and its URL.
 pub const READY_PREFIX: &str = "pushbench serve: listening on ";
 
+/// Before that line, a server that is reached by TLS as well prints where: this prefix and that URL.
+pub const TLS_PREFIX: &str = "pushbench serve: TLS on ";
+
 /// The longest channel name, in bytes.
 pub const MAX_CHANNEL_LEN: usize = 64;
 

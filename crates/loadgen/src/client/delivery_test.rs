@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    ConnectionMeter, Mechanism, Sink, Subscriber, Subscription, Tally, Totals, WithSubscriber,
+    ConnectionMeter, Mechanism, Sink, Subscriber, Subscription, Tally, Tls, Totals, WithSubscriber,
     with_subscriber,
 };
 use crate::scenario::{self, Connection, Settings, Stream};
@@ -83,6 +83,7 @@ pub(super) fn subscription(
         poll_epoch: Instant::now(),
         poll_phase: Duration::ZERO,
         first_long_poll_timeout: Duration::from_millis(50),
+        tls: None,
         foreign: None,
     }
 }
@@ -90,19 +91,44 @@ pub(super) fn subscription(
 /// A server on a free port.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
+    /// Where it is by TLS, and whom to trust there.
+    tls: (SocketAddr, Tls),
     stop: oneshot::Sender<()>,
     served: JoinHandle<Result<(), pushbench_server::Error>>,
 }
 
 impl Server {
     pub(super) async fn start(config: pushbench_server::Config) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = plain.local_addr().unwrap();
+        let tls = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = tls.local_addr().unwrap();
+        let (secured, certificate) =
+            pushbench_server::Tls::self_signed(vec![at.ip().to_string()]).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), certificate).unwrap();
+        let trust = Tls::trusting(file.path()).unwrap();
+        let listeners = pushbench_server::Listeners { plain, tls: Some((tls, secured)) };
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(pushbench_server::run(listener, config, async {
+        let served = tokio::spawn(pushbench_server::run(listeners, config, async {
             let _ = stopped.await;
         }));
-        Self { address, stop, served }
+        Self { address, tls: (at, trust), stop, served }
+    }
+
+    /// A subscription to it, by TLS or not.
+    fn subscription(
+        &self,
+        transport: Transport,
+        connection: Connection,
+        by_tls: bool,
+    ) -> Subscription {
+        let plain = subscription(self.address, transport, connection);
+        let (address, tls) = &self.tls;
+        match by_tls {
+            false => plain,
+            true => Subscription { address: *address, tls: Some(tls.clone()), ..plain },
+        }
     }
 
     pub(super) async fn stop(self) {
@@ -120,8 +146,7 @@ async fn receive<S: Subscriber>(subscriber: &mut S, inbox: &mut Inbox, count: us
 
 /// Events of every kind, published before and while a subscriber is there, and after it was cut
 /// off, all arrive once, in order and unchanged.
-async fn delivers<S: Subscriber>(subscription: Subscription) {
-    let address = subscription.address;
+async fn delivers<S: Subscriber>(address: SocketAddr, subscription: Subscription) {
     let published: [(&str, &[u8], bool); 6] = [
         ("message", b"plain", false),
         ("price", "two\nlines, \u{20ac} and \"quotes\"".as_bytes(), false),
@@ -166,13 +191,13 @@ async fn delivers<S: Subscriber>(subscription: Subscription) {
     assert!(totals.bytes_in > 200 && totals.bytes_out > 200, "{totals:?}");
 }
 
-struct Delivers(Subscription);
+struct Delivers(SocketAddr, Subscription);
 
 impl WithSubscriber for Delivers {
     type Output = LocalFuture<()>;
 
     fn with<S: Subscriber + 'static>(self) -> Self::Output {
-        Box::pin(delivers::<S>(self.0))
+        Box::pin(delivers::<S>(self.0, self.1))
     }
 }
 
@@ -227,14 +252,15 @@ async fn every_transport_carries_several_channels() {
 async fn every_transport_delivers_every_event_once_and_in_order() {
     for &transport in Transport::ALL {
         for connection in [Connection::KeepAlive, Connection::New] {
-            let server = Server::start(pushbench_server::Config::default()).await;
-            let subscription = subscription(server.address, transport, connection);
-            let client = LocalSet::new();
-            client
-                .run_until(with_subscriber(Mechanism::own(transport), Delivers(subscription)))
-                .await;
-            drop(client);
-            server.stop().await;
+            for by_tls in [false, true] {
+                let server = Server::start(pushbench_server::Config::default()).await;
+                let subscription = server.subscription(transport, connection, by_tls);
+                let client = LocalSet::new();
+                let work = Delivers(server.address, subscription);
+                client.run_until(with_subscriber(Mechanism::own(transport), work)).await;
+                drop(client);
+                server.stop().await;
+            }
         }
     }
 }

@@ -11,6 +11,9 @@ pub(crate) enum ClientError {
     /// No connection.
     #[error("cannot connect to {address}: {source}{}", advice(.source))]
     Connect { address: SocketAddr, source: std::io::Error },
+    /// A connection without TLS, where it should be there.
+    #[error("no TLS with {address}: {source}")]
+    Tls { address: SocketAddr, source: std::io::Error },
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Http(#[from] hyper::Error),
@@ -69,6 +72,7 @@ impl ClientError {
         match self {
             Self::Http(_) | Self::Broken(_) | Self::Ended | Self::WebSocket(_) => true,
             Self::Connect { .. }
+            | Self::Tls { .. }
             | Self::Status { .. }
             | Self::TooLarge { .. }
             | Self::Poll(_)

@@ -1,4 +1,4 @@
-//! HTTP/1.1 requests over a [`Stream`], for every transport that is plain HTTP or begins with it.
+//! HTTP/1.1 requests over a [`Line`], for every transport that is plain HTTP or begins with it.
 
 use std::convert::Infallible;
 use std::error::Error as _;
@@ -18,7 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::publish_link::is_end;
-use super::socket::{ConnectionMeter, Stream};
+use super::socket::ConnectionMeter;
+use super::tls::Line;
 use super::{ClientError, READ_BUFFER_BYTES, Subscription};
 
 /// The longest part of an unexpected answer that is quoted in the error.
@@ -77,7 +78,7 @@ impl<B: RequestBody> HttpConnection<B> {
         subscription: &Subscription,
         meter: &Rc<ConnectionMeter>,
     ) -> Result<Self, ClientError> {
-        let socket = Stream::open(subscription.address, meter).await?;
+        let socket = subscription.connect(meter).await?;
         Self::over(socket, meter).await
     }
 
@@ -130,11 +131,11 @@ pub(super) async fn upgrade(
     path: &str,
     protocol: &'static str,
     after: u64,
-) -> Result<(Stream, Bytes), ClientError> {
+) -> Result<(Line, Bytes), ClientError> {
     let mut request = HttpRequest::new(subscription, path, "*/*")?.after(after)?;
     request.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     request.headers_mut().insert(UPGRADE, HeaderValue::from_static(protocol));
-    let socket = Stream::open(subscription.address, meter).await?;
+    let socket = subscription.connect(meter).await?;
     let (mut sender, connection) = handshake(socket).await?;
     meter.tally().requests.add(1);
     // It owns the sender, whose end is that of a connection that is not handed over.

@@ -95,6 +95,7 @@ mod tests {
             poll_epoch: Instant::now(),
             poll_phase: Duration::ZERO,
             first_long_poll_timeout: first,
+            tls: None,
             foreign: None,
         };
         let meter = ConnectionMeter::new(Arc::default());

@@ -34,6 +34,7 @@ mod upstream_test;
 mod websocket;
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use pushbench_wire::Event;
@@ -53,6 +54,7 @@ pub(crate) use socket::ConnectionMeter;
 pub(crate) use subscriber::{Payload, Subscriber, Upstream, UpstreamEvents};
 pub(crate) use tally::{Tally, Totals};
 pub(crate) use tcp_info::TcpTotals;
+use tls::Line;
 pub(crate) use tls::Tls;
 pub(crate) use upstream::receive_for_ever;
 
@@ -79,6 +81,8 @@ pub(crate) struct Subscription {
     /// The longest that its first long poll is held: another time than that of those behind it makes
     /// the subscriber look as if it had come at another time.
     pub(crate) first_long_poll_timeout: Duration,
+    /// How a server of ours is spoken to by TLS.
+    pub(crate) tls: Option<Tls>,
     /// How it is done on a server that is not ours.
     pub(crate) foreign: Option<Foreign>,
 }
@@ -88,6 +92,11 @@ impl Subscription {
     fn recipe(&self) -> Result<&Foreign, ClientError> {
         let none = || ClientError::Foreign("nobody says how one subscribes".to_owned());
         self.foreign.as_ref().ok_or_else(none)
+    }
+
+    /// Connects to a server of ours.
+    async fn connect(&self, meter: &Rc<ConnectionMeter>) -> Result<Line, ClientError> {
+        Line::open(self.address, self.tls.as_ref(), meter).await
     }
 
     fn path(&self, resource: Resource) -> String {

@@ -117,6 +117,7 @@ mod tests {
             poll_epoch: Instant::now(),
             poll_phase: Duration::ZERO,
             first_long_poll_timeout: Duration::ZERO,
+            tls: None,
             foreign: None,
         };
         let serve = async {

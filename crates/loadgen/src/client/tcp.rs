@@ -13,13 +13,14 @@ use pushbench_wire::frame::{self, Decoder, UPGRADE_TOKEN};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::http::upgrade;
-use super::socket::{ConnectionMeter, Stream};
+use super::socket::ConnectionMeter;
+use super::tls::Line;
 use super::upstream::{InBand, SendInBand};
 use super::{ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription};
 
 /// Reads and writes frames on a socket that HTTP has handed over.
 pub(crate) struct Tcp {
-    socket: Stream,
+    socket: Line,
     buffer: Box<[u8]>,
     /// What HTTP had read behind the head of its answer.
     read_ahead: Bytes,

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -16,11 +18,14 @@ use rustls::crypto::{
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, version,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use super::ClientError;
+use super::socket::{ConnectionMeter, Stream};
 
 /// How certificates are checked; connections of one trial share it.
 #[derive(Clone)]
@@ -58,10 +63,7 @@ impl Tls {
         roots.add_parsable_certificates(system.certs);
         if let Some(ca) = ca {
             let shown = ca.display();
-            let certificates = CertificateDer::pem_file_iter(ca)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .with_context(|| format!("cannot read the certificates of {shown}"))?;
-            ensure!(!certificates.is_empty(), "{shown} holds no certificate in PEM form");
+            let certificates = certificates(ca)?;
             own.clone_from(&certificates);
             for certificate in certificates {
                 roots
@@ -80,6 +82,24 @@ impl Tls {
         Ok(checked_by(Some(usual), own))
     }
 
+    /// Trusts the certificate in `file` and nobody else, and speaks TLS 1.3.
+    ///
+    /// # Errors
+    /// When the file holds none.
+    pub(crate) fn trusting(file: &Path) -> anyhow::Result<Self> {
+        let own = certificates(file)?;
+        let mut roots = RootCertStore::empty();
+        for certificate in &own {
+            roots.add(certificate.clone()).context("the server's certificate cannot be used")?;
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[&version::TLS13])
+            .context("cannot set up TLS")?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self(Arc::new(config)))
+    }
+
     /// For connections that are not asynchronous.
     pub(super) fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.0)
@@ -94,6 +114,16 @@ impl Tls {
         let secured = connector.connect(server_name(host)?, stream).await?;
         Ok(Secured::Tls(Box::new(secured)))
     }
+}
+
+/// Those of a PEM file; at least one.
+fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let shown = file.display();
+    let certificates = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("cannot read the certificates of {shown}"))?;
+    ensure!(!certificates.is_empty(), "{shown} holds no certificate in PEM form");
+    Ok(certificates)
 }
 
 /// A host as certificates name it.
@@ -155,6 +185,23 @@ impl ServerCertVerifier for Trusted {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+/// What every client of a server of ours speaks over.
+pub(super) type Line = Secured<Stream>;
+
+impl Line {
+    /// Connects, with TLS if that is said.
+    pub(super) async fn open(
+        address: SocketAddr,
+        tls: Option<&Tls>,
+        meter: &Rc<ConnectionMeter>,
+    ) -> Result<Self, ClientError> {
+        let stream = Stream::open(address, meter).await?;
+        let Some(tls) = tls else { return Ok(Self::Plain(stream)) };
+        let secured = tls.connect(&address.ip().to_string(), stream).await;
+        secured.map_err(|source| ClientError::Tls { address, source })
     }
 }
 

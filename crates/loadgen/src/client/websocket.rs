@@ -15,13 +15,14 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 
-use super::socket::{ConnectionMeter, Stream};
+use super::socket::ConnectionMeter;
+use super::tls::Line;
 use super::upstream::{InBand, SendInBand};
 use super::{ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription};
 
 /// Reads and writes the messages of one connection. Pings are answered as the protocol demands.
 pub(crate) struct WebSocket {
-    stream: WebSocketStream<Stream>,
+    stream: WebSocketStream<Line>,
     meter: Rc<ConnectionMeter>,
 }
 
@@ -33,7 +34,7 @@ impl Subscriber for WebSocket {
         meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
-        let socket = Stream::open(subscription.address, meter).await?;
+        let socket = subscription.connect(meter).await?;
         let path = subscription.path(Resource::Subscribe(Transport::WebSocket));
         let mut request =
             format!("ws://{}{path}?{AFTER}={after}", subscription.address).into_client_request()?;

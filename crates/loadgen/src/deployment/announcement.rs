@@ -3,13 +3,28 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context as _, bail, ensure};
-use pushbench_wire::endpoint::READY_PREFIX;
+use pushbench_wire::endpoint::{READY_PREFIX, TLS_PREFIX};
 use tokio::io::AsyncRead;
 
 use super::output::Lines;
 
 /// The port of a URL that names none.
 const HTTP_PORT: u16 = 80;
+
+/// Where a server is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Announced {
+    /// All addresses of what it names.
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Where it is by TLS.
+    pub(super) tls: Option<SocketAddr>,
+}
+
+impl From<Vec<SocketAddr>> for Announced {
+    fn from(addresses: Vec<SocketAddr>) -> Self {
+        Self { addresses, tls: None }
+    }
+}
 
 /// Waits for the line, and gives all addresses of what it names. What is written behind it is read and
 /// forgotten: a full pipe would stop the server.
@@ -18,11 +33,18 @@ const HTTP_PORT: u16 = 80;
 /// An output that ends before, or a URL that is none.
 pub(super) async fn announced(
     mut lines: Lines<impl AsyncRead + Unpin + Send + 'static>,
-) -> anyhow::Result<Vec<SocketAddr>> {
+) -> anyhow::Result<Announced> {
+    let mut tls = None;
     while let Some(line) = lines.next().await {
+        if let Some(url) = line.strip_prefix(TLS_PREFIX) {
+            let address = url.trim().strip_prefix("https://").and_then(|at| at.parse().ok());
+            tls = Some(address.with_context(|| {
+                format!("the server is at {url:?}? It should say `{TLS_PREFIX}https://IP:PORT`")
+            })?);
+        }
         if let Some(url) = line.strip_prefix(READY_PREFIX) {
             tokio::spawn(lines.drain());
-            return addresses(url.trim()).await;
+            return Ok(Announced { addresses: addresses(url.trim()).await?, tls });
         }
     }
     bail!("its output ended without a line `{READY_PREFIX}…`")
@@ -95,9 +117,15 @@ mod tests {
         let local =
             of(b"\xFF starting\npushbench serve: listening on http://localhost:81/\n").await;
         let both: [SocketAddr; 2] = ["127.0.0.1:81", "[::1]:81"].map(|ip| ip.parse().unwrap());
-        assert_eq!(local.unwrap(), both);
+        assert_eq!(local.unwrap(), Announced::from(both.to_vec()));
         let v6 = of(b"pushbench serve: listening on http://[::1]:81").await.unwrap();
-        assert_eq!(v6, both[1..]);
+        assert_eq!(v6, Announced::from(both[1..].to_vec()));
+        let tls = of(
+            b"pushbench serve: TLS on https://[::1]:82\npushbench serve: listening on http://[::1]:81",
+        );
+        assert_eq!(tls.await.unwrap().tls, Some("[::1]:82".parse().unwrap()));
+        let no_tls = of(b"pushbench serve: TLS on [::1]:82\n").await.unwrap_err();
+        assert!(no_tls.to_string().contains("[::1]:82"), "{no_tls}");
         let none = of(b"pushbench serve: listening on nowhere at all").await.unwrap_err();
         assert!(none.to_string().contains("nowhere at all"), "{none}");
         let nothing = of(b"hello\n").await.unwrap_err();

@@ -52,6 +52,8 @@ pub(crate) struct Deployment {
     parts: Vec<Part>,
     /// Whether the kernel does not say of a server that it listens at its address itself.
     a_listener_is_untold: bool,
+    /// Whether subscribers reach it by TLS.
+    has_tls: bool,
 }
 
 /// A server that could not be started: another trial with it would go no further.
@@ -132,7 +134,8 @@ impl Deployment {
         observe.look();
         let processes = observe.processes();
         self.publish.push(address);
-        self.subscribe.push(address);
+        self.subscribe.push(server.tls().unwrap_or(address));
+        self.has_tls = server.tls().is_some();
         self.add_part(PartRole::Server(index), observe);
         self.servers.push(server);
         match listener(address, &processes) {
@@ -191,6 +194,11 @@ impl Deployment {
     /// Whether it is certain that the servers listen at their addresses themselves.
     pub(crate) fn listeners_are_known(&self) -> bool {
         !self.a_listener_is_untold
+    }
+
+    /// Whether subscribers reach the servers by TLS.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.has_tls
     }
 
     /// Adds what others have started.

@@ -9,7 +9,7 @@ use pushbench_wire::endpoint::READY_PREFIX;
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout};
 
-use super::announcement::{addresses, announced};
+use super::announcement::{Announced, addresses, announced};
 use super::group::Group;
 use super::output::Lines;
 
@@ -76,7 +76,7 @@ pub(super) async fn usable(
     stdout: ChildStdout,
     child: &mut Child,
     group: &Group,
-) -> anyhow::Result<Vec<SocketAddr>> {
+) -> anyhow::Result<Announced> {
     let mut lines = Lines::of(stdout);
     let at = match ready {
         Readiness::Announced => return announced(lines).await,
@@ -89,7 +89,7 @@ pub(super) async fn usable(
                 }
             }
             tokio::spawn(lines.drain());
-            return addresses(at).await;
+            return Ok(addresses(at).await?.into());
         }
         Readiness::Port { at } | Readiness::Answers { at, .. } => at,
     };
@@ -97,7 +97,7 @@ pub(super) async fn usable(
     let addresses = addresses(at).await?;
     tokio::select! {
         biased;
-        address = connects(ready, &addresses) => Ok(vec![address]),
+        address = connects(ready, &addresses) => Ok(vec![address].into()),
         ended = ended(child, group) => bail!(ended),
     }
 }

@@ -1,10 +1,11 @@
 //! The command line of a server under test, with limits that the scenario fits into. Only what a
 //! contender sets of its own differs between those of a run.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::Cores;
-use crate::scenario::{MAX_LOG_BYTES, Scenario, Settings};
+use crate::scenario::{Contender, MAX_LOG_BYTES, Scenario};
 
 /// How long a kept connection may be idle, beside a trial and two polling intervals.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -15,14 +16,16 @@ const OTHER_CONNECTIONS: u32 = 64;
 /// The largest answer to a poll; a client that is further behind gets the rest with its next one.
 const MAX_RESPONSE_BYTES: u64 = 16 << 20;
 
-/// `program` and the arguments that every server under test gets, with those of a contender's
-/// `settings`.
+/// `program` and the arguments that every server under test gets, with those of a `contender`. One that
+/// is spoken to by TLS writes its `certificate` there.
 pub(crate) fn server_command(
     program: &[String],
     scenario: &Scenario,
-    settings: &Settings,
+    contender: &Contender,
+    certificate: Option<&Path>,
     cores: &Cores,
 ) -> Vec<String> {
+    let settings = &contender.settings;
     let workload = &scenario.workload;
     let log_events = scenario.log_events().max(1_000);
     let log_bytes = log_events.saturating_mul(workload.most_payload_bytes() as u64);
@@ -52,6 +55,10 @@ pub(crate) fn server_command(
     if let Some(heartbeat) = settings.heartbeat() {
         flag("--heartbeat", format_duration(heartbeat));
     }
+    if let Some(certificate) = certificate {
+        flag("--tls", "127.0.0.1:0".into());
+        flag("--tls-cert-out", certificate.to_string_lossy().into_owned());
+    }
     command.push("--stop-on-stdin-eof".into());
     command
 }
@@ -63,7 +70,6 @@ fn format_duration(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Contender;
     use crate::scenario::template::TEMPLATE;
 
     /// What each contender of the template's scenario has behind a flag.
@@ -72,7 +78,7 @@ mod tests {
         let scenario = Scenario::parse(&text, "").unwrap();
         let cores = Cores { server: vec![0], generator: vec![1] };
         let value = |contender: &Contender| {
-            let command = server_command(&["serve".into()], &scenario, &contender.settings, &cores);
+            let command = server_command(&["serve".into()], &scenario, contender, None, &cores);
             let at = command.iter().position(|argument| argument == flag)?;
             Some(command[at + 1].clone())
         };

@@ -14,6 +14,7 @@ use pushbench_wire::endpoint::{HEALTH_PATH, METRICS_PATH, TOKEN_VARIABLE};
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::Cores;
+use super::announcement::Announced;
 use super::family::Mark;
 use super::group::Group;
 use super::guard::Guard;
@@ -46,6 +47,7 @@ pub(super) struct ServerProcess {
     _stdin: Option<ChildStdin>,
     complaint: Complaint,
     address: SocketAddr,
+    tls: Option<SocketAddr>,
     group: Group,
     _guard: Option<Guard>,
     client: reqwest::Client,
@@ -89,8 +91,8 @@ impl ServerProcess {
         let mut complaint = Complaint::of(stderr);
 
         let ready = usable(&start.ready, stdout, &mut child, &group);
-        let addresses = match within(start.ready.within(), ready).await {
-            Some(Ok(addresses)) => addresses,
+        let Announced { addresses, tls } = match within(start.ready.within(), ready).await {
+            Some(Ok(announced)) => announced,
             // It has closed its output: how it ended, and what it wrote on standard error, say why.
             Some(Err(error)) => match within(DYING, child.wait()).await {
                 Some(Ok(status)) => bail!(
@@ -134,6 +136,7 @@ impl ServerProcess {
             _stdin: stdin,
             complaint,
             address,
+            tls,
             group,
             _guard: guard,
             client,
@@ -143,6 +146,11 @@ impl ServerProcess {
     /// Where it listens.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens by TLS, if it does.
+    pub(super) fn tls(&self) -> Option<SocketAddr> {
+        self.tls
     }
 
     /// Its number, and that of its group.

@@ -40,7 +40,11 @@ pub(crate) fn settings(cores: &Cores, own_server: bool) -> Vec<Setting> {
             "CLOCK_MONOTONIC, once per socket read, before anything is decoded".to_owned(),
         ),
         same("Connections", "kept, unless the scenario wants a new one per poll"),
-        same("HTTP, TLS, compression", "HTTP/1.1, none, none"),
+        same(
+            "HTTP, TLS, compression",
+            "HTTP/1.1; TLS 1.3 with TLS_AES_128_GCM_SHA256 and whole handshakes, where a contender has \
+             it; no compression",
+        ),
         setting("Threads", &threads(&cores.server), threads(&cores.generator)),
         setting("Process", "a fresh one for every trial", "one for the whole run".to_owned()),
     ];

@@ -137,6 +137,7 @@ async fn ask(
         poll_epoch: Instant::now(),
         poll_phase: Duration::ZERO,
         first_long_poll_timeout: Duration::ZERO,
+        tls: None,
         foreign: Some(Foreign {
             recipe: Arc::clone(recipe),
             values: place.values.with(own),

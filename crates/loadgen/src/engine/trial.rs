@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use pushbench_wire::endpoint::TLS_PREFIX;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -22,7 +23,7 @@ use super::steps::{LEAD, Moment, steps};
 use super::traffic::TrafficReadings;
 use crate::client::{
     Foreign, HttpPublish, Mechanism, PublishForm, PublishPath as _, PublishTarget, Subscription,
-    Totals,
+    Tls, Totals,
 };
 use crate::deployment::observe::OwnProcess;
 use crate::deployment::{
@@ -69,6 +70,14 @@ pub(crate) struct TrialPlan<'a> {
     pub(crate) record: bool,
 }
 
+/// What a server of ours needs while it runs.
+struct OwnServer {
+    /// Of its program, if it has one.
+    _copy: Option<FreshCopy>,
+    /// How it is spoken to by TLS, if it is.
+    tls: Option<Tls>,
+}
+
 impl TrialPlan<'_> {
     /// Runs the trial. An error is the reason of a failed trial. Dropping the future ends the
     /// server and the subscribers.
@@ -87,12 +96,16 @@ impl TrialPlan<'_> {
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
         progress(Phase::Start);
-        let (mut deployment, _copy) = match place {
+        let (mut deployment, own) = match place {
             Some(place) => (place.deployment(self.cores).await?, None),
-            None => self.own_server().await?,
+            None => {
+                let (deployment, own) = self.own_server().await?;
+                (deployment, Some(own))
+            }
         };
         deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
-        match self.measure(&mut deployment, place, progress).await {
+        let tls = own.as_ref().and_then(|own| own.tls.clone());
+        match self.measure(&mut deployment, place, tls, progress).await {
             Ok(measurement) => {
                 deployment.stop().await?;
                 Ok(measurement)
@@ -102,10 +115,16 @@ impl TrialPlan<'_> {
         }
     }
 
-    /// A server of ours, and the copy of its program if it has one.
-    async fn own_server(&self) -> anyhow::Result<(Deployment, Option<FreshCopy>)> {
+    /// A server of ours, and what it needs.
+    async fn own_server(&self) -> anyhow::Result<(Deployment, OwnServer)> {
+        let folder = match self.contender.road.tls {
+            false => None,
+            true => Some(tempfile::tempdir().context("cannot make a folder for a certificate")?),
+        };
+        let certificate = folder.as_ref().map(|folder| folder.path().join("certificate.pem"));
+        let certificate = certificate.as_deref();
         let mut command =
-            server_command(self.server, self.scenario, &self.contender.settings, self.cores);
+            server_command(self.server, self.scenario, self.contender, certificate, self.cores);
         let copy = match command.first() {
             Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
             _ => None,
@@ -114,13 +133,20 @@ impl TrialPlan<'_> {
             command[0] = copy.path().to_string_lossy().into_owned();
         }
         let start = ServerStart { command, folder: None, ready: Readiness::Announced };
-        Ok((Deployment::of_servers(&[start], self.cores).await?, copy))
+        let deployment = Deployment::of_servers(&[start], self.cores).await?;
+        ensure!(
+            certificate.is_some() == deployment.has_tls(),
+            "the server does not say where it is by TLS: it should print `{TLS_PREFIX}…` first"
+        );
+        let tls = certificate.map(Tls::trusting).transpose()?;
+        Ok((deployment, OwnServer { _copy: copy, tls }))
     }
 
     async fn measure(
         &self,
         deployment: &mut Deployment,
         place: Option<&ForeignPlace>,
+        tls: Option<Tls>,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
         let workload = &self.scenario.workload;
@@ -134,7 +160,7 @@ impl TrialPlan<'_> {
         let channels: Vec<_> =
             (0..workload.channels).map(|index| format!("{prefix}channel-{index}")).collect();
         let (send_queues, subscribers) =
-            self.subscribers(deployment, &schedule, &channels, foreign)?;
+            self.subscribers(deployment, &schedule, &channels, foreign, tls.as_ref())?;
         let connections = subscribers.len() as u64;
         let mut targets = Vec::new();
         match foreign {
@@ -222,6 +248,7 @@ impl TrialPlan<'_> {
         schedule: &Schedule,
         channels: &[String],
         foreign: Option<(&Server, &ForeignPlace)>,
+        tls: Option<&Tls>,
     ) -> anyhow::Result<(Vec<mpsc::UnboundedSender<DueEvent>>, Vec<SubscriberSpec>)> {
         let scenario = self.scenario;
         let Scenario { seed, ref workload, .. } = *scenario;
@@ -266,6 +293,7 @@ impl TrialPlan<'_> {
                         poll_epoch,
                         poll_phase,
                         first_long_poll_timeout,
+                        tls: tls.cloned(),
                         foreign: foreign.and_then(|(server, place)| {
                             let recipe = server.subscribe.get(&transport)?;
                             let channel = channels[first as usize].clone();

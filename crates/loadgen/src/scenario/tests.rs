@@ -223,7 +223,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
         let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("#:schema ./scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
-        if scenario.name != "trading-screen" {
+        if !["tls", "trading-screen"].contains(&&scenario.name[..]) {
             assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
         }
         assert!(scenario.deliveries() >= 5_000, "{}", scenario.name);
@@ -248,6 +248,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "social-feed",
             "stock-ticker",
             "thousand",
+            "tls",
             "trading-screen",
         ]
     );
@@ -261,7 +262,7 @@ fn every_published_setup_loads_and_names_its_figures() {
         let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("#:schema ../scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
-        if scenario.name != "trading-screen" {
+        if !["tls", "trading-screen"].contains(&&scenario.name[..]) {
             assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
         }
         assert!(scenario.deliveries() >= 5_000, "{}", scenario.name);

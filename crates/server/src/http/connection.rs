@@ -16,10 +16,12 @@ use hyper::{Request, StatusCode};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use super::connection_state::{ConnectionState, Phase, TrackedSocket};
 use super::reply::Rejection;
 use super::route;
+use super::socket::{Socket, TLS_BYTES};
 use crate::Server;
 use crate::memory::{Need, Reservation};
 use crate::metrics::ConnectionGauge;
@@ -42,14 +44,28 @@ const STREAM_BYTES: usize = 4 << 10;
 /// How long a rejected client may take to read the reason.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves one accepted connection of `client` to its end.
+/// Serves one accepted connection of `client` to its end, with TLS if there is an `acceptor`.
 /// What it holds is accounted for in `held`.
 pub(super) async fn serve(
-    socket: TcpStream,
+    tcp: TcpStream,
+    acceptor: Option<TlsAcceptor>,
     client: IpAddr,
-    held: Reservation,
+    mut held: Reservation,
     server: Arc<Server>,
 ) {
+    let socket = match acceptor {
+        None => Socket::Plain(tcp),
+        Some(acceptor) => {
+            if !server.hub.grow(&mut held, HTTP_BYTES + TLS_BYTES, Need::Connection) {
+                return;
+            }
+            // TLS says itself what is wrong.
+            match Box::pin(secured(tcp, &acceptor, &server)).await {
+                Some(socket) => socket,
+                None => return,
+            }
+        }
+    };
     // Boxed, so that the task of a stream does not keep the memory that hyper needed before.
     match Box::pin(serve_requests(socket, client, held, &server)).await {
         HttpEnd::Done => {}
@@ -62,8 +78,8 @@ pub(super) async fn serve(
             );
             reject(socket, &rejection).await;
         }
-        HttpEnd::Stream { socket, read_ahead, opened, gauge, held } => {
-            if transport::run_stream(&socket, read_ahead, opened, held, &server).await.is_ok() {
+        HttpEnd::Stream { mut socket, read_ahead, opened, gauge, held } => {
+            if transport::run_stream(&mut socket, read_ahead, opened, held, &server).await.is_ok() {
                 close(socket).await;
             }
             drop(gauge);
@@ -71,8 +87,14 @@ pub(super) async fn serve(
     }
 }
 
+/// The socket after the handshake of TLS, if there is one in time.
+async fn secured(tcp: TcpStream, acceptor: &TlsAcceptor, server: &Server) -> Option<Socket> {
+    let handshake = Socket::secured(tcp, acceptor);
+    timeout(server.config.header_timeout, handshake).await.ok()?.ok()
+}
+
 /// Sends `rejection` to a client that hyper does not serve, and closes.
-pub(super) async fn reject(mut socket: TcpStream, rejection: &Rejection) {
+pub(super) async fn reject(mut socket: Socket, rejection: &Rejection) {
     let sent = timeout(LINGER_TIMEOUT, socket.write_all(&rejection.to_bytes())).await;
     if matches!(sent, Ok(Ok(()))) {
         close(socket).await;
@@ -80,7 +102,7 @@ pub(super) async fn reject(mut socket: TcpStream, rejection: &Rejection) {
 }
 
 /// Closes in the order that lets the client read everything that was sent.
-async fn close(mut socket: TcpStream) {
+async fn close(mut socket: Socket) {
     if socket.shutdown().await.is_ok() {
         linger(socket).await;
     }
@@ -88,7 +110,7 @@ async fn close(mut socket: TcpStream) {
 
 /// Reads until the client closes too. Closing a socket with unread input resets the connection,
 /// which can destroy a response that is still on its way (RFC 9112 §9.6).
-async fn linger(mut socket: TcpStream) {
+async fn linger(mut socket: Socket) {
     let mut discarded = tokio::io::sink();
     let closed = tokio::io::copy(&mut socket, &mut discarded);
     // The connection ends in any case, whether in time, too late or with an error.
@@ -100,12 +122,12 @@ enum HttpEnd {
     /// Nothing is left to do.
     Done,
     /// Everything is sent and the sending side is shut down, but the client may still be sending.
-    Linger(TcpStream),
+    Linger(Socket),
     /// The headers of a request took too long.
-    TimedOut(TcpStream),
+    TimedOut(Socket),
     /// A request opened a stream. `read_ahead` is what hyper has already read after it.
     Stream {
-        socket: TcpStream,
+        socket: Socket,
         read_ahead: Bytes,
         opened: OpenedStream,
         gauge: ConnectionGauge,
@@ -114,7 +136,7 @@ enum HttpEnd {
 }
 
 async fn serve_requests(
-    socket: TcpStream,
+    socket: Socket,
     client: IpAddr,
     held: Reservation,
     server: &Arc<Server>,
@@ -140,7 +162,7 @@ async fn serve_requests(
         }
     });
     let max_buffer = (config.max_header_bytes * HEADER_HEADROOM).max(MIN_HYPER_BUFFER);
-    let large_bytes = HTTP_BYTES + 2 * max_buffer;
+    let large_bytes = HTTP_BYTES + socket.tls_bytes() + 2 * max_buffer;
     let io = TrackedSocket::new(socket, Arc::clone(&state), large_bytes);
     let mut connection =
         http1::Builder::new().max_buf_size(max_buffer).serve_connection(io, service);
@@ -202,7 +224,7 @@ async fn serve_requests(
                 ConnectionGauge::new(Arc::clone(&server.metrics)),
             );
             let mut held = std::mem::take(&mut state.held);
-            held.resize(STREAM_BYTES, Need::Connection);
+            held.resize(STREAM_BYTES + socket.tls_bytes(), Need::Connection);
             HttpEnd::Stream { socket, read_ahead: parts.read_buf, opened, gauge, held }
         }
     }
@@ -227,7 +249,7 @@ mod tests {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (address, client) = (listener.local_addr().unwrap(), stream.local_addr().unwrap().ip());
         let server = Arc::new(Server::new(Config::default(), address).unwrap());
-        let task = serve(stream, client, Reservation::default(), server);
+        let task = serve(stream, None, client, Reservation::default(), server);
         assert!(size_of_val(&task) < 1_536, "{} bytes", size_of_val(&task));
     }
 }

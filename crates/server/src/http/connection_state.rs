@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use pushbench_wire::Transport;
-use tokio::net::TcpStream;
 
+use super::socket::Socket;
 use crate::memory::{Need, Reservation};
 use crate::metrics::ConnectionGauge;
 use crate::transport::OpenedStream;
@@ -124,7 +124,7 @@ impl ConnectionState {
 
 /// A socket that records when something has arrived on it, and when everything is sent.
 pub(super) struct TrackedSocket {
-    inner: TokioIo<TcpStream>,
+    inner: TokioIo<Socket>,
     state: Arc<ConnectionState>,
     /// What the connection costs when hyper's buffers are as large as they may be.
     large_bytes: usize,
@@ -135,12 +135,12 @@ const USUAL_READ_BYTES: usize = 20 << 10;
 
 impl TrackedSocket {
     /// Records what happens on `socket` in `state`.
-    pub(super) fn new(socket: TcpStream, state: Arc<ConnectionState>, large_bytes: usize) -> Self {
+    pub(super) fn new(socket: Socket, state: Arc<ConnectionState>, large_bytes: usize) -> Self {
         Self { inner: TokioIo::new(socket), state, large_bytes }
     }
 
     /// The socket itself.
-    pub(super) fn into_socket(self) -> TcpStream {
+    pub(super) fn into_socket(self) -> Socket {
         self.inner.into_inner()
     }
 }

@@ -6,10 +6,11 @@ mod connection_state;
 pub(crate) mod reply;
 pub(crate) mod request;
 mod route;
+pub(crate) mod socket;
 
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +18,14 @@ use std::time::Duration;
 use hyper::StatusCode;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
-use crate::Server;
 use crate::memory::{Need, Reservation};
 use crate::metrics::Metrics;
+use crate::tls::Tls;
+use crate::{Listeners, Server};
 use reply::Rejection;
+use socket::Socket;
 
 /// Connections beyond the limit that are told so at the same time. Any more are closed without a
 /// response.
@@ -36,10 +40,12 @@ const UNUSED_CHANNELS_INTERVAL: Duration = Duration::from_secs(10);
 /// Accepts connections until `shutdown`, then waits for them to end, for [`crate::Config::grace`] at
 /// most.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    listeners: Listeners,
     server: Arc<Server>,
     shutdown: impl Future<Output = ()>,
 ) {
+    let Listeners { plain, tls } = listeners;
+    let acceptor = tls.as_ref().map(|(_, tls)| tls.acceptor());
     // Dropping the set ends the connections, however this future ends.
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -50,18 +56,32 @@ pub(crate) async fn serve(
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             _ = unused.tick() => server.hub.remove_unused(),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => admit(stream, peer.ip(), &server, &mut connections),
+            (accepted, acceptor) = accept(&plain, tls.as_ref().zip(acceptor.as_ref())) => match accepted {
+                Ok((stream, peer)) => {
+                    admit(stream, acceptor.cloned(), peer.ip(), &server, &mut connections);
+                }
                 Err(error) if affects_one_connection(&error) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
             }
         }
     }
-    drop(listener);
+    drop((plain, tls));
     server.hub.close();
     let ended = async { while connections.join_next().await.is_some() {} };
     // A time-out is no error: the caller asked to stop, and what is left is closed.
     let _ = tokio::time::timeout(server.config.grace, ended).await;
+}
+
+/// The next connection, and what secures it.
+async fn accept<'a>(
+    plain: &TcpListener,
+    tls: Option<(&(TcpListener, Tls), &'a TlsAcceptor)>,
+) -> (io::Result<(TcpStream, SocketAddr)>, Option<&'a TlsAcceptor>) {
+    let Some(((secure, _), acceptor)) = tls else { return (plain.accept().await, None) };
+    tokio::select! {
+        accepted = plain.accept() => (accepted, None),
+        accepted = secure.accept() => (accepted, Some(acceptor)),
+    }
 }
 
 /// Whether accepting failed for one connection only: accept(2) also returns the pending errors of the
@@ -81,17 +101,33 @@ fn with_nodelay(stream: TcpStream) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn admit(stream: TcpStream, client: IpAddr, server: &Arc<Server>, connections: &mut JoinSet<()>) {
+fn admit(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    client: IpAddr,
+    server: &Arc<Server>,
+    connections: &mut JoinSet<()>,
+) {
     let Ok(stream) = with_nodelay(stream) else { return };
     match check_limits(client, server, connections.len()) {
         Ok(held) => {
             Metrics::add(&server.metrics.accepted, 1);
-            connections.spawn(connection::serve(stream, client, held, Arc::clone(server)));
+            connections.spawn(connection::serve(
+                stream,
+                acceptor,
+                client,
+                held,
+                Arc::clone(server),
+            ));
         }
         Err(rejection) => {
             Metrics::add(&server.metrics.refused, 1);
-            if connections.len() < server.config.max_connections + MAX_REFUSALS {
-                connections.spawn(async move { connection::reject(stream, &rejection).await });
+            // Who speaks TLS could not read it.
+            if acceptor.is_none()
+                && connections.len() < server.config.max_connections + MAX_REFUSALS
+            {
+                let socket = Socket::Plain(stream);
+                connections.spawn(async move { connection::reject(socket, &rejection).await });
             }
         }
     }
@@ -148,7 +184,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let server = Arc::new(Server::new(Config::default(), address).unwrap());
         let _kept = server.hub.channel("a").unwrap();
-        tokio::spawn(serve(listener, Arc::clone(&server), std::future::pending()));
+        tokio::spawn(serve(listener.into(), Arc::clone(&server), std::future::pending()));
         let ask = async |request: &[u8]| {
             let mut client = TcpStream::connect(address).await.unwrap();
             client.write_all(request).await.unwrap();

@@ -17,10 +17,10 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use pushbench_wire::Transport;
-use tokio::net::TcpStream;
 
 use crate::Server;
 use crate::http::reply::{Rejection, Reply};
+use crate::http::socket::Socket;
 use crate::memory::Reservation;
 use stream_protocol::StreamState;
 pub(crate) use subscriber::Channels;
@@ -90,7 +90,7 @@ pub(crate) async fn answer(
 /// When the client has disconnected or does not respond, so that there is no point in closing the
 /// connection gracefully.
 pub(crate) async fn run_stream(
-    socket: &TcpStream,
+    socket: &mut Socket,
     read_ahead: Bytes,
     opened: OpenedStream,
     held: Reservation,

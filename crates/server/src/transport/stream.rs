@@ -37,7 +37,7 @@ pub(super) async fn run<P: StreamProtocol>(
     mut stream: StreamState<'_>,
     mut protocol: P,
 ) -> io::Result<()> {
-    let (socket, server) = (stream.socket, stream.server);
+    let server = stream.server;
     let mut waiter = stream.subscriber.waiter();
     let opened_before = server.streams_opened.fetch_add(1, Relaxed);
     let mut heartbeat = Instant::now() + first_heartbeat(opened_before, server.config.heartbeat);
@@ -77,7 +77,7 @@ pub(super) async fn run<P: StreamProtocol>(
                 }
                 if now >= heartbeat {
                     heartbeat = now + server.config.heartbeat;
-                    if stream.queue.is_empty() && !ending {
+                    if !stream.is_blocked() && !ending {
                         protocol.heartbeat(&mut stream.queue)?;
                     }
                 }
@@ -90,7 +90,7 @@ pub(super) async fn run<P: StreamProtocol>(
         }
         if ending {
             stream.flush()?;
-            if stream.queue.is_empty() {
+            if !stream.is_blocked() {
                 return Ok(());
             }
         } else {
@@ -109,11 +109,12 @@ pub(super) async fn run<P: StreamProtocol>(
             wake = Wake::Readable;
             continue;
         }
-        let is_blocked = !stream.queue.is_empty();
+        let is_blocked = stream.is_blocked();
         let is_due = || {
             let has_new_events = !is_blocked && stream.subscriber.has_new_events();
             !ending && (has_new_events || server.hub.is_closing())
         };
+        let socket = stream.socket.tcp();
         wake = poll_fn(|cx| {
             if waiter.poll(cx, is_due).is_ready() {
                 return Poll::Ready(Wake::NewEvents);
@@ -159,6 +160,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     use crate::framing::{Framing, NewEvent};
+    use crate::http::socket::Socket;
     use crate::memory::{Need, Reservation};
     use crate::transport::stream_protocol::{MAX_READS_PER_TURN, READ_BUFFER_BYTES};
     use crate::transport::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue};
@@ -178,7 +180,7 @@ mod tests {
     }
 
     fn stream<'a>(
-        socket: &'a TcpStream,
+        socket: &'a mut Socket,
         subscriber: Subscriber,
         server: &'a Server,
     ) -> StreamState<'a> {
@@ -188,13 +190,13 @@ mod tests {
 
     /// The server's and the client's end of a connection. The server's receive buffer holds far more
     /// than one turn reads.
-    async fn connection() -> (TcpStream, TcpStream) {
+    async fn connection() -> (Socket, TcpStream) {
         let listener = TcpSocket::new_v4().unwrap();
         listener.set_recv_buffer_size(512 << 10).unwrap();
         listener.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = listener.listen(1).unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (listener.accept().await.unwrap().0, client)
+        (Socket::Plain(listener.accept().await.unwrap().0), client)
     }
 
     /// Counts the turns that another task of this thread gets.
@@ -216,17 +218,17 @@ mod tests {
         input: Vec<u8>,
         protocol: impl FnOnce(&Server) -> P,
     ) -> usize {
-        let (socket, mut client) = connection().await;
+        let (mut socket, mut client) = connection().await;
         client.write_all(&input).await.unwrap();
         client.shutdown().await.unwrap();
         let mut arrived = vec![0; input.len()];
-        while socket.peek(&mut arrived).await.unwrap() < input.len() {
+        while socket.tcp().peek(&mut arrived).await.unwrap() < input.len() {
             yield_now().await;
         }
         let server = server();
         let protocol = protocol(&server);
         let turns = count_turns();
-        let stream = stream(&socket, subscriber(&server), &server);
+        let stream = stream(&mut socket, subscriber(&server), &server);
         let ended = run(stream, protocol).await;
         assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         turns.load(Relaxed)
@@ -274,7 +276,7 @@ mod tests {
     #[tokio::test]
     async fn a_stream_that_always_has_new_events_reads_too_and_does_not_starve_other_tasks() {
         const EVENTS: usize = 5_000;
-        let (socket, client) = connection().await;
+        let (mut socket, client) = connection().await;
         let server = server();
         let subscriber = subscriber(&server);
         server
@@ -283,7 +285,7 @@ mod tests {
             .publish((0..EVENTS).map(|_| NewEvent::new(None, b"", false, Reservation::default())));
         let cursor_at_read = Arc::<AtomicUsize>::default();
         let protocol = CursorAtRead(Arc::clone(&cursor_at_read));
-        let mut stream = pin!(run(stream(&socket, subscriber, &server), protocol));
+        let mut stream = pin!(run(stream(&mut socket, subscriber, &server), protocol));
         let (mut turns, mut received) = (0, Vec::new());
         while !received.ends_with(b"id: 5000\ndata: \n\n") {
             let polled = poll_fn(|cx| Poll::Ready(stream.as_mut().poll(cx))).await;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pushbench_wire::Transport;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::subscriber::{Limit, Subscriber};
-use super::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue, try_write};
+use super::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue};
 use crate::Server;
 use crate::framing::{Event, Framing, NewEvent};
+use crate::http::socket::Socket;
 use crate::memory::{Need, Reservation};
 
 /// Messages handled for one client before other tasks get a turn.
@@ -82,7 +82,7 @@ pub(super) enum NotPublished {
 pub(super) struct StreamState<'a> {
     pub(super) queue: WriteQueue,
     pub(super) subscriber: Subscriber,
-    pub(super) socket: &'a TcpStream,
+    pub(super) socket: &'a mut Socket,
     pub(super) server: &'a Server,
     /// The memory of the stream, of which `own_bytes` are its own, and the rest is what its client has
     /// begun to send.
@@ -96,7 +96,7 @@ pub(super) struct StreamState<'a> {
 impl<'a> StreamState<'a> {
     /// A stream whose first output is `head`.
     pub(super) fn new(
-        socket: &'a TcpStream,
+        socket: &'a mut Socket,
         head: Bytes,
         subscriber: Subscriber,
         held: Reservation,
@@ -184,7 +184,7 @@ impl<'a> StreamState<'a> {
     /// queued, and the cursor moves past it.
     pub(super) fn write_new_events<P: StreamProtocol>(&mut self) -> io::Result<()> {
         self.flush()?;
-        if !self.queue.is_empty() {
+        if self.is_blocked() {
             return Ok(());
         }
         if self.subscriber.has_new_events() && self.server.hub.is_out_of_memory() {
@@ -211,26 +211,31 @@ impl<'a> StreamState<'a> {
         for (slice, frame) in slices.iter_mut().zip(frames()) {
             *slice = IoSlice::new(frame);
         }
-        let mut written = try_write(self.socket, &slices[..count])?;
+        let mut written = self.socket.try_write(&slices[..count])?;
         for frame in frames() {
             if written < frame.len() {
                 self.queue.push(frame.slice(written..));
             }
             written = written.saturating_sub(frame.len());
         }
-        if !self.queue.is_empty() {
+        if self.is_blocked() {
             self.stalled_since = Some(Instant::now());
         }
         Ok(())
     }
 
+    /// Whether the socket takes no more for now.
+    pub(super) fn is_blocked(&self) -> bool {
+        !self.queue.is_empty() || self.socket.has_unsent()
+    }
+
     /// Writes as much of the queue as the socket accepts now.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        if self.queue.is_empty() {
+        if !self.is_blocked() {
             return Ok(());
         }
-        let progress = self.queue.flush(self.socket)?;
-        if self.queue.is_empty() {
+        let progress = self.socket.flush_tls()? | self.queue.flush(self.socket)?;
+        if !self.is_blocked() {
             self.stalled_since = None;
         } else if progress || self.stalled_since.is_none() {
             self.stalled_since = Some(Instant::now());

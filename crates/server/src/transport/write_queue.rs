@@ -4,25 +4,12 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes};
-use tokio::net::TcpStream;
+
+use crate::http::socket::Socket;
 
 /// Frames in one write. More would save little: a write costs a few microseconds, and each frame in
 /// it a fraction of one.
 pub(super) const MAX_FRAMES_PER_WRITE: usize = 16;
-
-/// Writes as much of `slices` as the socket accepts now and returns how many bytes that was, which
-/// may be 0.
-pub(super) fn try_write(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    let written = match slices {
-        [one] => socket.try_write(one),
-        many => socket.try_write_vectored(many),
-    };
-    match written {
-        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        other => other,
-    }
-}
 
 /// Frames to write, oldest first. The first may already be written in part.
 #[derive(Debug, Default)]
@@ -53,7 +40,7 @@ impl WriteQueue {
     }
 
     /// Writes as much as the socket accepts now. Returns whether that was anything.
-    pub(super) fn flush(&mut self, socket: &TcpStream) -> io::Result<bool> {
+    pub(super) fn flush(&mut self, socket: &mut Socket) -> io::Result<bool> {
         let mut progress = false;
         while !self.0.is_empty() {
             let mut slices = [IoSlice::new(&[]); MAX_FRAMES_PER_WRITE];
@@ -61,7 +48,7 @@ impl WriteQueue {
             for (slice, frame) in slices.iter_mut().zip(&self.0) {
                 *slice = IoSlice::new(frame);
             }
-            let mut written = try_write(socket, &slices[..count])?;
+            let mut written = socket.try_write(&slices[..count])?;
             if written == 0 {
                 return Ok(progress);
             }
@@ -85,13 +72,13 @@ impl WriteQueue {
 mod tests {
     use super::*;
     use tokio::io::AsyncReadExt;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     #[tokio::test]
     async fn frames_that_a_socket_accepts_in_pieces_arrive_whole() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (socket, _) = listener.accept().await.unwrap();
+        let mut socket = Socket::Plain(listener.accept().await.unwrap().0);
         let mut queue = WriteQueue::default();
         // Frames whose ends no write ends at, together far more than the socket buffers of both sides.
         let frames: Vec<_> = (0..200_u8).map(|n| vec![n; 100_003]).collect();
@@ -101,8 +88,8 @@ mod tests {
         let mut blocked = 0;
         let write = async {
             while !queue.is_empty() {
-                socket.writable().await.unwrap();
-                queue.flush(&socket).unwrap();
+                socket.tcp().writable().await.unwrap();
+                queue.flush(&mut socket).unwrap();
                 blocked += u32::from(!queue.is_empty());
             }
         };

@@ -85,12 +85,13 @@ pub(crate) fn receive_of(
 
 #[test]
 fn every_transport_delivers_and_resumes_without_loss() {
-    let server = Server::start(Config::default());
-    server.publish_texts(&["one", "two\nlines", ""]);
-    for &transport in Transport::ALL {
-        let expected = [text(1, "one"), text(2, "two\nlines"), text(3, "")];
-        assert_eq!(receive(&server, transport, 0, 3), expected, "{transport}");
-        assert_eq!(receive(&server, transport, 2, 1), expected[2..], "{transport}");
+    for server in Server::plain_and_by_tls(&Config::default()) {
+        server.publish_texts(&["one", "two\nlines", ""]);
+        for &transport in Transport::ALL {
+            let expected = [text(1, "one"), text(2, "two\nlines"), text(3, "")];
+            assert_eq!(receive(&server, transport, 0, 3), expected, "{transport}");
+            assert_eq!(receive(&server, transport, 2, 1), expected[2..], "{transport}");
+        }
     }
 }
 

@@ -150,32 +150,34 @@ fn a_body_is_not_mistaken_for_the_next_headers() {
 
 #[test]
 fn a_slow_reader_costs_bounded_memory_and_is_told_what_it_missed() {
-    let server = Server::start(Config { log_events: LARGE_EVENTS, ..Config::default() });
-    let mut slow = server.sse("/channels/a/sse");
-    let megabytes = 20;
-    for _ in 0..megabytes {
-        server.publish_a_megabyte();
+    let config = Config { log_events: LARGE_EVENTS, ..Config::default() };
+    for server in Server::plain_and_by_tls(&config) {
+        let mut slow = server.sse("/channels/a/sse");
+        let megabytes = 20;
+        for _ in 0..megabytes {
+            server.publish_a_megabyte();
+        }
+        assert_eq!(server.metric("pushbench_log_events"), LARGE_EVENTS as u64);
+        let mut decoder = pushbench_wire::sse::Decoder::new(1 << 20);
+        let (mut last, mut notices) = (0, 0);
+        while last < megabytes * LARGE_EVENTS as u64 {
+            let piece = slow.until("\n\n");
+            decoder
+                .feed(piece.as_bytes(), |event| {
+                    if event.name == "lagged" {
+                        let missed = format!(r#"{{"missed":{}}}"#, event.id - last);
+                        assert_eq!(event.payload, missed.as_bytes());
+                        notices += 1;
+                    } else {
+                        assert_eq!(event.id, last + 1);
+                    }
+                    last = event.id;
+                })
+                .unwrap();
+        }
+        assert!(notices > 0);
+        assert_eq!(server.metric("pushbench_lagged_total{transport=\"sse\"}"), notices);
     }
-    assert_eq!(server.metric("pushbench_log_events"), LARGE_EVENTS as u64);
-    let mut decoder = pushbench_wire::sse::Decoder::new(1 << 20);
-    let (mut last, mut notices) = (0, 0);
-    while last < megabytes * LARGE_EVENTS as u64 {
-        let piece = slow.until("\n\n");
-        decoder
-            .feed(piece.as_bytes(), |event| {
-                if event.name == "lagged" {
-                    let missed = format!(r#"{{"missed":{}}}"#, event.id - last);
-                    assert_eq!(event.payload, missed.as_bytes());
-                    notices += 1;
-                } else {
-                    assert_eq!(event.id, last + 1);
-                }
-                last = event.id;
-            })
-            .unwrap();
-    }
-    assert!(notices > 0);
-    assert_eq!(server.metric("pushbench_lagged_total{transport=\"sse\"}"), notices);
 }
 
 #[test]

@@ -15,4 +15,5 @@ mod rfc6455;
 mod several_channels;
 mod support;
 mod tcp;
+mod tls;
 mod websocket;

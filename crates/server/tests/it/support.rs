@@ -2,10 +2,14 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use pushbench_server::Config;
+use pushbench_server::{Config, Listeners, Tls};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -20,6 +24,9 @@ pub(crate) const LARGE_EVENTS: usize = 20;
 /// A server on a thread of its own.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    /// Where it is by TLS, and its certificate.
+    pub(crate) tls: SocketAddr,
+    certificate: String,
     stop: Option<oneshot::Sender<()>>,
     clock: mpsc::UnboundedSender<Advance>,
     result: Receiver<Result<(), pushbench_server::Error>>,
@@ -35,6 +42,24 @@ impl Server {
         Self::start_on(runtime::Builder::new_multi_thread().worker_threads(2), config)
     }
 
+    /// A server, and one whose clients all come by TLS.
+    pub(crate) fn plain_and_by_tls(config: &Config) -> [Self; 2] {
+        let mut by_tls = Self::start(config.clone());
+        by_tls.address = crate::tls::forward(by_tls.tls, by_tls.trust());
+        [Self::start(config.clone()), by_tls]
+    }
+
+    /// What trusts this server, and nobody else.
+    pub(crate) fn trust(&self) -> Arc<ClientConfig> {
+        let certificates = CertificateDer::pem_slice_iter(self.certificate.as_bytes());
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates.map(Result::unwrap));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider);
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+    }
+
     /// Starts a server whose clock only moves with [`Self::advance`]. Its time-outs then depend on
     /// no speed, and no test has to wait for them.
     pub(crate) fn start_with_manual_clock(config: Config) -> Self {
@@ -43,8 +68,11 @@ impl Server {
 
     fn start_on(runtime: &mut runtime::Builder, config: Config) -> Self {
         let runtime = runtime.enable_all().build().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = || runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let (plain, secure) = (listener(), listener());
+        let (address, tls) = (plain.local_addr().unwrap(), secure.local_addr().unwrap());
+        let (secured, certificate) = Tls::self_signed(vec!["localhost".to_owned()]).unwrap();
+        let listeners = Listeners { plain, tls: Some((secure, secured)) };
         let (stop, stopped) = oneshot::channel();
         let (alive, dropped) = oneshot::channel();
         let (clock, advances) = mpsc::unbounded_channel();
@@ -54,7 +82,7 @@ impl Server {
             // task runs.
             let (running, ended) = sync_channel::<()>(0);
             runtime.spawn_blocking(move || ended.recv());
-            let serve = runtime.spawn(pushbench_server::run(listener, config, async {
+            let serve = runtime.spawn(pushbench_server::run(listeners, config, async {
                 let _ = stopped.await;
             }));
             runtime.block_on(async {
@@ -69,7 +97,7 @@ impl Server {
             });
             drop(running);
         });
-        Self { address, stop: Some(stop), clock, result, _alive: alive }
+        Self { address, tls, certificate, stop: Some(stop), clock, result, _alive: alive }
     }
 
     /// Advances the manual clock. Whatever is due then has happened when this returns.

@@ -188,15 +188,17 @@ fn check(server: &Server, case: &Case, channel: &str, piece: usize) {
 
 #[test]
 fn every_frame_gets_the_answer_of_rfc_6455() {
-    let server = Server::start(Config { max_event_bytes: MAX_BYTES, ..Config::default() });
+    let config = Config { max_event_bytes: MAX_BYTES, ..Config::default() };
     let cases: Vec<_> =
         [frames::cases(), control::cases(), text::cases()].into_iter().flatten().collect();
     assert!(cases.len() > 300, "{} cases", cases.len());
-    for (number, case) in cases.iter().enumerate() {
-        check(&server, case, &format!("whole-{number}"), usize::MAX);
-        // However the network cuts it.
-        if case.sent.len() < 100 {
-            check(&server, case, &format!("bytes-{number}"), 1);
+    for server in Server::plain_and_by_tls(&config) {
+        for (number, case) in cases.iter().enumerate() {
+            check(&server, case, &format!("whole-{number}"), usize::MAX);
+            // However the network cuts it.
+            if case.sent.len() < 100 {
+                check(&server, case, &format!("bytes-{number}"), 1);
+            }
         }
     }
 }

@@ -1,0 +1,77 @@
+//! What lies between clients and the server.
+
+use std::fs;
+
+use super::support::{Bench, text};
+
+/// Every transport with `key`, as short as it gets.
+fn tiny(key: &str) -> String {
+    format!(
+        r#"
+name = "tiny"
+description = "As short as it gets."
+blocks = 1
+{key}
+
+[workload]
+subscribers = 4
+channels = 6
+channels_per_subscriber = 3
+events_per_second = 20
+payload_bytes = 64
+duration = "400ms"
+warm_up = "200ms"
+
+[polling]
+interval = "100ms"
+"#
+    )
+}
+
+/// What was delivered and lost, in numbers, of each contender.
+fn delivered(bench: &Bench, scenario: &str) -> Vec<[String; 3]> {
+    fs::write(bench.path("tiny.toml"), scenario).unwrap();
+    let output = bench.output(&["run", "tiny.toml", "--out", "out"]);
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    let table = fs::read_to_string(bench.path("out/trials.csv"))
+        .unwrap_or_else(|error| panic!("{error}: {said}"));
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let head = reader.headers().unwrap().clone();
+    let column = |name: &str| head.iter().position(|of| of == name).unwrap();
+    let [contender, metric, value] = ["contender", "metric", "value"].map(column);
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    let rows = rows.iter().filter(|row| ["delivered", "lost"].contains(&&row[metric]));
+    rows.map(|row| [contender, metric, value].map(|at| row[at].to_owned())).collect()
+}
+
+#[test]
+fn every_transport_delivers_all_by_tls_and_over_shared_connections() {
+    let bench = Bench::new();
+    let scenario = tiny("tls = true").replace("channels_per", "multiplex = true\nchannels_per");
+    let mut rows = delivered(&bench, &scenario);
+    rows.sort();
+    let all = |name: &str| {
+        // Twelve memberships, with eight events each.
+        [("delivered", "96"), ("lost", "0")]
+            .map(|(metric, value)| [name, metric, value].map(str::to_owned))
+    };
+    let names = ["long-polling", "polling", "sse", "tcp", "websocket"];
+    assert_eq!(rows, names.map(all).concat());
+}
+
+#[test]
+fn a_server_without_tls_is_told_from_one_with() {
+    let bench = Bench::new();
+    let program = env!("CARGO_BIN_EXE_pushbench");
+    fs::write(bench.path("tiny.toml"), tiny("tls = true\ncompare = [\"sse\"]")).unwrap();
+    // It drops what it is told about TLS.
+    let script = format!(
+        "#!/bin/sh\nfor of do shift; case $of in --tls*) skip=1;; *) if [ -n \"$skip\" ]; then skip=; \
+         else set -- \"$@\" \"$of\"; fi;; esac; done\nexec {program} \"$@\"\n"
+    );
+    fs::write(bench.path("no-tls"), script).unwrap();
+    let output = bench.output(&["run", "tiny.toml", "--out", "out", "--server", "sh no-tls serve"]);
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the server does not say where it is by TLS"), "{said}");
+}
