@@ -193,7 +193,8 @@ pub(super) struct RecipeFile {
     #[schemars(with = "PingFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ping: Option<PingFile>,
-    /// Values that change with every answer: "header:Etag", "/json/pointer", "sse:id".
+    /// Values that change with every answer, or are those of the last event: "header:Etag",
+    /// "/json/pointer" (in a list, "/-1" is the last element), "sse:id".
     #[schemars(with = "BTreeMap<String, String>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cursor: Option<BTreeMap<String, Spanned<String>>>,

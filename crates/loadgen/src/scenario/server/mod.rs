@@ -265,7 +265,8 @@ pub enum Split {
 /// Where the value of a placeholder comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A JSON pointer (RFC 6901) into the first object or array of a message or body.
+    /// A JSON pointer (RFC 6901) into the first object or array of a message or body. In an array, `-1` is
+    /// the last element.
     Pointer(String),
     /// A header of an answer, by its name in small letters.
     Header(String),

@@ -13,6 +13,8 @@ const PRESETS: &[(&str, &str)] = &[
     ("phoenix", include_str!("../presets/phoenix.toml")),
     ("signalr", include_str!("../presets/signalr.toml")),
     ("socketio", include_str!("../presets/socketio.toml")),
+    ("socketio-recovery", include_str!("../presets/socketio-recovery.toml")),
+    ("socketio-upgrade", include_str!("../presets/socketio-upgrade.toml")),
     ("sockjs", include_str!("../presets/sockjs.toml")),
     ("sse", include_str!("../presets/sse.toml")),
     ("ws", include_str!("../presets/ws.toml")),
