@@ -66,7 +66,7 @@ impl<'de> Visitor<'de> for Behind<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let [first, rest @ ..] = self.tokens else { return Ok(()) };
         if let Some(from_end) = first.strip_prefix('-').and_then(|count| count.parse().ok()) {
-            return self.from_end(list, rest, from_end);
+            return self.count_back(list, rest, from_end);
         }
         let wanted: Option<usize> = first.parse().ok();
         let mut index = 0;
@@ -109,7 +109,7 @@ impl<'de> Visitor<'de> for Behind<'_> {
 
 impl Behind<'_> {
     /// What the element leads to that is so many before the end of the list, which is 1 of the last one.
-    fn from_end<'de, A: SeqAccess<'de>>(
+    fn count_back<'de, A: SeqAccess<'de>>(
         self,
         mut list: A,
         rest: &[String],

@@ -4,6 +4,7 @@
 const PRESETS: &[(&str, &str)] = &[
     ("action-cable", include_str!("../presets/action-cable.toml")),
     ("centrifugo", include_str!("../presets/centrifugo.toml")),
+    ("centrifugo-recovery", include_str!("../presets/centrifugo-recovery.toml")),
     ("centrifugo-stream", include_str!("../presets/centrifugo-stream.toml")),
     ("fastapi", include_str!("../presets/fastapi.toml")),
     ("faye", include_str!("../presets/faye.toml")),
