@@ -13,7 +13,8 @@ use crate::scenario::duration;
 #[derive(Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct ServerFile {
-    /// Whatever is not written here is as in this preset.
+    /// Whatever is not written here is as in this preset: a name, or a file in the folder of this one,
+    /// "./mine.toml".
     #[schemars(with = "String")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) preset: Option<Spanned<String>>,

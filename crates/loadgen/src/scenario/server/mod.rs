@@ -5,6 +5,7 @@ mod file;
 mod overlay;
 mod presets;
 mod read;
+mod read_preset;
 mod read_recipe;
 mod template;
 #[cfg(test)]
@@ -19,8 +20,10 @@ use hyper::header::HeaderName;
 use pushbench_wire::Transport;
 
 pub(super) use file::ServerFile;
+pub(super) use presets::is_preset_file;
 pub use presets::{preset_names, preset_text};
 pub(super) use read::{check_together, servers};
+pub(super) use read_preset::Presets;
 pub use template::Template;
 
 /// The server that every scenario has without naming it.

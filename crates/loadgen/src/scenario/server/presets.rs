@@ -21,6 +21,11 @@ const PRESETS: &[(&str, &str)] = &[
     ("ws", include_str!("../presets/ws.toml")),
 ];
 
+/// Whether a preset is a file rather than one of these.
+pub(in crate::scenario) fn is_preset_file(name: &str) -> bool {
+    name.contains('/') || name.ends_with(".toml")
+}
+
 /// Their names.
 pub fn preset_names() -> impl Iterator<Item = &'static str> {
     PRESETS.iter().map(|(name, _)| *name)

@@ -25,7 +25,7 @@ fn event(hub: &Hub, place: usize) -> String {
         if let Some(payload) = hub.log().get(place) {
             return format!("42[\"event\",{:?},\"{place}\"]", String::from_utf8_lossy(payload));
         }
-        thread::sleep(Duration::from_millis(1));
+        thread::park_timeout(Duration::from_millis(1));
     }
 }
 
