@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{Cell, Scenario, ScenarioError};
 
 const SCENARIO: &str = r#"
 name = "x"
@@ -115,7 +115,7 @@ fn files_can_be_swept() {
          [sweep]\n\"server.mine.preset\" = [\"a.toml\", \"b.toml\"]\n"
     );
     let (scenario, text) = Scenario::in_folder(text, Path::new("x.toml"), dir.path()).unwrap();
-    let label = |cell: &super::super::Cell| cell.scenario.contenders[0].id.label().to_owned();
+    let label = |cell: &Cell| cell.scenario.contenders[0].id.label().to_owned();
     let labels: Vec<_> = scenario.sweep.iter().map(label).collect();
     assert_eq!(labels, ["SSE · a", "SSE · b"]);
     assert_eq!(Scenario::parse(&text, "").unwrap().sweep, scenario.sweep);

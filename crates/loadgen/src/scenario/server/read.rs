@@ -107,7 +107,9 @@ impl Reader<'_, '_, '_> {
             Some(preset) => {
                 self.own = preset.span();
                 // What it would have said cannot be missed as well.
-                let Some(base) = self.preset(preset, presets) else { return unknown(name) };
+                let Some(base) = presets.read(preset, self.values.problems) else {
+                    return unknown(name);
+                };
                 own.clone().over(base)
             }
         };

@@ -9,8 +9,7 @@ use toml::de::{DeTable, Deserializer};
 
 use super::file::ServerFile;
 use super::presets::{is_preset_file, preset_names, preset_text};
-use super::read::Reader;
-use crate::scenario::error::{PresetText, quoted};
+use crate::scenario::error::{PresetText, Problems, quoted};
 use crate::scenario::shape::{self, listed, nearest};
 
 /// Where presets are looked up that are not built in.
@@ -21,16 +20,17 @@ pub(in crate::scenario) struct Presets<'a> {
     pub(in crate::scenario) schema: &'a Value,
 }
 
-impl Reader<'_, '_, '_> {
-    /// What a preset says; none where that is noted as a problem.
-    pub(super) fn preset(
-        &mut self,
+impl Presets<'_> {
+    /// What a preset says; none where that is noted as a problem. What is noted from now on of a place in it,
+    /// is noted as one of the preset.
+    pub(super) fn read(
+        &self,
         name: &Spanned<String>,
-        presets: &Presets<'_>,
+        problems: &mut Problems<'_>,
     ) -> Option<ServerFile> {
         let is_file = is_preset_file(name.get_ref());
         let text = match is_file {
-            true => presets.files.get(name.get_ref()).map(String::as_str),
+            true => self.files.get(name.get_ref()).map(String::as_str),
             false => preset_text(name.get_ref()),
         };
         let Some(text) = text else {
@@ -43,7 +43,7 @@ impl Reader<'_, '_, '_> {
                 }
             };
             let message = format!("there is no preset {}: {hint}", quoted(name.get_ref()));
-            self.problem(name.span(), message);
+            problems.at(name.span(), message);
             return None;
         };
         let preset = PresetText {
@@ -51,7 +51,7 @@ impl Reader<'_, '_, '_> {
             file: is_file.then(|| name.get_ref().clone()),
             text: text.to_owned(),
         };
-        let end = self.values.problems.behind(Some(preset));
+        let end = problems.behind(Some(preset));
         // So that its places are behind all of the scenario's.
         let text = format!("{}{text}", " ".repeat(end));
         let unreadable = |error: toml::de::Error| {
@@ -62,12 +62,12 @@ impl Reader<'_, '_, '_> {
             Ok(table) => table,
             Err(error) => {
                 let (span, message) = unreadable(error);
-                self.problem(span, message);
+                problems.at(span, message);
                 return None;
             }
         };
-        let of_server = &presets.schema["properties"]["server"]["additionalProperties"];
-        if !shape::check_server(&table, of_server, self.values.problems) {
+        let of_server = &self.schema["properties"]["server"]["additionalProperties"];
+        if !shape::check_server(&table, of_server, problems) {
             return None;
         }
         match ServerFile::deserialize(Deserializer::from(table)) {
@@ -75,13 +75,13 @@ impl Reader<'_, '_, '_> {
                 None => Some(file),
                 Some(other) => {
                     let message = "`preset` has no place in a preset: write what that one says";
-                    self.problem(other.span(), message.to_owned());
+                    problems.at(other.span(), message.to_owned());
                     None
                 }
             },
             Err(error) => {
                 let (span, message) = unreadable(error);
-                self.problem(span, message);
+                problems.at(span, message);
                 None
             }
         }
