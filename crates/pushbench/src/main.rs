@@ -169,7 +169,7 @@ struct CompareArguments {
 
 #[derive(Debug, clap::Args)]
 struct ProbeArguments {
-    /// A scenario with [server.NAME], or the name of a preset.
+    /// A scenario with [server.NAME], or the name or file of a preset.
     target: String,
     /// Where the server of a preset is.
     #[arg(long, value_name = "URL")]

@@ -1,9 +1,15 @@
 // Socket.IO: a client asks for a channel by the event "subscribe", which makes it a member of that room.
-// Usage: node socketio.mjs PORT [--recovery]    with connection state recovery
+// Usage: node socketio.mjs PORT [--recovery] [--cut MILLISECONDS]    with connection state recovery, and with
+//     connections that break, one in each of these times
 import http from 'node:http';
+import { parseArgs } from 'node:util';
 import { Server } from 'socket.io';
+import { cutEvery } from './cut.mjs';
 
-const recovery = process.argv.includes('--recovery');
+const { values: flags, positionals } = parseArgs({
+    options: { recovery: { type: 'boolean' }, cut: { type: 'string' } },
+    allowPositionals: true,
+});
 
 const server = http.createServer(async (request, response) => {
     const [, route, channel] = request.url.split('/');
@@ -15,7 +21,7 @@ const server = http.createServer(async (request, response) => {
 });
 
 // Pings every 25 s, as it is the default. Socket.IO answers what begins with /socket.io/ itself.
-const options = recovery ? { connectionStateRecovery: { maxDisconnectionDuration: 120_000 } } : {};
+const options = flags.recovery ? { connectionStateRecovery: { maxDisconnectionDuration: 120_000 } } : {};
 const io = new Server(server, options);
 
 io.on('connection', (socket) => {
@@ -25,4 +31,5 @@ io.on('connection', (socket) => {
     });
 });
 
-server.listen(Number(process.argv[2]), '127.0.0.1');
+cutEvery(server, Number(flags.cut ?? 0));
+server.listen(Number(positionals[0]), '127.0.0.1');

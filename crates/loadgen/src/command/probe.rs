@@ -1,7 +1,7 @@
 //! `pushbench probe`: whether a server can be used as it is described, and what is said meanwhile.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pushbench_wire::Transport;
 
@@ -9,13 +9,13 @@ use super::screen::Stdout;
 use super::{ExitStatus, Unusable};
 use crate::engine::probe::{Probed, probe as probe_one, servers_of};
 use crate::engine::{Cores, adopt_orphans};
-use crate::scenario::{Scenario, Server, Settings, preset_names, preset_text};
+use crate::scenario::{Scenario, Server, Settings, preset_names, preset_says_where, preset_text};
 use crate::text::plain;
 
 /// What `pushbench probe` was asked.
 #[derive(Clone, Debug)]
 pub struct ProbeOptions {
-    /// A scenario file, or the name of a preset.
+    /// A scenario file, the name of a preset, or the file of one.
     pub target: String,
     /// Where the server of a preset is.
     pub url: Option<String>,
@@ -99,35 +99,51 @@ fn show(
 /// The scenario of a file, or one that a preset and a URL make.
 fn scenario(options: &ProbeOptions) -> anyhow::Result<Scenario> {
     let ProbeOptions { target, url, .. } = options;
-    if Path::new(target).is_file() {
+    let file = Path::new(target);
+    let nowhere = || {
+        let message =
+            format!("say where the server is: pushbench probe {target} --url http://HOST:PORT");
+        Unusable(message)
+    };
+    if let Some(says_where) = preset_says_where(file) {
+        if !says_where && url.is_none() {
+            return Err(nowhere().into());
+        }
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let text = with_preset(&format!("./{name}"), url.as_deref());
+        let folder = file.parent().unwrap_or(Path::new(""));
+        return Ok(Scenario::in_folder(text, Path::new("the command line"), folder)?.0);
+    }
+    if file.is_file() {
         if url.is_some() {
             return Err(
                 Unusable(format!("{target} says where its servers are: leave out --url")).into()
             );
         }
-        return Ok(Scenario::load(&PathBuf::from(target))?.0);
+        return Ok(Scenario::load(file)?.0);
     }
     if preset_text(target).is_none() {
         let names: Vec<_> = preset_names().collect();
         let message = format!(
-            "{target} is neither a scenario file nor a preset; the presets are {}",
+            "{target} is neither a scenario nor a preset, nor a file of one; the presets are {}",
             names.join(", ")
         );
         return Err(Unusable(message).into());
     }
-    let Some(url) = url else {
-        let message =
-            format!("say where the server is: pushbench probe {target} --url http://HOST:PORT");
-        return Err(Unusable(message).into());
-    };
+    let Some(url) = url else { return Err(nowhere().into()) };
+    Ok(Scenario::parse(&with_preset(target, Some(url)), "the command line")?)
+}
+
+/// A scenario whose only server is as this preset has it, at `url` if that is said.
+fn with_preset(preset: &str, url: Option<&str>) -> String {
     // A JSON string is one of TOML, too.
-    let url = serde_json::Value::from(url.as_str());
-    let text = format!(
-        "name = \"probe\"\ndescription = \"One event.\"\nservers = [\"{target}\"]\n[workload]\n\
+    let preset = serde_json::Value::from(preset);
+    let url = url.map_or(String::new(), |url| format!("url = {}\n", serde_json::Value::from(url)));
+    format!(
+        "name = \"probe\"\ndescription = \"One event.\"\nservers = [\"probed\"]\n[workload]\n\
          subscribers = 1\nevents_per_second = 1\npayload_bytes = 64\nduration = \"1s\"\nwarm_up = \"100ms\"\n\
-         [polling]\ninterval = \"100ms\"\n[server.{target}]\npreset = \"{target}\"\nurl = {url}\n"
-    );
-    Ok(Scenario::parse(&text, "the command line")?)
+         [polling]\ninterval = \"100ms\"\n[server.probed]\npreset = {preset}\n{url}"
+    )
 }
 
 #[cfg(test)]
@@ -155,7 +171,20 @@ mod tests {
             assert!(!asked(name, Some("http://localhost")).unwrap().is_empty(), "{name}");
         }
         assert!(asked("nchan", None).unwrap_err().contains("--url http://HOST:PORT"));
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("mine");
+        let preset = "[publish]\nurl = '{url}'\n[sse]\nurl = '{url}'\n";
+        std::fs::write(&file, preset).unwrap();
+        let file = file.to_str().unwrap();
+        assert_eq!(asked(file, Some("http://a")).unwrap()[0].1, Transport::Sse);
+        assert!(asked(file, None).unwrap_err().contains("--url http://HOST:PORT"));
+        std::fs::write(file, format!("url = 'http://a'\n{preset}uri = 1\n")).unwrap();
+        let wrong = asked(file, None).unwrap_err();
+        assert!(
+            wrong.ends_with("./mine:6: [sse] has no key `uri`: did you mean `url`?"),
+            "{wrong}"
+        );
         let none = asked("nchann", Some("http://a")).unwrap_err();
-        assert!(none.contains("is neither a scenario file nor a preset"), "{none}");
+        assert!(none.contains("is neither a scenario nor a preset"), "{none}");
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn checked(
     problems.none_so_far()?;
     let file = ScenarioFile::deserialize(Deserializer::from(table))
         .map_err(|error| problems.only(&error))?;
-    let scenario = scenario(&file, problems);
+    let scenario = scenario(&file, schema, problems);
     problems.none_so_far()?;
     check_together(&file.workload, &scenario, problems);
     server::check_together(file.server_spans(), &scenario, problems);
@@ -32,9 +32,14 @@ pub(super) fn checked(
 
 /// The scenario of a file whose values are all right alone. Where one is not, that is noted, and
 /// the scenario must not be used.
-fn scenario(file: &ScenarioFile, problems: &mut Problems<'_>) -> Scenario {
+fn scenario(
+    file: &ScenarioFile,
+    schema: &serde_json::Value,
+    problems: &mut Problems<'_>,
+) -> Scenario {
     let mut values = Values { problems };
-    let servers = server::servers(&file.server, &mut values);
+    let presets = server::Presets { files: &file.preset_files, schema };
+    let servers = server::servers(&file.server, &presets, &mut values);
     let contenders = lineup::contenders(file, &servers, &mut values);
     let ids: Vec<ContenderId> = contenders.iter().map(|contender| contender.id.clone()).collect();
     Scenario {

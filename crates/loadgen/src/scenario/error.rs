@@ -60,6 +60,8 @@ const MAX_PROBLEMS: usize = 100;
 /// Problems as they are found, by their place in the text.
 pub(super) struct Problems<'a> {
     text: &'a str,
+    /// What is behind the text.
+    preset: Option<PresetText>,
     /// Where alone a problem may be noted; anywhere, if empty.
     places: Vec<Range<usize>>,
     found: Vec<Problem>,
@@ -67,24 +69,48 @@ pub(super) struct Problems<'a> {
     more: usize,
 }
 
+/// A preset that is read as if it stood behind the text.
+pub(super) struct PresetText {
+    /// Where it is named.
+    pub(super) named: Range<usize>,
+    /// Its file; none that is built in.
+    pub(super) file: Option<String>,
+    /// What it says.
+    pub(super) text: String,
+}
+
 impl<'a> Problems<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, places: Vec::new(), found: Vec::new(), more: 0 }
+        Self { text, preset: None, places: Vec::new(), found: Vec::new(), more: 0 }
     }
 
     /// Of a text in which some values are replaced by those at `places`: what is wrong elsewhere is
     /// noted at the first of them, as it is right without them.
     pub(super) fn of_cell(text: &'a str, places: Vec<Range<usize>>) -> Self {
-        Self { text, places, found: Vec::new(), more: 0 }
+        Self { text, preset: None, places, found: Vec::new(), more: 0 }
     }
 
-    /// Where the text ends.
-    pub(super) fn end(&self) -> usize {
+    /// Puts a preset behind the text, or takes it away. Gives what all of its places are behind.
+    pub(super) fn behind(&mut self, preset: Option<PresetText>) -> usize {
+        self.preset = preset;
         self.text.len()
     }
 
-    /// Notes a problem at a place of the text.
+    /// Notes a problem at a place of the text, or of the preset behind it: then where that is named.
     pub(super) fn at(&mut self, span: Range<usize>, message: String) {
+        let (span, message) = match &self.preset {
+            Some(preset) if span.start >= self.text.len() => {
+                let message = match &preset.file {
+                    Some(file) => {
+                        let line = line_of(&preset.text, span.start - self.text.len());
+                        format!("{}:{line}: {message}", file.escape_debug())
+                    }
+                    None => message,
+                };
+                (preset.named.clone(), message)
+            }
+            _ => (span, message),
+        };
         let span = match self.places.first() {
             Some(first) if !self.places.iter().any(|place| place.contains(&span.start)) => {
                 first.clone()
@@ -95,9 +121,13 @@ impl<'a> Problems<'a> {
             self.more += 1;
             return;
         }
-        let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
-        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
-        self.found.push(Problem { line: Some(line), message });
+        let line = Some(line_of(self.text, span.start));
+        self.found.push(Problem { line, message });
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.found.len() + self.more
     }
 
     /// Notes a problem of the file as a whole.
@@ -140,6 +170,12 @@ impl<'a> Problems<'a> {
         }
         Err(problems)
     }
+}
+
+/// The line of a place, counted from 1.
+fn line_of(text: &str, place: usize) -> usize {
+    let before = &text.as_bytes()[..place.min(text.len())];
+    1 + before.iter().filter(|&&byte| byte == b'\n').count()
 }
 
 /// Text from a file as a message shows it: in quotes, escaped, and no more than begins it.

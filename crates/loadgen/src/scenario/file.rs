@@ -66,6 +66,10 @@ pub(super) struct ScenarioFile {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, ServerFile>")]
     pub(super) server: BTreeMap<Spanned<String>, ServerFile>,
+    /// What the files say that servers name as presets. Whoever reads the scenario adds it, so that
+    /// results need no other file.
+    #[serde(default)]
+    pub(super) preset_files: BTreeMap<String, String>,
     /// How polling asks.
     #[serde(default)]
     pub(super) polling: PollingFile,

@@ -23,3 +23,6 @@ pub(super) const TICK: Duration = Duration::from_millis(1);
 /// delays it further must fit as well.
 pub(super) const MAX_POLLING_INTERVAL: Duration = Duration::from_secs(50);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
+
+/// A scenario is a page of text, and so is a preset; whatever is larger was named by mistake.
+pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;

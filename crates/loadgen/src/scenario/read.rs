@@ -9,12 +9,11 @@ use toml::de::DeTable;
 use super::check::checked;
 use super::error::{Problem, Problems, ScenarioError};
 use super::file::schema;
+use super::limits::MAX_FILE_BYTES;
+use super::preset_files::with_preset_files;
 use super::workload::check_trace;
 use super::{Rows, Scenario, Start, sweep};
 use crate::input;
-
-/// A scenario is a page of text; whatever is larger was named by mistake.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 impl Scenario {
     /// Reads the scenario at `path`, and gives its text too, as the results keep it.
@@ -24,12 +23,26 @@ impl Scenario {
     pub fn load(path: &Path) -> Result<(Self, String), ScenarioError> {
         let unreadable = |reason| ScenarioError::Unreadable { path: path.to_owned(), reason };
         let text = input::text(path, MAX_FILE_BYTES).map_err(unreadable)?;
+        Self::in_folder(text, path, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Reads a scenario from its text, and what it names in `folder`; `path` is where messages say that it
+    /// came from.
+    ///
+    /// # Errors
+    /// When something of it cannot be read, or the text is no scenario.
+    pub(crate) fn in_folder(
+        text: String,
+        path: &Path,
+        folder: &Path,
+    ) -> Result<(Self, String), ScenarioError> {
+        let invalid = |problems| ScenarioError::Invalid { path: path.to_owned(), problems };
+        let text = with_preset_files(text, folder).map_err(invalid)?;
         let mut scenario = Self::parse(&text, path)?;
-        if let Err(message) = scenario.load_trace(path) {
-            let problems = vec![Problem { line: None, message }];
-            return Err(ScenarioError::Invalid { path: path.to_owned(), problems });
+        if let Err(message) = scenario.load_trace(folder) {
+            return Err(invalid(vec![Problem { line: None, message }]));
         }
-        scenario.start_servers_in(path.parent().unwrap_or(Path::new("")));
+        scenario.start_servers_in(folder);
         Ok((scenario, text))
     }
 
@@ -50,10 +63,9 @@ impl Scenario {
         }
     }
 
-    /// Reads the trace that it names, which lies beside `path`, and those of its cells.
-    fn load_trace(&mut self, path: &Path) -> Result<(), String> {
+    /// Reads the trace that it names, which lies in `folder`, and those of its cells.
+    fn load_trace(&mut self, folder: &Path) -> Result<(), String> {
         let mut loaded: HashMap<PathBuf, Arc<Rows>> = HashMap::new();
-        let folder = path.parent().unwrap_or(Path::new(""));
         let cells = self.sweep.iter_mut().map(|cell| &mut cell.scenario.workload);
         for workload in cells.chain([&mut self.workload]) {
             let Some(trace) = &workload.trace else { continue };

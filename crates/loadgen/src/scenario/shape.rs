@@ -20,6 +20,22 @@ pub(super) fn check(file: &Spanned<DeTable<'_>>, schema: &Value, problems: &mut 
     Shape { root: schema, problems }.table(None, file.get_ref(), file.span(), schema);
 }
 
+/// The same of a table that stands in a file of its own for [server.NAME]; whether it has that shape.
+pub(super) fn check_server(
+    file: &Spanned<DeTable<'_>>,
+    schema: &Value,
+    problems: &mut Problems<'_>,
+) -> bool {
+    let before = problems.count();
+    Shape { root: schema, problems }.table(
+        Some("server.NAME"),
+        file.get_ref(),
+        file.span(),
+        schema,
+    );
+    problems.count() == before
+}
+
 struct Shape<'a, 't> {
     root: &'a Value,
     problems: &'a mut Problems<'t>,

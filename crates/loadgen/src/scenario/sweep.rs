@@ -20,7 +20,7 @@ pub const BASE_CELL: &str = "base";
 const MAX_CELLS: usize = 100;
 
 /// What is the same for every cell: it says what is measured and how often, or judges it.
-const FIXED: [&str; 11] = [
+const FIXED: [&str; 12] = [
     "name",
     "description",
     "compare",
@@ -32,6 +32,7 @@ const FIXED: [&str; 11] = [
     "thresholds",
     "gates",
     "published",
+    "preset_files",
 ];
 
 /// A value that has a place on an axis.

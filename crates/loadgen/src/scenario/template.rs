@@ -107,6 +107,9 @@ heartbeat = "15s" # from one empty frame to the next
 # command = "node server.mjs {port}" # or url = "http://127.0.0.1:8080" of one that runs already
 # publish = { url = "{url}/publish/{channel}" }
 # sse = { url = "{url}/events/{channel}" }
+#
+# `preset = "nchan"` lays a known server under it, and `preset = "./mine.toml"` a file with such keys, which
+# results keep in [preset_files].
 
 # What figures must keep to: a run that crosses a limit says so and exits with 99. A key is a metric:
 # alone for every contender that is no reference, "sse.latency" for one, "*.lost" for all.

@@ -233,3 +233,28 @@ fn a_generator_that_is_stopped_goes_on() {
         assert_eq!(row.values["lost"], 0.0, "{contender}");
     }
 }
+
+#[test]
+fn a_report_needs_no_preset_of_ones_own() {
+    let bench = Bench::new();
+    let preset = "label = \"Ours\"\npublish.url = \"{url}/channels/{channel}/events\"\n\
+                  sse.url = \"{url}/channels/{channel}/sse\"\n";
+    fs::write(bench.path("ours.toml"), preset).unwrap();
+    let command = concat!(env!("CARGO_BIN_EXE_pushbench"), " serve --listen 127.0.0.1:{port}");
+    let scenario = SHORT.replace("compare = [\"sse\", \"polling\"]", "servers = [\"ours\"]");
+    bench.scenario(&format!(
+        "{scenario}[server.ours]\npreset = \"./ours.toml\"\ncommand = \"{command}\"\n"
+    ));
+    let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
+    let said = text(&output.stderr).to_owned();
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{said}");
+    assert_measured(&bench, &said);
+    fs::write(bench.path("ours.toml"), "label = 1").unwrap();
+    let again = bench.output(&["run", "scenario.toml", "--out", "again"]);
+    let wrong = "scenario.toml:18: ./ours.toml:1: `label` must be text in quotes, found 1\n";
+    assert!(text(&again.stderr).ends_with(wrong), "{}", text(&again.stderr));
+    fs::remove_file(bench.path("ours.toml")).unwrap();
+    let report = bench.output(&["report", "out"]);
+    assert_eq!(report.status.code(), Some(0), "{}", text(&report.stderr));
+    assert!(text(&report.stdout).contains("SSE · Ours"), "{}", text(&report.stdout));
+}

@@ -1,21 +1,44 @@
 // Stands in for Centrifugo 6 with insecure clients: the WebSocket at /connection/websocket, which its
-// official client accepts (centrifugo.test.mjs), and the two streams that need no client of their own.
-// Usage: node centrifugo.mjs PORT
+// official client accepts (centrifugo.test.mjs), and the two streams that need no client of their own. Every
+// channel has a history, from which the WebSocket recovers.
+// Usage: node centrifugo.mjs PORT [--cut MILLISECONDS]    with connections that break, one in each of these times
 import { randomUUID } from 'node:crypto';
 import http from 'node:http';
+import { parseArgs } from 'node:util';
 import { WebSocketServer } from 'ws';
+import { cutEvery } from '../cut.mjs';
+
+const { values: flags, positionals } = parseArgs({ options: { cut: { type: 'string' } }, allowPositionals: true });
 
 const PING = 25; // seconds
+const HISTORY = 1000; // publications of a channel
+const EPOCH = 'stub';
 const subscriptions = new Set(); // { channel, push }
-const offsets = new Map(); // channel -> offset of its last event
+const histories = new Map(); // channel -> offset of its last publication, and the last ones
 const hello = () => ({ client: randomUUID(), version: '6.9.1', ping: PING });
 
+function history(channel) {
+    if (!histories.has(channel)) histories.set(channel, { offset: 0, publications: [] });
+    return histories.get(channel);
+}
+
+// What a subscriber missed that knew `offset`; nothing of a history that is no longer whole.
+function recovery(channel, { recover, epoch, offset = 0 }) {
+    if (!recover) return {};
+    const { offset: last, publications } = history(channel);
+    const recovered = epoch === EPOCH && offset <= last && last - offset <= publications.length;
+    const missed = recovered ? publications.filter((publication) => publication.offset > offset) : [];
+    return { was_recovering: true, recovered, publications: missed };
+}
+
 function publish(channel, data) {
-    const offset = (offsets.get(channel) ?? 0) + 1;
-    offsets.set(channel, offset);
+    const kept = history(channel);
+    const offset = ++kept.offset;
     const push = { channel, pub: { data, offset } };
+    kept.publications.push(push.pub);
+    if (kept.publications.length > HISTORY) kept.publications.shift();
     for (const subscription of subscriptions) if (subscription.channel === channel) subscription.push(push);
-    return { offset, epoch: 'stub' };
+    return { offset, epoch: EPOCH };
 }
 
 function subscribe(connection, channel, push) {
@@ -70,8 +93,10 @@ new WebSocketServer({ server, path: '/connection/websocket' }).on('connection', 
             const { id, connect, subscribe: wanted } = JSON.parse(line);
             if (connect) send({ id, connect: { ...hello(), pong: true } });
             if (wanted) {
-                const offset = offsets.get(wanted.channel) ?? 0;
-                send({ id, subscribe: { recoverable: true, epoch: 'stub', offset, positioned: true } });
+                // Go leaves out an offset that is 0.
+                const offset = history(wanted.channel).offset || undefined;
+                const missed = recovery(wanted.channel, wanted);
+                send({ id, subscribe: { recoverable: true, epoch: EPOCH, offset, positioned: true, ...missed } });
                 subscribe(socket, wanted.channel, (push) => send({ push }));
             }
         }
@@ -80,4 +105,5 @@ new WebSocketServer({ server, path: '/connection/websocket' }).on('connection', 
     socket.on('close', () => clearInterval(pings));
 });
 
-server.listen(Number(process.argv[2]), '127.0.0.1');
+cutEvery(server, Number(flags.cut ?? 0));
+server.listen(Number(positionals[0]), '127.0.0.1');

@@ -1,6 +1,7 @@
 // The official Centrifugo client, and two that need no library of Centrifugo, against the stub.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Centrifuge } from 'centrifuge';
 import { EventSource } from 'eventsource';
 import WebSocket from 'ws';
@@ -20,6 +21,36 @@ test('Centrifugo receives by its WebSocket', async (t) => {
     client.connect();
     await subscribed;
     await receivesAll(server, 'channel-0', received);
+});
+
+test('Centrifugo recovers what it missed when its connection broke', async (t) => {
+    const server = await start(t, 'centrifugo.mjs', '--cut', '300');
+    const client = new Centrifuge(`${server.ws}/connection/websocket`, {
+        websocket: WebSocket,
+        minReconnectDelay: 50,
+        maxReconnectDelay: 100,
+    });
+    t.after(() => client.disconnect());
+    const subscription = client.newSubscription('channel-0');
+    const received = inbox();
+    const subscribed = inbox();
+    subscription.on('publication', ({ data }) => received.push(data));
+    subscription.on('subscribed', (context) => subscribed.push(context));
+    subscription.subscribe();
+    client.connect();
+    const [first] = await subscribed.take(1);
+    assert.equal(first.wasRecovering, false);
+    const sent = [];
+    // A connection is cut after a second or more.
+    const end = Date.now() + 2000;
+    while (Date.now() < end) {
+        sent.push(String(sent.length));
+        await server.publish('channel-0', sent.at(-1));
+        await sleep(10);
+    }
+    assert.deepEqual(await received.take(sent.length), sent);
+    const [again] = await subscribed.take(1);
+    assert.deepEqual([again.wasRecovering, again.recovered], [true, true]);
 });
 
 test('Centrifugo receives by Server-Sent Events', async (t) => {

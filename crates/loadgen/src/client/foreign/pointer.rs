@@ -1,6 +1,7 @@
 //! A JSON pointer (RFC 6901) into text, of which nothing else is kept: polls bring much beside the one
-//! value that is looked for.
+//! value that is looked for. In a list, `-1` is the last one: RFC 6901 has no meaning for it there.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -64,6 +65,9 @@ impl<'de> Visitor<'de> for Behind<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let [first, rest @ ..] = self.tokens else { return Ok(()) };
+        if let Some(from_end) = first.strip_prefix('-').and_then(|count| count.parse().ok()) {
+            return self.count_back(list, rest, from_end);
+        }
         let wanted: Option<usize> = first.parse().ok();
         let mut index = 0;
         loop {
@@ -103,6 +107,33 @@ impl<'de> Visitor<'de> for Behind<'_> {
     }
 }
 
+impl Behind<'_> {
+    /// What the element leads to that is so many before the end of the list, which is 1 of the last one.
+    fn count_back<'de, A: SeqAccess<'de>>(
+        self,
+        mut list: A,
+        rest: &[String],
+        from_end: usize,
+    ) -> Result<(), A::Error> {
+        let mut last: VecDeque<Option<Value>> = VecDeque::new();
+        loop {
+            let mut found = None;
+            let behind = Behind { tokens: rest, found: &mut found };
+            if list.next_element_seed(behind)?.is_none() {
+                break;
+            }
+            last.push_back(found);
+            if last.len() > from_end {
+                last.pop_front();
+            }
+        }
+        if last.len() == from_end {
+            *self.found = last.pop_front().flatten();
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,11 +153,19 @@ mod tests {
             ("/2", None),
             ("/1/none", None),
             ("/0/none", None),
+            ("/-2", Some("event")),
+            ("/-1/deep/-1/-1/x", Some("true")),
+            ("/-1/deep/-2/-1", Some("1")),
+            ("/-3", None),
+            ("/-0", None),
+            ("/-", None),
         ] {
             assert_eq!(find(pointer, text).as_deref(), value, "{pointer}");
         }
         assert_eq!(find("/a", b"no JSON"), None);
         assert_eq!(find("/a", br#"{"a":1"#).as_deref(), Some("1"), "cut behind it");
+        assert_eq!(find("/-1", b"[1, 2"), None, "nobody knows where it ends");
+        assert_eq!(find("/-1", br#"{"-1":3}"#).as_deref(), Some("3"), "a key like any other");
     }
 
     proptest! {

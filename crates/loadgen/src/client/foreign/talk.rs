@@ -10,12 +10,13 @@ use pushbench_wire::event::DEFAULT_NAME;
 use tokio::time::{Instant, timeout};
 
 use super::exchange::{Exchange, Known, Question};
+use super::messages::Messages;
 use super::stamps::Stamps;
 use super::words::{STEP_WITHIN, described, quoted, refused};
 use super::{Foreign, Seen};
 use crate::client::socket::ConnectionMeter;
 use crate::client::{ClientError, Sink};
-use crate::scenario::{Match, Reply, Request, Source, Step, Template};
+use crate::scenario::{Match, Recipe, Reply, Request, Source, Split, Step, Template};
 
 /// Messages, each with the time at which it was read.
 pub(super) type Inbox = VecDeque<(u64, Vec<u8>)>;
@@ -102,7 +103,9 @@ impl Talk {
                 self.request(request, step).await?;
             }
         }
-        self.part_with_beside();
+        if !steps(&recipe, self.resumes()).iter().any(|step| step.request.is_some()) {
+            self.part_with_beside();
+        }
         Ok(())
     }
 
@@ -119,10 +122,8 @@ impl Talk {
     /// The steps that open it.
     pub(super) async fn open(&mut self, channel: &mut impl Channel) -> Result<(), ClientError> {
         let recipe = Arc::clone(&self.foreign.recipe);
-        let resume = recipe.resume.as_ref().filter(|_| self.resumes());
-        let steps = resume.and_then(|resume| resume.steps.as_ref()).unwrap_or(&recipe.steps);
         let mut inbox = Inbox::new();
-        for step in steps {
+        for step in steps(&recipe, self.resumes()) {
             if let Some(request) = &step.request {
                 self.request(request, step).await?;
                 continue;
@@ -207,9 +208,7 @@ impl Talk {
 
     async fn request(&mut self, request: &Request, step: &Step) -> Result<(), ClientError> {
         let answer = self.post(request, step.send.as_ref()).await?;
-        if self.stamps.find(&answer.body, |_| {}) > 0 {
-            self.early.push_back((self.meter.last_read_ns(), answer.body.to_vec()));
-        }
+        self.keep_early(&answer.body)?;
         let missing = self.foreign.values.note(&step.capture, &answer.body, Some(&answer.headers));
         let quoted = || quoted(&self.foreign, &answer.body);
         if let Some(missing) = missing.first() {
@@ -228,6 +227,23 @@ impl Talk {
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// Keeps what of an answer nobody has waited for: events, and what wants a reply.
+    fn keep_early(&mut self, body: &[u8]) -> Result<(), ClientError> {
+        let at_ns = self.meter.last_read_ns();
+        // What is asked beside a stream of events is not answered by one.
+        let split = match self.foreign.recipe.split {
+            Split::Sse => Split::None,
+            split => split,
+        };
+        let Self { foreign, stamps, early, .. } = self;
+        Messages::new(split).of_whole(body, |message| {
+            let asks = foreign.recipe.replies.iter().any(|reply| reply.to.is_met_by(message));
+            if asks || stamps.find(message, |_| {}) > 0 {
+                early.push_back((at_ns, message.to_vec()));
+            }
+        })
     }
 
     async fn post(
@@ -344,4 +360,10 @@ impl Talk {
             }
         }
     }
+}
+
+/// What follows once the connection is open.
+fn steps(recipe: &Recipe, resumes: bool) -> &[Step] {
+    let resume = recipe.resume.as_ref().filter(|_| resumes);
+    resume.and_then(|resume| resume.steps.as_ref()).unwrap_or(&recipe.steps)
 }

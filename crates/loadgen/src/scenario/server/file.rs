@@ -13,7 +13,8 @@ use crate::scenario::duration;
 #[derive(Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct ServerFile {
-    /// Whatever is not written here is as in this preset.
+    /// Whatever is not written here is as in this preset: a name, or a file in the folder of this one,
+    /// "./mine.toml".
     #[schemars(with = "String")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) preset: Option<Spanned<String>>,
@@ -193,7 +194,8 @@ pub(super) struct RecipeFile {
     #[schemars(with = "PingFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ping: Option<PingFile>,
-    /// Values that change with every answer: "header:Etag", "/json/pointer", "sse:id".
+    /// Values that change with every answer, or are those of the last event: "header:Etag",
+    /// "/json/pointer" (in a list, "/-1" is the last element), "sse:id".
     #[schemars(with = "BTreeMap<String, String>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cursor: Option<BTreeMap<String, Spanned<String>>>,

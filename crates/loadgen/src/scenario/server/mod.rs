@@ -5,6 +5,7 @@ mod file;
 mod overlay;
 mod presets;
 mod read;
+mod read_preset;
 mod read_recipe;
 mod template;
 #[cfg(test)]
@@ -19,8 +20,10 @@ use hyper::header::HeaderName;
 use pushbench_wire::Transport;
 
 pub(super) use file::ServerFile;
+pub(super) use presets::is_preset_file;
 pub use presets::{preset_names, preset_text};
 pub(super) use read::{check_together, servers};
+pub(super) use read_preset::Presets;
 pub use template::Template;
 
 /// The server that every scenario has without naming it.
@@ -265,7 +268,8 @@ pub enum Split {
 /// Where the value of a placeholder comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A JSON pointer (RFC 6901) into the first object or array of a message or body.
+    /// A JSON pointer (RFC 6901) into the first object or array of a message or body. In an array, `-1` is
+    /// the last element.
     Pointer(String),
     /// A header of an answer, by its name in small letters.
     Header(String),

@@ -8,12 +8,10 @@ use std::sync::Arc;
 
 use hyper::header::{self, HeaderName};
 use pushbench_wire::Transport;
-use serde::Deserialize as _;
 use toml::Spanned;
-use toml::de::Deserializer;
 
 use super::file::{PublishFile, ReadyFile, ServerFile, TokenFile};
-use super::presets::{preset_names, preset_text};
+use super::read_preset::Presets;
 use super::template::FILTERS;
 use super::{OWN_SERVER, Publish, Ready, Server, Start, Template, Token, Trust};
 use crate::scenario::error::{Problems, quoted};
@@ -36,6 +34,7 @@ pub(super) type Headers = BTreeMap<String, Spanned<String>>;
 /// The servers of a file, by name.
 pub(in crate::scenario) fn servers(
     files: &BTreeMap<Spanned<String>, ServerFile>,
+    presets: &Presets<'_>,
     values: &mut Values<'_, '_>,
 ) -> Vec<Arc<Server>> {
     let read = |(name, file): (&Spanned<String>, &ServerFile)| {
@@ -45,10 +44,10 @@ pub(in crate::scenario) fn servers(
             );
             values.problems.at(name.span(), message);
         }
-        let end = values.problems.end();
-        Arc::new(
-            Reader { values, own: name.span(), end, names: BTreeSet::new() }.server(name, file),
-        )
+        let mut reader = Reader { values, own: name.span(), names: BTreeSet::new() };
+        let server = reader.server(name, file, presets);
+        values.problems.behind(None);
+        Arc::new(server)
     };
     files.iter().map(read).collect()
 }
@@ -94,28 +93,32 @@ pub(in crate::scenario) fn check_together<'a>(
 /// Reads one server.
 pub(super) struct Reader<'v, 'p, 't> {
     pub(super) values: &'v mut Values<'p, 't>,
-    /// Where what is wrong in a preset is noted.
+    /// Where what has no place of its own is noted.
     pub(super) own: Range<usize>,
-    /// Where the text of the file ends; what is behind it is of a preset.
-    end: usize,
     /// The placeholders that have a value where it reads.
     pub(super) names: BTreeSet<String>,
 }
 
 impl Reader<'_, '_, '_> {
     pub(super) fn problem(&mut self, span: Range<usize>, message: String) {
-        let span = if span.start >= self.end { self.own.clone() } else { span };
         self.values.problems.at(span, message);
     }
 
-    fn server(&mut self, name: &Spanned<String>, own: &ServerFile) -> Server {
+    fn server(
+        &mut self,
+        name: &Spanned<String>,
+        own: &ServerFile,
+        presets: &Presets<'_>,
+    ) -> Server {
         self.values.name(name, "contenders know the server by it");
         let file = match &own.preset {
             None => own.clone(),
             Some(preset) => {
                 self.own = preset.span();
                 // What it would have said cannot be missed as well.
-                let Some(base) = self.preset(preset) else { return unknown(name) };
+                let Some(base) = presets.read(preset, self.values.problems) else {
+                    return unknown(name);
+                };
                 own.clone().over(base)
             }
         };
@@ -178,26 +181,6 @@ impl Reader<'_, '_, '_> {
             publish: self.publish(file.publish.unwrap_or_default(), name),
             subscribe,
         }
-    }
-
-    fn preset(&mut self, name: &Spanned<String>) -> Option<ServerFile> {
-        let Some(text) = preset_text(name.get_ref()) else {
-            let known: Vec<_> = preset_names().collect();
-            let hint = match nearest(name.get_ref(), &known) {
-                Some(likely) => format!("did you mean \"{likely}\"?"),
-                None => format!("there are {}", listed(&known, "and")),
-            };
-            let message = format!("there is no preset {}: {hint}", quoted(name.get_ref()));
-            self.problem(name.span(), message);
-            return None;
-        };
-        // So that its places are behind all of the file's.
-        let text = format!("{}\n{text}", " ".repeat(self.end));
-        let read = Deserializer::parse(&text).and_then(ServerFile::deserialize);
-        read.map_err(|error| {
-            self.problem(name.span(), format!("the preset cannot be read: {error}"));
-        })
-        .ok()
     }
 
     fn token(&mut self, file: &Spanned<TokenFile>) -> Option<Token> {

@@ -9,6 +9,7 @@ mod polls;
 mod publishing;
 mod secrets;
 mod server;
+mod sessions;
 mod streams;
 mod websockets;
 
