@@ -10,9 +10,11 @@ const server = http.createServer(async (request, response) => {
     if (request.method === 'GET' && route === 'events') {
         response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache' });
         response.write(': hello\n\n'); // so that the head goes out at once
-        if (!channels.has(channel)) channels.set(channel, new Set());
-        channels.get(channel).add(response);
-        response.on('close', () => channels.get(channel).delete(response));
+        for (const name of channel.split(',')) {
+            if (!channels.has(name)) channels.set(name, new Set());
+            channels.get(name).add(response);
+            response.on('close', () => channels.get(name).delete(response));
+        }
         return;
     }
     if (request.method !== 'POST' || route !== 'publish') return response.writeHead(404).end();

@@ -16,10 +16,11 @@ const server = http.createServer(async (request, response) => {
 
 const sockets = new WebSocketServer({ server });
 sockets.on('connection', (socket, request) => {
-    const channel = request.url.split('/')[2]; // /channels/NAME
-    if (!channels.has(channel)) channels.set(channel, new Set());
-    channels.get(channel).add(socket);
-    socket.on('close', () => channels.get(channel).delete(socket));
+    for (const channel of request.url.split('/')[2].split(',')) { // /channels/NAME,NAME
+        if (!channels.has(channel)) channels.set(channel, new Set());
+        channels.get(channel).add(socket);
+        socket.on('close', () => channels.get(channel).delete(socket));
+    }
     socket.on('error', console.error);
     socket.isAlive = true;
     socket.on('pong', () => (socket.isAlive = true));

@@ -296,11 +296,19 @@ impl TrialPlan<'_> {
                         tls: tls.cloned(),
                         foreign: foreign.and_then(|(server, place)| {
                             let recipe = server.subscribe.get(&transport)?;
+                            let recipe = match &names[..] {
+                                [_] => Arc::clone(recipe),
+                                several => {
+                                    let names: Vec<_> =
+                                        several.iter().map(|&name| name.to_owned()).collect();
+                                    Arc::new(recipe.for_channels(&names))
+                                }
+                            };
                             let channel = channels[first as usize].clone();
                             let own =
                                 [("channel", channel), ("subscriber", connection.to_string())];
                             Some(Foreign {
-                                recipe: Arc::clone(recipe),
+                                recipe,
                                 values: place.values.with(own),
                                 tls: place.tls.clone(),
                                 trace: None,

@@ -10,8 +10,8 @@ const sessions = new Map(); // token -> session
 // A message is [join reference, reference, topic, event, payload].
 function receive(session, text) {
     const [join, reference, topic, event] = JSON.parse(text);
-    if (event === 'phx_join') session.topic = topic;
-    if (event === 'phx_leave') session.topic = undefined;
+    if (event === 'phx_join') (session.topics ??= new Set()).add(topic);
+    if (event === 'phx_leave') session.topics?.delete(topic);
     session.send(JSON.stringify([join, reference, topic, 'phx_reply', { status: 'ok', response: {} }]));
 }
 
@@ -49,7 +49,7 @@ const server = http.createServer(async (request, response) => {
     if (request.method === 'POST' && route === 'publish') {
         const topic = `events:${channel}`;
         const event = JSON.stringify([null, null, topic, 'event', { data: body }]);
-        for (const session of sessions.values()) if (session.topic === topic) session.send(event);
+        for (const session of sessions.values()) if (session.topics?.has(topic)) session.send(event);
         return response.writeHead(204).end();
     }
     if (pathname !== '/socket/longpoll') return response.writeHead(404).end();

@@ -15,7 +15,7 @@ function receive(session, text) {
         const message = JSON.parse(part);
         if (message.protocol) session.send('{}' + END);
         else if (message.type === 1 && message.target === 'Subscribe') {
-            session.channel = message.arguments[0];
+            (session.channels ??= new Set()).add(message.arguments[0]);
             session.send(frame({ type: 3, invocationId: message.invocationId, result: null }));
         }
     }
@@ -92,7 +92,7 @@ const server = http.createServer(async (request, response) => {
     const [, route, channel] = pathname.split('/');
     if (request.method === 'POST' && route === 'publish') {
         const event = frame({ type: 1, target: 'event', arguments: [body] });
-        for (const session of sessions.values()) if (session.channel === channel) session.send(event);
+        for (const session of sessions.values()) if (session.channels?.has(channel)) session.send(event);
         return response.writeHead(204).end();
     }
     const answer = routes[`${request.method} ${pathname}`];

@@ -203,6 +203,10 @@ pub(super) struct RecipeFile {
     #[schemars(with = "ResumeFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) resume: Option<ResumeFile>,
+    /// What stands between names of channels in `{channel}`, where several share a connection: ",".
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) join: Option<String>,
     /// Polling: whether it asks again at once until an answer brings nothing.
     #[schemars(with = "bool")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -261,6 +265,9 @@ pub(super) struct StepFile {
     #[schemars(with = "BTreeMap<String, String>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) capture: Option<BTreeMap<String, Spanned<String>>>,
+    /// Whether it is done for each channel, where several share a connection.
+    #[serde(default)]
+    pub(super) each: bool,
 }
 
 /// What is sent whenever such a message comes.

@@ -7,6 +7,7 @@ mod presets;
 mod read;
 mod read_preset;
 mod read_recipe;
+mod several;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -157,6 +158,8 @@ pub struct Recipe {
     pub resume: Option<Resume>,
     /// Whether a poll is repeated at once until it brings nothing.
     pub until_empty: bool,
+    /// What stands between the names of channels that share a connection.
+    pub join: Option<String>,
 }
 
 /// An HTTP request.
@@ -195,6 +198,8 @@ pub struct Step {
     pub send: Option<Template>,
     /// Values for placeholders.
     pub capture: Vec<(String, Source)>,
+    /// Whether it is done for each of several channels that share a connection.
+    pub each: bool,
 }
 
 /// Method and URL.

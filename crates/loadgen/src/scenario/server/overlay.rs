@@ -56,6 +56,7 @@ impl RecipeFile {
             cursor: self.cursor.or(base.cursor),
             resume: self.resume.or(base.resume),
             until_empty: self.until_empty.or(base.until_empty),
+            join: self.join.or(base.join),
         }
     }
 }

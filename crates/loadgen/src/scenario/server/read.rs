@@ -72,14 +72,21 @@ pub(in crate::scenario) fn check_together<'a>(
         );
         problems.at(name.span(), message);
     }
-    let shares = |of: &Contender| of.server.is_some() && of.shares_connections(&scenario.workload);
-    if scenario.contenders.iter().any(shares) {
-        let message = format!(
-            "`multiplex` is not possible with the server `{}`: nobody says how several channels share a \
-             connection",
-            name.get_ref()
-        );
-        problems.at(name.span(), message);
+    for of in scenario.contenders.iter().filter(|of| of.shares_connections(&scenario.workload)) {
+        let Some(server) = &of.server else { continue };
+        let transport = of.id.transport();
+        let recipe = server.subscribe.get(&transport);
+        if recipe.is_some_and(|recipe| !recipe.carries_several()) {
+            let message = format!(
+                "nobody says how several channels share a connection over {transport} on `{0}`: leave out \
+                 `multiplex` for the contender `{1}`, or add to [server.{0}.{transport}] a `join` that \
+                 stands between their names in {{channel}}, or `each = true` to the steps that each \
+                 channel has",
+                server.name,
+                of.id.name()
+            );
+            problems.at(name.span(), message);
+        }
     }
     if scenario.workload.content == Content::Binary {
         let message = format!(

@@ -57,6 +57,7 @@ impl Reader<'_, '_, '_> {
             },
             cursor,
             until_empty: file.until_empty.unwrap_or_default(),
+            join: file.join.clone(),
         };
         self.check_transport(transport, table, &recipe);
         self.names = outer;
@@ -199,7 +200,7 @@ impl Reader<'_, '_, '_> {
             if !own_first {
                 capture = self.sources(file.capture.as_ref());
             }
-            steps.push(Step { wait, request, send, capture });
+            steps.push(Step { wait, request, send, capture, each: file.each });
         }
         steps
     }

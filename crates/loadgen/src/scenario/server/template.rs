@@ -104,6 +104,25 @@ impl Template {
         })
     }
 
+    /// Whether this placeholder is in it.
+    pub(super) fn has(&self, wanted: &str) -> bool {
+        self.names().any(|name| name == wanted)
+    }
+
+    /// It with values in the place of this placeholder, and `join` between them.
+    pub(super) fn with(&self, wanted: &str, values: &[String], join: &str) -> Self {
+        let part = |part: &Part| match part {
+            Part::Value { name, filters } if name == wanted => {
+                let filtered = |value: &String| {
+                    filters.iter().fold(value.clone(), |value, filter| filter.apply(&value))
+                };
+                Part::Text(values.iter().map(filtered).collect::<Vec<_>>().join(join))
+            }
+            other => other.clone(),
+        };
+        Self(self.0.iter().map(part).collect())
+    }
+
     /// Whether it is this placeholder and nothing else.
     #[must_use]
     pub fn is_only(&self, wanted: &str) -> bool {

@@ -163,3 +163,24 @@ fn what_a_preset_is_used_for_wrongly_is_noted_where_it_is_named() {
         "`{connection}` has no value here: there are `channel`, `port`, `subscriber`, `url` and `ws` here",
     );
 }
+
+#[test]
+fn channels_share_a_connection_only_where_it_is_said_how() {
+    let several = |server: &str| {
+        let shared = "channels = 2\nchannels_per_subscriber = 2\nmultiplex = true\nsubscribers";
+        let text = format!("{HEAD}{server}").replacen("subscribers", shared, 1);
+        Scenario::parse(&text, "x.toml").map(drop).map_err(|error| error.to_string())
+    };
+    let untold = several(RIGHT).unwrap_err();
+    assert!(
+        untold.starts_with(
+            "x.toml:13: nobody says how several channels share a connection over sse on `mine`: leave \
+             out `multiplex` for the contender `mine-sse`, or add to [server.mine.sse] a `join`"
+        ),
+        "{untold}"
+    );
+    assert_eq!(several(&format!("{RIGHT}sse.join = \",\"\n")), Ok(()));
+    for preset in ["nchan", "socketio", "action-cable", "faye", "signalr", "phoenix", "mercure"] {
+        assert_eq!(several(&format!("preset = \"{preset}\"\nurl = \"http://a\"\n")), Ok(()));
+    }
+}
