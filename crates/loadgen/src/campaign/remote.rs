@@ -62,9 +62,10 @@ pub(crate) fn intentions(scenario: &Scenario) -> Vec<String> {
 }
 
 fn shown(host: &Host) -> String {
+    let redis = if host.is_redis { "Redis at " } else { "" };
     match host.port {
-        0 => format!("{} (a process that is started for each trial)", host.name),
-        port => format!("{}:{port}", host.name),
+        0 => format!("{redis}{} (a process that is started for each trial)", host.name),
+        port => format!("{redis}{}:{port}", host.name),
     }
 }
 

@@ -47,8 +47,9 @@ pub use literature::Literature;
 pub use load::{LoadAxis, UnknownLoadAxis};
 pub use model::{Cell, Scenario, SweptValue};
 pub use server::{
-    Ask, Match, OWN_SERVER, Ping, Publish, Ready, Recipe, Reply, Request, Resume, Server, Source,
-    Split, Start, Step, Template, Token, Trust, preset_names, preset_text, websocket_url,
+    Ask, Match, OWN_SERVER, Ping, Publish, PublishRedis, PublishRequest, PublishSocket, Ready,
+    Recipe, Reply, Request, Resume, Server, Source, Split, Start, Step, Template, Token, Trust,
+    preset_names, preset_text, websocket_url,
 };
 pub use sweep::{Amount, BASE_CELL, labels_of};
 pub use thresholds::Threshold;

@@ -2,9 +2,13 @@
 //! and how one subscribes over each transport. It must not know how any of that is done.
 
 mod file;
+mod file_publish;
+mod file_recipe;
 mod overlay;
 mod presets;
+mod publish;
 mod read;
+mod read_publish;
 mod read_recipe;
 mod template;
 #[cfg(test)]
@@ -20,6 +24,7 @@ use pushbench_wire::Transport;
 
 pub(super) use file::ServerFile;
 pub use presets::{preset_names, preset_text};
+pub use publish::{Publish, PublishRedis, PublishRequest, PublishSocket};
 pub(super) use read::{check_together, servers};
 pub use template::Template;
 
@@ -114,21 +119,6 @@ pub enum Ready {
     Line(String),
     /// As soon as `GET` of this answers 2xx.
     Url(Template),
-}
-
-/// One HTTP request for each event.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Publish {
-    /// Such as `POST`.
-    pub method: String,
-    /// Where.
-    pub url: Template,
-    /// By name.
-    pub headers: Vec<(HeaderName, Template)>,
-    /// With the payload.
-    pub body: Template,
-    /// What only an answer contains that refuses the event, though it says 2xx.
-    pub refused: Option<String>,
 }
 
 /// How one subscribes over one transport.
