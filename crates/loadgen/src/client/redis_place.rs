@@ -49,8 +49,9 @@ impl RedisPlace {
         };
         let has_port = host.rsplit(']').next().is_some_and(|behind| behind.contains(':'));
         let port = if has_port { String::new() } else { format!(":{USUAL_PORT}") };
-        let location = Location::of(&format!("{scheme}://{host}{port}"))
-            .map_err(|_| format!("{host:?} is no host of Redis"))?;
+        let location = Location::of(&format!("{scheme}://{host}{port}"));
+        let location = location.ok().filter(|location| !location.host.is_empty());
+        let location = location.ok_or_else(|| format!("{host:?} is no host of Redis"))?;
         Ok(Self { location, user, password, database })
     }
 }
