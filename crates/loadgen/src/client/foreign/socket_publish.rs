@@ -41,7 +41,7 @@ pub(crate) struct SocketPublish {
 /// What the server sends on it.
 pub(crate) struct SocketAnswers {
     ear: Ear,
-    runtime: Runtime,
+    talker: Talker,
     publish: PublishSocket,
     foreign: Foreign,
     next_ping: Option<Instant>,
@@ -60,10 +60,9 @@ impl PublishPath for SocketPublish {
         let PublishForm::Socket { publish, foreign } = &target.form else {
             bail!("the server does not take events over a WebSocket");
         };
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.context("cannot start the publisher's runtime")?;
-        // Whoever calls this may have a runtime, within which there can be no other.
-        let opened = thread::scope(|scope| scope.spawn(|| runtime.block_on(open(foreign))).join());
+        let talker = Talker::new()?;
+        // Whoever calls this may have a runtime, within which no other can run.
+        let opened = thread::scope(|scope| scope.spawn(|| talker.run(open(foreign))).join());
         let opened = opened.map_err(|_| anyhow!("a publisher thread panicked"))?;
         let Opened { wire, heard } =
             opened.map_err(|error| anyhow!("the publisher cannot open its WebSocket: {error}"))?;
@@ -82,7 +81,7 @@ impl PublishPath for SocketPublish {
         let ping = foreign.recipe.ping.as_ref();
         let answers = SocketAnswers {
             ear: wire.ear,
-            runtime,
+            talker,
             publish: publish.clone(),
             foreign: foreign.clone(),
             next_ping: ping.map(|ping| Instant::now() + ping.every),
@@ -125,6 +124,30 @@ impl PublishPath for SocketPublish {
     }
 }
 
+/// Runs what subscribers and the publisher have in common, which waits without blocking.
+struct Talker(Option<Runtime>);
+
+impl Talker {
+    fn new() -> anyhow::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        Ok(Self(Some(runtime.context("cannot start the publisher's runtime")?)))
+    }
+
+    fn run<T>(&self, talk: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+        // There is one until it is dropped.
+        self.0.as_ref().map_or(Err(ClientError::Ended), |runtime| runtime.block_on(talk))
+    }
+}
+
+/// A trial that fails may drop it within its own runtime, where nobody may wait for another one.
+impl Drop for Talker {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// A connection on which events may be sent.
 struct Opened {
     wire: Wire,
@@ -151,7 +174,7 @@ impl Acknowledgements for SocketAnswers {
     fn acknowledge(&mut self) -> anyhow::Result<u64> {
         if self.next_ping.is_some_and(|ping| ping <= Instant::now()) {
             let mut talk = talk(&self.foreign);
-            let pinged = self.runtime.block_on(talk.ping(&mut self.ear));
+            let pinged = self.talker.run(talk.ping(&mut self.ear));
             pinged.map_err(ended)?;
             self.next_ping = talk.next_ping();
         }
@@ -207,7 +230,7 @@ impl SocketAnswers {
             }
             if let Some(reply) = self.foreign.asks(&message) {
                 let mut talk = talk(&self.foreign);
-                let replied = self.runtime.block_on(talk.reply(&mut self.ear, reply));
+                let replied = self.talker.run(talk.reply(&mut self.ear, reply));
                 replied.map_err(ended)?;
             }
         }

@@ -135,7 +135,7 @@ fn a_publisher_whom_the_server_does_not_want() {
             |request, peer, _| {
                 peer.open(request, "")?;
                 peer.frame()?;
-                peer.write(b"HTTP/1.1 500 Oops\r\n\r\n")?;
+                peer.write(&b"HTTP/1.1 500 Oops\r\n\r\n".repeat(9))?;
                 peer.wait()
             },
             "the publisher's WebSocket: the server sends frames with reserved bits: does it compress \
