@@ -15,6 +15,8 @@ mod long_polling;
 mod polling;
 mod post;
 mod publish_form;
+#[cfg(test)]
+mod publish_in_band_test;
 mod publish_link;
 mod publish_path;
 mod publish_redis;

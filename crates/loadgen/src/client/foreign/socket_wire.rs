@@ -86,6 +86,9 @@ impl EarStream {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return Ok(()),
         };
+        if !out.takes_some() {
+            return Ok(());
+        }
         out.write_all(&self.unwritten)?;
         self.unwritten.clear();
         out.flush()
