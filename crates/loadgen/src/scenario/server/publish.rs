@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hyper::header::HeaderName;
 
+use super::recipe::{Match, Recipe};
 use super::template::Template;
-use super::{Match, Recipe};
 
 /// How an event is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,13 @@ pub enum Publish {
     Socket(PublishSocket),
     /// By one command to Redis for each.
     Redis(PublishRedis),
+}
+
+/// Stands for a way that cannot be read, so that nothing more is said of it.
+impl Default for Publish {
+    fn default() -> Self {
+        Self::Request(PublishRequest::default())
+    }
 }
 
 /// One HTTP request for each event.

@@ -14,7 +14,6 @@ use toml::de::Deserializer;
 
 use super::file::{ReadyFile, ServerFile, TokenFile};
 use super::presets::{preset_names, preset_text};
-use super::read_publish::unknown_publish;
 use super::template::FILTERS;
 use super::{OWN_SERVER, Publish, Ready, Server, Start, Template, Token, Trust};
 use crate::scenario::error::{Problems, quoted};
@@ -363,7 +362,7 @@ fn unknown(name: &Spanned<String>) -> Server {
         url: Template::default(),
         token: None,
         trust: Trust::default(),
-        publish: unknown_publish(),
+        publish: Publish::default(),
         subscribe: transports.collect(),
     }
 }

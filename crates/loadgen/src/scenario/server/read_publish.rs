@@ -30,7 +30,7 @@ impl Reader<'_, '_, '_> {
                 "an event is published in one way, but here by `{one}` and by `{other}`: remove one"
             );
             self.problem(span.clone(), message);
-            return unknown_publish();
+            return Publish::default();
         }
         if let Some(socket) = &file.websocket {
             self.no_request(file, "websocket");
@@ -47,7 +47,7 @@ impl Reader<'_, '_, '_> {
                  or `redis` in [server.{name}.publish]"
             );
             self.problem(server.span(), message);
-            return unknown_publish();
+            return Publish::default();
         };
         let body = self.with_payload("body", file.body.as_ref(), &WITH_PAYLOAD);
         Publish::Request(PublishRequest {
@@ -189,11 +189,6 @@ fn names_channel(recipe: &Recipe) -> bool {
         .chain(replies)
         .chain(pings);
     all.any(|template| has(&template, "channel"))
-}
-
-/// Stands for a way to publish that cannot be read, so that nothing more is said of it.
-pub(super) fn unknown_publish() -> Publish {
-    Publish::Request(PublishRequest::default())
 }
 
 fn unknown_socket() -> PublishSocket {
