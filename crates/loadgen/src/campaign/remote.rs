@@ -62,9 +62,10 @@ pub(crate) fn intentions(scenario: &Scenario) -> Vec<String> {
 }
 
 fn shown(host: &Host) -> String {
+    let redis = if host.is_redis { "Redis at " } else { "" };
     match host.port {
-        0 => format!("{} (a process that is started for each trial)", host.name),
-        port => format!("{}:{port}", host.name),
+        0 => format!("{redis}{} (a process that is started for each trial)", host.name),
+        port => format!("{redis}{}:{port}", host.name),
     }
 }
 
@@ -100,7 +101,10 @@ fn largest(scenario: &Scenario) -> &Scenario {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::scenario::{Publish, PublishRedis, Template};
 
     fn scenario(url: &str, subscribers: u32) -> Scenario {
         let text = format!(
@@ -129,6 +133,21 @@ mod tests {
         assert_eq!(check("http://198.51.100.1", 100, &["198.51.100.1"]), Ok(()));
         let refused = check("http://198.51.100.1", 5_000, &["198.51.100.1"]).unwrap_err();
         assert!(refused.contains("at most 1000 connections"), "{refused}");
+    }
+
+    #[test]
+    fn a_redis_is_a_host_as_well() {
+        let mut scenario = scenario("http://10.0.0.1", 3);
+        let server = scenario.contenders[0].server.as_mut().unwrap();
+        Arc::make_mut(server).publish = Publish::Redis(PublishRedis {
+            url: Template::parse("redis://:{token}@198.51.100.1").unwrap(),
+            command: Vec::new(),
+        });
+        let refused = check(&scenario, &[]).unwrap_err().to_string();
+        assert!(refused.ends_with("add --allow-remote 198.51.100.1"), "{refused}");
+        check(&scenario, &["198.51.100.1".to_owned()]).unwrap();
+        let said = "mine: 3 connections and 10 requests per second to 10.0.0.1:80, Redis at 198.51.100.1:6379";
+        assert_eq!(intentions(&scenario), [said]);
     }
 
     #[test]

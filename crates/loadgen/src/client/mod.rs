@@ -15,12 +15,18 @@ mod long_polling;
 mod polling;
 mod post;
 mod publish_form;
+#[cfg(test)]
+mod publish_in_band_test;
 mod publish_link;
 mod publish_path;
+mod publish_redis;
 mod publish_stream;
 #[cfg(test)]
 mod publish_test;
+mod publish_way;
 mod pull;
+mod redis_place;
+mod redis_reply;
 mod socket;
 mod sse;
 mod subscriber;
@@ -46,10 +52,11 @@ use crate::scenario::Settings;
 pub(crate) use dispatch::{Mechanism, WithSubscriber, with_subscriber};
 pub(crate) use error::ClientError;
 pub(crate) use foreign::Foreign;
-pub(crate) use http_publish::HttpPublish;
 pub(crate) use publish_path::{
     Acknowledgements, OpenPath, PublishForm, PublishPath, PublishTarget, TcpProbe,
 };
+pub(crate) use publish_way::PublishWay;
+pub(crate) use redis_place::RedisPlace;
 pub(crate) use socket::ConnectionMeter;
 pub(crate) use subscriber::{Payload, Subscriber, Upstream, UpstreamEvents};
 pub(crate) use tally::{Tally, Totals};

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::io::Write as _;
 use std::net::SocketAddr;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use hyper::header::HOST;
 use pushbench_wire::endpoint::{BINARY_TYPE, Resource, SPLIT};
 
@@ -15,7 +15,7 @@ use super::http_answer::Told;
 use super::publish_link::Requests;
 use super::publish_path::{PublishForm, PublishTarget};
 use super::publish_stream::Secure;
-use crate::scenario::{Content, Publish, Template};
+use crate::scenario::{Content, PublishRequest, Template};
 
 /// The most events in one request, in bytes: half of what a server takes by default, so that a
 /// publisher that has fallen behind is late and not refused.
@@ -33,15 +33,15 @@ pub(super) struct Requested {
 
 /// Puts values into the form of a target.
 pub(super) fn requests(target: &PublishTarget<'_>) -> anyhow::Result<Requested> {
-    let &PublishTarget { address, channels, content, ref form } = target;
+    let &PublishTarget { channels, content, ref form } = target;
     match form {
-        PublishForm::Own => {
+        &PublishForm::Own(address) => {
             let together =
                 |channel: &String| ChannelRequests::Together(Batch::new(address, channel, content));
             let channels = channels.iter().map(together).collect();
             Ok(Requested { address, secure: None, channels, told: Told::default() })
         }
-        PublishForm::Described { publish, values, tls } => {
+        PublishForm::Requests { address, publish, values, tls } => {
             let each = |channel: &String| {
                 let each = Each::new(publish, &values.with([("channel", channel.clone())]));
                 each.map(ChannelRequests::Each)
@@ -53,7 +53,10 @@ pub(super) fn requests(target: &PublishTarget<'_>) -> anyhow::Result<Requested> 
                 .then(|| tls.clone().map(|tls| Secure { tls, host: location.host.clone() }));
             let channels = channels.iter().map(each).collect::<anyhow::Result<_>>()?;
             let told = Told { refused: publish.refused.clone(), secrets: Some(values.clone()) };
-            Ok(Requested { address, secure: secure.flatten(), channels, told })
+            Ok(Requested { address: *address, secure: secure.flatten(), channels, told })
+        }
+        PublishForm::Socket { .. } | PublishForm::Redis { .. } => {
+            bail!("the server does not take events by requests")
         }
     }
 }
@@ -141,7 +144,7 @@ impl Batch {
     }
 }
 
-fn location(publish: &Publish, values: &Values) -> anyhow::Result<Location> {
+fn location(publish: &PublishRequest, values: &Values) -> anyhow::Result<Location> {
     let url = values.put_into(&publish.url);
     let url =
         url.map_err(|name| anyhow!("cannot publish: nobody has said the value of {{{name}}}"))?;
@@ -158,7 +161,7 @@ pub(super) struct Each {
 }
 
 impl Each {
-    fn new(publish: &Publish, values: &Values) -> anyhow::Result<Self> {
+    fn new(publish: &PublishRequest, values: &Values) -> anyhow::Result<Self> {
         let fill = |template: &Template| {
             let filled = values.put_into(template);
             filled.map_err(|name| anyhow!("nobody has said the value of {{{name}}}"))

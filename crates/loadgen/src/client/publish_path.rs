@@ -6,15 +6,13 @@ use std::os::fd::AsRawFd as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::TcpTotals;
-use super::foreign::Values;
+use super::foreign::{Foreign, Values};
 use super::tls::Tls;
-use crate::scenario::{Content, Publish};
+use crate::scenario::{Content, PublishRedis, PublishRequest, PublishSocket};
 
 /// What a path publishes to.
 #[derive(Clone, Debug)]
 pub(crate) struct PublishTarget<'a> {
-    /// The server.
-    pub(crate) address: SocketAddr,
     /// The channels, as [`PublishPath::push`] counts them.
     pub(crate) channels: &'a [String],
     /// What payloads are made of.
@@ -26,15 +24,35 @@ pub(crate) struct PublishTarget<'a> {
 /// How a server takes events.
 #[derive(Clone, Debug)]
 pub(crate) enum PublishForm {
-    /// As ours does.
-    Own,
-    /// As was said of it.
-    Described {
+    /// As ours does, which is there.
+    Own(SocketAddr),
+    /// By requests, as was said of it.
+    Requests {
+        /// The server.
+        address: SocketAddr,
         /// How.
-        publish: Publish,
+        publish: PublishRequest,
         /// What is put into that.
         values: Values,
         /// Whom to trust where it is `https`.
+        tls: Option<Tls>,
+    },
+    /// By messages over a WebSocket.
+    Socket {
+        /// How.
+        publish: PublishSocket,
+        /// What the connection is opened with.
+        foreign: Foreign,
+    },
+    /// By commands to Redis.
+    Redis {
+        /// The server.
+        address: SocketAddr,
+        /// How.
+        publish: PublishRedis,
+        /// What is put into that.
+        values: Values,
+        /// Whom to trust where it is `rediss`.
         tls: Option<Tls>,
     },
 }
@@ -68,6 +86,14 @@ pub(crate) trait Acknowledgements: Send + 'static {
     /// # Errors
     /// When the server refuses an event, or does not answer.
     fn acknowledge(&mut self) -> anyhow::Result<u64>;
+
+    /// Parts with the server when nothing more is sent and all is answered.
+    ///
+    /// # Errors
+    /// When the server objects to what was sent even now.
+    fn part(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 /// A path that is connected.

@@ -56,8 +56,8 @@ fn publish(flights: &[&[&str]], script: Script<'_>) -> anyhow::Result<Vec<String
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let channels = ["one".to_owned()];
-    let (content, form) = (Content::Text, PublishForm::Own);
-    let target = PublishTarget { address, channels: &channels, content, form };
+    let (content, form) = (Content::Text, PublishForm::Own(address));
+    let target = PublishTarget { channels: &channels, content, form };
     let OpenPath { mut path, mut acknowledgements, probe } = HttpPublish::open(&target)?;
     let script: Vec<Vec<String>> =
         script.iter().map(|answers| answers.iter().copied().map(str::to_owned).collect()).collect();

@@ -1,8 +1,9 @@
 //! Where a server is that is not ours in one trial, and the values that follow from it.
 
 use std::borrow::Cow;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, ensure};
 use pushbench_wire::clock;
@@ -11,9 +12,9 @@ use tokio::net::TcpStream;
 use super::remote::hosts;
 use super::token::token;
 use crate::client::foreign::{Location, Values};
-use crate::client::{PublishForm, Tls};
+use crate::client::{Foreign, PublishForm, RedisPlace, Tls};
 use crate::deployment::{Cores, Deployment, NotStarted, Readiness, ServerStart};
-use crate::scenario::{Ready, Server, Start, Template, websocket_url};
+use crate::scenario::{Publish, Ready, Server, Start, Template, websocket_url};
 
 /// A server that is not ours, for one trial.
 pub(crate) struct ForeignPlace {
@@ -112,32 +113,67 @@ impl ForeignPlace {
         }
     }
 
-    /// How events are published.
-    pub(crate) fn publish_form(&self, server: &Server) -> PublishForm {
-        PublishForm::Described {
-            publish: server.publish.clone(),
-            values: self.values.clone(),
-            tls: self.tls.clone(),
+    /// How events are published on these channels: in several forms, the first channel in the first one
+    /// and so on, where each channel has a connection of its own.
+    ///
+    /// # Errors
+    /// When a URL is none, or its host is not known.
+    pub(crate) async fn publish_forms(
+        &self,
+        server: &Server,
+        channels: &[String],
+    ) -> anyhow::Result<Vec<PublishForm>> {
+        let of_channel = |channel: &String| self.values.with([("channel", channel.clone())]);
+        let first = channels.first().map(of_channel).context("there is no channel")?;
+        let tls = self.tls.clone();
+        match &server.publish {
+            Publish::Request(publish) => {
+                let url = self.put_into(&publish.url, &first)?;
+                let location = Location::of(&url).map_err(|why| self.cannot_publish(&why))?;
+                let address = self.reachable(location.addresses().await).await?;
+                let (publish, values) = (publish.clone(), self.values.clone());
+                Ok(vec![PublishForm::Requests { address, publish, values, tls }])
+            }
+            Publish::Redis(publish) => {
+                let url = self.put_into(&publish.url, &first)?;
+                let place = RedisPlace::of(&url).map_err(|why| self.cannot_publish(&why))?;
+                let address = self.reachable(place.location.addresses().await).await?;
+                let (publish, values) = (publish.clone(), self.values.clone());
+                Ok(vec![PublishForm::Redis { address, publish, values, tls }])
+            }
+            Publish::Socket(publish) => {
+                let form = |values| PublishForm::Socket {
+                    publish: publish.clone(),
+                    foreign: Foreign {
+                        recipe: Arc::clone(&publish.recipe),
+                        values,
+                        tls: tls.clone(),
+                        trace: None,
+                    },
+                };
+                Ok(match publish.each_channel {
+                    true => channels.iter().map(of_channel).map(form).collect(),
+                    false => vec![form(first)],
+                })
+            }
         }
     }
 
-    /// Where events are published.
-    ///
-    /// # Errors
-    /// When the URL is none, or its host is not known.
-    pub(crate) async fn publish_address(
+    fn put_into(&self, url: &Template, values: &Values) -> anyhow::Result<String> {
+        let url = values.put_into(url);
+        url.map_err(|name| anyhow!("nobody has said the value of {{{name}}}"))
+    }
+
+    fn cannot_publish(&self, why: &str) -> anyhow::Error {
+        anyhow!("cannot publish: {}", self.values.redact(why))
+    }
+
+    /// One of `found` at which somebody listens: a name may have an address at which nobody does.
+    async fn reachable(
         &self,
-        server: &Server,
-        channel: &str,
-    ) -> anyhow::Result<std::net::SocketAddr> {
-        let values = self.values.with([("channel", channel.to_owned())]);
-        let url = values.put_into(&server.publish.url);
-        let url = url.map_err(|name| anyhow!("nobody has said the value of {{{name}}}"))?;
-        let location = Location::of(&url)
-            .map_err(|why| anyhow!("cannot publish: {}", self.values.redact(&why)))?;
-        let addresses = location.addresses().await;
-        let addresses = addresses.map_err(|why| anyhow!("cannot publish: {why}"))?;
-        // A name may have an address at which nobody listens.
+        found: Result<Vec<SocketAddr>, String>,
+    ) -> anyhow::Result<SocketAddr> {
+        let addresses = found.map_err(|why| self.cannot_publish(&why))?;
         if let [_, _, ..] = addresses[..] {
             for address in &addresses {
                 if TcpStream::connect(address).await.is_ok() {

@@ -17,8 +17,8 @@ use tokio::time::{Instant, timeout};
 use super::foreign_place::ForeignPlace;
 use crate::client::foreign::{Seen, Trace, Values};
 use crate::client::{
-    Acknowledgements as _, ConnectionMeter, Foreign, HttpPublish, Mechanism, OpenPath, PublishForm,
-    PublishPath as _, PublishTarget, Sink, Subscriber, Subscription, WithSubscriber,
+    Acknowledgements as _, ConnectionMeter, Foreign, Mechanism, OpenPath, PublishForm,
+    PublishPath as _, PublishTarget, PublishWay, Sink, Subscriber, Subscription, WithSubscriber,
     with_subscriber,
 };
 use crate::deployment::Cores;
@@ -49,7 +49,7 @@ impl Notes {
         lines.push((self.since.elapsed(), self.values.redact(line)));
     }
 
-    fn see(&self, seen: Seen<'_>) {
+    fn see(&self, who: &str, seen: Seen<'_>) {
         // Before anything is quoted or cut.
         let redact = |text: &str| self.values.redact(text);
         let (sign, text) = match seen {
@@ -61,7 +61,7 @@ impl Notes {
                 ("<", format!("{:?}", redact(&String::from_utf8_lossy(message))))
             }
         };
-        self.add(&format!("{sign} {}", shown(&text)));
+        self.add(&format!("{who}{sign} {}", shown(&text)));
     }
 }
 
@@ -142,18 +142,12 @@ async fn ask(
             recipe: Arc::clone(recipe),
             values: place.values.with(own),
             tls: place.tls.clone(),
-            trace: Some(Trace(Arc::new(move |seen| see.see(seen)))),
+            trace: Some(Trace(Arc::new(move |seen| see.see("", seen)))),
         }),
     };
-    let address = place.publish_address(server, &channel).await?;
-    let work = Receive {
-        subscription,
-        server: server.clone(),
-        address,
-        channel,
-        form: place.publish_form(server),
-        notes: notes.clone(),
-    };
+    let forms = place.publish_forms(server, std::slice::from_ref(&channel)).await?;
+    let form = forms.into_iter().next().context("there is nowhere to publish")?;
+    let work = Receive { subscription, channel, form, notes: notes.clone() };
     let outcome = with_subscriber(Mechanism { transport, foreign: true }, work).await;
     deployment.stop().await?;
     outcome
@@ -162,8 +156,6 @@ async fn ask(
 /// Connects, publishes, and waits for the event.
 struct Receive {
     subscription: Subscription,
-    server: Server,
-    address: std::net::SocketAddr,
     channel: String,
     form: PublishForm,
     notes: Notes,
@@ -219,14 +211,25 @@ impl Receive {
     }
 
     async fn publish(&self) -> anyhow::Result<()> {
-        let Self { address, form, channel, .. } = self;
-        let (address, form, channels) = (*address, form.clone(), vec![channel.clone()]);
-        let publish = &self.server.publish;
-        self.notes.add(&format!("> {} an event to {address}", publish.method));
+        let (mut form, channels) = (self.form.clone(), vec![self.channel.clone()]);
+        let line = match &mut form {
+            PublishForm::Own(address) => format!("POST an event to {address}"),
+            PublishForm::Requests { publish, address, .. } => {
+                format!("{} an event to {address}", publish.method)
+            }
+            PublishForm::Redis { address, .. } => format!("an event to Redis at {address}"),
+            PublishForm::Socket { foreign, .. } => {
+                let see = self.notes.clone();
+                let trace = move |seen: Seen<'_>| see.see("publisher ", seen);
+                foreign.trace = Some(Trace(Arc::new(trace)));
+                "an event over a WebSocket".to_owned()
+            }
+        };
+        self.notes.add(&format!("> {line}"));
         let published = tokio::task::spawn_blocking(move || {
             let content = Content::Text;
-            let target = PublishTarget { address, channels: &channels, content, form };
-            let OpenPath { mut path, mut acknowledgements, .. } = HttpPublish::open(&target)?;
+            let target = PublishTarget { channels: &channels, content, form };
+            let OpenPath { mut path, mut acknowledgements, .. } = PublishWay::open(&target)?;
             let mut payload = [b'.'; STAMP_LEN + 18];
             let now_ns = clock::now_ns();
             Stamp { publisher: 0, sequence: 0, intended_ns: now_ns, published_ns: now_ns }
@@ -234,7 +237,7 @@ impl Receive {
             path.push(0, &payload);
             path.flush()?;
             while acknowledgements.acknowledge()? > 0 {}
-            anyhow::Ok(())
+            acknowledgements.part()
         });
         published.await?.context("cannot publish")?;
         self.notes.add("< it was taken");

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, ToSocketAddrs as _};
 
+use crate::client::RedisPlace;
 use crate::client::foreign::Location;
-use crate::scenario::{Ready, Recipe, Server, Start, Step, Template, websocket_url};
+use crate::scenario::{Publish, Ready, Recipe, Server, Start, Step, Template, websocket_url};
 
 /// A host that a server's description names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +17,8 @@ pub(crate) struct Host {
     pub(crate) port: u16,
     /// Whether it is reached through TLS.
     pub(crate) is_secure: bool,
+    /// Whether it is a Redis, which gets events and nothing else.
+    pub(crate) is_redis: bool,
 }
 
 /// All hosts that a server's description names. Those whose URL is only known later, such as from a
@@ -35,13 +38,20 @@ pub(crate) fn hosts(server: &Server) -> BTreeSet<Host> {
         Start::Command { ready: Ready::Url(asked), .. } => Some(asked),
         _ => None,
     };
-    let all = [&server.url, &server.publish.url].into_iter().chain(ready).chain(recipes);
-    let host = |template: &Template| {
-        let location = Location::of(&render(template, &known)).ok()?;
-        let is_secure = location.is_secure();
-        Some(Host { name: location.host, port: location.port, is_secure })
+    let (publish, redis) = match &server.publish {
+        Publish::Request(publish) => (vec![&publish.url], None),
+        Publish::Socket(publish) => (urls(&publish.recipe).collect(), None),
+        Publish::Redis(publish) => (Vec::new(), RedisPlace::of(&render(&publish.url, &known)).ok()),
     };
-    all.filter_map(host).collect()
+    let all = [&server.url].into_iter().chain(publish).chain(ready).chain(recipes);
+    let all = all.filter_map(|template| Location::of(&render(template, &known)).ok());
+    let all = all.map(|location| (location, false));
+    let redis = redis.map(|place| (place.location, true));
+    let host = |(location, is_redis): (Location, bool)| {
+        let is_secure = location.is_secure();
+        Host { name: location.host, port: location.port, is_secure, is_redis }
+    };
+    all.chain(redis).map(host).collect()
 }
 
 fn urls(recipe: &Recipe) -> impl Iterator<Item = &Template> {

@@ -1,6 +1,5 @@
 //! One trial: a fresh deployment, the steps that it goes through, and what was found.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use super::snapshot::Snapshot;
 use super::steps::{LEAD, Moment, steps};
 use super::traffic::TrafficReadings;
 use crate::client::{
-    Foreign, HttpPublish, Mechanism, PublishForm, PublishPath as _, PublishTarget, Subscription,
+    Foreign, Mechanism, PublishForm, PublishPath as _, PublishTarget, PublishWay, Subscription,
     Tls, Totals,
 };
 use crate::deployment::observe::OwnProcess;
@@ -162,15 +161,10 @@ impl TrialPlan<'_> {
         let (send_queues, subscribers) =
             self.subscribers(deployment, &schedule, &channels, foreign, tls.as_ref())?;
         let connections = subscribers.len() as u64;
-        let mut targets = Vec::new();
-        match foreign {
-            None => targets.extend(deployment.publish().iter().map(|&at| (at, PublishForm::Own))),
-            Some((server, place)) => {
-                let address = place.publish_address(server, &channels[0]).await?;
-                let form = place.publish_form(server);
-                targets.push((address, form));
-            }
-        }
+        let forms = match foreign {
+            None => deployment.publish().iter().copied().map(PublishForm::Own).collect(),
+            Some((server, place)) => place.publish_forms(server, &channels).await?,
+        };
         let stamp_channels = foreign.is_some() || self.contender.shares_connections(workload);
         let listeners_are_known = deployment.listeners_are_known();
         let start = Snapshot::take(deployment, Totals::default(), None)?;
@@ -183,7 +177,7 @@ impl TrialPlan<'_> {
         })?;
         let start_publisher = Box::new(|start_ns| {
             recorded.begins_at(start_ns + window(workload).start.as_nanos() as u64);
-            publish(&schedule, workload, &channels, &targets, start_ns, stamp_channels, send_queues)
+            publish(&schedule, workload, &channels, &forms, start_ns, stamp_channels, send_queues)
         });
         let series = format!("pushbench_deliveries_total{{transport=\"{transport}\"}}");
         let mut execution = Execution::new(deployment, pool, planned, series, start_publisher);
@@ -356,27 +350,23 @@ fn publish(
     schedule: &Schedule,
     workload: &Workload,
     channels: &[String],
-    targets: &[(SocketAddr, PublishForm)],
+    forms: &[PublishForm],
     start_ns: u64,
     stamp_channels: bool,
     send_queues: Vec<mpsc::UnboundedSender<DueEvent>>,
 ) -> anyhow::Result<Publisher> {
     let membership = schedule.membership();
     let audience = |channel| membership.of_channel(channel).len() as u64;
-    let open = |(address, form): &(SocketAddr, PublishForm)| {
-        HttpPublish::open(&PublishTarget {
-            address: *address,
-            channels,
-            content: workload.content,
-            form: form.clone(),
-        })
+    let content = workload.content;
+    let open = |form: &PublishForm| {
+        PublishWay::open(&PublishTarget { channels, content, form: form.clone() })
     };
-    let paths = targets.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    let paths = forms.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     ensure!(!paths.is_empty(), "the deployment has no address to publish to");
     let plan = PublishPlan {
         audiences: (0..workload.channels).map(audience).collect(),
         stamp_channels,
-        content: workload.content,
+        content,
         most_payload_bytes: workload.most_payload_bytes(),
         start_ns,
         send_queues,

@@ -5,11 +5,14 @@
 #[cfg(test)]
 mod delivery_test;
 mod exchange;
+mod handshake;
 mod location;
 mod messages;
 mod no_upstream;
 mod pointer;
 mod pull;
+mod socket_publish;
+mod socket_wire;
 mod stamps;
 mod stream;
 mod talk;
@@ -25,6 +28,7 @@ use crate::scenario::Recipe;
 
 pub(crate) use location::Location;
 pub(super) use pull::ForeignPull;
+pub(super) use socket_publish::{SocketAnswers, SocketPublish};
 pub(super) use stream::ForeignStream;
 pub(crate) use values::Values;
 pub(super) use websocket::ForeignWebSocket;
@@ -70,5 +74,10 @@ impl Foreign {
         if let Some(Trace(see)) = &self.trace {
             see(seen);
         }
+    }
+
+    /// Which reply of the recipe answers a message, if one does.
+    fn asks(&self, message: &[u8]) -> Option<usize> {
+        self.recipe.replies.iter().position(|reply| reply.to.is_met_by(message))
     }
 }

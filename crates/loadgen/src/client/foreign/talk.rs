@@ -189,7 +189,7 @@ impl Talk {
             if has_events {
                 continue;
             }
-            match self.asks(&message) {
+            match self.foreign.asks(&message) {
                 Some(reply) => self.reply(channel, reply).await?,
                 None => last = Some(quoted(&self.foreign, &message)),
             }
@@ -283,7 +283,7 @@ impl Talk {
             sink.on_event(at_ns, event);
         });
         self.foreign.see(Seen::Received(message));
-        let asks = self.asks(message);
+        let asks = self.foreign.asks(message);
         if count > 0 {
             if self.keeps_last {
                 self.last.clear();
@@ -293,10 +293,6 @@ impl Talk {
             sink.on_other(message);
         }
         Taken { events: count, asks }
-    }
-
-    fn asks(&self, message: &[u8]) -> Option<usize> {
-        self.foreign.recipe.replies.iter().position(|reply| reply.to.is_met_by(message))
     }
 
     /// Answers as the recipe says.

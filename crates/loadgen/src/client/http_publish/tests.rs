@@ -10,8 +10,8 @@ use crate::scenario::Content;
 
 fn open(address: SocketAddr, content: Content) -> OpenPath<HttpPublish> {
     let channels = ["one", "two"].map(str::to_owned);
-    let form = PublishForm::Own;
-    HttpPublish::open(&PublishTarget { address, channels: &channels, content, form }).unwrap()
+    let form = PublishForm::Own(address);
+    HttpPublish::open(&PublishTarget { channels: &channels, content, form }).unwrap()
 }
 
 #[test]

@@ -216,7 +216,7 @@ fn take_answers(
         // In this order: what is sent in between is waited for.
         let is_sent = shared.is_sent.load(Ordering::Acquire);
         if acknowledgements.acknowledge()? == 0 && is_sent {
-            return Ok(());
+            return acknowledgements.part();
         }
         shared.answers_cpu_ns[number].store(thread_cpu_ns(), Ordering::Relaxed);
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::file::{PublishFile, RecipeFile, ServerFile};
+use super::file::ServerFile;
+use super::file_publish::{PublishFile, PublishRedisFile, PublishSocketFile};
+use super::file_recipe::RecipeFile;
 
 impl ServerFile {
     /// This one, with what it leaves out from `base`.
@@ -20,22 +22,63 @@ impl ServerFile {
             token: self.token.or(base.token),
             tls: self.tls.or(base.tls),
             publish: both(self.publish, base.publish, PublishFile::over),
-            polling: recipe(self.polling, base.polling),
-            long_polling: recipe(self.long_polling, base.long_polling),
-            sse: recipe(self.sse, base.sse),
-            websocket: recipe(self.websocket, base.websocket),
+            polling: spanned(self.polling, base.polling, RecipeFile::over),
+            long_polling: spanned(self.long_polling, base.long_polling, RecipeFile::over),
+            sse: spanned(self.sse, base.sse, RecipeFile::over),
+            websocket: spanned(self.websocket, base.websocket, RecipeFile::over),
         }
     }
 }
 
 impl PublishFile {
     fn over(self, base: Self) -> Self {
+        // Who says another way to publish has no use for the keys of the one that the preset has.
+        let base = match (&self.websocket, &self.redis) {
+            (None, None) if self.url.is_none() => base,
+            (None, None) => Self { websocket: None, redis: None, ..base },
+            (websocket, redis) => Self {
+                websocket: base.websocket.filter(|_| websocket.is_some()),
+                redis: base.redis.filter(|_| redis.is_some()),
+                ..Self::default()
+            },
+        };
         Self {
             method: self.method.or(base.method),
             url: self.url.or(base.url),
             headers: headers(self.headers, base.headers),
             body: self.body.or(base.body),
             refused: self.refused.or(base.refused),
+            websocket: spanned(self.websocket, base.websocket, PublishSocketFile::over),
+            redis: spanned(self.redis, base.redis, PublishRedisFile::over),
+        }
+    }
+}
+
+impl PublishSocketFile {
+    fn over(self, base: Self) -> Self {
+        Self {
+            url: self.url.or(base.url),
+            headers: headers(self.headers, base.headers),
+            subprotocol: self.subprotocol.or(base.subprotocol),
+            before: self.before.or(base.before),
+            steps: self.steps.or(base.steps),
+            split: self.split.or(base.split),
+            reply: self.reply.or(base.reply),
+            ping: self.ping.or(base.ping),
+            send: self.send.or(base.send),
+            acknowledged: self.acknowledged.or(base.acknowledged),
+            refused: self.refused.or(base.refused),
+        }
+    }
+}
+
+impl PublishRedisFile {
+    fn over(self, base: Self) -> Self {
+        Self {
+            url: self.url.or(base.url),
+            channel: self.channel.or(base.channel),
+            message: self.message.or(base.message),
+            command: self.command.or(base.command),
         }
     }
 }
@@ -68,11 +111,12 @@ fn both<T>(own: Option<T>, base: Option<T>, over: impl FnOnce(T, T) -> T) -> Opt
     }
 }
 
-fn recipe(
-    own: Option<Spanned<RecipeFile>>,
-    base: Option<Spanned<RecipeFile>>,
-) -> Option<Spanned<RecipeFile>> {
-    both(own, base, |own, base| Spanned::new(own.span(), own.into_inner().over(base.into_inner())))
+fn spanned<T>(
+    own: Option<Spanned<T>>,
+    base: Option<Spanned<T>>,
+    over: impl FnOnce(T, T) -> T,
+) -> Option<Spanned<T>> {
+    both(own, base, |own, base| Spanned::new(own.span(), over(own.into_inner(), base.into_inner())))
 }
 
 /// Each of both; of one name, the own one.

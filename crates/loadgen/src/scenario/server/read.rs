@@ -10,7 +10,7 @@ use hyper::header::{self, HeaderName};
 use pushbench_wire::Transport;
 use toml::Spanned;
 
-use super::file::{PublishFile, ReadyFile, ServerFile, TokenFile};
+use super::file::{ReadyFile, ServerFile, TokenFile};
 use super::read_preset::Presets;
 use super::template::FILTERS;
 use super::{OWN_SERVER, Publish, Ready, Server, Start, Template, Token, Trust};
@@ -28,6 +28,9 @@ const OURS: [HeaderName; 3] =
 
 /// What has a value everywhere.
 const KNOWN: [&str; 6] = ["url", "ws", "port", "token", "channel", "subscriber"];
+
+/// How many connections a publisher may have: each has a thread that reads it.
+const MAX_PUBLISHER_CONNECTIONS: u32 = 64;
 
 pub(super) type Headers = BTreeMap<String, Spanned<String>>;
 
@@ -92,6 +95,24 @@ pub(in crate::scenario) fn check_together<'a>(
         let message = format!(
             "`content = \"binary\"` is not possible with the server `{}`: templates hold text",
             name.get_ref()
+        );
+        problems.at(name.span(), message);
+    }
+    check_connections(name, scenario, problems);
+}
+
+/// Notes a publisher that would need too many connections.
+fn check_connections(name: &Spanned<String>, scenario: &Scenario, problems: &mut Problems<'_>) {
+    let channels = scenario.workload.channels;
+    let each = |contender: &Contender| match contender.server.as_deref() {
+        Some(Server { publish: Publish::Socket(socket), .. }) => socket.each_channel,
+        _ => false,
+    };
+    if channels > MAX_PUBLISHER_CONNECTIONS && scenario.contenders.iter().any(each) {
+        let message = format!(
+            "what opens the publisher's WebSocket names {{channel}}, so each of {channels} channels \
+             would have one, and at most {MAX_PUBLISHER_CONNECTIONS} may: name {{channel}} in `send` \
+             alone, or lower `channels`"
         );
         problems.at(name.span(), message);
     }
@@ -185,7 +206,7 @@ impl Reader<'_, '_, '_> {
                 insecure: tls.insecure,
             }),
             token: file.token.as_ref().and_then(|token| self.token(token)),
-            publish: self.publish(file.publish.unwrap_or_default(), name),
+            publish: self.publish(&file.publish.unwrap_or_default(), name),
             subscribe,
         }
     }
@@ -256,39 +277,6 @@ impl Reader<'_, '_, '_> {
         Start::Command { words, folder: PathBuf::new(), ready }
     }
 
-    fn publish(&mut self, file: PublishFile, server: &Spanned<String>) -> Publish {
-        let Some(url) = &file.url else {
-            let name = server.get_ref().escape_debug();
-            let message = format!(
-                "it is not said how an event is published on the server `{name}`: add `url` in \
-                 [server.{name}.publish]"
-            );
-            self.problem(server.span(), message);
-            return Publish::default();
-        };
-        let known = ["url", "port", "token", "channel"];
-        let with_payload = ["url", "port", "token", "channel", "payload"];
-        let body = match &file.body {
-            Some(body) => {
-                let template = self.template(body, &with_payload);
-                if !template.names().any(|name| name == "payload") {
-                    let message =
-                        "`body` must contain {payload}, which carries the event".to_owned();
-                    self.problem(body.span(), message);
-                }
-                template
-            }
-            None => Template::parse("{payload}").unwrap_or_default(),
-        };
-        Publish {
-            method: self.method(file.method.as_ref(), "POST"),
-            url: self.template(url, &known),
-            headers: self.headers(file.headers.as_ref(), Some(&known)),
-            body,
-            refused: file.refused,
-        }
-    }
-
     pub(super) fn headers(
         &mut self,
         files: Option<&Headers>,
@@ -333,7 +321,7 @@ impl Reader<'_, '_, '_> {
         self.template(text, &names)
     }
 
-    fn template(&mut self, text: &Spanned<String>, known: &[&str]) -> Template {
+    pub(super) fn template(&mut self, text: &Spanned<String>, known: &[&str]) -> Template {
         let template = match Template::parse(text.get_ref()) {
             Ok(template) => template,
             Err(filter) => {

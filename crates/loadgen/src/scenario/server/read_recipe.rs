@@ -8,7 +8,9 @@ use hyper::header::HeaderName;
 use pushbench_wire::Transport;
 use toml::Spanned;
 
-use super::file::{MatchFile, PingFile, RecipeFile, ReplyFile, ResumeFile, SplitFile, StepFile};
+use super::file_recipe::{
+    MatchFile, PingFile, RecipeFile, ReplyFile, ResumeFile, SplitFile, StepFile,
+};
 use super::read::{Headers, Reader, is_method};
 use super::{Ask, Match, Ping, Recipe, Reply, Request, Resume, Source, Split, Step, Template};
 use crate::scenario::error::quoted;
@@ -221,7 +223,7 @@ impl Reader<'_, '_, '_> {
         Request { method, url: self.template_of_names(&url) }
     }
 
-    fn matching(&mut self, file: &MatchFile, span: Range<usize>) -> Match {
+    pub(super) fn matching(&mut self, file: &MatchFile, span: Range<usize>) -> Match {
         match (&file.is, &file.starts, &file.has) {
             (Some(text), None, None) => Match::Is(text.clone()),
             (None, Some(text), None) => Match::Starts(text.clone()),

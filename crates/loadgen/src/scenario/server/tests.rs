@@ -154,6 +154,121 @@ fn what_is_wrong_is_named_with_its_line() {
     );
 }
 
+/// The same server, published to otherwise.
+fn publishing(publish: &str) -> String {
+    RIGHT.replace("publish.url = \"{url}/publish/{channel}\"", publish)
+}
+
+#[test]
+fn events_go_over_a_websocket_or_by_redis_instead() {
+    let publish = |text: &str| right(text).contenders[0].server.clone().unwrap().publish.clone();
+    let chat =
+        "publish.websocket = { url = \"{ws}/c\", send = '{\"r\":{channel|json},\"t\":{payload}}' }";
+    let Publish::Socket(socket) = publish(&publishing(chat)) else { panic!("{chat}") };
+    assert!(!socket.each_channel && socket.acknowledged.is_none());
+    let room = "publish.websocket.url = \"{ws}\"\npublish.websocket.steps = [\n\
+                { send = \"{channel}\" }, { wait = { has = \"a\" }, capture = { id = \"/id\" } }]\n\
+                publish.websocket.send = \"{id}:{payload}\"";
+    let Publish::Socket(socket) = publish(&publishing(room)) else { panic!("{room}") };
+    assert!(socket.each_channel, "what opens it is of a channel");
+    let words = |text: &str| match publish(&publishing(text)) {
+        Publish::Redis(redis) => redis.command,
+        other => panic!("{other:?}"),
+    };
+    let parsed = |words: &[&str]| -> Vec<_> {
+        words.iter().map(|word| Template::parse(word).unwrap()).collect()
+    };
+    let url = "publish.redis.url = \"redis://localhost\"\n";
+    assert_eq!(words(url), parsed(&["PUBLISH", "{channel}", "{payload}"]));
+    let own =
+        format!("{url}publish.redis.command = [\"XADD\", \"s\", \"*\", \"d\", \"{{payload}}\"]");
+    assert_eq!(words(&own), parsed(&["XADD", "s", "*", "d", "{payload}"]));
+    let preset = "preset = \"socketio\"\nurl = \"http://a\"\n";
+    assert!(
+        matches!(publish(&format!("{preset}{url}")), Publish::Redis(_)),
+        "not as the preset has it"
+    );
+    let preset = format!("{preset}{chat}\n");
+    assert!(matches!(publish(&preset), Publish::Socket(_)), "not as the preset has it");
+}
+
+#[test]
+fn what_is_wrong_with_other_ways_to_publish_is_named_with_its_line() {
+    let redis = "publish.redis.url = \"redis://localhost\"";
+    let socket = "publish.websocket.url = \"{ws}\"";
+    wrong(
+        &format!("{RIGHT}{redis}\n"),
+        4,
+        "an event is published in one way, but here by `url` and by `redis`: remove one",
+    );
+    wrong(
+        &publishing(&format!("{socket}\n{redis}")),
+        3,
+        "an event is published in one way, but here by `websocket` and by `redis`: remove one",
+    );
+    wrong(
+        &publishing(""),
+        0,
+        "it is not said how an event is published on the server `mine`: add `url`, `websocket` or \
+         `redis` in [server.mine.publish]",
+    );
+    wrong(
+        &publishing(&format!("{socket}\npublish.body = \"{{payload}}\"")),
+        3,
+        "`body` is of a request, and has no effect beside `websocket`: remove it, or write it there",
+    );
+    wrong(
+        &publishing(&format!("{socket}\npublish.websocket.send = \"hello\"")),
+        3,
+        "`send` must contain {payload}, which carries the event",
+    );
+    wrong(
+        &publishing(&format!(
+            "{socket}\npublish.websocket.steps = [{{ send = \"{{subscriber}}\" }}]"
+        )),
+        3,
+        "`{subscriber}` has no value here: there are `channel`, `port`, `url` and `ws` here",
+    );
+    wrong(
+        &publishing(&format!("{socket}\npublish.websocket.acknowledged = {{}}")),
+        3,
+        "a message is meant by one of `is`, `starts` and `has`",
+    );
+    wrong(
+        &publishing("publish.websocket.send = \"{payload}\""),
+        2,
+        "`url` is missing in `publish.websocket`, such as \"{ws}/socket\"",
+    );
+    wrong(
+        &publishing("publish.redis.url = \"localhost:6379\""),
+        2,
+        "`url` must begin with redis:// or rediss://",
+    );
+    wrong(
+        &publishing("publish.redis.channel = \"a\""),
+        2,
+        "`url` is missing in `publish.redis`, such as \"redis://127.0.0.1:6379\"",
+    );
+    wrong(
+        &publishing(&format!("{redis}\npublish.redis.command = [\"XADD\", \"a\"]")),
+        3,
+        "`command` must contain {payload}, which carries the event",
+    );
+    wrong(
+        &publishing(&format!(
+            "{redis}\npublish.redis.channel = \"a\"\npublish.redis.command = [\"a\", \"{{payload}}\"]"
+        )),
+        3,
+        "`channel` has no effect beside `command`: remove it",
+    );
+    let text =
+        publishing(&format!("{socket}\npublish.websocket.headers = {{ Room = \"{{channel}}\" }}"));
+    let many =
+        format!("{HEAD}{text}").replace("subscribers = 2", "subscribers = 65\nchannels = 65");
+    let many = Scenario::parse(&many, "x.toml").unwrap_err().to_string();
+    assert!(many.contains("each of 65 channels would have one, and at most 64 may"), "{many}");
+}
+
 #[test]
 fn what_a_preset_is_used_for_wrongly_is_noted_where_it_is_named() {
     // The preset's URL has a value that its `before` gets.

@@ -37,29 +37,36 @@ impl Peer {
         self.write(&frame(first, payload))
     }
 
+    /// Reads a frame of the client: its first byte, and what it carries.
+    pub(super) fn frame(&mut self) -> io::Result<(u8, Vec<u8>)> {
+        let head = self.bytes(2)?;
+        let length = match head[1] & 0x7F {
+            126 => {
+                let length = self.bytes(2)?;
+                usize::from(u16::from_be_bytes([length[0], length[1]]))
+            }
+            length => usize::from(length),
+        };
+        let mask = self.bytes(4)?;
+        let mut said = self.bytes(length)?;
+        said.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+        Ok((head[0], said))
+    }
+
     /// Reads a frame of the client, which must be the answer to a ping with `payload`.
     pub(super) fn expect_pong(&mut self, payload: &[u8]) -> io::Result<()> {
-        match self.read_frame()? == (PONG, payload.to_vec()) {
-            true => Ok(()),
-            false => Err(ErrorKind::InvalidData.into()),
+        match self.frame()? {
+            (PONG, said) if said == payload => Ok(()),
+            _ => Err(ErrorKind::InvalidData.into()),
         }
     }
 
     /// The next message of the client.
     pub(super) fn receive(&mut self) -> io::Result<String> {
-        match self.read_frame()? {
+        match self.frame()? {
             (TEXT, said) => String::from_utf8(said).map_err(io::Error::other),
             _ => Err(ErrorKind::InvalidData.into()),
         }
-    }
-
-    /// The first byte of a frame of less than 126 bytes, and what it carries.
-    fn read_frame(&mut self) -> io::Result<(u8, Vec<u8>)> {
-        let head = self.bytes(6)?;
-        let mut said = self.bytes(usize::from(head[1] & 0x7F))?;
-        let mask = head[2..].iter().cycle();
-        said.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
-        Ok((head[0], said))
     }
 }
 

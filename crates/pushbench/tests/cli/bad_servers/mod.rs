@@ -7,6 +7,8 @@ mod frames;
 mod patience;
 mod polls;
 mod publishing;
+mod publishing_in_band;
+mod redis;
 mod secrets;
 mod server;
 mod sessions;
@@ -82,6 +84,13 @@ impl Case {
     fn publishing(mut self, lines: &str) -> Self {
         self.tables =
             self.tables.replace("[server.x.publish]\n", &format!("[server.x.publish]\n{lines}"));
+        self
+    }
+
+    /// Publishes as `table` says, and not by requests.
+    fn published(mut self, table: &str) -> Self {
+        let url = "url = \"{url}/publish/{channel}\"\n";
+        self.tables = self.tables.replace(&format!("[server.x.publish]\n{url}"), table);
         self
     }
 

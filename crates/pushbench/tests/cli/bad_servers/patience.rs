@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use super::publishing_in_band::{ACKNOWLEDGED, TABLE, taking};
+use super::redis::redis;
 use super::server::Server;
 use super::{Case, check};
 
@@ -37,6 +39,31 @@ fn what_never_comes_is_not_awaited_for_ever() {
             }),
             " requests of the publisher within 30s",
         ),
+        Case::new(
+            "no acknowledgement of an event",
+            "sse",
+            taking(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.wait()
+            }),
+            " events of the publisher within 30s: does `acknowledged` mean what it sends?",
+        )
+        .published(&format!("{TABLE}{ACKNOWLEDGED}")),
+        Case::new(
+            "no answer of Redis",
+            "sse",
+            Server::new(|_, peer, _| {
+                peer.begin_events()?;
+                peer.wait()
+            }),
+            "has not answered 1 command of the publisher within 10s: is it Redis?",
+        )
+        .published(&format!(
+            "[server.x.publish]\nredis.url = \"redis://{}/1\"\n",
+            redis(|commands| loop {
+                commands.next()?;
+            })
+        )),
         Case::new(
             "no answer to a WebSocket",
             "websocket",

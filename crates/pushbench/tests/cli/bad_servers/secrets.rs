@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::frames::{CLOSE, TEXT};
+use super::redis::redis;
 use super::server::{Request, Server};
 use super::{Case, Ran, check, each};
 
@@ -25,6 +26,49 @@ fn with_token(name: &'static str, transport: &'static str, server: Server) -> Ca
          headers = {{ Authorization = \"Bearer {{token}}\", X-Key = \"{{token|base64}}\" }}\n"
     );
     Case { tables, ..Case::new(name, transport, server, "") }
+}
+
+/// The same, where events go over a WebSocket.
+fn published_over_websocket() -> Case {
+    let table = "[server.x.publish.websocket]\nurl = \"{ws}/publish?token={token|url}\"\n\
+                 headers = { Authorization = \"Bearer {token}\" }\n\
+                 send = '{\"token\":{token|json},\"say\":{payload|json}}'\n\
+                 refused = { has = \"say\" }\n[server.x.sse]\n";
+    let server = Server::new(|request, peer, _| {
+        if !request.path.starts_with("/publish") {
+            peer.begin_events()?;
+            return peer.wait();
+        }
+        peer.open(request, "")?;
+        let (first, said) = peer.frame()?;
+        peer.send(first, &[echo(request).as_bytes(), &said[..]].concat())?;
+        peer.wait()
+    });
+    publishing_by(with_token("publisher over a WebSocket", "sse", server), table)
+}
+
+/// The same, where events go by Redis.
+fn published_by_redis() -> Case {
+    let at = redis(|commands| {
+        let login = commands.next()?;
+        commands.say(&format!("-WRONGPASS {login:?} {}\r\n", login[1]))?;
+        commands.next().map(drop)
+    });
+    let table = format!(
+        "[server.x.publish.redis]\nurl = \"redis://:{{token|url}}@{at}\"\n[server.x.sse]\n"
+    );
+    let server = Server::new(|_, peer, _| {
+        peer.begin_events()?;
+        peer.wait()
+    });
+    publishing_by(with_token("publisher by Redis", "sse", server), &table)
+}
+
+/// With `table` in the place of what says how requests publish.
+fn publishing_by(case: Case, table: &str) -> Case {
+    let (head, rest) = case.tables.split_once("[server.x.publish]\n").unwrap();
+    let (_, sse) = rest.split_once("[server.x.sse]\n").unwrap();
+    Case { tables: format!("{head}{table}{sse}"), ..case }
 }
 
 /// All that it was asked.
@@ -124,7 +168,8 @@ fn a_token_that_is_echoed_is_not_shown() {
             }),
         ),
     ];
-    each(cases, |case| {
+    let cases = cases.into_iter().chain([published_over_websocket(), published_by_redis()]);
+    each(cases.collect(), |case| {
         let variables = [(VARIABLE, TOKEN)];
         let ran = Ran::with(&case, &["run", "scenario.toml", "--out", "out"], &variables);
         assert_eq!(ran.code, Some(1), "{}: {}", case.name, ran.said);
