@@ -15,6 +15,9 @@ use tokio_rustls::TlsAcceptor;
 /// implementation of TLS 1.3 has it (RFC 8446 §9.1).
 const CIPHER_SUITE: rustls::SupportedCipherSuite = TLS13_AES_128_GCM_SHA256;
 
+/// HTTP/2 as TLS names it (RFC 9113 §3.2).
+pub(crate) const HTTP_2: &[u8] = b"h2";
+
 /// How long a certificate is valid that is made for a run: browsers pin no longer ones.
 const VALID_DAYS: i64 = 13;
 
@@ -91,7 +94,7 @@ impl Tls {
             .with_protocol_versions(&[&version::TLS13])?
             .with_no_client_auth()
             .with_single_cert(chain, key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![HTTP_2.to_vec(), b"http/1.1".to_vec()];
         // Every connection has a whole handshake, whatever came before it.
         config.send_tls13_tickets = 0;
         Ok(Self(Arc::new(config)))

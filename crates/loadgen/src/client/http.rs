@@ -1,8 +1,7 @@
-//! HTTP/1.1 requests over a [`Line`], for every transport that is plain HTTP or begins with it.
+//! HTTP requests over a [`Line`], for every transport that is plain HTTP or begins with it.
 
 use std::convert::Infallible;
 use std::error::Error as _;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
+use hyper::client::conn::http2;
 use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, UPGRADE};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
@@ -21,6 +21,7 @@ use super::publish_link::is_end;
 use super::socket::ConnectionMeter;
 use super::tls::Line;
 use super::{ClientError, READ_BUFFER_BYTES, Subscription};
+use crate::scenario::HttpVersion;
 
 /// The longest part of an unexpected answer that is quoted in the error.
 const MAX_QUOTED_BYTES: usize = 500;
@@ -29,20 +30,29 @@ const MAX_QUOTED_BYTES: usize = 500;
 const QUOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What goes with a request: all of it is there when the request is sent.
-pub(super) trait RequestBody: Body<Data = Bytes, Error = Infallible> + 'static {}
+pub(super) trait RequestBody:
+    Body<Data = Bytes, Error = Infallible> + Unpin + 'static
+{
+}
 
-impl<B: Body<Data = Bytes, Error = Infallible> + 'static> RequestBody for B {}
+impl<B: Body<Data = Bytes, Error = Infallible> + Unpin + 'static> RequestBody for B {}
 
 /// One kept connection, on which requests go one after the other.
 pub(super) struct HttpConnection<B = Empty<Bytes>> {
-    sender: SendRequest<B>,
+    sender: Sender<B>,
     meter: Rc<ConnectionMeter>,
+}
+
+/// What takes requests.
+enum Sender<B> {
+    Http1(SendRequest<B>),
+    Http2(http2::SendRequest<B>),
 }
 
 /// A request that is sent again and again, with another position each time.
 pub(super) struct HttpRequest {
     uri: Uri,
-    host: HeaderValue,
+    host: Option<HeaderValue>,
     accept: HeaderValue,
 }
 
@@ -52,25 +62,20 @@ impl HttpRequest {
         path: &str,
         accept: &'static str,
     ) -> Result<Self, ClientError> {
-        Ok(Self {
-            uri: path.parse().map_err(hyper::http::Error::from)?,
-            host: host(subscription.address)?,
-            accept: HeaderValue::from_static(accept),
-        })
+        let (uri, host) = subscription.target(path)?;
+        Ok(Self { uri, host, accept: HeaderValue::from_static(accept) })
     }
 
     fn after(&self, id: u64) -> Result<Request<Empty<Bytes>>, ClientError> {
-        Ok(Request::get(self.uri.clone())
-            .header(HOST, self.host.clone())
+        let mut request = Request::get(self.uri.clone())
             .header(ACCEPT, self.accept.clone())
             .header(LAST_EVENT_ID, HeaderValue::from(id))
-            .body(Empty::new())?)
+            .body(Empty::new())?;
+        if let Some(host) = &self.host {
+            request.headers_mut().insert(HOST, host.clone());
+        }
+        Ok(request)
     }
-}
-
-/// The `Host` of requests to `address`.
-pub(super) fn host(address: SocketAddr) -> Result<HeaderValue, ClientError> {
-    Ok(HeaderValue::try_from(address.to_string()).map_err(hyper::http::Error::from)?)
 }
 
 impl<B: RequestBody> HttpConnection<B> {
@@ -79,7 +84,13 @@ impl<B: RequestBody> HttpConnection<B> {
         meter: &Rc<ConnectionMeter>,
     ) -> Result<Self, ClientError> {
         let socket = subscription.connect(meter).await?;
-        Self::over(socket, meter).await
+        match subscription.http {
+            HttpVersion::Http1 => Self::over(socket, meter).await,
+            HttpVersion::Http2 => {
+                let sender = Sender::Http2(super::http2::handshake(socket).await?.sender);
+                Ok(Self { sender, meter: Rc::clone(meter) })
+            }
+        }
     }
 
     /// HTTP over a connection that is there.
@@ -90,7 +101,7 @@ impl<B: RequestBody> HttpConnection<B> {
         let (sender, connection) = handshake(socket).await?;
         // Ends by itself when the sender is dropped or the socket closes; the sender reports why.
         tokio::task::spawn_local(connection);
-        Ok(Self { sender, meter: Rc::clone(meter) })
+        Ok(Self { sender: Sender::Http1(sender), meter: Rc::clone(meter) })
     }
 
     /// Sends one request and waits for the head of its answer.
@@ -98,9 +109,15 @@ impl<B: RequestBody> HttpConnection<B> {
         &mut self,
         request: Request<B>,
     ) -> Result<Response<Incoming>, ClientError> {
-        self.sender.ready().await?;
+        match &mut self.sender {
+            Sender::Http1(sender) => sender.ready().await?,
+            Sender::Http2(sender) => sender.ready().await?,
+        }
         self.meter.tally().requests.add(1);
-        Ok(self.sender.send_request(request).await?)
+        Ok(match &mut self.sender {
+            Sender::Http1(sender) => sender.send_request(request).await?,
+            Sender::Http2(sender) => sender.send_request(request).await?,
+        })
     }
 }
 

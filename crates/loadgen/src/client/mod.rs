@@ -7,6 +7,7 @@ mod dispatch;
 mod error;
 pub(crate) mod foreign;
 mod http;
+mod http2;
 mod http_answer;
 mod http_publish;
 #[cfg(test)]
@@ -43,11 +44,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use hyper::Uri;
+use hyper::header::HeaderValue;
 use pushbench_wire::Event;
 use pushbench_wire::endpoint::Resource;
 use tokio::time::Instant;
 
-use crate::scenario::Settings;
+use crate::scenario::{HttpVersion, Settings};
 
 pub(crate) use dispatch::{Mechanism, WithSubscriber, with_subscriber};
 pub(crate) use error::ClientError;
@@ -90,6 +93,8 @@ pub(crate) struct Subscription {
     pub(crate) first_long_poll_timeout: Duration,
     /// How a server of ours is spoken to by TLS.
     pub(crate) tls: Option<Tls>,
+    /// What is spoken to it.
+    pub(crate) http: HttpVersion,
     /// How it is done on a server that is not ours.
     pub(crate) foreign: Option<Foreign>,
 }
@@ -104,6 +109,18 @@ impl Subscription {
     /// Connects to a server of ours.
     async fn connect(&self, meter: &Rc<ConnectionMeter>) -> Result<Line, ClientError> {
         Line::open(self.address, self.tls.as_ref(), meter).await
+    }
+
+    /// The target of requests for a path, and their `Host`, where that is no part of it.
+    fn target(&self, path: &str) -> Result<(Uri, Option<HeaderValue>), ClientError> {
+        let target = match self.http {
+            HttpVersion::Http1 => {
+                let host = HeaderValue::try_from(self.address.to_string());
+                (path.parse(), Some(host.map_err(hyper::http::Error::from)?))
+            }
+            HttpVersion::Http2 => (format!("https://{}{path}", self.address).parse(), None),
+        };
+        Ok((target.0.map_err(hyper::http::Error::from)?, target.1))
     }
 
     fn path(&self, resource: Resource) -> String {

@@ -10,7 +10,7 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, Response, Uri};
 use pushbench_wire::endpoint::{BINARY_TYPE, Resource};
 
-use super::http::{HttpConnection, host, met_the_end, unexpected};
+use super::http::{HttpConnection, met_the_end, unexpected};
 use super::socket::ConnectionMeter;
 use super::{ClientError, Subscription};
 
@@ -25,7 +25,7 @@ pub(crate) struct Poster {
     meter: Rc<ConnectionMeter>,
     connection: HttpConnection<Full<Bytes>>,
     uri: Uri,
-    host: HeaderValue,
+    host: Option<HeaderValue>,
 }
 
 impl Poster {
@@ -37,13 +37,13 @@ impl Poster {
         subscription: &Subscription,
         meter: &Rc<ConnectionMeter>,
     ) -> Result<Self, ClientError> {
-        let path = subscription.path(Resource::Events);
+        let (uri, host) = subscription.target(&subscription.path(Resource::Events))?;
         Ok(Self {
             subscription: subscription.clone(),
             meter: Rc::clone(meter),
             connection: HttpConnection::open(subscription, meter).await?,
-            uri: path.parse().map_err(hyper::http::Error::from)?,
-            host: host(subscription.address)?,
+            uri,
+            host,
         })
     }
 
@@ -80,7 +80,10 @@ impl Poster {
         payload: &[u8],
         binary: bool,
     ) -> Result<Response<Incoming>, ClientError> {
-        let mut request = Request::post(self.uri.clone()).header(HOST, self.host.clone());
+        let mut request = Request::post(self.uri.clone());
+        if let Some(host) = &self.host {
+            request = request.header(HOST, host.clone());
+        }
         if binary {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static(BINARY_TYPE));
         }
@@ -118,6 +121,7 @@ mod tests {
             poll_phase: Duration::ZERO,
             first_long_poll_timeout: Duration::ZERO,
             tls: None,
+            http: crate::scenario::HttpVersion::Http1,
             foreign: None,
         };
         let serve = async {

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use anyhow::{Context as _, ensure};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
@@ -26,6 +28,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::ClientError;
 use super::socket::{ConnectionMeter, Stream};
+use crate::scenario::HttpVersion;
 
 /// How certificates are checked; connections of one trial share it.
 #[derive(Clone)]
@@ -82,21 +85,25 @@ impl Tls {
         Ok(checked_by(Some(usual), own))
     }
 
-    /// Trusts the certificate in `file` and nobody else, and speaks TLS 1.3.
+    /// Trusts the certificate in `file` and nobody else, and speaks this HTTP by TLS 1.3.
     ///
     /// # Errors
     /// When the file holds none.
-    pub(crate) fn trusting(file: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn trusting(file: &Path, http: HttpVersion) -> anyhow::Result<Self> {
         let own = certificates(file)?;
         let mut roots = RootCertStore::empty();
         for certificate in &own {
             roots.add(certificate.clone()).context("the server's certificate cannot be used")?;
         }
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&[&version::TLS13])
             .context("cannot set up TLS")?
             .with_root_certificates(roots)
             .with_no_client_auth();
+        config.alpn_protocols = vec![match http {
+            HttpVersion::Http1 => b"http/1.1".to_vec(),
+            HttpVersion::Http2 => b"h2".to_vec(),
+        }];
         Ok(Self(Arc::new(config)))
     }
 
@@ -210,6 +217,8 @@ impl Line {
 pub(super) enum Secured<S> {
     Plain(S),
     Tls(Box<TlsStream<S>>),
+    /// A stream of HTTP/2, which is encrypted below.
+    Stream(TokioIo<Upgraded>),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Secured<S> {
@@ -221,6 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Secured<S> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Stream(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -234,6 +244,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Stream(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -245,6 +256,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Stream(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -252,6 +264,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Stream(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -259,6 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Stream(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -266,6 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Stream(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -9,16 +9,19 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::{AFTER, Resource, SUBPROTOCOL};
 use pushbench_wire::message;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
-use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::socket::ConnectionMeter;
 use super::tls::Line;
 use super::upstream::{InBand, SendInBand};
-use super::{ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription};
+use super::{
+    ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription, http2,
+};
+use crate::scenario::HttpVersion;
 
 /// Reads and writes the messages of one connection. Pings are answered as the protocol demands.
 pub(crate) struct WebSocket {
@@ -36,16 +39,27 @@ impl Subscriber for WebSocket {
     ) -> Result<Self, ClientError> {
         let socket = subscription.connect(meter).await?;
         let path = subscription.path(Resource::Subscribe(Transport::WebSocket));
-        let mut request =
-            format!("ws://{}{path}?{AFTER}={after}", subscription.address).into_client_request()?;
-        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        let path = format!("{path}?{AFTER}={after}");
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .max_message_size(Some(MAX_EVENT_BYTES))
             .max_frame_size(Some(MAX_EVENT_BYTES));
         meter.tally().requests.add(1);
-        let (stream, _) =
-            tokio_tungstenite::client_async_with_config(request, socket, Some(config)).await?;
+        let stream = match subscription.http {
+            HttpVersion::Http1 => {
+                let url = format!("ws://{}{path}", subscription.address);
+                let mut request = url.into_client_request()?;
+                let protocol = HeaderValue::from_static(SUBPROTOCOL);
+                request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+                client_async_with_config(request, socket, Some(config)).await?.0
+            }
+            HttpVersion::Http2 => {
+                let headers =
+                    [("sec-websocket-version", "13"), ("sec-websocket-protocol", SUBPROTOCOL)];
+                let stream = http2::websocket(subscription, socket, &path, &headers).await?;
+                WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await
+            }
+        };
         Ok(Self { stream, meter: Rc::clone(meter) })
     }
 

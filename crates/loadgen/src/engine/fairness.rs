@@ -42,8 +42,8 @@ pub(crate) fn settings(cores: &Cores, own_server: bool) -> Vec<Setting> {
         same("Connections", "kept, unless the scenario wants a new one per poll"),
         same(
             "HTTP, TLS, compression",
-            "HTTP/1.1; TLS 1.3 with TLS_AES_128_GCM_SHA256 and whole handshakes, where a contender has \
-             it; no compression",
+            "HTTP/1.1, or HTTP/2 where a contender has it; TLS 1.3 with TLS_AES_128_GCM_SHA256 and whole \
+             handshakes likewise; no compression",
         ),
         setting("Threads", &threads(&cores.server), threads(&cores.generator)),
         setting("Process", "a fresh one for every trial", "one for the whole run".to_owned()),

@@ -22,7 +22,7 @@ use crate::client::{
     with_subscriber,
 };
 use crate::deployment::Cores;
-use crate::scenario::{Content, Scenario, Server, Settings};
+use crate::scenario::{Content, HttpVersion, Scenario, Server, Settings};
 
 /// How long a subscriber may take to connect, and an event to come.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
@@ -138,6 +138,7 @@ async fn ask(
         poll_phase: Duration::ZERO,
         first_long_poll_timeout: Duration::ZERO,
         tls: None,
+        http: HttpVersion::Http1,
         foreign: Some(Foreign {
             recipe: Arc::clone(recipe),
             values: place.values.with(own),

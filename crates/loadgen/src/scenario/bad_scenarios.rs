@@ -111,7 +111,21 @@ heartbeat = "5s""#]
     table_unknown:
         ["[polling]" => "[webrtc]
 [polling]"]
-        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `contender`, `description`, `gates`, `long-polling`, `name`, `objectives`, `polling`, `preset_files`, `published`, `seed`, `server`, `servers`, `sse`, `sweep`, `tcp`, `thresholds`, `tls`, `websocket` and `workload`"
+        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `contender`, `description`, `gates`, `http`, `long-polling`, `name`, `objectives`, `polling`, `preset_files`, `published`, `seed`, `server`, `servers`, `sse`, `sweep`, `tcp`, `thresholds`, `tls`, `websocket` and `workload`"
+
+    http_2_without_tls:
+        ["[workload]" => "http = \"2\"
+[workload]"]
+        "bad.toml:4: `http = \"2\"` needs `tls = true`: browsers speak it by TLS only"
+
+    http_of_raw_tcp:
+        ["[workload]" => "tls = true
+[[contender]]
+name = \"x\"
+transport = \"tcp\"
+http = \"2\"
+[workload]"]
+        "bad.toml:8: `http` is about pushbench's own server, and raw TCP has none of it: remove it"
 
     text_for_a_count:
         ["subscribers = 10" => r#"subscribers = "many""#]

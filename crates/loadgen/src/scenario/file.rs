@@ -12,6 +12,7 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use super::HttpVersion;
 use super::defaults::{not, one, unwritten};
 use super::gates::{GateSchema, GatesFile};
 use super::limits::MAX_BLOCKS;
@@ -52,6 +53,10 @@ pub(super) struct ScenarioFile {
     #[serde(default = "not")]
     #[schemars(with = "bool")]
     pub(super) tls: Spanned<bool>,
+    /// What is spoken to pushbench's own server: "1.1", or "2", which needs TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "HttpVersion")]
+    pub(super) http: Option<Spanned<HttpVersion>>,
     /// How often every contender is measured. In each block all of them run once, in shuffled
     /// order.
     #[serde(default = "five")]
@@ -154,6 +159,10 @@ pub(super) struct ContenderFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     pub(super) tls: Option<Spanned<bool>>,
+    /// What is spoken to pushbench's own server; as at the top of the file when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "HttpVersion")]
+    pub(super) http: Option<Spanned<HttpVersion>>,
     /// How it asks, if it polls.
     #[schemars(with = "PollingFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,8 +13,8 @@ use super::file::{ContenderFile, LongPollingFile, PollingFile, ScenarioFile, Str
 use super::shape::{listed, nearest};
 use super::values::Values;
 use super::{
-    Connection, Contender, ContenderId, Identity, LongPolling, OWN_SERVER, Polling, Road, Role,
-    Server, Settings, Stream,
+    Connection, Contender, ContenderId, HttpVersion, Identity, LongPolling, OWN_SERVER, Polling,
+    Road, Role, Server, Settings, Stream,
 };
 
 /// More than a table or a chart can hold apart.
@@ -93,8 +93,14 @@ pub(super) fn contenders(
     let tables = Tables::read(file, values);
     let usual = Usual {
         multiplex: *file.workload.multiplex.get_ref(),
-        road: Road { tls: *file.tls.get_ref() },
+        road: Road {
+            tls: *file.tls.get_ref(),
+            http: file.http.as_ref().map(|http| *http.get_ref()).unwrap_or_default(),
+        },
     };
+    if let Some(http) = &file.http {
+        values.check_http(http, usual.road.tls);
+    }
     let compared = values.compared(file, servers).into_iter().map(|(server, transport)| {
         let identity = compared_identity(server.as_deref(), transport);
         (identity, tables.settings(transport), server, usual.clone())
@@ -285,9 +291,25 @@ impl Values<'_, '_> {
                            another one";
             self.problems.at(tls.span(), message.to_owned());
         }
-        Usual {
-            multiplex: or(file.multiplex.as_ref(), usual.multiplex),
-            road: Road { tls: or(file.tls.as_ref(), usual.road.tls) },
+        let road = Road {
+            tls: or(file.tls.as_ref(), usual.road.tls),
+            http: file.http.as_ref().map_or(usual.road.http, |http| *http.get_ref()),
+        };
+        if let Some(http) = &file.http {
+            self.check_http(http, road.tls);
+            if is_described || *file.transport.get_ref() == Transport::Tcp {
+                let message = "`http` is about pushbench's own server, and raw TCP has none of it: \
+                               remove it";
+                self.problems.at(http.span(), message.to_owned());
+            }
+        }
+        Usual { multiplex: or(file.multiplex.as_ref(), usual.multiplex), road }
+    }
+
+    fn check_http(&mut self, http: &Spanned<HttpVersion>, tls: bool) {
+        if *http.get_ref() == HttpVersion::Http2 && !tls {
+            let message = "`http = \"2\"` needs `tls = true`: browsers speak it by TLS only";
+            self.problems.at(http.span(), message.to_owned());
         }
     }
 

@@ -49,7 +49,7 @@ pub use literature::Literature;
 pub use load::{LoadAxis, UnknownLoadAxis};
 pub use model::{Cell, Scenario, SweptValue};
 pub(crate) use preset_files::preset_says_where;
-pub use road::Road;
+pub use road::{HttpVersion, Road};
 pub use server::{
     Ask, Match, OWN_SERVER, Ping, Publish, PublishRedis, PublishRequest, PublishSocket, Ready,
     Recipe, Reply, Request, Resume, Server, Source, Split, Start, Step, Template, Token, Trust,

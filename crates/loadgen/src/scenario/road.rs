@@ -1,8 +1,25 @@
 //! What lies between a contender's clients and its server.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// The way from a client to its server, and back.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Road {
     /// Whether pushbench's own server is spoken to by TLS. Others say it in their URL.
     pub tls: bool,
+    /// What is spoken to it.
+    pub http: HttpVersion,
+}
+
+/// A version of HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum HttpVersion {
+    /// HTTP/1.1 (RFC 9112).
+    #[default]
+    #[serde(rename = "1.1")]
+    Http1,
+    /// HTTP/2 (RFC 9113), with WebSockets as RFC 8441 has them.
+    #[serde(rename = "2")]
+    Http2,
 }

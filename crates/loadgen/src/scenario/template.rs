@@ -21,6 +21,9 @@ compare = ["polling", "long-polling", "sse", "websocket", "tcp"]
 # Whether they are spoken to by TLS 1.3.
 tls = false
 
+# What is spoken then: "1.1", or "2", which needs TLS.
+http = "1.1"
+
 # How often every contender is measured, in shuffled order. One block shows the picture; five or
 # more show how far it can be trusted.
 blocks = 5

@@ -223,7 +223,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
         let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("#:schema ./scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
-        if !["tls", "trading-screen"].contains(&&scenario.name[..]) {
+        if !["http-versions", "tls", "trading-screen"].contains(&&scenario.name[..]) {
             assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
         }
         assert!(scenario.deliveries() >= 5_000, "{}", scenario.name);
@@ -239,6 +239,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "dashboard-refresh",
             "default",
             "email-check",
+            "http-versions",
             "iot-telemetry",
             "live-scores",
             "multiplayer-game",
@@ -262,7 +263,7 @@ fn every_published_setup_loads_and_names_its_figures() {
         let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("#:schema ../scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
-        if !["tls", "trading-screen"].contains(&&scenario.name[..]) {
+        if !["http-versions", "tls", "trading-screen"].contains(&&scenario.name[..]) {
             assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
         }
         assert!(scenario.deliveries() >= 5_000, "{}", scenario.name);

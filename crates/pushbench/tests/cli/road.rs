@@ -45,9 +45,15 @@ fn delivered(bench: &Bench, scenario: &str) -> Vec<[String; 3]> {
 }
 
 #[test]
-fn every_transport_delivers_all_by_tls_and_over_shared_connections() {
+fn every_transport_delivers_all_by_tls_and_http_2_and_over_shared_connections() {
+    for road in ["tls = true", "tls = true\nhttp = \"2\""] {
+        delivers_all(road);
+    }
+}
+
+fn delivers_all(road: &str) {
     let bench = Bench::new();
-    let scenario = tiny("tls = true").replace("channels_per", "multiplex = true\nchannels_per");
+    let scenario = tiny(road).replace("channels_per", "multiplex = true\nchannels_per");
     let mut rows = delivered(&bench, &scenario);
     rows.sort();
     let all = |name: &str| {
@@ -56,7 +62,7 @@ fn every_transport_delivers_all_by_tls_and_over_shared_connections() {
             .map(|(metric, value)| [name, metric, value].map(str::to_owned))
     };
     let names = ["long-polling", "polling", "sse", "tcp", "websocket"];
-    assert_eq!(rows, names.map(all).concat());
+    assert_eq!(rows, names.map(all).concat(), "{road}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::connection_state::{ConnectionState, Phase, TrackedSocket};
+use super::http2;
 use super::reply::Rejection;
 use super::route;
 use super::socket::{Socket, TLS_BYTES};
@@ -66,6 +67,9 @@ pub(super) async fn serve(
             }
         }
     };
+    if socket.speaks_http2() {
+        return Box::pin(http2::serve(socket, client, held, &server)).await;
+    }
     // Boxed, so that the task of a stream does not keep the memory that hyper needed before.
     match Box::pin(serve_requests(socket, client, held, &server)).await {
         HttpEnd::Done => {}
@@ -129,7 +133,7 @@ enum HttpEnd {
     Stream {
         socket: Socket,
         read_ahead: Bytes,
-        opened: OpenedStream,
+        opened: Box<OpenedStream>,
         gauge: ConnectionGauge,
         held: Reservation,
     },

@@ -28,7 +28,7 @@ pub(super) struct Inner {
     /// Whether the client may still be sending when the connection ends.
     pub(super) linger: bool,
     /// The stream that a request has opened.
-    pub(super) opened_stream: Option<OpenedStream>,
+    pub(super) opened_stream: Option<Box<OpenedStream>>,
     /// Counts the connection under the transport that it uses.
     pub(super) gauge: ConnectionGauge,
     /// The memory of the connection.

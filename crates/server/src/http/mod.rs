@@ -3,10 +3,13 @@
 
 mod connection;
 mod connection_state;
+mod event_body;
+mod http2;
 pub(crate) mod reply;
 pub(crate) mod request;
 mod route;
 pub(crate) mod socket;
+mod stream_socket;
 
 use std::future::Future;
 use std::io;

@@ -129,7 +129,11 @@ async fn dispatch(
             }
         };
     };
-    if let Some(options) = check_method(request, path, has_body, READ_METHODS, origin)? {
+    let is_connect = transport == Transport::WebSocket
+        && transport::is_websocket_connect(&request.method, &request.extensions);
+    if !is_connect
+        && let Some(options) = check_method(request, path, has_body, READ_METHODS, origin)?
+    {
         return Ok(Answer::Reply(options));
     }
     let channels = server.channels(channel)?;

@@ -14,24 +14,28 @@ mod write_queue;
 use std::io;
 
 use bytes::Bytes;
+use hyper::ext::Protocol;
 use hyper::header::HeaderValue;
+use hyper::http::Extensions;
 use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method};
 use pushbench_wire::Transport;
 
 use crate::Server;
 use crate::http::reply::{Rejection, Reply};
 use crate::http::socket::Socket;
 use crate::memory::Reservation;
+pub(crate) use stream::first_heartbeat_of as first_heartbeat;
 use stream_protocol::StreamState;
 pub(crate) use subscriber::Channels;
-use subscriber::Subscriber;
+pub(crate) use subscriber::{Limit, Subscriber, SubscriberWaiter};
 
 /// The result of a valid request.
 pub(crate) enum Answer {
     /// A response.
     Reply(Reply),
     /// A stream on the bare socket.
-    Stream(OpenedStream),
+    Stream(Box<OpenedStream>),
 }
 
 /// A stream that a request has opened.
@@ -39,7 +43,27 @@ pub(crate) struct OpenedStream {
     transport: StreamTransport,
     /// The head of the response, and whatever else comes before the first event.
     head: Bytes,
+    /// The headers of the response by HTTP/2, whose head is not among what comes first.
+    headers: HeaderMap,
     subscriber: Subscriber,
+}
+
+impl OpenedStream {
+    /// Headers, what comes first, and who reads.
+    pub(crate) fn into_parts(self) -> (HeaderMap, Bytes, Subscriber) {
+        (self.headers, self.head, self.subscriber)
+    }
+
+    /// The headers of the response by HTTP/2.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+}
+
+/// Whether a request wants a stream of HTTP/2 for a WebSocket (RFC 8441 §5).
+pub(crate) fn is_websocket_connect(method: &Method, extensions: &Extensions) -> bool {
+    let protocol = extensions.get::<Protocol>();
+    *method == Method::CONNECT && protocol.is_some_and(|of| of.as_str() == websocket::PROTOCOL)
 }
 
 /// The streaming transports.
@@ -53,7 +77,7 @@ enum StreamTransport {
 impl Server {
     /// Counts `events` written to the socket of one subscriber, of which `notices` say that it
     /// lagged, and injects what a delivery costs.
-    fn deliver(&self, transport: Transport, events: usize, notices: usize) {
+    pub(crate) fn deliver(&self, transport: Transport, events: usize, notices: usize) {
         self.metrics.delivered(transport, events, notices);
         if let Some(injector) = &self.injector {
             injector.deliver(events - notices);
@@ -70,14 +94,15 @@ pub(crate) async fn answer(
     request: &Parts,
     origin: Option<&HeaderValue>,
 ) -> Result<Answer, Rejection> {
+    let stream = |opened| Answer::Stream(Box::new(opened));
     let answer = match transport {
         Transport::Polling => polling::answer(server, channels, request).await.map(Answer::Reply),
         Transport::LongPolling => {
             long_polling::answer(server, channels, request).await.map(Answer::Reply)
         }
-        Transport::Sse => sse::open(server, channels, request, origin).map(Answer::Stream),
-        Transport::WebSocket => websocket::open(channels, request).map(Answer::Stream),
-        Transport::Tcp => tcp::open(channels, request).map(Answer::Stream),
+        Transport::Sse => sse::open(server, channels, request, origin).map(stream),
+        Transport::WebSocket => websocket::open(channels, request).map(stream),
+        Transport::Tcp => tcp::open(channels, request).map(stream),
     }?;
     server.metrics.requested(transport);
     Ok(answer)
@@ -92,11 +117,11 @@ pub(crate) async fn answer(
 pub(crate) async fn run_stream(
     socket: &mut Socket,
     read_ahead: Bytes,
-    opened: OpenedStream,
+    opened: Box<OpenedStream>,
     held: Reservation,
     server: &Server,
 ) -> io::Result<()> {
-    let OpenedStream { transport, head, subscriber } = opened;
+    let OpenedStream { transport, head, subscriber, .. } = *opened;
     let stream = StreamState::new(socket, head, subscriber, held, server);
     // `read_ahead` holds hyper's whole read buffer even when it is empty, hence the drops.
     match transport {

@@ -3,8 +3,11 @@
 use std::io;
 
 use bytes::Bytes;
-use hyper::header::HeaderValue;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, VARY,
+};
 use hyper::http::request::Parts;
+use hyper::{HeaderMap, Version};
 use pushbench_wire::{Transport, sse};
 
 use super::stream_protocol::{Received, StreamProtocol, StreamState};
@@ -32,6 +35,11 @@ pub(super) fn open(
 ) -> Result<OpenedStream, Rejection> {
     let subscriber = Subscriber::at_or_latest(channels, position(request)?);
     let retry_ms = server.config.reconnect_delay.as_millis();
+    if request.version == Version::HTTP_2 {
+        let head = format!("retry: {retry_ms}\n\n").into();
+        let headers = http2_headers(origin);
+        return Ok(OpenedStream { transport: StreamTransport::Sse, head, headers, subscriber });
+    }
     let mut head = HEAD.as_bytes().to_vec();
     if let Some(origin) = origin {
         head.extend_from_slice(b"Access-Control-Allow-Origin: ");
@@ -39,7 +47,24 @@ pub(super) fn open(
         head.extend_from_slice(b"\r\nVary: Origin\r\n");
     }
     head.extend_from_slice(format!("\r\nretry: {retry_ms}\n\n").as_bytes());
-    Ok(OpenedStream { transport: StreamTransport::Sse, head: head.into(), subscriber })
+    let headers = HeaderMap::new();
+    Ok(OpenedStream { transport: StreamTransport::Sse, head: head.into(), headers, subscriber })
+}
+
+/// The same headers by HTTP/2, which says itself where a body ends.
+fn http2_headers(origin: Option<&HeaderValue>) -> HeaderMap {
+    let fixed = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-cache"),
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    let mut headers: HeaderMap =
+        fixed.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
+    if let Some(origin) = origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+    }
+    headers
 }
 
 /// A client of an event stream. It only reads; whatever it sends is discarded.

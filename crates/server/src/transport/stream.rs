@@ -13,6 +13,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::stream_protocol::{Received, StreamProtocol, StreamState};
+use crate::Server;
 
 /// Turns that a stream may take in a row without waiting for anything, before other tasks get one.
 /// Writing a batch of events takes about 10 µs, so a stream on a busy channel keeps its thread for
@@ -39,8 +40,7 @@ pub(super) async fn run<P: StreamProtocol>(
 ) -> io::Result<()> {
     let server = stream.server;
     let mut waiter = stream.subscriber.waiter();
-    let opened_before = server.streams_opened.fetch_add(1, Relaxed);
-    let mut heartbeat = Instant::now() + first_heartbeat(opened_before, server.config.heartbeat);
+    let mut heartbeat = Instant::now() + first_heartbeat_of(server);
     let mut timer = pin!(sleep_until(heartbeat));
     let mut ending = false;
     let mut turns_in_a_row = 0;
@@ -114,15 +114,14 @@ pub(super) async fn run<P: StreamProtocol>(
             let has_new_events = !is_blocked && stream.subscriber.has_new_events();
             !ending && (has_new_events || server.hub.is_closing())
         };
-        let socket = stream.socket.tcp();
         wake = poll_fn(|cx| {
             if waiter.poll(cx, is_due).is_ready() {
                 return Poll::Ready(Wake::NewEvents);
             }
-            if is_blocked && socket.poll_write_ready(cx).is_ready() {
+            if is_blocked && stream.socket.poll_write_ready(cx).is_ready() {
                 return Poll::Ready(Wake::Writable);
             }
-            if socket.poll_read_ready(cx).is_ready() {
+            if stream.socket.poll_read_ready(cx).is_ready() {
                 return Poll::Ready(Wake::Readable);
             }
             if timer.as_mut().poll(cx).is_ready() {
@@ -133,6 +132,12 @@ pub(super) async fn run<P: StreamProtocol>(
         })
         .await;
     }
+}
+
+/// The time from opening the next stream to its first heartbeat.
+pub(crate) fn first_heartbeat_of(server: &Server) -> Duration {
+    let opened_before = server.streams_opened.fetch_add(1, Relaxed);
+    first_heartbeat(opened_before, server.config.heartbeat)
 }
 
 /// The time from opening a stream to its first heartbeat, when `opened_before` streams were opened
@@ -154,8 +159,8 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
+    use crate::Config;
     use crate::transport::Subscriber;
-    use crate::{Config, Server};
     use bytes::Bytes;
     use tokio::net::TcpStream;
 
@@ -222,7 +227,7 @@ mod tests {
         client.write_all(&input).await.unwrap();
         client.shutdown().await.unwrap();
         let mut arrived = vec![0; input.len()];
-        while socket.tcp().peek(&mut arrived).await.unwrap() < input.len() {
+        while socket.tcp().unwrap().peek(&mut arrived).await.unwrap() < input.len() {
             yield_now().await;
         }
         let server = server();

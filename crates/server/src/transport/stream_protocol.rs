@@ -103,7 +103,9 @@ impl<'a> StreamState<'a> {
         server: &'a Server,
     ) -> Self {
         let mut queue = WriteQueue::default();
-        queue.push(head);
+        if !head.is_empty() {
+            queue.push(head);
+        }
         let own_bytes = held.bytes();
         Self {
             queue,
@@ -234,7 +236,7 @@ impl<'a> StreamState<'a> {
         if !self.is_blocked() {
             return Ok(());
         }
-        let progress = self.socket.flush_tls()? | self.queue.flush(self.socket)?;
+        let progress = self.socket.flush_unsent()? | self.queue.flush(self.socket)?;
         if !self.is_blocked() {
             self.stalled_since = None;
         } else if progress || self.stalled_since.is_none() {

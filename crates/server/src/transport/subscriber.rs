@@ -58,9 +58,9 @@ impl Channels {
 
 /// How much is read at once: what goes beyond that is not begun, but one event is read in any case.
 #[derive(Clone, Copy)]
-pub(super) struct Limit {
-    pub(super) events: usize,
-    pub(super) bytes: usize,
+pub(crate) struct Limit {
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Limit {
@@ -76,7 +76,7 @@ impl Limit {
 }
 
 /// A reader of channels.
-pub(super) enum Subscriber {
+pub(crate) enum Subscriber {
     One {
         channel: Arc<Channel>,
         /// The id of the last event that it has received.
@@ -88,13 +88,13 @@ pub(super) enum Subscriber {
 impl Subscriber {
     /// Starts after `position`; without one, with the next event. Streams start like this, because
     /// their clients ask to be told what happens.
-    pub(super) fn at_or_latest(channels: Channels, position: Option<u64>) -> Self {
+    pub(crate) fn at_or_latest(channels: Channels, position: Option<u64>) -> Self {
         Self::at(channels, position, Channel::last_id)
     }
 
     /// Starts after `position`; without one, with the oldest event. Polls start like this, because
     /// their clients ask what there is.
-    pub(super) fn at_or_earliest(channels: Channels, position: Option<u64>) -> Self {
+    pub(crate) fn at_or_earliest(channels: Channels, position: Option<u64>) -> Self {
         Self::at(channels, position, Channel::before_oldest)
     }
 
@@ -117,7 +117,7 @@ impl Subscriber {
     }
 
     /// Whether there is anything that this subscriber has not received.
-    pub(super) fn has_new_events(&self) -> bool {
+    pub(crate) fn has_new_events(&self) -> bool {
         match self {
             Self::One { channel, cursor } => *cursor != channel.last_id(),
             Self::Several(several) => {
@@ -127,7 +127,7 @@ impl Subscriber {
     }
 
     /// Passes what it has not received to `visit`, oldest first, with a number for its channel.
-    pub(super) fn read(&mut self, limit: Limit, mut visit: impl FnMut(usize, Arc<Event>)) {
+    pub(crate) fn read(&mut self, limit: Limit, mut visit: impl FnMut(usize, Arc<Event>)) {
         let mut may_go_on = limit.meter();
         match self {
             Self::One { channel, cursor } => channel.read(*cursor, |event| {
@@ -167,7 +167,7 @@ impl Subscriber {
     }
 
     /// The frame of an event of the channel with this number.
-    pub(super) fn frame<'e>(
+    pub(crate) fn frame<'e>(
         &self,
         channel: usize,
         event: &'e Event,
@@ -180,7 +180,7 @@ impl Subscriber {
     }
 
     /// The id that its client knows an event by.
-    pub(super) fn id_of(&self, event: &Event) -> u64 {
+    pub(crate) fn id_of(&self, event: &Event) -> u64 {
         match self {
             Self::One { .. } => event.id(),
             Self::Several(_) => event.position(),
@@ -188,7 +188,7 @@ impl Subscriber {
     }
 
     /// Its channel, if it has one only.
-    pub(super) fn only_channel(&self) -> Option<&Arc<Channel>> {
+    pub(crate) fn only_channel(&self) -> Option<&Arc<Channel>> {
         match self {
             Self::One { channel, .. } => Some(channel),
             Self::Several(_) => None,
@@ -196,7 +196,7 @@ impl Subscriber {
     }
 
     /// What waits for the next event.
-    pub(super) fn waiter(&self) -> SubscriberWaiter {
+    pub(crate) fn waiter(&self) -> SubscriberWaiter {
         match self {
             Self::One { channel, .. } => SubscriberWaiter::One(channel.waiter()),
             Self::Several(several) => SubscriberWaiter::Several(
@@ -207,14 +207,14 @@ impl Subscriber {
 }
 
 /// Waits for events of a subscriber's channels.
-pub(super) enum SubscriberWaiter {
+pub(crate) enum SubscriberWaiter {
     One(Waiter),
     Several(Box<[Waiter]>),
 }
 
 impl SubscriberWaiter {
     /// Completes as soon as `is_due` returns true, as [`Waiter::poll`] does.
-    pub(super) fn poll(&mut self, cx: &Context<'_>, is_due: impl Fn() -> bool) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &Context<'_>, is_due: impl Fn() -> bool) -> Poll<()> {
         match self {
             Self::One(waiter) => waiter.poll(cx, is_due),
             Self::Several(waiters) => {
@@ -231,7 +231,7 @@ impl SubscriberWaiter {
 #[cfg(test)]
 impl Subscriber {
     /// Where a subscriber of one channel is.
-    pub(super) fn only_cursor(&self) -> u64 {
+    pub(crate) fn only_cursor(&self) -> u64 {
         match self {
             Self::One { cursor, .. } => *cursor,
             Self::Several(_) => panic!("it has several channels"),

@@ -4,6 +4,7 @@
 use std::io;
 
 use bytes::Bytes;
+use hyper::HeaderMap;
 use hyper::http::request::Parts;
 use pushbench_wire::Transport;
 use pushbench_wire::frame::{self, FirstFrame, HEARTBEAT, UPGRADE_TOKEN};
@@ -33,7 +34,8 @@ pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, 
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: {UPGRADE_TOKEN}\r\nConnection: Upgrade\r\n\r\n"
     );
-    Ok(OpenedStream { transport: StreamTransport::Tcp, head: head.into(), subscriber })
+    let headers = HeaderMap::new();
+    Ok(OpenedStream { transport: StreamTransport::Tcp, head: head.into(), headers, subscriber })
 }
 
 /// A client of raw TCP. Each frame that it sends is published.

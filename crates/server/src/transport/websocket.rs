@@ -6,9 +6,11 @@ use std::io;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use hyper::StatusCode;
-use hyper::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
+use hyper::header::{
+    HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+};
 use hyper::http::request::Parts;
+use hyper::{HeaderMap, StatusCode};
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::SUBPROTOCOL;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -19,14 +21,14 @@ use super::stream_protocol::{
     StreamState,
 };
 use super::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue};
-use super::{Channels, OpenedStream, StreamTransport, Subscriber};
+use super::{Channels, OpenedStream, StreamTransport, Subscriber, is_websocket_connect};
 use crate::Server;
 use crate::framing::Framing;
 use crate::http::reply::Rejection;
 use crate::http::request::{asks_to_upgrade, list, position};
 
 /// The protocol that the client upgrades to (RFC 6455 §4.1).
-const PROTOCOL: &str = "websocket";
+pub(super) const PROTOCOL: &str = "websocket";
 
 /// Frames that may be queued for one client: those of a batch of events, and pongs. Only a client that
 /// sends pings and does not read the pongs can have so many.
@@ -34,7 +36,9 @@ const MAX_QUEUED_FRAMES: usize = 2 * MAX_FRAMES_PER_WRITE;
 
 /// Checks the client's handshake (RFC 6455 §4.2.1) and builds the server's (§4.2.2).
 pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, Rejection> {
-    if !asks_to_upgrade(request, PROTOCOL) {
+    // RFC 8441 §5: what HTTP/2 does otherwise is to ask by CONNECT, and to need no key.
+    let by_http2 = is_websocket_connect(&request.method, &request.extensions);
+    if !by_http2 && !asks_to_upgrade(request, PROTOCOL) {
         return Err(Rejection::upgrade_required(
             PROTOCOL,
             "this path serves WebSocket; send an HTTP/1.1 request with Upgrade: websocket and \
@@ -55,14 +59,8 @@ pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, 
         )
         .with_header(SEC_WEBSOCKET_VERSION, "13"));
     }
-    let key = request
-        .headers
-        .get(SEC_WEBSOCKET_KEY)
-        .filter(|key| BASE64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16))
-        .ok_or_else(|| {
-            Rejection::bad_request("Sec-WebSocket-Key must be 16 random bytes in base64")
-        })?;
     // A client that offers no subprotocol is served too, and expects none in the response.
+    let mut headers = HeaderMap::new();
     let mut protocol = "";
     if request.headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
         // Unlike the tokens above, its case matters (RFC 6455 §4.1).
@@ -73,7 +71,20 @@ pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, 
             )));
         }
         protocol = "Sec-WebSocket-Protocol: pushbench.v1\r\n";
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
+    let transport = StreamTransport::WebSocket;
+    if by_http2 {
+        let subscriber = Subscriber::at_or_latest(channels, position(request)?);
+        return Ok(OpenedStream { transport, head: Bytes::new(), headers, subscriber });
+    }
+    let key = request
+        .headers
+        .get(SEC_WEBSOCKET_KEY)
+        .filter(|key| BASE64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16))
+        .ok_or_else(|| {
+            Rejection::bad_request("Sec-WebSocket-Key must be 16 random bytes in base64")
+        })?;
     let subscriber = Subscriber::at_or_latest(channels, position(request)?);
     let accept = derive_accept_key(key.as_bytes());
     let head = format!(
@@ -81,7 +92,7 @@ pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, 
          {accept}\r\n{protocol}\r\n",
         StatusCode::SWITCHING_PROTOCOLS,
     );
-    Ok(OpenedStream { transport: StreamTransport::WebSocket, head: head.into(), subscriber })
+    Ok(OpenedStream { transport, head: head.into(), headers, subscriber })
 }
 
 /// A client of an open WebSocket. Each message that it sends is published.

@@ -88,7 +88,7 @@ mod tests {
         let mut blocked = 0;
         let write = async {
             while !queue.is_empty() {
-                socket.tcp().writable().await.unwrap();
+                socket.tcp().unwrap().writable().await.unwrap();
                 queue.flush(&mut socket).unwrap();
                 blocked += u32::from(!queue.is_empty());
             }

@@ -7,6 +7,7 @@ mod access;
 mod any_bytes;
 mod bad_requests;
 mod delivery;
+mod http2;
 mod http_shapes;
 mod inject;
 mod lifetime;

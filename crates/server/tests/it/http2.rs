@@ -1,0 +1,185 @@
+//! HTTP/2: many requests on one connection, event streams under flow control, and what it has no place for.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::ext::Protocol;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use pushbench_server::Config;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::runtime;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::support::{LARGE_EVENTS, Server};
+
+const HANG: Duration = Duration::from_secs(20);
+
+struct Client(SendRequest<Empty<Bytes>>);
+
+impl Client {
+    async fn connect(server: &Server) -> Self {
+        let mut trust = (*server.trust()).clone();
+        trust.alpn_protocols = vec![b"h2".to_vec()];
+        let tcp = TcpStream::connect(server.tls).await.unwrap();
+        let connector = TlsConnector::from(std::sync::Arc::new(trust));
+        let tls = connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+        let io = TokioIo::new(tls);
+        let (sender, connection) = Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(65_535)
+            .handshake(io)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    async fn get(&mut self, path: &str) -> Response<Incoming> {
+        let request = Request::get(format!("https://localhost{path}")).body(Empty::new()).unwrap();
+        timeout(HANG, self.0.send_request(request)).await.expect("no hang").unwrap()
+    }
+}
+
+/// The next piece of a body as text.
+async fn next(body: &mut Incoming) -> String {
+    let frame = timeout(HANG, body.frame()).await.expect("no hang").unwrap().unwrap();
+    String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+}
+
+fn run(test: impl Future<Output = ()>) {
+    runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+}
+
+#[test]
+fn one_connection_carries_many_streams_and_polls() {
+    let server = Server::start(Config::default());
+    run(async {
+        let mut client = Client::connect(&server).await;
+        let mut streams = Vec::new();
+        for channel in 0..50 {
+            let response = client.get(&format!("/channels/c{channel}/sse")).await;
+            assert_eq!(response.headers()["content-type"], "text/event-stream");
+            assert!(!response.headers().contains_key("connection"));
+            let mut body = response.into_body();
+            assert_eq!(next(&mut body).await, "retry: 1000\n\n");
+            streams.push(body);
+        }
+        for (channel, body) in streams.iter_mut().enumerate() {
+            server.publish(&format!("/channels/c{channel}/events"), b"x");
+            assert_eq!(next(body).await, "id: 1\ndata: x\n\n");
+        }
+        let poll = client.get("/channels/c7/poll").await.into_body().collect().await.unwrap();
+        assert_eq!(&poll.to_bytes()[..], br#"{"events":[{"id":1,"data":"x"}],"last_event_id":1}"#);
+        assert_eq!(client.get("/channels/c7/poll?after=1").await.status(), 204);
+        assert_eq!(server.metric("pushbench_connections{transport=\"polling\"}"), 1, "one in all");
+    });
+}
+
+#[test]
+fn a_stream_that_is_not_read_costs_bounded_memory_and_is_told_what_it_missed() {
+    let server = Server::start(Config { log_events: LARGE_EVENTS, ..Config::default() });
+    run(async {
+        let mut client = Client::connect(&server).await;
+        let mut body = client.get("/channels/a/sse").await.into_body();
+        for _ in 0..20 {
+            server.publish_a_megabyte();
+        }
+        let mut decoder = pushbench_wire::sse::Decoder::new(1 << 20);
+        let (mut last, mut notices) = (0, 0);
+        while last < 20 * LARGE_EVENTS as u64 {
+            let frame = timeout(HANG, body.frame()).await.expect("no hang").unwrap().unwrap();
+            decoder
+                .feed(&frame.into_data().unwrap(), |event| {
+                    notices += u64::from(event.name == "lagged");
+                    last = event.id;
+                })
+                .unwrap();
+        }
+        assert!(notices > 0);
+        // Others on the connection are not held up by it.
+        assert_eq!(client.get("/healthz").await.status(), 200);
+    });
+}
+
+#[test]
+fn a_heartbeat_comes_on_a_silent_stream() {
+    let config = Config { heartbeat: Duration::from_millis(50), ..Config::default() };
+    let server = Server::start(config);
+    run(async {
+        let mut client = Client::connect(&server).await;
+        let mut body = client.get("/channels/a/sse").await.into_body();
+        assert_eq!(next(&mut body).await, "retry: 1000\n\n");
+        for _ in 0..2 {
+            assert_eq!(next(&mut body).await, pushbench_wire::sse::HEARTBEAT);
+        }
+    });
+}
+
+#[test]
+fn a_stopping_server_ends_streams_and_connections() {
+    let mut server = Server::start(Config::default());
+    let mut client = None;
+    let runtime =
+        runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connected = Client::connect(&server).await;
+        let mut body = connected.get("/channels/a/sse").await.into_body();
+        assert_eq!(next(&mut body).await, "retry: 1000\n\n");
+        server.stop();
+        let rest = timeout(HANG, body.collect()).await.expect("no hang").unwrap();
+        assert_eq!(rest.to_bytes(), "", "it ends as it should");
+        client = Some(connected);
+    });
+    server.stopped(Duration::ZERO);
+}
+
+#[test]
+fn what_is_refused_says_why() {
+    let server = Server::start(Config::default());
+    run(async {
+        let mut client = Client::connect(&server).await;
+        assert_eq!(client.get("/nothing").await.status(), 404);
+        assert_eq!(client.get("/channels/a/ws").await.status(), 426);
+        assert_eq!(client.get("/channels/a/tcp").await.status(), 426);
+        for (path, protocol, version, status) in [
+            ("/channels/a/ws", "websocket", "12", 426),
+            ("/channels/a/ws", "connect-udp", "13", 405),
+            ("/channels/a/sse", "websocket", "13", 405),
+            ("/channels/a/ws", "websocket", "13", 200),
+        ] {
+            let mut request = Request::builder()
+                .method(Method::CONNECT)
+                .uri(format!("https://localhost{path}"))
+                .header("sec-websocket-version", version)
+                .body(Empty::new())
+                .unwrap();
+            request.extensions_mut().insert(Protocol::from_static(protocol));
+            let response = client.0.send_request(request).await.unwrap();
+            assert_eq!(response.status(), status, "{path} {protocol} {version}");
+        }
+    });
+}
+
+#[test]
+fn garbage_ends_the_connection_alone() {
+    let server = Server::start(Config::default());
+    run(async {
+        let mut trust = (*server.trust()).clone();
+        trust.alpn_protocols = vec![b"h2".to_vec()];
+        let connector = TlsConnector::from(std::sync::Arc::new(trust));
+        let tcp = TcpStream::connect(server.tls).await.unwrap();
+        let mut tls = connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+        tls.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        let read = tokio::io::AsyncReadExt::read_to_end(&mut tls, &mut answer);
+        // It may be cut off.
+        let _ = timeout(HANG, read).await.expect("no hang");
+        assert!(!answer.starts_with(b"HTTP/1"), "{answer:?}");
+    });
+    server.settle();
+}
