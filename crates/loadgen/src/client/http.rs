@@ -1,13 +1,12 @@
 //! HTTP requests over a [`Line`], for every transport that is plain HTTP or begins with it.
 
-use std::convert::Infallible;
 use std::error::Error as _;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::client::conn::http2;
 use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, UPGRADE};
@@ -17,6 +16,7 @@ use pushbench_wire::endpoint::LAST_EVENT_ID;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+use super::http2::{RequestBody, handshake as handshake_http2};
 use super::publish_link::is_end;
 use super::socket::ConnectionMeter;
 use super::tls::Line;
@@ -28,14 +28,6 @@ const MAX_QUOTED_BYTES: usize = 500;
 
 /// How long that may take to come.
 const QUOTED_WITHIN: Duration = Duration::from_secs(2);
-
-/// What goes with a request: all of it is there when the request is sent.
-pub(super) trait RequestBody:
-    Body<Data = Bytes, Error = Infallible> + Unpin + 'static
-{
-}
-
-impl<B: Body<Data = Bytes, Error = Infallible> + Unpin + 'static> RequestBody for B {}
 
 /// One kept connection, on which requests go one after the other.
 pub(super) struct HttpConnection<B = Empty<Bytes>> {
@@ -87,7 +79,7 @@ impl<B: RequestBody> HttpConnection<B> {
         match subscription.http {
             HttpVersion::Http1 => Self::over(socket, meter).await,
             HttpVersion::Http2 => {
-                let sender = Sender::Http2(super::http2::handshake(socket).await?.sender);
+                let sender = Sender::Http2(handshake_http2(socket).await?.sender);
                 Ok(Self { sender, meter: Rc::clone(meter) })
             }
         }

@@ -1,23 +1,27 @@
-//! HTTP/2 (RFC 9113) over a [`Line`]: its handshake, and streams that become WebSockets (RFC 8441).
+//! HTTP/2 (RFC 9113) over a [`Line`]: its handshake.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Empty;
+use hyper::body::Body;
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
-use hyper::ext::Protocol;
 use hyper::rt::Executor;
-use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::time::{sleep, timeout};
 
-use super::http::{RequestBody, unexpected};
+use super::ClientError;
 use super::tls::Line;
-use super::{ClientError, Subscription};
+
+/// What goes with a request: all of it is there when the request is sent.
+pub(super) trait RequestBody:
+    Body<Data = Bytes, Error = Infallible> + Unpin + 'static
+{
+}
+
+impl<B: Body<Data = Bytes, Error = Infallible> + Unpin + 'static> RequestBody for B {}
 
 /// Runs what a connection needs beside its requests on the thread of its subscriber.
 #[derive(Clone)]
@@ -29,16 +33,17 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for SameThread {
     }
 }
 
-/// How long a server may take to say what it can do.
-const SETTINGS_WITHIN: Duration = Duration::from_secs(5);
-
-/// How often it is looked whether it has.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
-
 /// A connection that takes requests.
 pub(super) struct Begun<B: RequestBody> {
     pub(super) sender: SendRequest<B>,
     connection: Rc<RefCell<Connection<TokioIo<Line>, B, SameThread>>>,
+}
+
+impl<B: RequestBody> Begun<B> {
+    /// Whether the server has said that it takes WebSockets (RFC 8441 §3).
+    pub(super) fn takes_websockets(&self) -> bool {
+        self.connection.borrow().is_extended_connect_protocol_enabled()
+    }
 }
 
 /// Begins HTTP/2.
@@ -52,38 +57,4 @@ pub(super) async fn handshake<B: RequestBody>(line: Line) -> Result<Begun<B>, Cl
         Pin::new(&mut *driven.borrow_mut()).poll(cx).map(drop)
     }));
     Ok(Begun { sender, connection })
-}
-
-/// A stream for a WebSocket at `path`, with these headers.
-pub(super) async fn websocket(
-    subscription: &Subscription,
-    line: Line,
-    path: &str,
-    headers: &[(&str, &str)],
-) -> Result<Line, ClientError> {
-    let Begun { mut sender, connection } = handshake::<Empty<Bytes>>(line).await?;
-    let allowed = async {
-        // A client must not ask before (RFC 8441 §4).
-        while !connection.borrow().is_extended_connect_protocol_enabled() {
-            sleep(LOOK_AGAIN).await;
-        }
-    };
-    if timeout(SETTINGS_WITHIN, allowed).await.is_err() {
-        return Err(ClientError::Foreign(
-            "the server takes no WebSocket by HTTP/2: it does not say SETTINGS_ENABLE_CONNECT_PROTOCOL"
-                .to_owned(),
-        ));
-    }
-    let (uri, _) = subscription.target(path)?;
-    let mut request = Request::builder().method(Method::CONNECT).uri(uri);
-    for &(name, value) in headers {
-        request = request.header(name, value);
-    }
-    let mut request = request.body(Empty::new())?;
-    request.extensions_mut().insert(Protocol::from_static("websocket"));
-    let response = sender.send_request(request).await?;
-    if response.status() != StatusCode::OK {
-        return Err(unexpected(response).await);
-    }
-    Ok(Line::Stream(TokioIo::new(hyper::upgrade::on(response).await?)))
 }

@@ -3,18 +3,24 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
+use http_body_util::Empty;
+use hyper::ext::Protocol;
+use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::{AFTER, Resource, SUBPROTOCOL};
 use pushbench_wire::message;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::http::unexpected;
 use super::socket::ConnectionMeter;
 use super::tls::Line;
 use super::upstream::{InBand, SendInBand};
@@ -54,9 +60,7 @@ impl Subscriber for WebSocket {
                 client_async_with_config(request, socket, Some(config)).await?.0
             }
             HttpVersion::Http2 => {
-                let headers =
-                    [("sec-websocket-version", "13"), ("sec-websocket-protocol", SUBPROTOCOL)];
-                let stream = http2::websocket(subscription, socket, &path, &headers).await?;
+                let stream = stream_of_http2(subscription, socket, &path).await?;
                 WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await
             }
         };
@@ -98,4 +102,44 @@ impl SendInBand for WebSocket {
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
         Poll::Ready(Ok(ready!(self.stream.poll_flush_unpin(cx))?))
     }
+}
+
+/// How long a server may take to say what it can do.
+const SETTINGS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether it has.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// A stream of HTTP/2 for a WebSocket at `path` (RFC 8441 §5).
+async fn stream_of_http2(
+    subscription: &Subscription,
+    line: Line,
+    path: &str,
+) -> Result<Line, ClientError> {
+    let mut begun = http2::handshake::<Empty<Bytes>>(line).await?;
+    let allowed = async {
+        // A client must not ask before (RFC 8441 §4).
+        while !begun.takes_websockets() {
+            sleep(LOOK_AGAIN).await;
+        }
+    };
+    if timeout(SETTINGS_WITHIN, allowed).await.is_err() {
+        return Err(ClientError::Foreign(
+            "the server takes no WebSocket by HTTP/2: it does not say SETTINGS_ENABLE_CONNECT_PROTOCOL"
+                .to_owned(),
+        ));
+    }
+    let (uri, _) = subscription.target(path)?;
+    let request = Request::builder()
+        .method(Method::CONNECT)
+        .uri(uri)
+        .header(SEC_WEBSOCKET_VERSION, "13")
+        .header(SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
+    let mut request = request.body(Empty::new())?;
+    request.extensions_mut().insert(Protocol::from_static("websocket"));
+    let response = begun.sender.send_request(request).await?;
+    if response.status() != StatusCode::OK {
+        return Err(unexpected(response).await);
+    }
+    Ok(Line::Stream(TokioIo::new(hyper::upgrade::on(response).await?)))
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use pushbench_wire::Transport;
 use pushbench_wire::endpoint::TLS_PREFIX;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -32,7 +31,7 @@ use crate::deployment::{
 use crate::scenario::schedule::{
     MeasuredRange, Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
-use crate::scenario::{Connection, Contender, HttpVersion, Scenario, Server, Workload};
+use crate::scenario::{Connection, Contender, Scenario, Server, Workload};
 
 /// How long a server that broke its connections may take to be seen dead.
 const DYING: Duration = Duration::from_millis(500);
@@ -115,14 +114,6 @@ impl TrialPlan<'_> {
         }
     }
 
-    /// What is spoken to a server of ours. Raw TCP has HTTP/1.1 before it, whatever others have.
-    fn http(&self) -> HttpVersion {
-        match self.contender.id.transport() {
-            Transport::Tcp => HttpVersion::Http1,
-            _ => self.contender.road.http,
-        }
-    }
-
     /// A server of ours, and what it needs.
     async fn own_server(&self) -> anyhow::Result<(Deployment, OwnServer)> {
         let folder = match self.contender.road.tls {
@@ -146,7 +137,7 @@ impl TrialPlan<'_> {
             certificate.is_some() == deployment.has_tls(),
             "the server does not say where it is by TLS: it should print `{TLS_PREFIX}…` first"
         );
-        let tls = certificate.map(|file| Tls::trusting(file, self.http())).transpose()?;
+        let tls = certificate.map(|file| Tls::trusting(file, self.contender.http())).transpose()?;
         Ok((deployment, OwnServer { _copy: copy, tls }))
     }
 
@@ -297,7 +288,7 @@ impl TrialPlan<'_> {
                         poll_phase,
                         first_long_poll_timeout,
                         tls: tls.cloned(),
-                        http: self.http(),
+                        http: self.contender.http(),
                         foreign: foreign.and_then(|(server, place)| {
                             let recipe = server.subscribe.get(&transport)?;
                             let recipe = match &names[..] {

@@ -10,7 +10,7 @@ use pushbench_wire::Transport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Road, Server, Workload};
+use super::{HttpVersion, Road, Server, Workload};
 
 /// What a contender is compared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -219,6 +219,15 @@ impl Contender {
     #[must_use]
     pub fn connections_per_subscriber(&self, workload: &Workload) -> u32 {
         if self.multiplex { 1 } else { workload.channels_per_subscriber }
+    }
+
+    /// What is spoken to a server of ours. Raw TCP has HTTP/1.1 before it, whatever others have.
+    #[must_use]
+    pub fn http(&self) -> HttpVersion {
+        match self.id.transport() {
+            Transport::Tcp => HttpVersion::Http1,
+            _ => self.road.http,
+        }
     }
 
     /// Whether its connections carry several channels each.
