@@ -10,6 +10,7 @@ import readline from 'node:readline';
 import { WebSocket } from 'ws';
 
 const READY = 'pushbench serve: listening on ';
+const TLS = 'pushbench serve: TLS on ';
 const PUSHBENCH =
   process.env.PUSHBENCH ?? path.resolve(import.meta.dirname, '../../target/release/pushbench');
 const WAIT_MS = 15_000;
@@ -25,15 +26,22 @@ export async function startServer(...flags) {
     child.once('exit', (code, signal) => resolve(signal ?? code));
     child.once('error', (error) => reject(new Error(`cannot start ${PUSHBENCH}: ${error.message}`)));
   });
-  const firstLine = once(readline.createInterface({ input: child.stdout }), 'line');
-  const [line] = await Promise.race([
-    firstLine,
-    exited.then((code) => assert.fail(`the server ended with ${code} before it was ready`)),
-  ]);
+  const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async () => {
+    const ended = exited.then((code) => assert.fail(`the server ended with ${code} before it was ready`));
+    return (await Promise.race([lines.next(), ended])).value;
+  };
+  let line = await next();
+  let tls;
+  if (line.startsWith(TLS)) {
+    tls = line.slice(TLS.length);
+    line = await next();
+  }
   assert.ok(line.startsWith(READY), `not the line of a server that is ready: ${line}`);
   const url = new URL(line.slice(READY.length));
   return {
     url: url.origin,
+    tls,
     port: Number(url.port),
     async stop() {
       child.stdin.end();
