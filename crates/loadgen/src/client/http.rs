@@ -20,8 +20,7 @@ use super::http2::{RequestBody, handshake as handshake_http2};
 use super::publish_link::is_end;
 use super::socket::ConnectionMeter;
 use super::tls::Line;
-use super::{ClientError, READ_BUFFER_BYTES, Subscription};
-use crate::scenario::HttpVersion;
+use super::{ClientError, Http, READ_BUFFER_BYTES, Subscription};
 
 /// The longest part of an unexpected answer that is quoted in the error.
 const MAX_QUOTED_BYTES: usize = 500;
@@ -77,8 +76,8 @@ impl<B: RequestBody> HttpConnection<B> {
     ) -> Result<Self, ClientError> {
         let socket = subscription.connect(meter).await?;
         match subscription.http {
-            HttpVersion::Http1 => Self::over(socket, meter).await,
-            HttpVersion::Http2 => {
+            Http::Http1 => Self::over(socket, meter).await,
+            Http::Http2(_) => {
                 let sender = Sender::Http2(handshake_http2(socket).await?.sender);
                 Ok(Self { sender, meter: Rc::clone(meter) })
             }
@@ -114,6 +113,22 @@ impl<B: RequestBody> HttpConnection<B> {
 }
 
 impl HttpConnection {
+    /// One to receive events over, which may be shared.
+    pub(super) async fn for_events(
+        subscription: &Subscription,
+        meter: &Rc<ConnectionMeter>,
+    ) -> Result<Self, ClientError> {
+        let Http::Http2(shared) = &subscription.http else {
+            return Self::open(subscription, meter).await;
+        };
+        let open = async || {
+            let line = subscription.connect(meter).await?;
+            Ok(handshake_http2(line).await?.sender)
+        };
+        let sender = Sender::Http2(shared.sender(open).await?);
+        Ok(Self { sender, meter: Rc::clone(meter) })
+    }
+
     /// Asks for the events behind `after`.
     pub(super) async fn get(
         &mut self,

@@ -1,16 +1,19 @@
-//! HTTP/2 (RFC 9113) over a [`Line`]: its handshake.
+//! HTTP/2 (RFC 9113) over a [`Line`]: its handshake, and connections that several share.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use http_body_util::Empty;
 use hyper::body::Body;
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
+use tokio::sync::Mutex;
 
 use super::ClientError;
 use super::tls::Line;
@@ -57,4 +60,31 @@ pub(super) async fn handshake<B: RequestBody>(line: Line) -> Result<Begun<B>, Cl
         Pin::new(&mut *driven.borrow_mut()).poll(cx).map(drop)
     }));
     Ok(Begun { sender, connection })
+}
+
+/// A connection that the subscriptions of one subscriber have in common, as the pages of an origin have in
+/// a browser. The first one opens it.
+#[derive(Default)]
+pub(crate) struct SharedHttp2(Mutex<Option<SendRequest<Empty<Bytes>>>>);
+
+impl fmt::Debug for SharedHttp2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedHttp2")
+    }
+}
+
+impl SharedHttp2 {
+    /// What takes requests; if there is none, or it has ended, that of a new connection.
+    pub(super) async fn sender(
+        &self,
+        open: impl AsyncFnOnce() -> Result<SendRequest<Empty<Bytes>>, ClientError>,
+    ) -> Result<SendRequest<Empty<Bytes>>, ClientError> {
+        let mut sender = self.0.lock().await;
+        if let Some(open) = sender.as_ref().filter(|sender| !sender.is_closed()) {
+            return Ok(open.clone());
+        }
+        let new = open().await?;
+        *sender = Some(new.clone());
+        Ok(new)
+    }
 }

@@ -96,7 +96,7 @@ mod tests {
             poll_phase: Duration::ZERO,
             first_long_poll_timeout: first,
             tls: None,
-            http: crate::scenario::HttpVersion::Http1,
+            http: crate::client::Http::Http1,
             foreign: None,
         };
         let meter = ConnectionMeter::new(Arc::default());

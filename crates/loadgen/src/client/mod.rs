@@ -42,6 +42,7 @@ mod websocket;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Uri;
@@ -50,11 +51,12 @@ use pushbench_wire::Event;
 use pushbench_wire::endpoint::Resource;
 use tokio::time::Instant;
 
-use crate::scenario::{HttpVersion, Settings};
+use crate::scenario::Settings;
 
 pub(crate) use dispatch::{Mechanism, WithSubscriber, with_subscriber};
 pub(crate) use error::ClientError;
 pub(crate) use foreign::Foreign;
+pub(crate) use http2::SharedHttp2;
 pub(crate) use publish_path::{
     Acknowledgements, OpenPath, PublishForm, PublishPath, PublishTarget, TcpProbe,
 };
@@ -75,6 +77,22 @@ const MAX_EVENT_BYTES: usize = 1 << 20;
 /// 400 KiB and tungstenite's is 128 KiB, so that one would take a backlog in fewer reads.
 pub(crate) const READ_BUFFER_BYTES: usize = 8 << 10;
 
+/// What is spoken to a server of ours.
+#[derive(Clone, Debug)]
+pub(crate) enum Http {
+    /// HTTP/1.1, with a connection of its own.
+    Http1,
+    /// HTTP/2, with a connection that all subscriptions of a subscriber share.
+    Http2(Arc<SharedHttp2>),
+}
+
+impl Http {
+    /// Whether two share a connection.
+    pub(crate) fn shares_connection_with(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Http2(one), Self::Http2(other)) if Arc::ptr_eq(one, other))
+    }
+}
+
 /// What one subscriber subscribes to, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct Subscription {
@@ -94,7 +112,7 @@ pub(crate) struct Subscription {
     /// How a server of ours is spoken to by TLS.
     pub(crate) tls: Option<Tls>,
     /// What is spoken to it.
-    pub(crate) http: HttpVersion,
+    pub(crate) http: Http,
     /// How it is done on a server that is not ours.
     pub(crate) foreign: Option<Foreign>,
 }
@@ -114,11 +132,11 @@ impl Subscription {
     /// The target of requests for a path, and their `Host`, where that is no part of it.
     fn target(&self, path: &str) -> Result<(Uri, Option<HeaderValue>), ClientError> {
         let target = match self.http {
-            HttpVersion::Http1 => {
+            Http::Http1 => {
                 let host = HeaderValue::try_from(self.address.to_string());
                 (path.parse(), Some(host.map_err(hyper::http::Error::from)?))
             }
-            HttpVersion::Http2 => (format!("https://{}{path}", self.address).parse(), None),
+            Http::Http2(_) => (format!("https://{}{path}", self.address).parse(), None),
         };
         Ok((target.0.map_err(hyper::http::Error::from)?, target.1))
     }

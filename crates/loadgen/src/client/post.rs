@@ -121,7 +121,7 @@ mod tests {
             poll_phase: Duration::ZERO,
             first_long_poll_timeout: Duration::ZERO,
             tls: None,
-            http: crate::scenario::HttpVersion::Http1,
+            http: crate::client::Http::Http1,
             foreign: None,
         };
         let serve = async {

@@ -37,7 +37,7 @@ impl Pull {
         after: u64,
     ) -> Result<Self, ClientError> {
         let kept = match subscription.settings.connection() {
-            Connection::KeepAlive => Some(HttpConnection::open(subscription, meter).await?),
+            Connection::KeepAlive => Some(HttpConnection::for_events(subscription, meter).await?),
             Connection::New => None,
         };
         Ok(Self {
@@ -70,7 +70,7 @@ impl Pull {
         let (connection, response) = match kept {
             Some(answered) => answered,
             None => {
-                let mut new = HttpConnection::open(&self.subscription, &self.meter).await?;
+                let mut new = HttpConnection::for_events(&self.subscription, &self.meter).await?;
                 let response = new.get(&self.request, self.last_event_id).await?;
                 (new, response)
             }

@@ -31,7 +31,7 @@ impl Subscriber for Sse {
         meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
-        let mut connection = HttpConnection::open(subscription, meter).await?;
+        let mut connection = HttpConnection::for_events(subscription, meter).await?;
         let path = subscription.path(Resource::Subscribe(Transport::Sse));
         let request = HttpRequest::new(subscription, &path, "text/event-stream")?;
         let response = connection.get(&request, after).await?;

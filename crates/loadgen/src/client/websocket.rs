@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http_body_util::Empty;
+use hyper::client::conn::http2::SendRequest;
 use hyper::ext::Protocol;
 use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
 use hyper::{Method, Request, StatusCode};
@@ -25,9 +26,8 @@ use super::socket::ConnectionMeter;
 use super::tls::Line;
 use super::upstream::{InBand, SendInBand};
 use super::{
-    ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription, http2,
+    ClientError, Http, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription, http2,
 };
-use crate::scenario::HttpVersion;
 
 /// Reads and writes the messages of one connection. Pings are answered as the protocol demands.
 pub(crate) struct WebSocket {
@@ -43,7 +43,6 @@ impl Subscriber for WebSocket {
         meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
-        let socket = subscription.connect(meter).await?;
         let path = subscription.path(Resource::Subscribe(Transport::WebSocket));
         let path = format!("{path}?{AFTER}={after}");
         let config = WebSocketConfig::default()
@@ -51,16 +50,19 @@ impl Subscriber for WebSocket {
             .max_message_size(Some(MAX_EVENT_BYTES))
             .max_frame_size(Some(MAX_EVENT_BYTES));
         meter.tally().requests.add(1);
-        let stream = match subscription.http {
-            HttpVersion::Http1 => {
+        let stream = match &subscription.http {
+            Http::Http1 => {
+                let socket = subscription.connect(meter).await?;
                 let url = format!("ws://{}{path}", subscription.address);
                 let mut request = url.into_client_request()?;
                 let protocol = HeaderValue::from_static(SUBPROTOCOL);
                 request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
                 client_async_with_config(request, socket, Some(config)).await?.0
             }
-            HttpVersion::Http2 => {
-                let stream = stream_of_http2(subscription, socket, &path).await?;
+            Http::Http2(shared) => {
+                let open = async || opened(subscription.connect(meter).await?).await;
+                let sender = shared.sender(open).await?;
+                let stream = stream_of_http2(subscription, sender, &path).await?;
                 WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await
             }
         };
@@ -110,13 +112,9 @@ const SETTINGS_WITHIN: Duration = Duration::from_secs(5);
 /// How often it is looked whether it has.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// A stream of HTTP/2 for a WebSocket at `path` (RFC 8441 §5).
-async fn stream_of_http2(
-    subscription: &Subscription,
-    line: Line,
-    path: &str,
-) -> Result<Line, ClientError> {
-    let mut begun = http2::handshake::<Empty<Bytes>>(line).await?;
+/// A connection of HTTP/2 that takes WebSockets.
+async fn opened(line: Line) -> Result<SendRequest<Empty<Bytes>>, ClientError> {
+    let begun = http2::handshake(line).await?;
     let allowed = async {
         // A client must not ask before (RFC 8441 §4).
         while !begun.takes_websockets() {
@@ -129,6 +127,15 @@ async fn stream_of_http2(
                 .to_owned(),
         ));
     }
+    Ok(begun.sender)
+}
+
+/// A stream of HTTP/2 for a WebSocket at `path` (RFC 8441 §5).
+async fn stream_of_http2(
+    subscription: &Subscription,
+    mut sender: SendRequest<Empty<Bytes>>,
+    path: &str,
+) -> Result<Line, ClientError> {
     let (uri, _) = subscription.target(path)?;
     let request = Request::builder()
         .method(Method::CONNECT)
@@ -137,7 +144,7 @@ async fn stream_of_http2(
         .header(SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
     let mut request = request.body(Empty::new())?;
     request.extensions_mut().insert(Protocol::from_static("websocket"));
-    let response = begun.sender.send_request(request).await?;
+    let response = sender.send_request(request).await?;
     if response.status() != StatusCode::OK {
         return Err(unexpected(response).await);
     }

@@ -17,12 +17,12 @@ use tokio::time::{Instant, timeout};
 use super::foreign_place::ForeignPlace;
 use crate::client::foreign::{Seen, Trace, Values};
 use crate::client::{
-    Acknowledgements as _, ConnectionMeter, Foreign, Mechanism, OpenPath, PublishForm,
+    Acknowledgements as _, ConnectionMeter, Foreign, Http, Mechanism, OpenPath, PublishForm,
     PublishPath as _, PublishTarget, PublishWay, Sink, Subscriber, Subscription, WithSubscriber,
     with_subscriber,
 };
 use crate::deployment::Cores;
-use crate::scenario::{Content, HttpVersion, Scenario, Server, Settings};
+use crate::scenario::{Content, Scenario, Server, Settings};
 
 /// How long a subscriber may take to connect, and an event to come.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
@@ -138,7 +138,7 @@ async fn ask(
         poll_phase: Duration::ZERO,
         first_long_poll_timeout: Duration::ZERO,
         tls: None,
-        http: HttpVersion::Http1,
+        http: Http::Http1,
         foreign: Some(Foreign {
             recipe: Arc::clone(recipe),
             values: place.values.with(own),

@@ -21,8 +21,8 @@ use super::snapshot::Snapshot;
 use super::steps::{LEAD, Moment, steps};
 use super::traffic::TrafficReadings;
 use crate::client::{
-    Foreign, Mechanism, PublishForm, PublishPath as _, PublishTarget, PublishWay, Subscription,
-    Tls, Totals,
+    Foreign, Http, Mechanism, PublishForm, PublishPath as _, PublishTarget, PublishWay,
+    Subscription, Tls, Totals,
 };
 use crate::deployment::observe::OwnProcess;
 use crate::deployment::{
@@ -31,7 +31,7 @@ use crate::deployment::{
 use crate::scenario::schedule::{
     MeasuredRange, Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
-use crate::scenario::{Connection, Contender, Scenario, Server, Workload};
+use crate::scenario::{Connection, Contender, HttpVersion, Scenario, Server, Workload};
 
 /// How long a server that broke its connections may take to be seen dead.
 const DYING: Duration = Duration::from_millis(500);
@@ -266,6 +266,9 @@ impl TrialPlan<'_> {
                 range.iter_mut().for_each(|range| range.publisher = stamped(channel));
             }
         }
+        // Subscriptions of one subscriber follow each other.
+        let per_subscriber = workload.channels_per_subscriber.div_ceil(together as u32).max(1);
+        let mut http = Http::Http1;
         let expected = |ranges: &[MeasuredRange]| Arc::new(ExpectedEvents::new(ranges));
         let of_channels: Vec<_> = ranges.iter().map(|ranges| expected(ranges)).collect();
         let mut send_queues = Vec::new();
@@ -275,6 +278,9 @@ impl TrialPlan<'_> {
             .zip(of_connections)
             .zip(0..)
             .map(|(((poll_phase, first_long_poll_timeout), members), connection)| {
+                if self.contender.http() == HttpVersion::Http2 && connection % per_subscriber == 0 {
+                    http = Http::Http2(Arc::default());
+                }
                 let first = *members.first().context("a connection has no channel")?;
                 let address = deployment.subscribe(connection, first);
                 let names: Vec<&str> =
@@ -288,7 +294,7 @@ impl TrialPlan<'_> {
                         poll_phase,
                         first_long_poll_timeout,
                         tls: tls.cloned(),
-                        http: self.contender.http(),
+                        http: http.clone(),
                         foreign: foreign.and_then(|(server, place)| {
                             let recipe = server.subscribe.get(&transport)?;
                             let recipe = match &names[..] {

@@ -215,10 +215,11 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// Connections over which a subscriber receives events.
+    /// Connections over which a subscriber receives events. By HTTP/2, subscriptions are streams of one.
     #[must_use]
     pub fn connections_per_subscriber(&self, workload: &Workload) -> u32 {
-        if self.multiplex { 1 } else { workload.channels_per_subscriber }
+        let is_one = self.multiplex || self.http() == HttpVersion::Http2;
+        if is_one { 1 } else { workload.channels_per_subscriber }
     }
 
     /// What is spoken to a server of ours. Raw TCP has HTTP/1.1 before it, whatever others have.

@@ -69,6 +69,13 @@ pub(super) struct SubscriberSpec {
     pub(super) sends: Option<SendPlan>,
 }
 
+impl SubscriberSpec {
+    /// Whether another one has the same connection.
+    fn shares(&self, other: &Self) -> bool {
+        self.subscription.http.shares_connection_with(&other.subscription.http)
+    }
+}
+
 /// What has gone over the subscribers' connections so far, by two accounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Traffic {

@@ -12,7 +12,7 @@ use tokio::task::LocalSet;
 use super::subscriber::{Connector, EventLog, subscribe};
 use super::{PoolPlan, Signal, SubscriberPool, SubscriberSpec, Traffic};
 use crate::client::{
-    ConnectionMeter, Subscriber, Tally, TcpTotals, Totals, WithSubscriber, with_subscriber,
+    ConnectionMeter, Http, Subscriber, Tally, TcpTotals, Totals, WithSubscriber, with_subscriber,
 };
 use crate::engine::delivery_tracker::DeliveryTracker;
 use crate::engine::recorder::{Recorder, Window};
@@ -50,12 +50,7 @@ impl SubscriberPool for ThreadPool {
     fn connect(plan: PoolPlan) -> anyhow::Result<Self> {
         let PoolPlan { mechanism, subscribers, window, record, workers } = plan;
         let (sender, signals) = mpsc::unbounded_channel();
-        let share = subscribers.len().div_ceil(workers).max(1);
-        let mut subscribers = subscribers.into_iter();
-        let mut shares = Vec::new();
-        while subscribers.len() > 0 {
-            shares.push(subscribers.by_ref().take(share).collect());
-        }
+        let shares = shares(subscribers, workers);
         let workers = shares
             .into_iter()
             .map(|subscribers| {
@@ -129,6 +124,21 @@ impl SubscriberPool for ThreadPool {
     }
 }
 
+/// As many as there are workers, if there are enough; those that share a connection are in one.
+fn shares(subscribers: Vec<SubscriberSpec>, workers: usize) -> Vec<Vec<SubscriberSpec>> {
+    let share = subscribers.len().div_ceil(workers).max(1);
+    let mut shares: Vec<Vec<SubscriberSpec>> = Vec::new();
+    for one in subscribers {
+        match shares.last_mut() {
+            Some(last) if last.len() < share || last.last().is_some_and(|of| of.shares(&one)) => {
+                last.push(one);
+            }
+            _ => shares.push(vec![one]),
+        }
+    }
+    shares
+}
+
 /// What one worker thread has to do.
 struct Worker {
     subscribers: Vec<SubscriberSpec>,
@@ -153,9 +163,18 @@ impl WithSubscriber for Worker {
         let tasks = LocalSet::new();
         let permits = Rc::new(Semaphore::new(CONNECTS_AT_ONCE));
         let mut meters = Vec::with_capacity(self.subscribers.len());
+        let mut before: Option<(Http, Rc<ConnectionMeter>)> = None;
         for SubscriberSpec { subscription, expected, publisher, sends } in self.subscribers {
             let [meter, beside] = [(); 2].map(|()| ConnectionMeter::new(Arc::clone(&self.tally)));
-            meters.push(Rc::clone(&meter));
+            let meter = match before.take() {
+                // What reads for one, reads for the other.
+                Some((http, meter)) if http.shares_connection_with(&subscription.http) => meter,
+                _ => {
+                    meters.push(Rc::clone(&meter));
+                    meter
+                }
+            };
+            before = Some((subscription.http.clone(), Rc::clone(&meter)));
             if sends.is_some() {
                 meters.push(Rc::clone(&beside));
             }
