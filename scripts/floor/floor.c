@@ -18,6 +18,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#ifdef FLOOR_TLS /* link with -lssl -lcrypto */
+#include "tls.h"
+#else
+#define out(fd, data, len) send(fd, data, len, MSG_NOSIGNAL)
+#define in(fd, data, len) recv(fd, data, len, 0)
+#define tls_drop(fd)
+#endif
+
 enum { MAX_FDS = 65536, MAX_CHANNELS = 1024, MAX_NAME = 64, MAX_HEAD = 16 << 10, MAX_BODY = 1 << 20 };
 
 struct channel {
@@ -36,7 +44,7 @@ struct connection {
 
 static struct connection connections[MAX_FDS];
 static struct channel channels[MAX_CHANNELS];
-static int channel_count, open_count, epoll;
+static int channel_count, open_count, epoll, tls_listener = -1;
 static volatile sig_atomic_t stopped;
 
 static void stop(int signal) { stopped = signal; }
@@ -60,13 +68,14 @@ static void drop(int fd, const char *why) {
     }
     free(c->in);
     memset(c, 0, sizeof *c);
+    tls_drop(fd);
     close(fd);
     open_count--;
 }
 
 /* Whether all of `data` went out; the connection is closed otherwise. */
 static int send_all(int fd, const char *data, size_t len) {
-    ssize_t sent = send(fd, data, len, MSG_NOSIGNAL);
+    ssize_t sent = out(fd, data, len);
     if (sent == (ssize_t)len) return 1;
     drop(fd, sent >= 0 || errno == EAGAIN ? "it does not read fast enough" : strerror(errno));
     return 0;
@@ -169,11 +178,14 @@ static void on_readable(int fd) {
         c->in = grow(c->in, c->capacity);
     }
     /* A subscriber has nothing more to say: what it sends is read to see its end. */
-    ssize_t got = recv(fd, c->channel ? sink : c->in + c->len, c->channel ? sizeof sink : c->capacity - c->len, 0);
+    ssize_t got = in(fd, c->channel ? sink : c->in + c->len, c->channel ? sizeof sink : c->capacity - c->len);
     if (got == 0 || (got < 0 && errno != EAGAIN)) return drop(fd, NULL);
     if (got < 0 || c->channel) return;
     c->len += (size_t)got;
     read_requests(fd);
+#ifdef FLOOR_TLS
+    if (connections[fd].open && tls_of[fd] && SSL_pending(tls_of[fd])) on_readable(fd);
+#endif
 }
 
 static void watch(int fd) {
@@ -186,6 +198,9 @@ static void on_accept(int listener) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         connections[fd] = (struct connection){.open = 1};
         open_count++;
+#ifdef FLOOR_TLS
+        if (listener == tls_listener) tls_accept(fd);
+#endif
         watch(fd);
     }
     if (errno == EMFILE || errno == ENFILE) die("cannot accept: raise the limit with `ulimit -n`");
@@ -202,13 +217,37 @@ static void pin(const char *list) {
     if (sched_setaffinity(0, sizeof set, &set)) die("cannot pin to --cpus");
 }
 
+/* A listener, and where it is. */
+static int listen_on(const char *at, struct sockaddr_in *address) {
+    char host[64];
+    unsigned short port;
+    *address = (struct sockaddr_in){.sin_family = AF_INET};
+    if (sscanf(at, "%63[0-9.]:%hu", host, &port) != 2 || inet_pton(AF_INET, host, &address->sin_addr) != 1) {
+        fprintf(stderr, "floor: %s: expected an IPv4 address and a port, such as 127.0.0.1:0\n", at);
+        exit(2);
+    }
+    address->sin_port = htons(port);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    socklen_t size = sizeof *address;
+    if (bind(listener, (struct sockaddr *)address, size) || listen(listener, SOMAXCONN) ||
+        getsockname(listener, (struct sockaddr *)address, &size))
+        die(at);
+    watch(listener);
+    return listener;
+}
+
 int main(int argc, char **argv) {
     const char *listen_at = "127.0.0.1:8080";
+    const char *tls_at = NULL;
     int until_stdin_ends = 0;
     for (int i = 1; i < argc; i++) { /* a flag it does not know is skipped, and its value is no flag */
         if (!strcmp(argv[i], "--listen") && i + 1 < argc) listen_at = argv[++i];
         else if (!strcmp(argv[i], "--cpus") && i + 1 < argc) pin(argv[++i]);
         else if (!strcmp(argv[i], "--stop-on-stdin-eof")) until_stdin_ends = 1;
+#ifdef FLOOR_TLS
+        else if (!strcmp(argv[i], "--tls") && i + 1 < argc) tls_at = argv[++i];
+        else if (!strcmp(argv[i], "--tls-cert-out") && i + 1 < argc) tls_start(argv[++i]);
+#endif
     }
     struct sigaction on_signal = {.sa_handler = stop}; /* signal() would restart epoll_wait() */
     sigaction(SIGTERM, &on_signal, NULL);
@@ -218,22 +257,16 @@ int main(int argc, char **argv) {
     files.rlim_cur = files.rlim_max < MAX_FDS ? files.rlim_max : MAX_FDS; /* so every fd has its place */
     setrlimit(RLIMIT_NOFILE, &files);
 
-    char host[64];
-    unsigned short port;
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    if (sscanf(listen_at, "%63[0-9.]:%hu", host, &port) != 2 || inet_pton(AF_INET, host, &address.sin_addr) != 1) {
-        fprintf(stderr, "floor: --listen %s: expected an IPv4 address and a port, such as 127.0.0.1:0\n", listen_at);
-        return 2;
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (tls_at) {
+        struct sockaddr_in address;
+        tls_listener = listen_on(tls_at, &address);
+        printf("pushbench serve: TLS on https://%s:%d\n", inet_ntoa(address.sin_addr), ntohs(address.sin_port));
     }
-    address.sin_port = htons(port);
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    socklen_t size = sizeof address;
-    if (bind(listener, (struct sockaddr *)&address, size) || listen(listener, SOMAXCONN) ||
-        getsockname(listener, (struct sockaddr *)&address, &size) || (epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
-        die(listen_at);
-    watch(listener);
+    struct sockaddr_in address;
+    int listener = listen_on(listen_at, &address);
     if (until_stdin_ends) watch(STDIN_FILENO);
-    printf("pushbench serve: listening on http://%s:%d\n", host, ntohs(address.sin_port));
+    printf("pushbench serve: listening on http://%s:%d\n", inet_ntoa(address.sin_addr), ntohs(address.sin_port));
     fflush(stdout);
     while (!stopped) {
         struct epoll_event events[256];
@@ -241,7 +274,7 @@ int main(int argc, char **argv) {
         for (int i = 0; i < ready; i++) {
             int fd = events[i].data.fd;
             char byte;
-            if (fd == listener) on_accept(listener);
+            if (fd == listener || fd == tls_listener) on_accept(fd);
             else if (fd == STDIN_FILENO) stopped = read(fd, &byte, 1) <= 0;
             else if (connections[fd].open) on_readable(fd);
         }
