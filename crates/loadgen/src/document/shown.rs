@@ -29,7 +29,7 @@ pub(super) struct Closer {
 }
 
 /// The tables that look closer, in order.
-pub(super) const CLOSER: [Closer; 5] = [
+pub(super) const CLOSER: [Closer; 6] = [
     Closer {
         heading: "Percentiles of latency",
         note: "A percentile takes at least 50 deliveries beyond it.",
@@ -72,6 +72,21 @@ pub(super) const CLOSER: [Closer; 5] = [
         ],
         needs: Some(Metric::IdlePhase),
         is_folded: false,
+    },
+    Closer {
+        heading: "Connecting",
+        note: "From the first packet until a subscriber is subscribed: the handshakes of TCP, TLS and HTTP, which \
+               are in no delivery unless each poll has its own.",
+        metrics: &[
+            Metric::ConnectTimeP50,
+            Metric::ConnectTimeP99,
+            Metric::ServerCpuPerConnection,
+            Metric::GeneratorCpuPerConnection,
+            Metric::BytesPerConnection,
+            Metric::ConnectionsOpened,
+        ],
+        needs: Some(Metric::BytesPerConnection),
+        is_folded: true,
     },
     Closer {
         heading: "On the wire",

@@ -1,7 +1,7 @@
 //! What a trial cost beyond the CPU time and the bytes of its sockets: how both divide, what the
 //! kernel's scheduler and TCP added, and memory. What could not be measured has no value.
 
-use super::measurement::Measurement;
+use super::measurement::{Measurement, percentile, ratio};
 use super::snapshot::Usage;
 use crate::deployment::{ObservedPart, PartRole};
 use crate::results::{Metric, Warning};
@@ -51,7 +51,24 @@ impl Measurement {
             (Metric::GeneratorMemoryPeak, number(generator_peak)),
             (Metric::KernelMemoryPerSubscriber, per_subscriber),
         ];
-        mine.into_iter().chain(self.traffic_values(window))
+        mine.into_iter().chain(self.connecting()).chain(self.traffic_values(window))
+    }
+
+    /// What connecting took. Who opens a connection for each poll has hardly opened any by then.
+    fn connecting(&self) -> impl Iterator<Item = (Metric, Option<f64>)> {
+        let Usage { server, generator, flow, .. } = self.connected.since(&self.start);
+        let times = self.keeps_connections.then_some(&self.recorder.connects);
+        let each = |amount: Option<u64>| {
+            ratio(amount?, flow.connections).filter(|_| self.keeps_connections)
+        };
+        [
+            (Metric::ConnectTimeP50, times.and_then(|times| percentile(times, 0.5))),
+            (Metric::ConnectTimeP99, times.and_then(|times| percentile(times, 0.99))),
+            (Metric::ServerCpuPerConnection, each(server.cpu_ns)),
+            (Metric::GeneratorCpuPerConnection, each(generator.cpu_ns)),
+            (Metric::BytesPerConnection, each(Some(flow.bytes_in + flow.bytes_out))),
+        ]
+        .into_iter()
     }
 
     fn traffic_values(&self, window: &Usage) -> impl Iterator<Item = (Metric, Option<f64>)> {

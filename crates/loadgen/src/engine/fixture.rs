@@ -112,6 +112,7 @@ pub(super) fn flawless() -> Measurement {
         planned: EVENTS.into(),
         expected: Some(deliveries),
         start: before.clone(),
+        connected: before.clone(),
         idle: None,
         before,
         end: after.clone(),

@@ -34,6 +34,8 @@ pub(crate) struct Measurement {
     pub(super) expected: Option<u64>,
     /// Before anyone connected.
     pub(super) start: Snapshot,
+    /// When all were connected.
+    pub(super) connected: Snapshot,
     /// The ends of the idle phase; empty when there was none.
     pub(super) idle: Option<(Snapshot, Snapshot)>,
     /// The beginning of the measured window, and its end.
@@ -241,7 +243,7 @@ pub(crate) fn samples_for(quantile: f64) -> u64 {
 }
 
 /// The value at `quantile`, when there are enough samples for it. The median takes one.
-fn percentile(histogram: &Histogram<u64>, quantile: f64) -> Option<f64> {
+pub(super) fn percentile(histogram: &Histogram<u64>, quantile: f64) -> Option<f64> {
     let needed = if quantile > 0.5 { samples_for(quantile) } else { 1 };
     (histogram.len() >= needed).then(|| histogram.value_at_quantile(quantile) as f64)
 }
@@ -250,7 +252,7 @@ fn not_empty(histogram: &Histogram<u64>, value: impl Fn(&Histogram<u64>) -> u64)
     (!histogram.is_empty()).then(|| value(histogram) as f64)
 }
 
-fn ratio(amount: u64, by: u64) -> Option<f64> {
+pub(super) fn ratio(amount: u64, by: u64) -> Option<f64> {
     (by > 0).then(|| amount as f64 / by as f64)
 }
 

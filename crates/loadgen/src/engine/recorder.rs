@@ -79,6 +79,8 @@ pub(super) struct Recorder {
     pub(super) uncorrected: Histogram<u64>,
     /// Delivery latency of events to those who sent them, who are not among the others.
     pub(super) echoes: Histogram<u64>,
+    /// How long subscribers took to connect, the first time that each did.
+    pub(super) connects: Histogram<u64>,
     /// The account of every event.
     pub(super) account: Account,
 }
@@ -116,6 +118,7 @@ impl Recorder {
             window,
             uncorrected: latency_log::histogram(),
             echoes: latency_log::histogram(),
+            connects: latency_log::histogram(),
             account: Account::default(),
         }
     }
@@ -186,6 +189,7 @@ impl Recorder {
         }
         add(&mut self.uncorrected, &other.uncorrected);
         add(&mut self.echoes, &other.echoes);
+        add(&mut self.connects, &other.connects);
         self.account.merge(&other.account);
     }
 }

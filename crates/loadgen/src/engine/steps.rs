@@ -118,6 +118,7 @@ pub(super) fn steps(
             kind: StepKind::Idle,
             actions: vec![
                 (at_once, LookAtParts),
+                (at_once, Observe(Moment::Connected)),
                 (After(LEAD), Observe(Moment::IdleStart)),
                 (AheadOfEnd, LookAtParts),
                 (After(settled), Observe(Moment::IdleEnd)),
@@ -127,19 +128,24 @@ pub(super) fn steps(
     }
     let span = window(workload);
     let length = span.end - span.start;
+    let is_next = |_: &_| workload.idle.is_zero();
+    let connected = Some((at_once, Observe(Moment::Connected))).filter(is_next);
     steps.extend([
         Step {
             kind: StepKind::WarmUp,
-            actions: vec![
-                (at_once, Publish),
-                // Only to know how long it takes.
-                (at_once, LookAtParts),
-                (at_once, AskTraffic(Moment::Connected)),
-                // What costs CPU to ask is asked before the window and after it.
-                (AheadOfEnd, LookAtParts),
-                (AheadOfEnd, CountInstructions(true)),
-                (AheadOfEnd, AskTraffic(Moment::WindowStart)),
-            ],
+            actions: connected
+                .into_iter()
+                .chain([
+                    (at_once, Publish),
+                    // Only to know how long it takes.
+                    (at_once, LookAtParts),
+                    (at_once, AskTraffic(Moment::Connected)),
+                    // What costs CPU to ask is asked before the window and after it.
+                    (AheadOfEnd, LookAtParts),
+                    (AheadOfEnd, CountInstructions(true)),
+                    (AheadOfEnd, AskTraffic(Moment::WindowStart)),
+                ])
+                .collect(),
             until: Until::Passed(LEAD + span.start),
         },
         Step {

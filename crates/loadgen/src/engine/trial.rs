@@ -214,6 +214,7 @@ impl TrialPlan<'_> {
             planned,
             expected: self.record.then_some(deliveries),
             start,
+            connected: snapshot(Moment::Connected)?,
             idle: match workload.idle.is_zero() {
                 true => None,
                 false => Some((snapshot(Moment::IdleStart)?, snapshot(Moment::IdleEnd)?)),

@@ -177,3 +177,31 @@ fn nothing_per_nothing_is_empty() {
     assert_eq!(ratio(3, 0), None);
     assert_eq!(ratio(3, 2), Some(1.5));
 }
+
+#[test]
+fn connecting_is_divided_by_the_connections() {
+    let mut trial = flawless();
+    trial.start = Snapshot { totals: Totals::default(), parts: parts(0, 0), ..trial.start };
+    trial.connected = Snapshot {
+        parts: parts(4_000_000, 6_000_000),
+        engine_cpu_ns: trial.start.engine_cpu_ns,
+        totals: Totals { connections: 10, bytes_in: 7_000, bytes_out: 3_000, ..Totals::default() },
+        ..trial.start.clone()
+    };
+    for took_ns in 1..=200 {
+        trial.recorder.connects.saturating_record(took_ns * 1_000_000);
+    }
+    let values = trial.values();
+    for (metric, value) in [
+        (Metric::ServerCpuPerConnection, 400e3),
+        (Metric::GeneratorCpuPerConnection, 600e3),
+        (Metric::BytesPerConnection, 1_000.0),
+        (Metric::ConnectTimeP50, 100e6),
+    ] {
+        let found = values[&metric];
+        assert!((found / value - 1.0).abs() < 1e-2, "{}: {found}", metric.name());
+    }
+    assert!(!values.contains_key(&Metric::ConnectTimeP99), "too few");
+    trial.keeps_connections = false;
+    assert!(!trial.values().contains_key(&Metric::BytesPerConnection), "each poll has its own");
+}

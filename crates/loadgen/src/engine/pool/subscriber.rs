@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushbench_wire::event::is_lagged_name;
-use pushbench_wire::{Event, Stamp};
+use pushbench_wire::{Event, Stamp, clock};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::Signal;
@@ -34,10 +34,13 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    async fn connect<S: Subscriber>(&self, after: u64) -> Result<S, ClientError> {
+    /// A subscriber, and how long it took to connect, in nanoseconds.
+    async fn connect<S: Subscriber>(&self, after: u64) -> Result<(S, u64), ClientError> {
         // Closed never.
         let _permit = self.permits.acquire().await;
-        S::connect(&self.subscription, &self.meter, after).await
+        let begun_ns = clock::now_ns();
+        let subscriber = S::connect(&self.subscription, &self.meter, after).await?;
+        Ok((subscriber, clock::now_ns() - begun_ns))
     }
 
     async fn open<S: Subscriber>(&self) -> Result<S::Upstream, ClientError> {
@@ -71,7 +74,10 @@ async fn receive_until_failure<S: Subscriber>(
 ) -> Result<Infallible, ClientError> {
     let mut is_new = true;
     loop {
-        let mut subscriber: S = connector.connect(log.last_event_id).await?;
+        let (mut subscriber, took_ns): (S, _) = connector.connect(log.last_event_id).await?;
+        if is_new {
+            log.recorder.borrow_mut().connects.saturating_record(took_ns);
+        }
         let Err(error) = match queue.as_deref_mut() {
             None => {
                 connector.announce(&mut is_new);
