@@ -10,6 +10,7 @@ use pushbench_wire::Transport;
 use pushbench_wire::endpoint::{AFTER, Resource, SUBPROTOCOL};
 use pushbench_wire::message;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
@@ -44,14 +45,30 @@ impl Subscriber for WebSocket {
             .max_message_size(Some(MAX_EVENT_BYTES))
             .max_frame_size(Some(MAX_EVENT_BYTES));
         meter.tally().requests.add(1);
-        let (stream, _) =
-            tokio_tungstenite::client_async_with_config(request, socket, Some(config)).await?;
+        let (stream, _) = tokio_tungstenite::client_async_with_config(request, socket, Some(config))
+            .await
+            .map_err(not_opened)?;
         Ok(Self { stream, meter: Rc::clone(meter) })
     }
 
     /// Cancel-safe: what has been read of a message stays in `stream`.
     async fn receive(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
         poll_fn(|cx| self.poll_receive(cx, sink)).await
+    }
+}
+
+/// An answer that opens no WebSocket is no broken connection: another one would get it as well.
+fn not_opened(error: Error) -> ClientError {
+    match error {
+        Error::Http(answer) => ClientError::Status {
+            status: answer.status(),
+            body: answer
+                .body()
+                .as_deref()
+                .map(|body| String::from_utf8_lossy(body).into_owned())
+                .unwrap_or_default(),
+        },
+        other => other.into(),
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Closer {
 }
 
 /// The tables that look closer, in order.
-pub(super) const CLOSER: [Closer; 5] = [
+pub(super) const CLOSER: [Closer; 6] = [
     Closer {
         heading: "Percentiles of latency",
         note: "A percentile takes at least 50 deliveries beyond it.",
@@ -71,6 +71,21 @@ pub(super) const CLOSER: [Closer; 5] = [
             Metric::DeliveriesPerRead,
         ],
         needs: Some(Metric::IdlePhase),
+        is_folded: false,
+    },
+    Closer {
+        heading: "Proxies",
+        note: "Of the processes of a proxy, which run on the server's cores, beside the server's own. Without a \
+               proxy it is empty.",
+        metrics: &[
+            Metric::LatencyP50,
+            Metric::ProxyCpuPerDelivery,
+            Metric::ServerCpuPerDelivery,
+            Metric::ProxyMemory,
+            Metric::ProxyMemoryPerSubscriber,
+            Metric::ConnectionsOpened,
+        ],
+        needs: Some(Metric::ProxyCpu),
         is_folded: false,
     },
     Closer {

@@ -103,15 +103,33 @@ impl TrialPlan<'_> {
                 (deployment, Some(own))
             }
         };
+        let mut tls = own.as_ref().and_then(|own| own.tls.clone());
+        let mut behind = None;
+        if let Some(proxy) = &self.contender.road.proxy {
+            let front = deployment.put_before(proxy, self.cores).await?;
+            tls = front.certificate.as_deref().map(Tls::trusting).transpose()?;
+            behind = place.map(|place| place.behind(front.address, tls.clone())).transpose()?;
+        }
         deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
-        let tls = own.as_ref().and_then(|own| own.tls.clone());
+        let place = behind.as_ref().or(place);
         match self.measure(&mut deployment, place, tls, progress).await {
             Ok(measurement) => {
                 deployment.stop().await?;
                 Ok(measurement)
             }
             // A dead server shows first as a broken connection, but its end is the better reason.
-            Err(error) => Err(within(DYING, deployment.ended()).await.unwrap_or(error)),
+            Err(error) => Err(match within(DYING, deployment.ended()).await {
+                Some(ended) => ended,
+                None => self.on_the_road(error),
+            }),
+        }
+    }
+
+    /// An error that may be the proxy's.
+    fn on_the_road(&self, error: anyhow::Error) -> anyhow::Error {
+        match &self.contender.road.proxy {
+            Some(proxy) => error.context(format!("through the proxy {}", proxy.label)),
+            None => error,
         }
     }
 
@@ -132,7 +150,7 @@ impl TrialPlan<'_> {
         if let Some(copy) = &copy {
             command[0] = copy.path().to_string_lossy().into_owned();
         }
-        let start = ServerStart { command, folder: None, ready: Readiness::Announced };
+        let start = ServerStart::server(command, Readiness::Announced);
         let deployment = Deployment::of_servers(&[start], self.cores).await?;
         ensure!(
             certificate.is_some() == deployment.has_tls(),
@@ -301,8 +319,8 @@ impl TrialPlan<'_> {
                                 [("channel", channel), ("subscriber", connection.to_string())];
                             Some(Foreign {
                                 recipe: Arc::clone(recipe),
-                                values: place.values.with(own),
-                                tls: place.tls.clone(),
+                                values: place.of_subscribers().with(own),
+                                tls: place.tls_of_subscribers().cloned(),
                                 trace: None,
                             })
                         }),

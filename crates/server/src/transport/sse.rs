@@ -3,24 +3,24 @@
 use std::io;
 
 use bytes::Bytes;
+use hyper::Version;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use pushbench_wire::{Transport, sse};
 
+use super::chunks::{LAST_CHUNK, chunk};
 use super::stream_protocol::{Received, StreamProtocol, StreamState};
 use super::write_queue::WriteQueue;
 use super::{Channels, OpenedStream, StreamTransport, Subscriber};
-use crate::Server;
 use crate::framing::Framing;
 use crate::http::reply::Rejection;
 use crate::http::request::position;
+use crate::{Server, SseFraming};
 
-/// The head of every stream. The body has neither a length nor chunks and ends with the connection:
-/// §9.2.7 warns that chunking can delay events, and HTTP/1.0 clients can read it too.
+/// The head of every stream.
 const HEAD: &str = "HTTP/1.1 200 OK\r\n\
     Content-Type: text/event-stream\r\n\
     Cache-Control: no-cache\r\n\
-    X-Accel-Buffering: no\r\n\
     Connection: close\r\n";
 
 /// Opens an event stream, which pages of `origin` may read, if they need to be told.
@@ -33,17 +33,30 @@ pub(super) fn open(
     let subscriber = Subscriber::at_or_latest(channels, position(request)?);
     let retry_ms = server.config.reconnect_delay.as_millis();
     let mut head = HEAD.as_bytes().to_vec();
+    if server.config.accel_buffering_hint {
+        head.extend_from_slice(b"X-Accel-Buffering: no\r\n");
+    }
+    // RFC 9112 §6.1: never to a client of HTTP/1.0.
+    let is_chunked = server.config.sse_framing == SseFraming::Chunked
+        && request.version == Version::HTTP_11;
+    if is_chunked {
+        head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
     if let Some(origin) = origin {
         head.extend_from_slice(b"Access-Control-Allow-Origin: ");
         head.extend_from_slice(origin.as_bytes());
         head.extend_from_slice(b"\r\nVary: Origin\r\n");
     }
-    head.extend_from_slice(format!("\r\nretry: {retry_ms}\n\n").as_bytes());
-    Ok(OpenedStream { transport: StreamTransport::Sse, head: head.into(), subscriber })
+    head.extend_from_slice(b"\r\n");
+    let retry = Bytes::from(format!("retry: {retry_ms}\n\n"));
+    head.extend_from_slice(&if is_chunked { chunk(&retry) } else { retry });
+    Ok(OpenedStream { transport: StreamTransport::Sse, head: head.into(), is_chunked, subscriber })
 }
 
 /// A client of an event stream. It only reads; whatever it sends is discarded.
-pub(super) struct Sse;
+pub(super) struct Sse {
+    pub(super) is_chunked: bool,
+}
 
 impl StreamProtocol for Sse {
     const TRANSPORT: Transport = Transport::Sse;
@@ -54,9 +67,14 @@ impl StreamProtocol for Sse {
     }
 
     fn heartbeat(&mut self, queue: &mut WriteQueue) -> io::Result<()> {
-        queue.push(Bytes::from_static(sse::HEARTBEAT.as_bytes()));
+        let comment = Bytes::from_static(sse::HEARTBEAT.as_bytes());
+        queue.push(if self.is_chunked { chunk(&comment) } else { comment });
         Ok(())
     }
 
-    fn go_away(&mut self, _: &mut StreamState<'_>) {}
+    fn go_away(&mut self, stream: &mut StreamState<'_>) {
+        if self.is_chunked {
+            stream.queue.push(LAST_CHUNK);
+        }
+    }
 }

@@ -33,7 +33,12 @@ pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, 
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: {UPGRADE_TOKEN}\r\nConnection: Upgrade\r\n\r\n"
     );
-    Ok(OpenedStream { transport: StreamTransport::Tcp, head: head.into(), subscriber })
+    Ok(OpenedStream {
+        transport: StreamTransport::Tcp,
+        head: head.into(),
+        is_chunked: false,
+        subscriber,
+    })
 }
 
 /// A client of raw TCP. Each frame that it sends is published.

@@ -81,7 +81,12 @@ pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, 
          {accept}\r\n{protocol}\r\n",
         StatusCode::SWITCHING_PROTOCOLS,
     );
-    Ok(OpenedStream { transport: StreamTransport::WebSocket, head: head.into(), subscriber })
+    Ok(OpenedStream {
+        transport: StreamTransport::WebSocket,
+        head: head.into(),
+        is_chunked: false,
+        subscriber,
+    })
 }
 
 /// A client of an open WebSocket. Each message that it sends is published.
