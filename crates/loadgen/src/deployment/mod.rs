@@ -32,7 +32,7 @@ pub(crate) use cpu_limit::CpuLimit;
 pub(crate) use family::adopt_orphans;
 pub(crate) use fresh_copy::FreshCopy;
 pub(crate) use patience::{LOOK, within};
-pub(crate) use proxy::{Front, free_port, program_of};
+pub(crate) use proxy::{free_port, program_of};
 pub(crate) use readiness::{Readiness, ServerStart};
 pub(crate) use server_command::server_command;
 
@@ -152,7 +152,10 @@ impl Deployment {
         start: &ServerStart,
         cores: &Cores,
     ) -> anyhow::Result<&ServerProcess> {
-        let mark = Mark::new();
+        let mark = match role {
+            PartRole::Proxy(_) => Mark::of_foreground(),
+            PartRole::Server(_) | PartRole::Generator(_) => Mark::new(),
+        };
         let process = ServerProcess::start(start, &mark, cores).await?;
         let address = process.address();
         let mut observe = observe::started_process(process.process(), mark);

@@ -46,7 +46,7 @@ impl Deployment {
             .context("cannot open the folder of a proxy")?;
         let certificate =
             proxy.tls.then(|| Certificate::make(folder.path())).transpose()?;
-        let config = folder.path().join("proxy.conf");
+        let config = folder.path().join(&proxy.config_name);
         let port = free_port()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let path = |path: &Path| path.display().to_string();

@@ -16,7 +16,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::Cores;
 use super::announcement::Announced;
-use super::family::Mark;
+use super::family::{Mark, Started};
 use super::group::Group;
 use super::guard::Guard;
 use super::output::Complaint;
@@ -52,6 +52,7 @@ pub(super) struct ServerProcess {
     address: SocketAddr,
     tls: Option<SocketAddr>,
     group: Group,
+    _started: Started,
     _guard: Option<Guard>,
     client: reqwest::Client,
 }
@@ -95,6 +96,7 @@ impl ServerProcess {
             })?;
         let process = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let group = Group::of(process.with_context(|| format!("{what} ended at once"))?);
+        let started = Started::note(group.leader());
         let guard = Guard::of(group.leader(), mark, start.scratch.as_deref());
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().with_context(|| format!("{what} has no standard output"))?;
@@ -150,6 +152,7 @@ impl ServerProcess {
             address,
             tls,
             group,
+            _started: started,
             _guard: guard,
             client,
         })

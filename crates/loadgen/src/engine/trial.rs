@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use pushbench_wire::Transport;
 use pushbench_wire::endpoint::TLS_PREFIX;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -292,6 +293,7 @@ impl TrialPlan<'_> {
         }
         let expected = |ranges: &[MeasuredRange]| Arc::new(ExpectedEvents::new(ranges));
         let of_channels: Vec<_> = ranges.iter().map(|ranges| expected(ranges)).collect();
+        let head_may_wait = self.contender.road.proxy.is_some() && transport == Transport::Sse;
         let mut send_queues = Vec::new();
         let subscribers = phases
             .into_iter()
@@ -325,6 +327,7 @@ impl TrialPlan<'_> {
                             })
                         }),
                     },
+                    head_may_wait,
                     expected: match members {
                         [only] => Arc::clone(&of_channels[*only as usize]),
                         several => {

@@ -153,7 +153,8 @@ impl WithSubscriber for Worker {
         let tasks = LocalSet::new();
         let permits = Rc::new(Semaphore::new(CONNECTS_AT_ONCE));
         let mut meters = Vec::with_capacity(self.subscribers.len());
-        for SubscriberSpec { subscription, expected, publisher, sends } in self.subscribers {
+        for spec in self.subscribers {
+            let SubscriberSpec { subscription, head_may_wait, expected, publisher, sends } = spec;
             let [meter, beside] = [(); 2].map(|()| ConnectionMeter::new(Arc::clone(&self.tally)));
             meters.push(Rc::clone(&meter));
             if sends.is_some() {
@@ -165,6 +166,7 @@ impl WithSubscriber for Worker {
                 beside,
                 permits: Rc::clone(&permits),
                 signals: self.signals.clone(),
+                head_may_wait,
             };
             let log = EventLog {
                 tracker: self.record.then(|| DeliveryTracker::new(expected)),

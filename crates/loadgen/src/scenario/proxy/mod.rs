@@ -24,6 +24,8 @@ pub struct Proxy {
     pub folder: Option<PathBuf>,
     /// The text of its configuration, with placeholders; none that has none.
     pub config: Option<String>,
+    /// What the file with it is called: some go by its ending.
+    pub config_name: String,
     /// Whether clients speak TLS to it.
     pub tls: bool,
     /// How a program is had that is missing.

@@ -5,6 +5,7 @@ pub(super) struct Preset {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
     pub(super) command: &'static [&'static str],
+    pub(super) config_name: &'static str,
     /// The first is what one gets without asking.
     pub(super) profiles: &'static [Profile],
     pub(super) install: &'static str,
@@ -23,6 +24,7 @@ pub(super) const PRESETS: [Preset; 4] = [
         name: "nginx",
         label: "nginx",
         command: &["nginx", "-e", "{folder}/error.log", "-p", "{folder}", "-c", "{config}"],
+        config_name: "nginx.conf",
         profiles: &[
             ("default", include_str!("nginx-default.conf")),
             ("upgrade", include_str!("nginx-upgrade.conf")),
@@ -35,6 +37,7 @@ pub(super) const PRESETS: [Preset; 4] = [
         name: "haproxy",
         label: "HAProxy",
         command: &["haproxy", "-db", "-f", "{config}"],
+        config_name: "haproxy.cfg",
         profiles: &[
             ("default", include_str!("haproxy-default.cfg")),
             ("tuned", include_str!("haproxy-tuned.cfg")),
@@ -46,6 +49,7 @@ pub(super) const PRESETS: [Preset; 4] = [
         name: "caddy",
         label: "Caddy",
         command: &["caddy", "run", "--adapter", "caddyfile", "--config", "{config}"],
+        config_name: "Caddyfile",
         profiles: &[
             ("default", include_str!("caddy-default.caddyfile")),
             ("tuned", include_str!("caddy-tuned.caddyfile")),
@@ -57,6 +61,7 @@ pub(super) const PRESETS: [Preset; 4] = [
         name: "envoy",
         label: "Envoy",
         command: &["envoy", "--disable-hot-restart", "--log-level", "error", "-c", "{config}"],
+        config_name: "envoy.yaml",
         profiles: &[
             ("default", include_str!("envoy-default.yaml")),
             ("upgrade", include_str!("envoy-upgrade.yaml")),

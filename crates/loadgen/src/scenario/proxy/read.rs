@@ -150,6 +150,7 @@ fn known(preset: &Preset, profile: Option<&str>, tls: bool) -> Result<Proxy, Str
         command: preset.command.iter().map(|&word| word.to_owned()).collect(),
         folder: None,
         config: Some(resolved(config, tls)),
+        config_name: preset.config_name.to_owned(),
         tls,
         install: Some(preset.install),
         version: Some(preset.version),
@@ -205,6 +206,8 @@ fn described(table: &toml::Table, files: &BTreeMap<String, String>) -> Result<Pr
             format!("the configuration {} is a file, and there is no folder to read it from", quoted(file))
         })?;
         proxy.config = Some(config.clone());
+        let name = Path::new(file).file_name().unwrap_or_default();
+        proxy.config_name = name.to_string_lossy().into_owned();
     }
     if let Some(name) = text("name")? {
         name.clone_into(&mut proxy.name);
@@ -235,6 +238,7 @@ fn own(command: &[String], tls: bool) -> Proxy {
         command: Vec::new(),
         folder: None,
         config: None,
+        config_name: String::new(),
         tls,
         install: None,
         version: None,
