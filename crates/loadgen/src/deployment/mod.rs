@@ -32,7 +32,7 @@ pub(crate) use cpu_limit::CpuLimit;
 pub(crate) use family::adopt_orphans;
 pub(crate) use fresh_copy::FreshCopy;
 pub(crate) use patience::{LOOK, within};
-pub(crate) use proxy::{free_port, program_of};
+pub(crate) use proxy::{free_port, proxy_version};
 pub(crate) use readiness::{Readiness, ServerStart};
 pub(crate) use server_command::server_command;
 

@@ -6,6 +6,7 @@ use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 
@@ -15,6 +16,9 @@ use crate::scenario::Proxy;
 
 /// Where programs of administrators are, which not everybody's `PATH` names.
 const MORE_PATHS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
+
+/// How much of a version is kept.
+const MAX_VERSION: usize = 120;
 
 /// Where subscribers reach a proxy.
 pub(crate) struct Front {
@@ -93,8 +97,21 @@ impl Deployment {
     }
 }
 
+/// The first line that a proxy's program says of its version; nothing where it is not there.
+pub(crate) fn proxy_version(proxy: &Proxy) -> Option<String> {
+    let asked = Command::new(program_of(proxy.command.first()?))
+        .arg(proxy.version?)
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let said = [asked.stdout, asked.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let line = said.lines().map(str::trim).find(|line| !line.is_empty())?;
+    Some(line.chars().take(MAX_VERSION).collect())
+}
+
 /// Where a program is that is called by its name alone; as it is called, where nobody has it.
-pub(crate) fn program_of(name: &str) -> String {
+fn program_of(name: &str) -> String {
     if name.contains('/') {
         return name.to_owned();
     }

@@ -1,9 +1,11 @@
 //! What a run says.
 
 use super::block::{Block, Column, Depth, Document, Entry, List, Row, Section, Table};
-use super::{caveats, charts, limits, literature, origin, sweep, tables, trials, verdict};
+use super::{
+    caveats, charts, limits, literature, origin, proxies, sweep, tables, trials, verdict,
+};
 use crate::analysis::{Analysis, Cell};
-use crate::results::{Run, Trial};
+use crate::results::Run;
 
 /// What a run says: the verdict on its only cell, on each of several, or what a sweep shows.
 #[must_use]
@@ -18,11 +20,11 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
         (None, []) => ("No trial ran.".to_owned(), None, Vec::new()),
         (None, [cell]) => {
             let (headline, findings) = said(cell);
-            let blocks = comparison(cell, &run.trials, "");
+            let blocks = comparison(cell, run, "");
             (headline, findings, vec![Block::section(Depth::Essential, "Comparison", blocks)])
         }
         (None, cells) => {
-            let section = |(index, cell)| of_several(cell, &run.trials, index);
+            let section = |(index, cell)| of_several(cell, run, index);
             let sections = cells.iter().enumerate().map(section).collect();
             (several(cells.len()), None, vec![Block::Each("cells", sections)])
         }
@@ -49,6 +51,9 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
                 full("The same for every contender", Block::Table(settings(run))),
                 origin::section(manifest, vec![own]),
                 origin::scenario(manifest),
+            ])
+            .chain(proxies::configurations(manifest))
+            .chain([
                 full("How to read this", Block::List(terms())),
             ])
             .chain(not_shown.map(|list| full("What it does not show", list)))
@@ -84,15 +89,17 @@ fn said(cell: &Cell) -> (String, Option<Block>) {
     (headline, List::of("findings", sentences).map(|list| Block::List(list).detail()))
 }
 
-fn comparison(cell: &Cell, trials: &[Trial], ending: &str) -> Vec<Block> {
+fn comparison(cell: &Cell, run: &Run, ending: &str) -> Vec<Block> {
+    let trials = &run.trials;
+    let through = proxies::section(cell, &run.manifest, trials);
     let figures = Block::section(Depth::Full, "", charts::of_cell(cell, trials, ending));
-    tables::sections(cell).into_iter().chain([figures]).collect()
+    through.into_iter().chain(tables::sections(cell)).chain([figures]).collect()
 }
 
-fn of_several(cell: &Cell, trials: &[Trial], index: usize) -> Section {
+fn of_several(cell: &Cell, run: &Run, index: usize) -> Section {
     let (headline, findings) = said(cell);
     // A cell's name may be no name of a file, so it is its number that tells charts apart.
-    let blocks = comparison(cell, trials, &format!("-{}", index + 1));
+    let blocks = comparison(cell, run, &format!("-{}", index + 1));
     let lead = std::iter::once(Block::Prose(headline)).chain(findings);
     Section::new(Depth::Essential, &*cell.name, lead.chain(blocks).collect())
 }

@@ -25,7 +25,7 @@ mod traffic;
 mod trial;
 mod validity;
 
-pub(crate) use crate::deployment::{Cores, NotStarted, adopt_orphans};
+pub(crate) use crate::deployment::{Cores, NotStarted, adopt_orphans, proxy_version};
 pub(crate) use measurement::samples_for;
 pub(crate) use phase::Phase;
 pub(crate) use trial::{TrialPlan, planned_length};
