@@ -36,7 +36,7 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
     let own = ("Trials", measured(run));
     let all = Block::Table(trials::table(run, analysis.cells.len() > 1));
     let full = |heading, block| Block::section(Depth::Full, heading, vec![block]);
-    let not_shown = List::of("limits", not_shown()).map(Block::List);
+    let not_shown = List::of("limits", not_shown(!manifest.proxies.is_empty())).map(Block::List);
     Document {
         kind: "",
         title: manifest.scenario.name.clone(),
@@ -163,10 +163,20 @@ fn terms() -> List {
 }
 
 /// What nobody may conclude from the figures.
-fn not_shown() -> [String; 4] {
+fn not_shown(has_proxies: bool) -> [String; 4] {
+    let networks = match has_proxies {
+        false => {
+            "Networks. All of this ran over loopback on one machine: no distance, loss, proxies, TLS or radio. A \
+             round trip of 50 ms adds to every contender, and more than once where one is needed for each event."
+        }
+        true => {
+            "Networks. All of this ran over loopback on one machine, proxies included: no distance, loss or \
+             radio. A round trip of 50 ms adds to every contender, and more than once where one is needed for \
+             each event."
+        }
+    };
     [
-        "Networks. All of this ran over loopback on one machine: no distance, loss, proxies, TLS or radio. A \
-         round trip of 50 ms adds to every contender, and more than once where one is needed for each event.",
+        networks,
         "Other servers and clients. The figures are those of this server and of a lean client, not of a \
          browser or a framework.",
         "Other workloads. Polling costs what its interval says, and long polling gets cheaper as events \

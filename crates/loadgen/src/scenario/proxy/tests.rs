@@ -128,3 +128,21 @@ fn a_server_may_be_like_other_peoples() {
     assert_eq!(of(1), (SseFraming::Close, false));
     assert!(parse("", "[websocket]\nframing = \"chunked\"\n").is_err());
 }
+
+#[test]
+fn every_shipped_scenario_with_proxies_loads() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/proxies");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
+        assert!(text.starts_with("#:schema ../scenario.schema.json\n"), "{}", path.display());
+        assert!(scenario.contenders.iter().any(|of| of.road.proxy.is_some()), "{}", path.display());
+        names.push(scenario.name);
+    }
+    names.sort();
+    assert_eq!(names, ["cut", "described", "findings", "proxies"]);
+}
