@@ -28,7 +28,7 @@ pub(crate) struct Front {
 }
 
 impl Deployment {
-    /// Starts `proxy` before the only server, on its cores. Subscribers go there from now on, and the
+    /// Starts `proxy` before the only server, which may listen at a `second` address, on its cores. Subscribers go there from now on, and the
     /// publisher goes to the server as before.
     ///
     /// # Errors
@@ -36,12 +36,18 @@ impl Deployment {
     pub(crate) async fn put_before(
         &mut self,
         proxy: &Proxy,
+        second: Option<SocketAddr>,
         cores: &Cores,
     ) -> Result<Front, NotStarted> {
-        self.put(proxy, cores).await.map_err(NotStarted)
+        self.put(proxy, second, cores).await.map_err(NotStarted)
     }
 
-    async fn put(&mut self, proxy: &Proxy, cores: &Cores) -> anyhow::Result<Front> {
+    async fn put(
+        &mut self,
+        proxy: &Proxy,
+        second: Option<SocketAddr>,
+        cores: &Cores,
+    ) -> anyhow::Result<Front> {
         ensure!(self.publish.len() == 1, "a proxy can stand before one server only");
         let upstream = self.publish[0];
         let folder = tempfile::tempdir().context("cannot make a folder for a proxy")?;
@@ -63,6 +69,7 @@ impl Deployment {
             ("folder", path(folder.path())),
             ("config", path(&config)),
         ];
+        values.extend(second.map(|second| ("upstream_2", second.to_string())));
         if let Some(made) = &certificate {
             let of_certificate =
                 [("certificate", &made.file), ("key", &made.key), ("pem", &made.both)];

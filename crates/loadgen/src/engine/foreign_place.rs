@@ -1,7 +1,7 @@
 //! Where a server is that is not ours in one trial, and the values that follow from it.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow, ensure};
@@ -13,7 +13,7 @@ use super::token::token;
 use crate::client::foreign::{Location, Values};
 use crate::client::{PublishForm, Tls};
 use crate::deployment::{Cores, Deployment, NotStarted, Readiness, ServerStart, free_port};
-use crate::scenario::{Ready, Server, Start, Template, websocket_url};
+use crate::scenario::{Ready, SECOND_PORT, Server, Start, Template, websocket_url};
 
 /// A server that is not ours, for one trial.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ pub(crate) struct ForeignPlace {
     pub(crate) channel_prefix: String,
     /// Whom to trust; none where it is not reached through TLS.
     pub(crate) tls: Option<Tls>,
+    /// Where it listens as well, if it does.
+    pub(crate) second: Option<SocketAddr>,
     /// The proxy through which subscribers reach it, if there is one.
     front: Option<FrontOf>,
 }
@@ -61,7 +63,16 @@ impl ForeignPlace {
         let location =
             Location::of(&url).map_err(|why| anyhow!("`url` of `{}`: {why}", server.name))?;
         let at = location.host_and_port();
-        let known = [("port", &port[..]), ("url", &url[..])];
+        let second = match &server.start {
+            Start::Command { words, .. }
+                if words.iter().any(|word| word.names().any(|name| name == SECOND_PORT)) =>
+            {
+                Some(free_port()?)
+            }
+            _ => None,
+        };
+        let second_port = second.map(|port| port.to_string()).unwrap_or_default();
+        let known = [("port", &port[..]), ("url", &url[..]), (SECOND_PORT, &second_port[..])];
         let start = match &server.start {
             Start::Running { .. } => None,
             Start::Command { words, folder, ready } => {
@@ -99,6 +110,7 @@ impl ForeignPlace {
             values: Values::new(values),
             channel_prefix,
             tls,
+            second: second.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
             front: None,
         })
     }

@@ -107,7 +107,9 @@ impl TrialPlan<'_> {
         let mut tls = own.as_ref().and_then(|own| own.tls.clone());
         let mut behind = None;
         if let Some(proxy) = &self.contender.road.proxy {
-            let front = deployment.put_before(proxy, self.cores).await?;
+            let front = deployment
+                .put_before(proxy, place.and_then(|place| place.second), self.cores)
+                .await?;
             tls = front.certificate.as_deref().map(Tls::trusting).transpose()?;
             behind = place.map(|place| place.behind(front.address, tls.clone())).transpose()?;
         }

@@ -8,7 +8,7 @@ use super::error::quoted;
 use super::file::ScenarioFile;
 use super::lineup::Usual;
 use super::values::Values;
-use super::{Identity, Road, Server, Settings, Template, Way, proxy};
+use super::{Identity, Road, SECOND_PORT, Server, Settings, Start, Template, Way, proxy};
 
 /// A contender before it has its key: and whether it has one connection for all channels, and its road.
 pub(super) type Measured = (Identity, Settings, Option<Arc<Server>>, bool, Road);
@@ -63,6 +63,19 @@ impl Values<'_, '_> {
                 let message = format!(
                     "`tls` is about a server without a proxy: for TLS to the proxy {name}, write it there, \
                      such as \"nginx-tls\" or `{{ …, tls = true }}`"
+                );
+                self.problems.at(span.clone(), message);
+            }
+            let has_two = server.as_ref().is_some_and(|server| match &server.start {
+                Start::Command { words, .. } => {
+                    words.iter().any(|word| word.names().any(|name| name == SECOND_PORT))
+                }
+                Start::Running { .. } => false,
+            });
+            if proxy.balances() && !has_two {
+                let message = format!(
+                    "the proxy {name} has {{upstream_2}}, which only a [server.NAME] has whose `command` has \
+                     {{port_2}}"
                 );
                 self.problems.at(span.clone(), message);
             }

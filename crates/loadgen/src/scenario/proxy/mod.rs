@@ -65,6 +65,11 @@ impl Proxy {
         filled
     }
 
+    /// Whether it stands before two addresses.
+    pub(super) fn balances(&self) -> bool {
+        self.has(&["upstream_2"])
+    }
+
     /// Whether its command or its configuration has one of these placeholders.
     fn has(&self, names: &[&str]) -> bool {
         let texts = || self.command.iter().chain(&self.config);
