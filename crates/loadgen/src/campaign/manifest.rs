@@ -8,9 +8,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Source, own_server};
 use crate::engine::{Cores, fairness, machine, proxy_version};
-use crate::results::{Manifest, UsedProxy};
 use crate::results::model::{DescribedServer, ScenarioText, SweptCell};
 use crate::results::store::ensure_free;
+use crate::results::{Manifest, UsedProxy};
 use crate::scenario::{Scenario, Start, hex};
 
 /// What every command that leaves results was asked.

@@ -45,9 +45,10 @@ impl Subscriber for WebSocket {
             .max_message_size(Some(MAX_EVENT_BYTES))
             .max_frame_size(Some(MAX_EVENT_BYTES));
         meter.tally().requests.add(1);
-        let (stream, _) = tokio_tungstenite::client_async_with_config(request, socket, Some(config))
-            .await
-            .map_err(not_opened)?;
+        let (stream, _) =
+            tokio_tungstenite::client_async_with_config(request, socket, Some(config))
+                .await
+                .map_err(not_opened)?;
         Ok(Self { stream, meter: Rc::clone(meter) })
     }
 

@@ -28,8 +28,7 @@ impl Certificate {
     /// When it cannot be made or written.
     pub(super) fn make(folder: &Path) -> anyhow::Result<Self> {
         let names = ["localhost", "127.0.0.1"].map(str::to_owned);
-        let mut params =
-            CertificateParams::new(names).context("no certificate could be made")?;
+        let mut params = CertificateParams::new(names).context("no certificate could be made")?;
         params.distinguished_name.push(DnType::CommonName, "pushbench");
         #[expect(clippy::disallowed_methods, reason = "certificates are dated by the wall clock")]
         let now = std::time::SystemTime::now();

@@ -266,7 +266,8 @@ impl Deployment {
 
     fn servers(&self) -> impl Iterator<Item = &ServerProcess> {
         let both = self.processes.iter().zip(&self.parts);
-        both.filter(|(_, part)| matches!(part.role, PartRole::Server(_))).map(|(process, _)| process)
+        both.filter(|(_, part)| matches!(part.role, PartRole::Server(_)))
+            .map(|(process, _)| process)
     }
 
     /// What the servers' own metrics say of `series`, all together; empty when one does not say.

@@ -54,8 +54,7 @@ impl Deployment {
         // Some leave their rights behind, and then still want to write into folders in it.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o711))
             .context("cannot open the folder of a proxy")?;
-        let certificate =
-            proxy.tls.then(|| Certificate::make(folder.path())).transpose()?;
+        let certificate = proxy.tls.then(|| Certificate::make(folder.path())).transpose()?;
         let config = folder.path().join(&proxy.config_name);
         let port = free_port()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

@@ -86,21 +86,23 @@ impl ServerProcess {
             // whatever it starts can be ended with it.
             .process_group(0)
             .kill_on_drop(true);
-        let mut child = cores
-            .on_those_of_server(|| command.spawn())?
-            .map_err(|error| match (error.kind(), start.install) {
+        let mut child = cores.on_those_of_server(|| command.spawn())?.map_err(|error| {
+            match (error.kind(), start.install) {
                 (ErrorKind::NotFound, Some(how)) => {
                     anyhow!("there is no program `{program}` on this machine: {how}")
                 }
                 _ => anyhow::Error::new(error).context(format!("cannot start {what} `{program}`")),
-            })?;
+            }
+        })?;
         let process = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let group = Group::of(process.with_context(|| format!("{what} ended at once"))?);
         let started = Started::note(group.leader());
         let guard = Guard::of(group.leader(), mark, start.scratch.as_deref());
         let stdin = child.stdin.take();
-        let stdout = child.stdout.take().with_context(|| format!("{what} has no standard output"))?;
-        let stderr = child.stderr.take().with_context(|| format!("{what} has no standard error"))?;
+        let stdout =
+            child.stdout.take().with_context(|| format!("{what} has no standard output"))?;
+        let stderr =
+            child.stderr.take().with_context(|| format!("{what} has no standard error"))?;
         let mut complaint = Complaint::of(stderr);
 
         let ready = usable(&start.ready, stdout, &mut child, &group);
@@ -181,7 +183,9 @@ impl ServerProcess {
             Ok(status) => {
                 anyhow!("{} {}{}", self.what, ended_with(status), self.complaint.words().await)
             }
-            Err(error) => anyhow::Error::new(error).context(format!("cannot wait for {}", self.what)),
+            Err(error) => {
+                anyhow::Error::new(error).context(format!("cannot wait for {}", self.what))
+            }
         }
     }
 

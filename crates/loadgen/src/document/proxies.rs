@@ -131,12 +131,13 @@ fn entry(of: &Measured<'_>, alike: &[&Measured<'_>]) -> Entry {
 
 /// Why it could not be measured.
 fn failure(id: &ContenderId, trials: &[Trial]) -> Option<String> {
-    let reason = trials.iter().filter(|trial| trial.contender == *id).find_map(|trial| {
-        match &trial.outcome {
-            Outcome::Failed { reason } => Some(reason),
-            Outcome::Valid | Outcome::Invalid => None,
-        }
-    })?;
+    let reason =
+        trials.iter().filter(|trial| trial.contender == *id).find_map(|trial| {
+            match &trial.outcome {
+                Outcome::Failed { reason } => Some(reason),
+                Outcome::Valid | Outcome::Invalid => None,
+            }
+        })?;
     Some(format!("{}: {reason}", contender::inline(id)))
 }
 
@@ -150,7 +151,10 @@ mod tests {
     fn a_matrix_says_what_works_what_is_late_and_what_breaks() {
         let (mut run, _) = fixture::run();
         let ids: Vec<_> = run.manifest.contenders.iter().map(|id| id.name().to_owned()).collect();
-        assert!(section(&analyse(&run, &LatencyLog::default()).cells[0], &run.manifest, &run.trials).is_none());
+        assert!(
+            section(&analyse(&run, &LatencyLog::default()).cells[0], &run.manifest, &run.trials)
+                .is_none()
+        );
         assert!(configurations(&run.manifest).is_none());
         let proxy = UsedProxy {
             label: "nginx".to_owned(),

@@ -1,9 +1,7 @@
 //! What a run says.
 
 use super::block::{Block, Column, Depth, Document, Entry, List, Row, Section, Table};
-use super::{
-    caveats, charts, limits, literature, origin, proxies, sweep, tables, trials, verdict,
-};
+use super::{caveats, charts, limits, literature, origin, proxies, sweep, tables, trials, verdict};
 use crate::analysis::{Analysis, Cell};
 use crate::results::Run;
 
@@ -53,9 +51,7 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
                 origin::scenario(manifest),
             ])
             .chain(proxies::configurations(manifest))
-            .chain([
-                full("How to read this", Block::List(terms())),
-            ])
+            .chain([full("How to read this", Block::List(terms()))])
             .chain(not_shown.map(|list| full("What it does not show", list)))
             .collect(),
         files: ["report.html", "run.json"],

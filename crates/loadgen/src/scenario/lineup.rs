@@ -9,8 +9,8 @@ use toml::Spanned;
 
 use super::contender::default_role;
 use super::error::quoted;
-use super::lineup_ways::{Measured, through};
 use super::file::{ContenderFile, LongPollingFile, PollingFile, ScenarioFile, SseFile, StreamFile};
+use super::lineup_ways::{Measured, through};
 use super::shape::{listed, nearest};
 use super::values::Values;
 use super::{

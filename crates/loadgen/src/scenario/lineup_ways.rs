@@ -32,11 +32,7 @@ pub(super) fn through(
 
 impl Values<'_, '_> {
     /// The ways that a `proxy` names; the direct one without.
-    pub(super) fn ways(
-        &mut self,
-        named: Option<&Spanned<Value>>,
-        file: &ScenarioFile,
-    ) -> Vec<Way> {
+    pub(super) fn ways(&mut self, named: Option<&Spanned<Value>>, file: &ScenarioFile) -> Vec<Way> {
         let Some(named) = named else { return vec![None] };
         let ways = proxy::read(named, &file.preset_files, self.problems);
         for proxy in ways.iter().flatten() {

@@ -55,8 +55,9 @@ pub(crate) use preset_files::preset_says_where;
 pub use proxy::{Proxy, Way};
 pub use road::Road;
 pub use server::{
-    Ask, Match, OWN_SERVER, Ping, Publish, Ready, Recipe, Reply, Request, Resume, SECOND_PORT, Server, Source,
-    Split, Start, Step, Template, Token, Trust, preset_names, preset_text, websocket_url,
+    Ask, Match, OWN_SERVER, Ping, Publish, Ready, Recipe, Reply, Request, Resume, SECOND_PORT,
+    Server, Source, Split, Start, Step, Template, Token, Trust, preset_names, preset_text,
+    websocket_url,
 };
 pub use sweep::{Amount, BASE_CELL, labels_of};
 pub use thresholds::Threshold;

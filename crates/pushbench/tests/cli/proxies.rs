@@ -78,7 +78,8 @@ fn a_program_that_is_missing_is_named_with_its_package() {
 #[test]
 fn a_proxy_that_ends_in_the_middle_fails_its_trial() {
     let bench = Bench::new();
-    let proxy = script(&bench, &format!("{SERVE} >&2 & sleep 1.5; kill -9 $!; echo gone >&2; exit 4"));
+    let proxy =
+        script(&bench, &format!("{SERVE} >&2 & sleep 1.5; kill -9 $!; echo gone >&2; exit 4"));
     let reason = failure(&bench, &proxy);
     assert!(reason.starts_with("the proxy fake ended with exit code 4; it said: "), "{reason}");
 }

@@ -37,8 +37,8 @@ pub(super) fn open(
         head.extend_from_slice(b"X-Accel-Buffering: no\r\n");
     }
     // RFC 9112 §6.1: never to a client of HTTP/1.0.
-    let is_chunked = server.config.sse_framing == SseFraming::Chunked
-        && request.version == Version::HTTP_11;
+    let is_chunked =
+        server.config.sse_framing == SseFraming::Chunked && request.version == Version::HTTP_11;
     if is_chunked {
         head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }

@@ -7,11 +7,7 @@ use pushbench_server::{Config, SseFraming};
 use crate::support::{LARGE_EVENTS, Server};
 
 fn chunked() -> Config {
-    Config {
-        sse_framing: SseFraming::Chunked,
-        accel_buffering_hint: false,
-        ..Config::default()
-    }
+    Config { sse_framing: SseFraming::Chunked, accel_buffering_hint: false, ..Config::default() }
 }
 
 /// The body of what came in chunks, and how many there were before the last one.

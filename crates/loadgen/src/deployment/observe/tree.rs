@@ -185,10 +185,9 @@ impl Observe for ProcessTree {
         let adopter = adopter().map(Pid::as_raw);
         others.retain(|&process, &mut parent| {
             let is_orphan = !self.members.contains_key(&parent)
-                && self.mark.is_on(
-                    &self.dir(process),
-                    adopter == Some(parent) && !was_started(process),
-                );
+                && self
+                    .mark
+                    .is_on(&self.dir(process), adopter == Some(parent) && !was_started(process));
             if is_orphan {
                 self.admit(process);
             }

@@ -203,7 +203,10 @@ fn described(table: &toml::Table, files: &BTreeMap<String, String>) -> Result<Pr
     }
     if let Some(file) = text("config")? {
         let config = files.get(file).ok_or_else(|| {
-            format!("the configuration {} is a file, and there is no folder to read it from", quoted(file))
+            format!(
+                "the configuration {} is a file, and there is no folder to read it from",
+                quoted(file)
+            )
         })?;
         proxy.config = Some(config.clone());
         let name = Path::new(file).file_name().unwrap_or_default();
@@ -285,7 +288,9 @@ pub(in crate::scenario) fn config_files<'a>(
             listed.iter().flat_map(|one| config_files(one.get_ref())).collect()
         }
         DeValue::Table(table) => match table.get("config") {
-            Some(file) => file.get_ref().as_str().map(|name| (name, file.span())).into_iter().collect(),
+            Some(file) => {
+                file.get_ref().as_str().map(|name| (name, file.span())).into_iter().collect()
+            }
             None => Vec::new(),
         },
         _ => Vec::new(),

@@ -54,7 +54,10 @@ fn a_configuration_of_ones_own_becomes_part_of_the_text() {
     let config = "from {listen} to {upstream} { {other} }\n";
     fs::write(folder.path().join("relay.conf"), config).unwrap();
     let (scenario, kept) = Scenario::load(&folder.path().join("a.toml")).unwrap();
-    assert_eq!(Scenario::parse(&kept, "a.toml").unwrap().contenders.len(), scenario.contenders.len());
+    assert_eq!(
+        Scenario::parse(&kept, "a.toml").unwrap().contenders.len(),
+        scenario.contenders.len()
+    );
     let relay = scenario.contenders[0].road.proxy.as_ref().unwrap();
     assert_eq!(relay.folder.as_deref(), Some(folder.path()));
     assert_eq!((&relay.config_name[..], relay.config.as_deref()), ("relay.conf", Some(config)));
@@ -79,7 +82,10 @@ fn what_is_wrong_with_a_proxy_is_said_with_its_line() {
         ("{ preset = \"nginx\", tls = 1 }", "must be true or false, found integer"),
         ("{ command = 1 }", "must be text in quotes that is not empty, found integer"),
         ("{ command = \"relay 'a\" }", "cannot be read"),
-        ("{ command = \"relay {upstream}\" }", "where to listen: its `command` or its `config` needs"),
+        (
+            "{ command = \"relay {upstream}\" }",
+            "where to listen: its `command` or its `config` needs",
+        ),
         ("{ command = \"relay {listen}\" }", "where its server is"),
         ("{ command = \"relay {listen} {upstream} {config}\" }", "and no `config`"),
         ("{ command = \"relay {listen} {upstream}\", tls = true }", "its certificate"),
@@ -117,7 +123,9 @@ fn a_server_may_be_like_other_peoples() {
     let usual = "[sse]\nframing = \"chunked\"\naccel_buffering_hint = false\n";
     let scenario = parse(
         "compare = [\"sse\"]",
-        &format!("[[contender]]\nname = \"own\"\ntransport = \"sse\"\nsse.framing = \"close\"\n{usual}"),
+        &format!(
+            "[[contender]]\nname = \"own\"\ntransport = \"sse\"\nsse.framing = \"close\"\n{usual}"
+        ),
     )
     .unwrap();
     let of = |index: usize| {
