@@ -19,6 +19,7 @@ mod recorder;
 pub(crate) mod remote;
 mod send_queue;
 mod snapshot;
+mod start;
 mod steps;
 pub(crate) mod token;
 mod traffic;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use pushbench_wire::Transport;
-use pushbench_wire::endpoint::TLS_PREFIX;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -27,9 +26,7 @@ use crate::client::{
     Tls, Totals,
 };
 use crate::deployment::observe::OwnProcess;
-use crate::deployment::{
-    Cores, Deployment, FreshCopy, PartRole, Readiness, ServerStart, server_command, within,
-};
+use crate::deployment::{Cores, Deployment, PartRole, within};
 use crate::scenario::schedule::{
     MeasuredRange, Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
@@ -71,14 +68,6 @@ pub(crate) struct TrialPlan<'a> {
     pub(crate) record: bool,
 }
 
-/// What a server of ours needs while it runs.
-struct OwnServer {
-    /// Of its program, if it has one.
-    _copy: Option<FreshCopy>,
-    /// How it is spoken to by TLS, if it is.
-    tls: Option<Tls>,
-}
-
 impl TrialPlan<'_> {
     /// Runs the trial. An error is the reason of a failed trial. Dropping the future ends the
     /// server and the subscribers.
@@ -97,25 +86,10 @@ impl TrialPlan<'_> {
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
         progress(Phase::Start);
-        let (mut deployment, own) = match place {
-            Some(place) => (place.deployment(self.cores).await?, None),
-            None => {
-                let (deployment, own) = self.own_server().await?;
-                (deployment, Some(own))
-            }
-        };
-        let mut tls = own.as_ref().and_then(|own| own.tls.clone());
-        let mut behind = None;
-        if let Some(proxy) = &self.contender.road.proxy {
-            let front = deployment
-                .put_before(proxy, place.and_then(|place| place.second), self.cores)
-                .await?;
-            tls = front.certificate.as_deref().map(Tls::trusting).transpose()?;
-            behind = place.map(|place| place.behind(front.address, tls.clone())).transpose()?;
-        }
+        let (mut deployment, reach) = self.deployment(place).await?;
         deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
-        let place = behind.as_ref().or(place);
-        match self.measure(&mut deployment, place, tls, progress).await {
+        let place = reach.behind.as_ref().or(place);
+        match self.measure(&mut deployment, place, reach.tls, progress).await {
             Ok(measurement) => {
                 deployment.stop().await?;
                 Ok(measurement)
@@ -126,41 +100,6 @@ impl TrialPlan<'_> {
                 None => self.on_the_road(error),
             }),
         }
-    }
-
-    /// An error that may be the proxy's.
-    fn on_the_road(&self, error: anyhow::Error) -> anyhow::Error {
-        match &self.contender.road.proxy {
-            Some(proxy) => error.context(format!("through the proxy {}", proxy.label)),
-            None => error,
-        }
-    }
-
-    /// A server of ours, and what it needs.
-    async fn own_server(&self) -> anyhow::Result<(Deployment, OwnServer)> {
-        let folder = match self.contender.road.tls {
-            false => None,
-            true => Some(tempfile::tempdir().context("cannot make a folder for a certificate")?),
-        };
-        let certificate = folder.as_ref().map(|folder| folder.path().join("certificate.pem"));
-        let certificate = certificate.as_deref();
-        let mut command =
-            server_command(self.server, self.scenario, self.contender, certificate, self.cores);
-        let copy = match command.first() {
-            Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
-            _ => None,
-        };
-        if let Some(copy) = &copy {
-            command[0] = copy.path().to_string_lossy().into_owned();
-        }
-        let start = ServerStart::server(command, Readiness::Announced);
-        let deployment = Deployment::of_servers(&[start], self.cores).await?;
-        ensure!(
-            certificate.is_some() == deployment.has_tls(),
-            "the server does not say where it is by TLS: it should print `{TLS_PREFIX}…` first"
-        );
-        let tls = certificate.map(Tls::trusting).transpose()?;
-        Ok((deployment, OwnServer { _copy: copy, tls }))
     }
 
     async fn measure(

@@ -10,12 +10,12 @@ use toml::Spanned;
 use super::contender::default_role;
 use super::error::quoted;
 use super::file::{ContenderFile, LongPollingFile, PollingFile, ScenarioFile, SseFile, StreamFile};
-use super::lineup_ways::{Measured, through};
+use super::lineup_ways::{Measured, Usual, through};
 use super::shape::{listed, nearest};
 use super::values::Values;
 use super::{
     Connection, Contender, ContenderId, Identity, LongPolling, OWN_SERVER, Polling, Role, Server,
-    Settings, Stream, Way,
+    Settings, Stream,
 };
 
 /// More than a table or a chart can hold apart.
@@ -138,14 +138,6 @@ pub(super) fn contenders(
         road,
     };
     ids.into_iter().zip(lineup).map(of).collect()
-}
-
-/// What the file says for all contenders.
-#[derive(Clone)]
-pub(super) struct Usual {
-    pub(super) multiplex: bool,
-    pub(super) tls: bool,
-    pub(super) ways: Vec<Way>,
 }
 
 /// That of a transport which is compared as it is, on one server.

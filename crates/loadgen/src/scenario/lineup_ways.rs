@@ -6,12 +6,19 @@ use toml::{Spanned, Value};
 
 use super::error::quoted;
 use super::file::ScenarioFile;
-use super::lineup::Usual;
 use super::values::Values;
 use super::{Identity, Road, SECOND_PORT, Server, Settings, Start, Template, Way, proxy};
 
 /// A contender before it has its key: and whether it has one connection for all channels, and its road.
 pub(super) type Measured = (Identity, Settings, Option<Arc<Server>>, bool, Road);
+
+/// What the file says for all contenders.
+#[derive(Clone)]
+pub(super) struct Usual {
+    pub(super) multiplex: bool,
+    pub(super) tls: bool,
+    pub(super) ways: Vec<Way>,
+}
 
 /// What is measured of a contender through each of its ways. Of several, each has the name of its proxy.
 pub(super) fn through(
