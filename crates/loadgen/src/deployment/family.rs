@@ -92,3 +92,31 @@ pub(crate) fn adopt_orphans() -> nix::Result<()> {
 pub(super) fn adopter() -> Option<Pid> {
     prctl::get_child_subreaper().is_ok_and(|adopts| adopts).then(Pid::this)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_bears_no_mark_belongs_to_who_adopts() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_on = |mark: &Mark, environment: &str, adopted| {
+            fs::write(folder.path().join("environ"), environment).unwrap();
+            mark.is_on(folder.path(), adopted)
+        };
+        let (server, proxy) = (Mark::new(), Mark::of_foreground());
+        let own = format!("A=b\0{VARIABLE}={}\0", server.text);
+        assert!(is_on(&server, &own, false) && !is_on(&proxy, &own, true));
+        assert!(is_on(&server, "A=b\0", true) && !is_on(&server, "A=b\0", false));
+        assert!(!is_on(&proxy, "A=b\0", true), "another one has started it");
+    }
+
+    #[test]
+    fn what_was_started_is_known_until_it_has_ended() {
+        let process = Pid::from_raw(i32::MAX);
+        let started = Started::note(process);
+        assert!(was_started(process.as_raw()));
+        drop(started);
+        assert!(!was_started(process.as_raw()));
+    }
+}

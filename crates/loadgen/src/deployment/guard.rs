@@ -13,9 +13,9 @@ use super::family::Mark;
 /// the folder of the third.
 const SCRIPT: &str = r#"
 read -r line
-kill -KILL -- "-$1"
+kill -s KILL -- "-$1"
 for process in /proc/[0-9]*; do
-    if grep -qzFx -- "$2" "$process/environ"; then kill -KILL "${process#/proc/}"; fi
+    if grep -qzFx -- "$2" "$process/environ"; then kill -s KILL "${process#/proc/}"; fi
 done
 if [ -n "$3" ]; then rm -rf -- "$3"; fi
 "#;
