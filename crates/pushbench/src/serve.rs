@@ -3,6 +3,7 @@
 
 mod access;
 mod limits;
+mod streams;
 mod tls;
 
 use std::io::{ErrorKind, Read, Write};
@@ -23,6 +24,7 @@ use tokio::sync::oneshot;
 
 use access::AccessFlags;
 use limits::Limits;
+use streams::StreamFlags;
 use tls::TlsFlags;
 
 /// Serve polling, long polling, SSE, WebSocket and raw TCP from one event log
@@ -50,6 +52,9 @@ pub(crate) struct Args {
     inject: Vec<Fault>,
 
     #[command(flatten)]
+    streams: StreamFlags,
+
+    #[command(flatten)]
     tls: TlsFlags,
 
     #[command(flatten)]
@@ -68,7 +73,7 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
     }
     let tls = args.tls.read(args.listen)?;
     let access = args.access.check(args.listen)?;
-    let config = Config { faults, access, ..Config::from(args.limits) };
+    let config = args.streams.put_into(Config { faults, access, ..Config::from(args.limits) });
     config.check().context("a limit is out of range")?;
     // Threads inherit the affinity, so it is set before any are started.
     if let Some(cpus) = &args.cpus {

@@ -60,6 +60,12 @@ pub struct Config {
     pub heartbeat: Duration,
     /// How long a stream's client may accept no data before it is disconnected. Default 60 s.
     pub stall_timeout: Duration,
+    /// How the body of an event stream is framed. Default [`SseFraming::Close`]. A client of HTTP/1.0 gets
+    /// that in any case: it knows no chunks.
+    pub sse_framing: SseFraming,
+    /// Whether event streams have `X-Accel-Buffering: no`, which tells nginx to pass on at once what comes.
+    /// Default yes.
+    pub accel_buffering_hint: bool,
     /// How long an `EventSource` waits before it reconnects (`retry`). Default 1 s.
     pub reconnect_delay: Duration,
     /// How long a stopping server waits for its connections to end. Default 5 s.
@@ -68,6 +74,15 @@ pub struct Config {
     pub access: Access,
     /// The faults that the server injects. Default none.
     pub faults: Faults,
+}
+
+/// How the body of an event stream is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SseFraming {
+    /// It ends with its connection. WHATWG HTML §9.2.7 warns that chunks can delay events.
+    Close,
+    /// Each write is a chunk (RFC 9112 §7.1), as most frameworks do it.
+    Chunked,
 }
 
 impl Default for Config {
@@ -90,6 +105,8 @@ impl Default for Config {
             long_poll_timeout: Duration::from_secs(30),
             heartbeat: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(60),
+            sse_framing: SseFraming::Close,
+            accel_buffering_hint: true,
             reconnect_delay: Duration::from_secs(1),
             grace: Duration::from_secs(5),
             access: Access::default(),

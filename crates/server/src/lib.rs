@@ -34,7 +34,7 @@ use tokio::net::TcpListener;
 
 use access::Gate;
 pub use access::{Access, AllowedHost, AllowedOrigin, BadHost, BadOrigin, BadToken, Token};
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, SseFraming};
 use hub::{Hub, Limits};
 use inject::Injector;
 pub use inject::{Fault, Faults, ParseFaultError, RepeatedFault, Stall};

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{Source, own_server};
-use crate::engine::{Cores, fairness, machine};
-use crate::results::Manifest;
+use crate::engine::{Cores, fairness, machine, proxy_version};
 use crate::results::model::{DescribedServer, ScenarioText, SweptCell};
 use crate::results::store::ensure_free;
+use crate::results::{Manifest, UsedProxy};
 use crate::scenario::{Scenario, Start, hex};
 
 /// What every command that leaves results was asked.
@@ -79,6 +79,7 @@ impl Invocation {
             machine: machine::machine(cores),
             contenders: scenario.contender_ids().cloned().collect(),
             settings: fairness::settings(cores, ours && own),
+            proxies: proxies(scenario),
             shortenings: Vec::new(),
             scenario: ScenarioText {
                 name: scenario.name.clone(),
@@ -107,6 +108,26 @@ fn described(scenario: &Scenario) -> Vec<DescribedServer> {
         };
         if !found.contains(&described) {
             found.push(described);
+        }
+    }
+    found
+}
+
+/// The proxies of a scenario.
+fn proxies(scenario: &Scenario) -> Vec<UsedProxy> {
+    let mut found: Vec<UsedProxy> = Vec::new();
+    for contender in &scenario.contenders {
+        let Some(proxy) = &contender.road.proxy else { continue };
+        let name = contender.id.name().to_owned();
+        match found.iter_mut().find(|of| of.label == proxy.label) {
+            Some(known) => known.contenders.push(name),
+            None => found.push(UsedProxy {
+                label: proxy.label.clone(),
+                version: proxy_version(proxy),
+                command: shell_words::join(&proxy.command),
+                config: proxy.config.clone(),
+                contenders: vec![name],
+            }),
         }
     }
     found

@@ -125,11 +125,15 @@ pub(crate) fn execute<P: Plan>(
             break;
         };
         progress.end(&trial);
-        let server_of = |contender: Option<&Contender>| match contender
-            .and_then(|contender| contender.server.as_ref())
-        {
-            Some(server) => server.name.clone(),
-            None => shell_words::join(setup.server.iter()),
+        let server_of = |contender: Option<&Contender>| {
+            let server = match contender.and_then(|contender| contender.server.as_ref()) {
+                Some(server) => server.name.clone(),
+                None => shell_words::join(setup.server.iter()),
+            };
+            match contender.and_then(|contender| contender.road.proxy.as_ref()) {
+                Some(proxy) => format!("{server}` through `{}", proxy.label),
+                None => server,
+            }
         };
         let server = server_of(setup.scenario.contender(&setup.contender));
         if server_started {

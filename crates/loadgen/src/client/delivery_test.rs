@@ -78,7 +78,7 @@ pub(super) fn subscription(
                 Settings::LongPolling(scenario::LongPolling { timeout, connection })
             }
             // The client of a stream has nothing to set.
-            _ => Settings::Stream(Stream { heartbeat: Duration::from_secs(15) }),
+            _ => Settings::Stream(Stream::every(Duration::from_secs(15))),
         },
         poll_epoch: Instant::now(),
         poll_phase: Duration::ZERO,

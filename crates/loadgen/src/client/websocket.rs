@@ -17,6 +17,7 @@ use pushbench_wire::Transport;
 use pushbench_wire::endpoint::{AFTER, Resource, SUBPROTOCOL};
 use pushbench_wire::message;
 use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -57,7 +58,7 @@ impl Subscriber for WebSocket {
                 let mut request = url.into_client_request()?;
                 let protocol = HeaderValue::from_static(SUBPROTOCOL);
                 request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
-                client_async_with_config(request, socket, Some(config)).await?.0
+                client_async_with_config(request, socket, Some(config)).await.map_err(not_opened)?.0
             }
             Http::Http2(shared) => {
                 let open = async || opened(subscription.connect(meter).await?).await;
@@ -72,6 +73,21 @@ impl Subscriber for WebSocket {
     /// Cancel-safe: what has been read of a message stays in `stream`.
     async fn receive(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
         poll_fn(|cx| self.poll_receive(cx, sink)).await
+    }
+}
+
+/// An answer that opens no WebSocket is no broken connection: another one would get it as well.
+fn not_opened(error: Error) -> ClientError {
+    match error {
+        Error::Http(answer) => ClientError::Status {
+            status: answer.status(),
+            body: answer
+                .body()
+                .as_deref()
+                .map(|body| String::from_utf8_lossy(body).into_owned())
+                .unwrap_or_default(),
+        },
+        other => other.into(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Ends a server whose pushbench was killed, and could not do it any more.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use nix::unistd::Pid;
@@ -8,13 +9,15 @@ use tokio::process::{Child, ChildStdin, Command};
 use super::family::Mark;
 
 /// Waits for the end of its input, which comes when nobody holds the other end. Then it kills the group
-/// of the first argument, and whoever has the variable of the second one in its environment.
+/// of the first argument, and whoever has the variable of the second one in its environment, and removes
+/// the folder of the third.
 const SCRIPT: &str = r#"
 read -r line
-kill -KILL -- "-$1"
+kill -s KILL -- "-$1"
 for process in /proc/[0-9]*; do
-    if grep -qzFx -- "$2" "$process/environ"; then kill -KILL "${process#/proc/}"; fi
+    if grep -qzFx -- "$2" "$process/environ"; then kill -s KILL "${process#/proc/}"; fi
 done
+if [ -n "$3" ]; then rm -rf -- "$3"; fi
 "#;
 
 /// A process that sleeps as long as we hold its input. Dropping it only ends that one.
@@ -24,12 +27,13 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Of the processes of `group`, and of others with `mark`; none where there is no shell.
-    pub(super) fn of(group: Pid, mark: &Mark) -> Option<Self> {
+    /// Of the processes of `group`, of others with `mark`, and of a folder; none where there is no shell.
+    pub(super) fn of(group: Pid, mark: &Mark, folder: Option<&Path>) -> Option<Self> {
         let (variable, value) = mark.variable();
         let mut process = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "pushbench-guard", &group.to_string()])
             .arg(format!("{variable}={value}"))
+            .arg(folder.unwrap_or(Path::new("")))
             // It belongs to no server.
             .env(variable, "guard")
             .stdin(Stdio::piped())

@@ -2,6 +2,7 @@
 //! It must not know a transport, nor what is measured when.
 
 mod announcement;
+mod certificate;
 mod cores;
 mod cpu_limit;
 mod family;
@@ -12,6 +13,7 @@ mod listener;
 pub(crate) mod observe;
 mod output;
 mod patience;
+mod proxy;
 mod readiness;
 mod server_command;
 mod server_process;
@@ -23,12 +25,14 @@ use std::path::Path;
 use anyhow::{Context as _, bail, ensure};
 use futures_util::future::select_all;
 use nix::unistd::Pid;
+use tempfile::TempDir;
 
 pub(crate) use cores::Cores;
 pub(crate) use cpu_limit::CpuLimit;
 pub(crate) use family::adopt_orphans;
 pub(crate) use fresh_copy::FreshCopy;
 pub(crate) use patience::{LOOK, within};
+pub(crate) use proxy::{free_port, proxy_version};
 pub(crate) use readiness::{Readiness, ServerStart};
 pub(crate) use server_command::server_command;
 
@@ -47,9 +51,12 @@ const MAX_PID_FILE_BYTES: u64 = 100;
 pub(crate) struct Deployment {
     publish: Vec<SocketAddr>,
     subscribe: Vec<SocketAddr>,
-    servers: Vec<ServerProcess>,
-    /// Of servers, those in the order of `servers` come first.
+    /// Servers, and proxies behind them.
+    processes: Vec<ServerProcess>,
+    /// Of `processes`, in their order, and then of others.
     parts: Vec<Part>,
+    /// What goes when they have ended.
+    folders: Vec<TempDir>,
     /// Whether the kernel does not say of a server that it listens at its address itself.
     a_listener_is_untold: bool,
     /// Whether subscribers reach it by TLS.
@@ -79,6 +86,8 @@ struct Part {
 pub(crate) enum PartRole {
     /// It serves.
     Server(u32),
+    /// It stands between subscribers and servers.
+    Proxy(u32),
     /// It publishes, or subscribes, or both.
     Generator(u32),
 }
@@ -88,6 +97,7 @@ impl fmt::Display for PartRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, index) = match self {
             Self::Server(index) => ("server", index),
+            Self::Proxy(index) => ("proxy", index),
             Self::Generator(index) => ("generator", index),
         };
         match index {
@@ -127,27 +137,44 @@ impl Deployment {
         start: &ServerStart,
         cores: &Cores,
     ) -> anyhow::Result<()> {
-        let mark = Mark::new();
-        let server = ServerProcess::start(start, &mark, cores).await?;
-        let address = server.address();
-        let mut observe = observe::started_process(server.process(), mark);
-        observe.look();
-        let processes = observe.processes();
+        let server = self.start(PartRole::Server(index), start, cores).await?;
+        let (address, tls) = (server.address(), server.tls());
         self.publish.push(address);
-        self.subscribe.push(server.tls().unwrap_or(address));
-        self.has_tls = server.tls().is_some();
-        self.add_part(PartRole::Server(index), observe);
-        self.servers.push(server);
-        match listener(address, &processes) {
+        self.subscribe.push(tls.unwrap_or(address));
+        self.has_tls = tls.is_some();
+        Ok(())
+    }
+
+    /// Starts a process as a part. What is started comes before parts that others have started.
+    async fn start(
+        &mut self,
+        role: PartRole,
+        start: &ServerStart,
+        cores: &Cores,
+    ) -> anyhow::Result<&ServerProcess> {
+        let mark = match role {
+            PartRole::Proxy(_) => Mark::of_foreground(),
+            PartRole::Server(_) | PartRole::Generator(_) => Mark::new(),
+        };
+        let process = ServerProcess::start(start, &mark, cores).await?;
+        let address = process.address();
+        let mut observe = observe::started_process(process.process(), mark);
+        observe.look();
+        let members = observe.processes();
+        let at = self.processes.len();
+        self.parts.insert(at, Part { role, observe });
+        self.processes.push(process);
+        match listener(address, &members) {
             Listener::Known => {}
             Listener::Untold => self.a_listener_is_untold = true,
             Listener::Other(who) => bail!(
-                "the server says that it listens on {address}, but {who}, which it has not started: \
-                 CPU and memory would be those of another process; end that one, or let the server \
-                 announce its own address"
+                "{} says that it listens on {address}, but {who}, which it has not started: CPU and \
+                 memory would be those of another process; end that one, or let it announce its own \
+                 address",
+                start.what
             ),
         }
-        Ok(())
+        Ok(&self.processes[at])
     }
 
     /// Finds a server that runs already. Its process is seen if a file has its number.
@@ -237,29 +264,35 @@ impl Deployment {
         self.parts.iter_mut().for_each(|part| part.observe.count_instructions(on));
     }
 
+    fn servers(&self) -> impl Iterator<Item = &ServerProcess> {
+        let both = self.processes.iter().zip(&self.parts);
+        both.filter(|(_, part)| matches!(part.role, PartRole::Server(_)))
+            .map(|(process, _)| process)
+    }
+
     /// What the servers' own metrics say of `series`, all together; empty when one does not say.
     pub(crate) async fn sample(&self, series: &str) -> Option<f64> {
         let mut sum = None;
-        for server in &self.servers {
+        for server in self.servers() {
             sum = Some(sum.unwrap_or(0.0) + server.sample(series).await?);
         }
         sum
     }
 
-    /// Waits until a server ends, which none should do by itself, and says how it did.
+    /// Waits until a server or a proxy ends, which none should do by itself, and says how it did.
     pub(crate) async fn ended(&mut self) -> anyhow::Error {
-        if self.servers.is_empty() {
+        if self.processes.is_empty() {
             return std::future::pending().await;
         }
-        select_all(self.servers.iter_mut().map(|server| Box::pin(server.ended()))).await.0
+        select_all(self.processes.iter_mut().map(|server| Box::pin(server.ended()))).await.0
     }
 
     /// Ends everything that was started.
     ///
     /// # Errors
-    /// When a server had ended before.
+    /// When a server or a proxy had ended before.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        for (server, part) in std::mem::take(&mut self.servers).into_iter().zip(&mut self.parts) {
+        for (server, part) in std::mem::take(&mut self.processes).into_iter().zip(&mut self.parts) {
             let family = || {
                 part.observe.look();
                 part.observe.processes()
@@ -272,7 +305,7 @@ impl Deployment {
 
 impl Drop for Deployment {
     fn drop(&mut self) {
-        for (server, part) in self.servers.iter_mut().zip(&mut self.parts) {
+        for (server, part) in self.processes.iter_mut().zip(&mut self.parts) {
             part.observe.look();
             server.kill(&part.observe.processes());
         }
@@ -312,7 +345,7 @@ mod tests {
 
     fn shell(script: &str) -> ServerStart {
         let command = ["sh", "-c", script].map(str::to_owned).to_vec();
-        ServerStart { command, folder: None, ready: Readiness::Announced }
+        ServerStart::server(command, Readiness::Announced)
     }
 
     #[tokio::test]

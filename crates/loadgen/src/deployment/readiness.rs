@@ -22,15 +22,29 @@ const FOREIGN_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is tried.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
-/// How a server is started.
+/// How a server, or a proxy, is started.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerStart {
+    /// What messages call it, such as "the server".
+    pub(crate) what: String,
     /// Program and arguments.
     pub(crate) command: Vec<String>,
     /// Where; here if it is none.
     pub(crate) folder: Option<PathBuf>,
     /// When it can be used.
     pub(crate) ready: Readiness,
+    /// A folder that goes when it ends, even if nobody is left to remove it.
+    pub(crate) scratch: Option<PathBuf>,
+    /// How a program is had that is missing.
+    pub(crate) install: Option<&'static str>,
+}
+
+impl ServerStart {
+    /// A server that is started by `command` here.
+    pub(crate) fn server(command: Vec<String>, ready: Readiness) -> Self {
+        let what = "the server".to_owned();
+        Self { what, command, folder: None, ready, scratch: None, install: None }
+    }
 }
 
 /// When a server can be used.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Cores;
-use crate::scenario::{Contender, MAX_LOG_BYTES, Scenario};
+use crate::scenario::{Contender, MAX_LOG_BYTES, Scenario, SseFraming};
 
 /// How long a kept connection may be idle, beside a trial and two polling intervals.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -54,6 +54,15 @@ pub(crate) fn server_command(
     }
     if let Some(heartbeat) = settings.heartbeat() {
         flag("--heartbeat", format_duration(heartbeat));
+    }
+    // Another server than ours may not know these.
+    if let Some(stream) = settings.stream() {
+        if stream.framing == SseFraming::Chunked {
+            flag("--sse-framing", "chunked".into());
+        }
+        if !stream.accel_buffering_hint {
+            flag("--accel-buffering-hint", "off".into());
+        }
     }
     if let Some(certificate) = certificate {
         flag("--tls", "127.0.0.1:0".into());

@@ -1,6 +1,7 @@
-//! A server under test that is a process of ours: a fresh one for every trial, with a line that says
+//! A server under test, or a proxy before it, that is a process of ours: a fresh one for every trial, with a line that says
 //! when it is ready and routes that say how it is. It must not know how it is observed.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::Cores;
 use super::announcement::Announced;
-use super::family::Mark;
+use super::family::{Mark, Started};
 use super::group::Group;
 use super::guard::Guard;
 use super::output::Complaint;
@@ -42,6 +43,8 @@ const MAX_ANSWER_BYTES: usize = 4 << 20;
 pub(super) struct ServerProcess {
     /// Whether it is one that has the routes of ours.
     is_announced: bool,
+    /// What messages call it.
+    what: String,
     child: Child,
     /// Held open: its end tells the server that nobody needs it any more.
     _stdin: Option<ChildStdin>,
@@ -49,6 +52,7 @@ pub(super) struct ServerProcess {
     address: SocketAddr,
     tls: Option<SocketAddr>,
     group: Group,
+    _started: Started,
     _guard: Option<Guard>,
     client: reqwest::Client,
 }
@@ -60,8 +64,11 @@ impl ServerProcess {
         mark: &Mark,
         cores: &Cores,
     ) -> anyhow::Result<Self> {
-        let (program, arguments) =
-            start.command.split_first().context("the server's command is empty")?;
+        let what = &start.what;
+        let (program, arguments) = start
+            .command
+            .split_first()
+            .with_context(|| format!("the command of {what} is empty"))?;
         let (variable, value) = mark.variable();
         let mut command = Command::new(program);
         if let Some(folder) = &start.folder {
@@ -79,15 +86,23 @@ impl ServerProcess {
             // whatever it starts can be ended with it.
             .process_group(0)
             .kill_on_drop(true);
-        let mut child = cores
-            .on_those_of_server(|| command.spawn())?
-            .with_context(|| format!("cannot start the server `{program}`"))?;
+        let mut child = cores.on_those_of_server(|| command.spawn())?.map_err(|error| {
+            match (error.kind(), start.install) {
+                (ErrorKind::NotFound, Some(how)) => {
+                    anyhow!("there is no program `{program}` on this machine: {how}")
+                }
+                _ => anyhow::Error::new(error).context(format!("cannot start {what} `{program}`")),
+            }
+        })?;
         let process = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        let group = Group::of(process.context("the server ended at once")?);
-        let guard = Guard::of(group.leader(), mark);
+        let group = Group::of(process.with_context(|| format!("{what} ended at once"))?);
+        let started = Started::note(group.leader());
+        let guard = Guard::of(group.leader(), mark, start.scratch.as_deref());
         let stdin = child.stdin.take();
-        let stdout = child.stdout.take().context("the server has no standard output")?;
-        let stderr = child.stderr.take().context("the server has no standard error")?;
+        let stdout =
+            child.stdout.take().with_context(|| format!("{what} has no standard output"))?;
+        let stderr =
+            child.stderr.take().with_context(|| format!("{what} has no standard error"))?;
         let mut complaint = Complaint::of(stderr);
 
         let ready = usable(&start.ready, stdout, &mut child, &group);
@@ -96,16 +111,16 @@ impl ServerProcess {
             // It has closed its output: how it ended, and what it wrote on standard error, say why.
             Some(Err(error)) => match within(DYING, child.wait()).await {
                 Some(Ok(status)) => bail!(
-                    "the server {} before it was ready{}",
+                    "{what} {} before it was ready{}",
                     ended_with(status),
                     complaint.words().await
                 ),
-                _ => return Err(error.context("the server did not get ready")),
+                _ => return Err(error.context(format!("{what} did not get ready"))),
             },
             None => {
                 drop(group);
                 bail!(
-                    "the server {} within {:?}{}",
+                    "{what} {} within {:?}{}",
                     start.ready.unmet(),
                     start.ready.within(),
                     complaint.words().await
@@ -120,7 +135,7 @@ impl ServerProcess {
             .context("cannot make a client for the server's control routes")?;
         let found = match start.ready {
             Readiness::Announced => answering(&client, &addresses).await,
-            _ => addresses.first().copied().context("the server has no address"),
+            _ => addresses.first().copied().with_context(|| format!("{what} has no address")),
         };
         let address = match found {
             Ok(address) => address,
@@ -132,12 +147,14 @@ impl ServerProcess {
         let is_announced = matches!(start.ready, Readiness::Announced);
         Ok(Self {
             is_announced,
+            what: what.clone(),
             child,
             _stdin: stdin,
             complaint,
             address,
             tls,
             group,
+            _started: started,
             _guard: guard,
             client,
         })
@@ -164,9 +181,11 @@ impl ServerProcess {
             // It has only started others, which go on.
             Ok(status) if status.success() && self.group.is_there() => std::future::pending().await,
             Ok(status) => {
-                anyhow!("the server {}{}", ended_with(status), self.complaint.words().await)
+                anyhow!("{} {}{}", self.what, ended_with(status), self.complaint.words().await)
             }
-            Err(error) => anyhow::Error::new(error).context("cannot wait for the server"),
+            Err(error) => {
+                anyhow::Error::new(error).context(format!("cannot wait for {}", self.what))
+            }
         }
     }
 
@@ -179,7 +198,8 @@ impl ServerProcess {
         let ended = self.child.try_wait().context("cannot wait for the server")?;
         let outcome = match ended {
             Some(status) if !status.success() || family().is_empty() => Err(anyhow!(
-                "the server {} unexpectedly{}",
+                "{} {} unexpectedly{}",
+                self.what,
                 ended_with(status),
                 self.complaint.words().await
             )),
@@ -305,7 +325,7 @@ mod tests {
 
     fn start(command: &[&str]) -> ServerStart {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
-        ServerStart { command, folder: None, ready: Readiness::Announced }
+        ServerStart::server(command, Readiness::Announced)
     }
 
     async fn failure(script: &str) -> String {

@@ -21,6 +21,7 @@ mod limits;
 mod literature;
 mod origin;
 pub(crate) mod prose;
+mod proxies;
 mod run;
 mod shown;
 mod sweep;

@@ -1,9 +1,9 @@
 //! What a run says.
 
 use super::block::{Block, Column, Depth, Document, Entry, List, Row, Section, Table};
-use super::{caveats, charts, limits, literature, origin, sweep, tables, trials, verdict};
+use super::{caveats, charts, limits, literature, origin, proxies, sweep, tables, trials, verdict};
 use crate::analysis::{Analysis, Cell};
-use crate::results::{Run, Trial};
+use crate::results::Run;
 
 /// What a run says: the verdict on its only cell, on each of several, or what a sweep shows.
 #[must_use]
@@ -18,11 +18,11 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
         (None, []) => ("No trial ran.".to_owned(), None, Vec::new()),
         (None, [cell]) => {
             let (headline, findings) = said(cell);
-            let blocks = comparison(cell, &run.trials, "");
+            let blocks = comparison(cell, run, "");
             (headline, findings, vec![Block::section(Depth::Essential, "Comparison", blocks)])
         }
         (None, cells) => {
-            let section = |(index, cell)| of_several(cell, &run.trials, index);
+            let section = |(index, cell)| of_several(cell, run, index);
             let sections = cells.iter().enumerate().map(section).collect();
             (several(cells.len()), None, vec![Block::Each("cells", sections)])
         }
@@ -34,7 +34,7 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
     let own = ("Trials", measured(run));
     let all = Block::Table(trials::table(run, analysis.cells.len() > 1));
     let full = |heading, block| Block::section(Depth::Full, heading, vec![block]);
-    let not_shown = List::of("limits", not_shown()).map(Block::List);
+    let not_shown = List::of("limits", not_shown(!manifest.proxies.is_empty())).map(Block::List);
     Document {
         kind: "",
         title: manifest.scenario.name.clone(),
@@ -49,8 +49,9 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
                 full("The same for every contender", Block::Table(settings(run))),
                 origin::section(manifest, vec![own]),
                 origin::scenario(manifest),
-                full("How to read this", Block::List(terms())),
             ])
+            .chain(proxies::configurations(manifest))
+            .chain([full("How to read this", Block::List(terms()))])
             .chain(not_shown.map(|list| full("What it does not show", list)))
             .collect(),
         files: ["report.html", "run.json"],
@@ -84,15 +85,17 @@ fn said(cell: &Cell) -> (String, Option<Block>) {
     (headline, List::of("findings", sentences).map(|list| Block::List(list).detail()))
 }
 
-fn comparison(cell: &Cell, trials: &[Trial], ending: &str) -> Vec<Block> {
+fn comparison(cell: &Cell, run: &Run, ending: &str) -> Vec<Block> {
+    let trials = &run.trials;
+    let through = proxies::section(cell, &run.manifest, trials);
     let figures = Block::section(Depth::Full, "", charts::of_cell(cell, trials, ending));
-    tables::sections(cell).into_iter().chain([figures]).collect()
+    through.into_iter().chain(tables::sections(cell)).chain([figures]).collect()
 }
 
-fn of_several(cell: &Cell, trials: &[Trial], index: usize) -> Section {
+fn of_several(cell: &Cell, run: &Run, index: usize) -> Section {
     let (headline, findings) = said(cell);
     // A cell's name may be no name of a file, so it is its number that tells charts apart.
-    let blocks = comparison(cell, trials, &format!("-{}", index + 1));
+    let blocks = comparison(cell, run, &format!("-{}", index + 1));
     let lead = std::iter::once(Block::Prose(headline)).chain(findings);
     Section::new(Depth::Essential, &*cell.name, lead.chain(blocks).collect())
 }
@@ -156,10 +159,20 @@ fn terms() -> List {
 }
 
 /// What nobody may conclude from the figures.
-fn not_shown() -> [String; 4] {
+fn not_shown(has_proxies: bool) -> [String; 4] {
+    let networks = match has_proxies {
+        false => {
+            "Networks. All of this ran over loopback on one machine: no distance, loss, proxies, TLS or radio. A \
+             round trip of 50 ms adds to every contender, and more than once where one is needed for each event."
+        }
+        true => {
+            "Networks. All of this ran over loopback on one machine, proxies included: no distance, loss or \
+             radio. A round trip of 50 ms adds to every contender, and more than once where one is needed for \
+             each event."
+        }
+    };
     [
-        "Networks. All of this ran over loopback on one machine: no distance, loss, proxies, TLS or radio. A \
-         round trip of 50 ms adds to every contender, and more than once where one is needed for each event.",
+        networks,
         "Other servers and clients. The figures are those of this server and of a lean client, not of a \
          browser or a framework.",
         "Other workloads. Polling costs what its interval says, and long polling gets cheaper as events \

@@ -29,7 +29,7 @@ pub(super) struct Closer {
 }
 
 /// The tables that look closer, in order.
-pub(super) const CLOSER: [Closer; 6] = [
+pub(super) const CLOSER: [Closer; 7] = [
     Closer {
         heading: "Percentiles of latency",
         note: "A percentile takes at least 50 deliveries beyond it.",
@@ -87,6 +87,21 @@ pub(super) const CLOSER: [Closer; 6] = [
         ],
         needs: Some(Metric::BytesPerConnection),
         is_folded: true,
+    },
+    Closer {
+        heading: "Proxies",
+        note: "Of the processes of a proxy, which run on the server's cores, beside the server's own. Without a \
+               proxy it is empty.",
+        metrics: &[
+            Metric::LatencyP50,
+            Metric::ProxyCpuPerDelivery,
+            Metric::ServerCpuPerDelivery,
+            Metric::ProxyMemory,
+            Metric::ProxyMemoryPerSubscriber,
+            Metric::ConnectionsOpened,
+        ],
+        needs: Some(Metric::ProxyCpu),
+        is_folded: false,
     },
     Closer {
         heading: "On the wire",

@@ -117,7 +117,7 @@ impl Measurement {
             }
         };
         let both = |one: Option<u64>, other: Option<u64>| Some(one? + other?);
-        let Usage { server, generator, own_cpu_ns, .. } = window;
+        let Usage { server_side: server, generator, own_cpu_ns, .. } = window;
         match self.cores.are_shared() {
             true => {
                 let own_ns = both(*own_cpu_ns, server.cpu_ns);

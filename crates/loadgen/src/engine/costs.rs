@@ -39,7 +39,21 @@ impl Measurement {
         let grown = slab.and_then(|(from, to)| to.checked_sub(from));
         let per_subscriber = grown.map(|grown| grown as f64 / f64::from(self.subscribers));
         let generator_peak = self.end.of_generators(|part| part.memory_peak_bytes);
+        let proxy_memory = self.before.of_proxies(|part| part.memory_bytes);
+        let proxy_grown = proxy_memory
+            .filter(|_| self.keeps_connections)
+            .zip(self.start.of_proxies(|part| part.memory_bytes))
+            .and_then(|(now, before)| now.checked_sub(before));
+        let proxy_each = proxy_grown.map(|grown| grown as f64 / f64::from(self.subscribers));
+        let proxy_cpu = number(window.proxy.cpu_ns);
+        let deliveries = window.flow.deliveries;
+        let proxy_per_delivery =
+            proxy_cpu.filter(|_| deliveries > 0).map(|cpu| cpu / deliveries as f64);
         let mine = [
+            (Metric::ProxyCpu, proxy_cpu),
+            (Metric::ProxyCpuPerDelivery, proxy_per_delivery),
+            (Metric::ProxyMemory, number(proxy_memory)),
+            (Metric::ProxyMemoryPerSubscriber, proxy_each),
             (Metric::ServerUserCpu, server.user_ns),
             (Metric::ServerSystemCpu, server.system_ns),
             (Metric::GeneratorUserCpu, generator.user_ns),

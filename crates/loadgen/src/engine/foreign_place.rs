@@ -1,7 +1,7 @@
 //! Where a server is that is not ours in one trial, and the values that follow from it.
 
 use std::borrow::Cow;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,10 +13,11 @@ use super::remote::hosts;
 use super::token::token;
 use crate::client::foreign::{Location, Values};
 use crate::client::{Foreign, PublishForm, RedisPlace, Tls};
-use crate::deployment::{Cores, Deployment, NotStarted, Readiness, ServerStart};
-use crate::scenario::{Publish, Ready, Server, Start, Template, websocket_url};
+use crate::deployment::{Cores, Deployment, NotStarted, Readiness, ServerStart, free_port};
+use crate::scenario::{Publish, Ready, SECOND_PORT, Server, Start, Template, websocket_url};
 
 /// A server that is not ours, for one trial.
+#[derive(Clone)]
 pub(crate) struct ForeignPlace {
     /// The file that has the number of the process of one that runs already.
     pub(crate) pid_file: Option<PathBuf>,
@@ -31,6 +32,17 @@ pub(crate) struct ForeignPlace {
     pub(crate) channel_prefix: String,
     /// Whom to trust; none where it is not reached through TLS.
     pub(crate) tls: Option<Tls>,
+    /// Where it listens as well, if it does.
+    pub(crate) second: Option<SocketAddr>,
+    /// The proxy through which subscribers reach it, if there is one.
+    front: Option<FrontOf>,
+}
+
+/// What subscribers know of a server behind a proxy.
+#[derive(Clone)]
+struct FrontOf {
+    values: Values,
+    tls: Option<Tls>,
 }
 
 impl ForeignPlace {
@@ -52,16 +64,21 @@ impl ForeignPlace {
         let location =
             Location::of(&url).map_err(|why| anyhow!("`url` of `{}`: {why}", server.name))?;
         let at = location.host_and_port();
-        let known = [("port", &port[..]), ("url", &url[..])];
+        let second = match &server.start {
+            Start::Command { words, .. }
+                if words.iter().any(|word| word.names().any(|name| name == SECOND_PORT)) =>
+            {
+                Some(free_port()?)
+            }
+            _ => None,
+        };
+        let second_port = second.map(|port| port.to_string()).unwrap_or_default();
+        let known = [("port", &port[..]), ("url", &url[..]), (SECOND_PORT, &second_port[..])];
         let start = match &server.start {
             Start::Running { .. } => None,
-            Start::Command { words, folder, ready } => Some(ServerStart {
-                command: words
-                    .iter()
-                    .map(|word| fill(word, &known))
-                    .collect::<anyhow::Result<_>>()?,
-                folder: (!folder.as_os_str().is_empty()).then(|| folder.clone()),
-                ready: match ready {
+            Start::Command { words, folder, ready } => {
+                let words = words.iter().map(|word| fill(word, &known));
+                let ready = match ready {
                     Ready::Port => Readiness::Port { at },
                     Ready::Line(text) => Readiness::Line { text: text.clone(), at },
                     Ready::Url(asked) => {
@@ -72,8 +89,12 @@ impl ForeignPlace {
                         );
                         Readiness::Answers { asked, at }
                     }
-                },
-            }),
+                };
+                Some(ServerStart {
+                    folder: (!folder.as_os_str().is_empty()).then(|| folder.clone()),
+                    ..ServerStart::server(words.collect::<anyhow::Result<_>>()?, ready)
+                })
+            }
         };
         let channel_prefix = if runs { format!("pb{:x}-", clock::now_ns()) } else { String::new() };
         let tls = hosts(server).iter().any(|host| host.is_secure);
@@ -90,7 +111,35 @@ impl ForeignPlace {
             values: Values::new(values),
             channel_prefix,
             tls,
+            second: second.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+            front: None,
         })
+    }
+
+    /// The same as subscribers know it who reach it at `address`, by TLS if that is said.
+    ///
+    /// # Errors
+    /// When its URL is none.
+    pub(crate) fn behind(&self, address: SocketAddr, tls: Option<Tls>) -> anyhow::Result<Self> {
+        let url = self.values.get("url").unwrap_or_default();
+        let location = Location::of(&url).map_err(|why| anyhow!(why))?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{address}{}", location.path());
+        let url = url.trim_end_matches('/').to_owned();
+        let ws = websocket_url(&url);
+        let values =
+            self.values.with([("url", url), ("ws", ws), ("port", address.port().to_string())]);
+        Ok(Self { front: Some(FrontOf { values, tls }), ..self.clone() })
+    }
+
+    /// What subscribers fill its description with.
+    pub(crate) fn of_subscribers(&self) -> &Values {
+        self.front.as_ref().map_or(&self.values, |front| &front.values)
+    }
+
+    /// Whom subscribers trust.
+    pub(crate) fn tls_of_subscribers(&self) -> Option<&Tls> {
+        self.front.as_ref().map_or(self.tls.as_ref(), |front| front.tls.as_ref())
     }
 
     /// Starts it, or finds it.
@@ -190,10 +239,4 @@ fn fill(template: &Template, known: &[(&str, &str)]) -> anyhow::Result<String> {
         known.iter().find(|(of, _)| *of == name).map(|(_, value)| Cow::Borrowed(*value))
     };
     template.render(value).map_err(|name| anyhow!("nobody has said the value of {{{name}}}"))
-}
-
-/// One that is free now. Nobody can promise it to a server that is yet to be started.
-fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    Ok(listener.local_addr().context("no port is free")?.port())
 }

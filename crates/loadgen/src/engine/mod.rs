@@ -19,13 +19,14 @@ mod recorder;
 pub(crate) mod remote;
 mod send_queue;
 mod snapshot;
+mod start;
 mod steps;
 pub(crate) mod token;
 mod traffic;
 mod trial;
 mod validity;
 
-pub(crate) use crate::deployment::{Cores, NotStarted, adopt_orphans};
+pub(crate) use crate::deployment::{Cores, NotStarted, adopt_orphans, proxy_version};
 pub(crate) use measurement::samples_for;
 pub(crate) use phase::Phase;
 pub(crate) use trial::{TrialPlan, planned_length};

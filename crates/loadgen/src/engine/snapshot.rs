@@ -37,6 +37,10 @@ pub(super) struct Usage {
     pub(super) parts: Vec<(PartRole, Used)>,
     /// All servers together.
     pub(super) server: Used,
+    /// The proxies, if there are any.
+    pub(super) proxy: Used,
+    /// Servers and proxies, which share cores.
+    pub(super) server_side: Used,
     /// Whether the servers did something and are said to have used no CPU time for it. That cannot be,
     /// so nothing is known of what they used.
     pub(super) server_is_unseen: bool,
@@ -91,6 +95,8 @@ impl Snapshot {
         Usage {
             length_ns: self.at_ns - earlier.at_ns,
             server: of_role(is_server),
+            proxy: of_role(is_proxy),
+            server_side: of_role(|role| is_server(role) || is_proxy(role)),
             server_is_unseen,
             generator: own.with_cpu(own.cpu_ns.map(|all| all.saturating_sub(others_ns))),
             own_cpu_ns: own.cpu_ns,
@@ -103,6 +109,11 @@ impl Snapshot {
     /// A figure of all servers together.
     pub(super) fn of_servers(&self, figure: impl Fn(&Observation) -> Option<u64>) -> Option<u64> {
         self.of_parts(is_server, figure)
+    }
+
+    /// A figure of all proxies together; none without them.
+    pub(super) fn of_proxies(&self, figure: impl Fn(&Observation) -> Option<u64>) -> Option<u64> {
+        self.of_parts(is_proxy, figure)
     }
 
     /// A figure of everything that generates load.
@@ -127,6 +138,10 @@ impl Snapshot {
 
 fn is_server(role: &PartRole) -> bool {
     matches!(role, PartRole::Server(_))
+}
+
+fn is_proxy(role: &PartRole) -> bool {
+    matches!(role, PartRole::Proxy(_))
 }
 
 fn is_generator(role: &PartRole) -> bool {

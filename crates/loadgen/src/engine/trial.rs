@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use pushbench_wire::endpoint::TLS_PREFIX;
+use pushbench_wire::Transport;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -25,9 +25,7 @@ use crate::client::{
     Subscription, Tls, Totals,
 };
 use crate::deployment::observe::OwnProcess;
-use crate::deployment::{
-    Cores, Deployment, FreshCopy, PartRole, Readiness, ServerStart, server_command, within,
-};
+use crate::deployment::{Cores, Deployment, PartRole, within};
 use crate::scenario::schedule::{
     MeasuredRange, Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
@@ -69,14 +67,6 @@ pub(crate) struct TrialPlan<'a> {
     pub(crate) record: bool,
 }
 
-/// What a server of ours needs while it runs.
-struct OwnServer {
-    /// Of its program, if it has one.
-    _copy: Option<FreshCopy>,
-    /// How it is spoken to by TLS, if it is.
-    tls: Option<Tls>,
-}
-
 impl TrialPlan<'_> {
     /// Runs the trial. An error is the reason of a failed trial. Dropping the future ends the
     /// server and the subscribers.
@@ -95,50 +85,20 @@ impl TrialPlan<'_> {
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
         progress(Phase::Start);
-        let (mut deployment, own) = match place {
-            Some(place) => (place.deployment(self.cores).await?, None),
-            None => {
-                let (deployment, own) = self.own_server().await?;
-                (deployment, Some(own))
-            }
-        };
+        let (mut deployment, reach) = self.deployment(place).await?;
         deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
-        let tls = own.as_ref().and_then(|own| own.tls.clone());
-        match self.measure(&mut deployment, place, tls, progress).await {
+        let place = reach.behind.as_ref().or(place);
+        match self.measure(&mut deployment, place, reach.tls, progress).await {
             Ok(measurement) => {
                 deployment.stop().await?;
                 Ok(measurement)
             }
             // A dead server shows first as a broken connection, but its end is the better reason.
-            Err(error) => Err(within(DYING, deployment.ended()).await.unwrap_or(error)),
+            Err(error) => Err(match within(DYING, deployment.ended()).await {
+                Some(ended) => ended,
+                None => self.on_the_road(error),
+            }),
         }
-    }
-
-    /// A server of ours, and what it needs.
-    async fn own_server(&self) -> anyhow::Result<(Deployment, OwnServer)> {
-        let folder = match self.contender.road.tls {
-            false => None,
-            true => Some(tempfile::tempdir().context("cannot make a folder for a certificate")?),
-        };
-        let certificate = folder.as_ref().map(|folder| folder.path().join("certificate.pem"));
-        let certificate = certificate.as_deref();
-        let mut command =
-            server_command(self.server, self.scenario, self.contender, certificate, self.cores);
-        let copy = match command.first() {
-            Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
-            _ => None,
-        };
-        if let Some(copy) = &copy {
-            command[0] = copy.path().to_string_lossy().into_owned();
-        }
-        let start = ServerStart { command, folder: None, ready: Readiness::Announced };
-        let deployment = Deployment::of_servers(&[start], self.cores).await?;
-        ensure!(
-            certificate.is_some() == deployment.has_tls(),
-            "the server does not say where it is by TLS: it should print `{TLS_PREFIX}…` first"
-        );
-        let tls = certificate.map(|file| Tls::trusting(file, self.contender.http())).transpose()?;
-        Ok((deployment, OwnServer { _copy: copy, tls }))
     }
 
     async fn measure(
@@ -272,6 +232,7 @@ impl TrialPlan<'_> {
         let mut http = Http::Http1;
         let expected = |ranges: &[MeasuredRange]| Arc::new(ExpectedEvents::new(ranges));
         let of_channels: Vec<_> = ranges.iter().map(|ranges| expected(ranges)).collect();
+        let head_may_wait = self.contender.road.proxy.is_some() && transport == Transport::Sse;
         let mut send_queues = Vec::new();
         let subscribers = phases
             .into_iter()
@@ -311,12 +272,13 @@ impl TrialPlan<'_> {
                                 [("channel", channel), ("subscriber", connection.to_string())];
                             Some(Foreign {
                                 recipe,
-                                values: place.values.with(own),
-                                tls: place.tls.clone(),
+                                values: place.of_subscribers().with(own),
+                                tls: place.tls_of_subscribers().cloned(),
                                 trace: None,
                             })
                         }),
                     },
+                    head_may_wait,
                     expected: match members {
                         [only] => Arc::clone(&of_channels[*only as usize]),
                         several => {

@@ -116,6 +116,7 @@ fn manifest() -> Manifest {
             server: Some("off (TCP_NODELAY)".to_owned()),
             subscribers: "off (TCP_NODELAY)".to_owned(),
         }],
+        proxies: Vec::new(),
         shortenings: Vec::new(),
         scenario: ScenarioText {
             name: "stock-ticker".to_owned(),

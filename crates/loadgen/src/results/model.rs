@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::proxy::UsedProxy;
 use super::shortening::Shortening;
 use super::{Record, Stored, listed};
 use crate::scenario::ContenderId;
@@ -117,6 +118,9 @@ pub struct Manifest {
     /// Servers that the scenario describes, beside or instead of that one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<DescribedServer>,
+    /// Proxies between subscribers and servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<UsedProxy>,
     /// What is compared, in the order of the scenario, references last.
     #[serde(default, with = "listed")]
     pub contenders: Vec<ContenderId>,

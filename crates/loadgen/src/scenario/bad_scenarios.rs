@@ -111,12 +111,12 @@ heartbeat = "5s""#]
     table_unknown:
         ["[polling]" => "[webrtc]
 [polling]"]
-        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `contender`, `description`, `gates`, `http`, `long-polling`, `name`, `objectives`, `polling`, `preset_files`, `published`, `seed`, `server`, `servers`, `sse`, `sweep`, `tcp`, `thresholds`, `tls`, `websocket` and `workload`"
+        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `contender`, `description`, `gates`, `http`, `long-polling`, `name`, `objectives`, `polling`, `preset_files`, `proxy`, `published`, `seed`, `server`, `servers`, `sse`, `sweep`, `tcp`, `thresholds`, `tls`, `websocket` and `workload`"
 
     http_2_without_tls:
         ["[workload]" => "http = \"2\"
 [workload]"]
-        "bad.toml:4: `http = \"2\"` needs `tls = true`: browsers speak it by TLS only"
+        "bad.toml:4: `http = \"2\"` needs TLS, as browsers speak it by TLS only: add `tls = true`, or a proxy that has it"
 
     http_of_raw_tcp:
         ["[workload]" => "tls = true

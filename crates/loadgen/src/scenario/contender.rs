@@ -278,6 +278,15 @@ impl Settings {
         }
     }
 
+    /// How a stream is served; none of a client that asks.
+    #[must_use]
+    pub fn stream(&self) -> Option<&Stream> {
+        match self {
+            Self::Stream(stream) => Some(stream),
+            Self::Polling(_) | Self::LongPolling(_) => None,
+        }
+    }
+
     /// From one request to the next; none of a client that is told.
     #[must_use]
     pub fn polling_interval(&self) -> Option<Duration> {
@@ -306,11 +315,33 @@ pub struct LongPolling {
     pub connection: Connection,
 }
 
-/// How a stream is kept alive.
+/// How a stream is kept alive, and what it looks like to those between.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stream {
     /// From one comment, ping or empty frame of the server to the next.
     pub heartbeat: Duration,
+    /// How its body is framed, if it is SSE.
+    pub framing: SseFraming,
+    /// Whether it has `X-Accel-Buffering: no`, if it is SSE.
+    pub accel_buffering_hint: bool,
+}
+
+impl Stream {
+    /// As pushbench's server has it, with so much from one heartbeat to the next.
+    #[must_use]
+    pub fn every(heartbeat: Duration) -> Self {
+        Self { heartbeat, framing: SseFraming::Close, accel_buffering_hint: true }
+    }
+}
+
+/// How pushbench's server frames the body of an event stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SseFraming {
+    /// It ends with its connection.
+    Close,
+    /// In chunks, as most frameworks do it.
+    Chunked,
 }
 
 /// Whether requests share a connection.

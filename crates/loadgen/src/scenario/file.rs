@@ -17,10 +17,11 @@ use super::defaults::{not, one, unwritten};
 use super::gates::{GateSchema, GatesFile};
 use super::limits::MAX_BLOCKS;
 use super::literature::LiteratureFile;
+use super::proxy::ProxySchema;
 use super::server::ServerFile;
 use super::thresholds::ThresholdsFile;
 use super::workload::file::WorkloadFile;
-use super::{Connection, Role, duration};
+use super::{Connection, Role, SseFraming, duration};
 
 const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 
@@ -57,6 +58,12 @@ pub(super) struct ScenarioFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "HttpVersion")]
     pub(super) http: Option<Spanned<HttpVersion>>,
+    /// The proxy through which subscribers reach their server: "nginx", "nginx-tls", `{ preset = "nginx",
+    /// profile = "tuned" }`, `{ command = "…", config = "./file" }`; or a list of them, and "none": then
+    /// every contender is measured through each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ProxySchema")]
+    pub(super) proxy: Option<Spanned<toml::Value>>,
     /// How often every contender is measured. In each block all of them run once, in shuffled
     /// order.
     #[serde(default = "five")]
@@ -71,7 +78,7 @@ pub(super) struct ScenarioFile {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, ServerFile>")]
     pub(super) server: BTreeMap<Spanned<String>, ServerFile>,
-    /// What the files say that servers name as presets. Whoever reads the scenario adds it, so that
+    /// What the files say that servers name as presets, and proxies as configurations. Whoever reads the scenario adds it, so that
     /// results need no other file.
     #[serde(default)]
     pub(super) preset_files: BTreeMap<String, String>,
@@ -81,9 +88,9 @@ pub(super) struct ScenarioFile {
     /// How long polling asks.
     #[serde(default, rename = "long-polling")]
     pub(super) long_polling: LongPollingFile,
-    /// How SSE is kept alive, by comments.
+    /// How SSE is served, and kept alive by comments.
     #[serde(default)]
-    pub(super) sse: StreamFile,
+    pub(super) sse: SseFile,
     /// How WebSocket is kept alive, by pings.
     #[serde(default)]
     pub(super) websocket: StreamFile,
@@ -163,6 +170,10 @@ pub(super) struct ContenderFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "HttpVersion")]
     pub(super) http: Option<Spanned<HttpVersion>>,
+    /// The proxy through which it is reached, or several; as at the top of the file when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ProxySchema")]
+    pub(super) proxy: Option<Spanned<toml::Value>>,
     /// How it asks, if it polls.
     #[schemars(with = "PollingFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,10 +183,10 @@ pub(super) struct ContenderFile {
     #[schemars(with = "LongPollingFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) long_polling: Option<Spanned<LongPollingFile>>,
-    /// How it is kept alive, if it is SSE.
-    #[schemars(with = "StreamFile")]
+    /// How it is served, if it is SSE.
+    #[schemars(with = "SseFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) sse: Option<Spanned<StreamFile>>,
+    pub(super) sse: Option<Spanned<SseFile>>,
     /// How it is kept alive, if it is WebSocket.
     #[schemars(with = "StreamFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -223,6 +234,26 @@ pub(super) struct StreamFile {
     #[schemars(with = "String", regex(pattern = duration::PATTERN))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) heartbeat: Option<Spanned<String>>,
+}
+
+/// How SSE is served.
+#[derive(Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SseFile {
+    /// From one heartbeat of the server to the next: "15s", which it is when left out.
+    #[schemars(with = "String", regex(pattern = duration::PATTERN))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) heartbeat: Option<Spanned<String>>,
+    /// How pushbench's server frames the body: "chunked" as most frameworks do it, or "close", which it is
+    /// when left out: the body ends with its connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SseFraming")]
+    pub(super) framing: Option<SseFraming>,
+    /// Whether pushbench's server sends `X-Accel-Buffering: no`, which tells nginx to pass on at once what
+    /// comes; true when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub(super) accel_buffering_hint: Option<bool>,
 }
 
 /// Values of one key of the file, each of which may stand there.

@@ -9,12 +9,13 @@ use toml::Spanned;
 
 use super::contender::default_role;
 use super::error::quoted;
-use super::file::{ContenderFile, LongPollingFile, PollingFile, ScenarioFile, StreamFile};
+use super::file::{ContenderFile, LongPollingFile, PollingFile, ScenarioFile, SseFile, StreamFile};
+use super::lineup_ways::{Measured, Usual, through};
 use super::shape::{listed, nearest};
 use super::values::Values;
 use super::{
-    Connection, Contender, ContenderId, HttpVersion, Identity, LongPolling, OWN_SERVER, Polling,
-    Road, Role, Server, Settings, Stream,
+    Connection, Contender, ContenderId, Identity, LongPolling, OWN_SERVER, Polling, Role, Server,
+    Settings, Stream,
 };
 
 /// More than a table or a chart can hold apart.
@@ -38,11 +39,11 @@ impl Tables {
             Polling { interval: Duration::from_secs(1), connection: Connection::KeepAlive };
         let long_polling =
             LongPolling { timeout: Duration::from_secs(30), connection: Connection::KeepAlive };
-        let stream = Stream { heartbeat: Duration::from_secs(15) };
+        let stream = Stream::every(Duration::from_secs(15));
         Self {
             polling: values.polling(&file.polling, &polling),
             long_polling: values.long_polling(&file.long_polling, &long_polling),
-            sse: values.stream(&file.sse, &stream),
+            sse: values.sse(&file.sse, &stream),
             websocket: values.stream(&file.websocket, &stream),
             tcp: values.stream(&file.tcp, &stream),
         }
@@ -61,9 +62,9 @@ impl Tables {
             or(own.as_ref(), base, |own, base| values.stream(own, base))
         };
         Self {
-            sse: stream(&file.sse, &self.sse),
             websocket: stream(&file.websocket, &self.websocket),
             tcp: stream(&file.tcp, &self.tcp),
+            sse: or(file.sse.as_ref(), &self.sse, |own, base| values.sse(own, base)),
             polling: or(file.polling.as_ref(), &self.polling, |own, base| {
                 values.polling(own, base)
             }),
@@ -93,32 +94,31 @@ pub(super) fn contenders(
     let tables = Tables::read(file, values);
     let usual = Usual {
         multiplex: *file.workload.multiplex.get_ref(),
-        road: Road {
-            tls: *file.tls.get_ref(),
-            http: file.http.as_ref().map(|http| *http.get_ref()).unwrap_or_default(),
-        },
+        tls: *file.tls.get_ref(),
+        http: file.http.as_ref().map(|http| *http.get_ref()).unwrap_or_default(),
+        ways: values.ways(file.proxy.as_ref(), file),
     };
-    if let Some(http) = &file.http {
-        values.check_http(http, usual.road.tls);
-    }
     let compared = values.compared(file, servers).into_iter().map(|(server, transport)| {
         let identity = compared_identity(server.as_deref(), transport);
         (identity, tables.settings(transport), server, usual.clone())
     });
-    let mut lineup: Vec<_> = compared.collect();
+    let mut lineup: Vec<Measured> = compared.flat_map(through).collect();
     for own in &file.contender {
         let identity = values.identity(own);
-        if lineup.iter().any(|(other, ..)| other.name == identity.name) {
+        let server = values.server_of(own, servers);
+        let of = values.own(own, &usual, server.is_some(), file);
+        let own_ways = through((identity, values.settings(own, &tables), server, of));
+        let taken = |name: &str| lineup.iter().any(|(other, ..)| other.name == name);
+        if let Some((identity, ..)) = own_ways.iter().find(|(of, ..)| taken(&of.name)) {
             let message = format!(
                 "two contenders are called `{}`: rename one, or leave it out of `compare`",
                 identity.name
             );
             values.problems.at(own.name.span(), message);
         }
-        let server = values.server_of(own, servers);
-        let of = values.own(own, &usual, server.is_some());
-        lineup.push((identity, values.settings(own, &tables), server, of));
+        lineup.extend(own_ways);
     }
+    values.check_ways(file, &lineup);
     if lineup.len() > MAX_CONTENDERS {
         let message = format!(
             "{} contenders are compared, and the most is {MAX_CONTENDERS}: leave some out",
@@ -131,7 +131,7 @@ pub(super) fn contenders(
     }
     lineup.sort_by_key(|(identity, ..)| identity.role == Role::Reference);
     let ids = ContenderId::all(lineup.iter().map(|(identity, ..)| identity.clone()));
-    let of = |(id, (_, settings, server, Usual { multiplex, road }))| Contender {
+    let of = |(id, (_, settings, server, multiplex, road))| Contender {
         id,
         settings,
         server,
@@ -139,13 +139,6 @@ pub(super) fn contenders(
         road,
     };
     ids.into_iter().zip(lineup).map(of).collect()
-}
-
-/// What the file says for all contenders.
-#[derive(Clone)]
-struct Usual {
-    multiplex: bool,
-    road: Road,
 }
 
 /// That of a transport which is compared as it is, on one server.
@@ -282,7 +275,13 @@ impl Values<'_, '_> {
     }
 
     /// What a contender has of its own, and as usual for the rest.
-    fn own(&mut self, file: &ContenderFile, usual: &Usual, is_described: bool) -> Usual {
+    fn own(
+        &mut self,
+        file: &ContenderFile,
+        usual: &Usual,
+        is_described: bool,
+        scenario: &ScenarioFile,
+    ) -> Usual {
         fn or(own: Option<&Spanned<bool>>, usual: bool) -> bool {
             own.map_or(usual, |own| *own.get_ref())
         }
@@ -291,26 +290,22 @@ impl Values<'_, '_> {
                            another one";
             self.problems.at(tls.span(), message.to_owned());
         }
-        let road = Road {
-            tls: or(file.tls.as_ref(), usual.road.tls),
-            http: file.http.as_ref().map_or(usual.road.http, |http| *http.get_ref()),
+        let usual = Usual {
+            multiplex: or(file.multiplex.as_ref(), usual.multiplex),
+            tls: or(file.tls.as_ref(), usual.tls),
+            http: file.http.as_ref().map_or(usual.http, |http| *http.get_ref()),
+            ways: match &file.proxy {
+                Some(own) => self.ways(Some(own), scenario),
+                None => usual.ways.clone(),
+            },
         };
-        if let Some(http) = &file.http {
-            self.check_http(http, road.tls);
-            if is_described || *file.transport.get_ref() == Transport::Tcp {
-                let message = "`http` is about pushbench's own server, and raw TCP has none of it: \
-                               remove it";
-                self.problems.at(http.span(), message.to_owned());
-            }
-        }
-        Usual { multiplex: or(file.multiplex.as_ref(), usual.multiplex), road }
-    }
-
-    fn check_http(&mut self, http: &Spanned<HttpVersion>, tls: bool) {
-        if *http.get_ref() == HttpVersion::Http2 && !tls {
-            let message = "`http = \"2\"` needs `tls = true`: browsers speak it by TLS only";
+        let has_none = is_described || *file.transport.get_ref() == Transport::Tcp;
+        if let Some(http) = file.http.as_ref().filter(|_| has_none) {
+            let message =
+                "`http` is about pushbench's own server, and raw TCP has none of it: remove it";
             self.problems.at(http.span(), message.to_owned());
         }
+        usual
     }
 
     fn identity(&mut self, file: &ContenderFile) -> Identity {
@@ -385,6 +380,16 @@ impl Values<'_, '_> {
 
     fn stream(&mut self, file: &StreamFile, base: &Stream) -> Stream {
         let heartbeat = file.heartbeat.as_ref();
-        Stream { heartbeat: heartbeat.map_or(base.heartbeat, |text| self.heartbeat(text)) }
+        let heartbeat = heartbeat.map_or(base.heartbeat, |text| self.heartbeat(text));
+        Stream { heartbeat, ..base.clone() }
+    }
+
+    fn sse(&mut self, file: &SseFile, base: &Stream) -> Stream {
+        let heartbeat = file.heartbeat.as_ref();
+        Stream {
+            heartbeat: heartbeat.map_or(base.heartbeat, |text| self.heartbeat(text)),
+            framing: file.framing.unwrap_or(base.framing),
+            accel_buffering_hint: file.accel_buffering_hint.unwrap_or(base.accel_buffering_hint),
+        }
     }
 }

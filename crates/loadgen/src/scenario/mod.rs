@@ -16,10 +16,12 @@ mod file;
 mod gates;
 mod limits;
 mod lineup;
+mod lineup_ways;
 mod literature;
 mod load;
 mod model;
 mod preset_files;
+mod proxy;
 mod quantity;
 mod read;
 mod road;
@@ -38,7 +40,8 @@ mod bad_scenarios;
 mod tests;
 
 pub use contender::{
-    Connection, Contender, ContenderId, Identity, LongPolling, Polling, Role, Settings, Stream,
+    Connection, Contender, ContenderId, Identity, LongPolling, Polling, Role, Settings, SseFraming,
+    Stream,
 };
 pub(crate) use digest::hex;
 pub use error::{Problem, ScenarioError};
@@ -49,11 +52,12 @@ pub use literature::Literature;
 pub use load::{LoadAxis, UnknownLoadAxis};
 pub use model::{Cell, Scenario, SweptValue};
 pub(crate) use preset_files::preset_says_where;
+pub use proxy::{Proxy, Way};
 pub use road::{HttpVersion, Road};
 pub use server::{
     Ask, Match, OWN_SERVER, Ping, Publish, PublishRedis, PublishRequest, PublishSocket, Ready,
-    Recipe, Reply, Request, Resume, Server, Source, Split, Start, Step, Template, Token, Trust,
-    preset_names, preset_text, websocket_url,
+    Recipe, Reply, Request, Resume, SECOND_PORT, Server, Source, Split, Start, Step, Template,
+    Token, Trust, preset_names, preset_text, websocket_url,
 };
 pub use sweep::{Amount, BASE_CELL, labels_of};
 pub use thresholds::Threshold;

@@ -1,4 +1,4 @@
-//! Presets that are files: what they say becomes a part of the scenario's text, because results must be
+//! Presets, and configurations of proxies, that are files: what they say becomes a part of the scenario's text, because results must be
 //! read where the files are not at hand, or say something else by now.
 
 use std::fmt::Write as _;
@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Problem, Problems, quoted};
 use super::limits::MAX_FILE_BYTES;
+use super::proxy;
 use super::server::is_preset_file;
 use crate::input;
 
@@ -35,7 +36,7 @@ pub(super) fn with_preset_files(text: String, folder: &Path) -> Result<String, V
             // Writing to a `String` cannot fail.
             Ok(preset) => drop(writeln!(more, "{} = {}", basic(name), literal(&preset))),
             Err(reason) => {
-                problems.at(span, format!("the preset {} cannot be read: {reason}", quoted(name)));
+                problems.at(span, format!("the file {} cannot be read: {reason}", quoted(name)));
             }
         }
         seen.push(name);
@@ -53,7 +54,7 @@ pub(crate) fn preset_says_where(path: &Path) -> Option<bool> {
     (has("publish") && !is_scenario).then(|| has("url") || has("command"))
 }
 
-/// The files that servers name, and those that a sweep gives them.
+/// The files that servers and proxies name, and those that a sweep gives servers.
 fn named<'a>(table: &'a DeTable<'_>) -> Vec<(&'a str, Range<usize>)> {
     let inner = |key: &str| match table.get(key).map(Spanned::get_ref) {
         Some(DeValue::Table(inner)) => Some(inner),
@@ -71,12 +72,23 @@ fn named<'a>(table: &'a DeTable<'_>) -> Vec<(&'a str, Range<usize>)> {
             values.extend(swept.iter());
         }
     }
+    let contenders = match table.get("contender").map(Spanned::get_ref) {
+        Some(DeValue::Array(contenders)) => &contenders[..],
+        _ => &[],
+    };
+    let of_contender = |contender: &'a Spanned<DeValue<'_>>| match contender.get_ref() {
+        DeValue::Table(contender) => contender.get("proxy"),
+        _ => None,
+    };
+    let proxies = contenders.iter().filter_map(of_contender).chain(table.get("proxy"));
+    let configurations = proxies.flat_map(|proxy| proxy::config_files(proxy.get_ref()));
     let mut files: Vec<(&str, Range<usize>)> = values
         .into_iter()
         .filter_map(|value| match value.get_ref() {
             DeValue::String(name) if is_preset_file(name) => Some((name.as_ref(), value.span())),
             _ => None,
         })
+        .chain(configurations)
         .collect();
     files.sort_by_key(|(_, span)| span.start);
     files

@@ -12,7 +12,7 @@ use super::file::schema;
 use super::limits::MAX_FILE_BYTES;
 use super::preset_files::with_preset_files;
 use super::workload::check_trace;
-use super::{Rows, Scenario, Start, sweep};
+use super::{Proxy, Rows, Scenario, Start, sweep};
 use crate::input;
 
 impl Scenario {
@@ -46,10 +46,15 @@ impl Scenario {
         Ok((scenario, text))
     }
 
-    /// Commands and files of servers are meant in `folder`.
+    /// Commands and files of servers and proxies are meant in `folder`.
     fn start_servers_in(&mut self, folder: &Path) {
         let cells = self.sweep.iter_mut().flat_map(|cell| &mut cell.scenario.contenders);
         for contender in cells.chain(&mut self.contenders) {
+            if let Some(Proxy { folder: Some(of_proxy), .. }) =
+                contender.road.proxy.as_mut().map(Arc::make_mut)
+            {
+                folder.clone_into(of_proxy);
+            }
             let Some(server) = &mut contender.server else { continue };
             let server = Arc::make_mut(server);
             match &mut server.start {

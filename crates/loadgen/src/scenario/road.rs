@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Way;
+
 /// The way from a client to its server, and back.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Road {
@@ -10,6 +12,8 @@ pub struct Road {
     pub tls: bool,
     /// What is spoken to it.
     pub http: HttpVersion,
+    /// The proxy between, if there is one.
+    pub proxy: Way,
 }
 
 /// A version of HTTP.

@@ -20,11 +20,12 @@ pub const BASE_CELL: &str = "base";
 const MAX_CELLS: usize = 100;
 
 /// What is the same for every cell: it says what is measured and how often, or judges it.
-const FIXED: [&str; 12] = [
+const FIXED: [&str; 13] = [
     "name",
     "description",
     "compare",
     "contender",
+    "proxy",
     "blocks",
     "seed",
     "sweep",

@@ -24,6 +24,9 @@ tls = false
 # What is spoken then: "1.1", or "2", which needs TLS.
 http = "1.1"
 
+# The proxy between, or several, through each of which they are measured:
+#   proxy = ["none", "nginx", { preset = "nginx-tls", profile = "tuned" }]
+
 # How often every contender is measured, in shuffled order. One block shows the picture; five or
 # more show how far it can be trusted.
 blocks = 5
@@ -82,7 +85,9 @@ timeout = "30s" # the longest that the server holds a request
 connection = "keep-alive"
 
 [sse]
-heartbeat = "15s" # from one comment that keeps the stream alive to the next
+heartbeat = "15s"           # from one comment that keeps the stream alive to the next
+framing = "close"           # the body ends with its connection; or "chunked", as most frameworks do it
+accel_buffering_hint = true # whether X-Accel-Buffering: no tells nginx to pass on at once what comes
 
 [websocket]
 heartbeat = "15s" # from one ping to the next

@@ -134,7 +134,7 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
     (head, 1_u32..=100, 0..=i64::MAX as u64, workload, transports).prop_map(
         |((name, description, compare, own), blocks, seed, workload, transports)| {
             let (polling, long_polling, sse, websocket, tcp) = transports;
-            let stream = |heartbeat| Stream { heartbeat };
+            let stream = Stream::every;
             let settings = |transport| match transport {
                 Transport::Polling => {
                     Settings::Polling(Polling { interval: polling.0, connection: polling.1 })

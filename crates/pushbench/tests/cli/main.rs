@@ -9,6 +9,7 @@ mod compare;
 mod foreign;
 mod history;
 mod outputs;
+mod proxies;
 mod road;
 mod selftest;
 mod several;

@@ -1,5 +1,6 @@
 //! The server side of each transport. A new transport is a file here and an arm in [`answer`].
 
+mod chunks;
 mod client_frames;
 mod long_polling;
 mod polling;
@@ -45,6 +46,8 @@ pub(crate) struct OpenedStream {
     head: Bytes,
     /// The headers of the response by HTTP/2, whose head is not among what comes first.
     headers: HeaderMap,
+    /// Whether what follows the head goes in chunks.
+    is_chunked: bool,
     subscriber: Subscriber,
 }
 
@@ -121,14 +124,14 @@ pub(crate) async fn run_stream(
     held: Reservation,
     server: &Server,
 ) -> io::Result<()> {
-    let OpenedStream { transport, head, subscriber, .. } = *opened;
-    let stream = StreamState::new(socket, head, subscriber, held, server);
+    let OpenedStream { transport, head, is_chunked, subscriber, .. } = *opened;
+    let stream = StreamState::new(socket, head, subscriber, held, server).chunked(is_chunked);
     // `read_ahead` holds hyper's whole read buffer even when it is empty, hence the drops.
     match transport {
         StreamTransport::Sse => {
             // A client has nothing to say on this stream.
             drop(read_ahead);
-            stream::run(stream, sse::Sse).await
+            stream::run(stream, sse::Sse { is_chunked }).await
         }
         StreamTransport::WebSocket => {
             let protocol = websocket::WebSocket::new(&read_ahead, server);

@@ -10,20 +10,19 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Version};
 use pushbench_wire::{Transport, sse};
 
+use super::chunks::{LAST_CHUNK, chunk};
 use super::stream_protocol::{Received, StreamProtocol, StreamState};
 use super::write_queue::WriteQueue;
 use super::{Channels, OpenedStream, StreamTransport, Subscriber};
-use crate::Server;
 use crate::framing::Framing;
 use crate::http::reply::Rejection;
 use crate::http::request::position;
+use crate::{Server, SseFraming};
 
-/// The head of every stream. The body has neither a length nor chunks and ends with the connection:
-/// §9.2.7 warns that chunking can delay events, and HTTP/1.0 clients can read it too.
+/// The head of every stream.
 const HEAD: &str = "HTTP/1.1 200 OK\r\n\
     Content-Type: text/event-stream\r\n\
     Cache-Control: no-cache\r\n\
-    X-Accel-Buffering: no\r\n\
     Connection: close\r\n";
 
 /// Opens an event stream, which pages of `origin` may read, if they need to be told.
@@ -37,29 +36,40 @@ pub(super) fn open(
     let retry_ms = server.config.reconnect_delay.as_millis();
     if request.version == Version::HTTP_2 {
         let head = format!("retry: {retry_ms}\n\n").into();
-        let headers = http2_headers(origin);
-        return Ok(OpenedStream { transport: StreamTransport::Sse, head, headers, subscriber });
+        let (transport, headers) = (StreamTransport::Sse, http2_headers(server, origin));
+        return Ok(OpenedStream { transport, head, headers, is_chunked: false, subscriber });
     }
     let mut head = HEAD.as_bytes().to_vec();
+    if server.config.accel_buffering_hint {
+        head.extend_from_slice(b"X-Accel-Buffering: no\r\n");
+    }
+    // RFC 9112 §6.1: never to a client of HTTP/1.0.
+    let is_chunked =
+        server.config.sse_framing == SseFraming::Chunked && request.version == Version::HTTP_11;
+    if is_chunked {
+        head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
     if let Some(origin) = origin {
         head.extend_from_slice(b"Access-Control-Allow-Origin: ");
         head.extend_from_slice(origin.as_bytes());
         head.extend_from_slice(b"\r\nVary: Origin\r\n");
     }
-    head.extend_from_slice(format!("\r\nretry: {retry_ms}\n\n").as_bytes());
-    let headers = HeaderMap::new();
-    Ok(OpenedStream { transport: StreamTransport::Sse, head: head.into(), headers, subscriber })
+    head.extend_from_slice(b"\r\n");
+    let retry = Bytes::from(format!("retry: {retry_ms}\n\n"));
+    head.extend_from_slice(&if is_chunked { chunk(&retry) } else { retry });
+    let (transport, headers) = (StreamTransport::Sse, HeaderMap::new());
+    Ok(OpenedStream { transport, head: head.into(), headers, is_chunked, subscriber })
 }
 
 /// The same headers by HTTP/2, which says itself where a body ends.
-fn http2_headers(origin: Option<&HeaderValue>) -> HeaderMap {
-    let fixed = [
-        (CONTENT_TYPE, "text/event-stream"),
-        (CACHE_CONTROL, "no-cache"),
-        (HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
+fn http2_headers(server: &Server, origin: Option<&HeaderValue>) -> HeaderMap {
+    let fixed = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")];
     let mut headers: HeaderMap =
         fixed.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
+    if server.config.accel_buffering_hint {
+        let name = HeaderName::from_static("x-accel-buffering");
+        headers.insert(name, HeaderValue::from_static("no"));
+    }
     if let Some(origin) = origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(VARY, HeaderValue::from_static("Origin"));
@@ -68,7 +78,9 @@ fn http2_headers(origin: Option<&HeaderValue>) -> HeaderMap {
 }
 
 /// A client of an event stream. It only reads; whatever it sends is discarded.
-pub(super) struct Sse;
+pub(super) struct Sse {
+    pub(super) is_chunked: bool,
+}
 
 impl StreamProtocol for Sse {
     const TRANSPORT: Transport = Transport::Sse;
@@ -79,9 +91,14 @@ impl StreamProtocol for Sse {
     }
 
     fn heartbeat(&mut self, queue: &mut WriteQueue) -> io::Result<()> {
-        queue.push(Bytes::from_static(sse::HEARTBEAT.as_bytes()));
+        let comment = Bytes::from_static(sse::HEARTBEAT.as_bytes());
+        queue.push(if self.is_chunked { chunk(&comment) } else { comment });
         Ok(())
     }
 
-    fn go_away(&mut self, _: &mut StreamState<'_>) {}
+    fn go_away(&mut self, stream: &mut StreamState<'_>) {
+        if self.is_chunked {
+            stream.queue.push(LAST_CHUNK);
+        }
+    }
 }

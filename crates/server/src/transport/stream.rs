@@ -244,7 +244,7 @@ mod tests {
         const FLOOD_BYTES: usize = 128 << 10;
         let least = FLOOD_BYTES / (MAX_READS_PER_TURN as usize * READ_BUFFER_BYTES) - 1;
         let text = vec![b'x'; FLOOD_BYTES];
-        let turns = turns_beside_a_flood(text, |_| Sse).await;
+        let turns = turns_beside_a_flood(text, |_| Sse { is_chunked: false }).await;
         assert!(turns >= least, "SSE: {turns} turns, not {least}");
         // Frames so large that the number of messages alone limits nothing.
         let payload = vec![b'x'; 60 << 10];

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use pushbench_wire::Transport;
 use tokio::time::Instant;
 
+use super::chunks::Chunk;
 use super::subscriber::{Limit, Subscriber};
 use super::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue};
 use crate::Server;
@@ -84,6 +85,8 @@ pub(super) struct StreamState<'a> {
     pub(super) subscriber: Subscriber,
     pub(super) socket: &'a mut Socket,
     pub(super) server: &'a Server,
+    /// Whether events go in chunks.
+    is_chunked: bool,
     /// The memory of the stream, of which `own_bytes` are its own, and the rest is what its client has
     /// begun to send.
     held: Reservation,
@@ -112,11 +115,17 @@ impl<'a> StreamState<'a> {
             subscriber,
             socket,
             server,
+            is_chunked: false,
             held,
             own_bytes,
             reads_left: 0,
             stalled_since: None,
         }
+    }
+
+    /// The same, of which events go in chunks if that is so: what is written at once is one.
+    pub(super) fn chunked(self, is_chunked: bool) -> Self {
+        Self { is_chunked, ..self }
     }
 
     /// Allows [`MAX_READS_PER_TURN`] reads again.
@@ -209,16 +218,23 @@ impl<'a> StreamState<'a> {
             let events = batch.iter().flatten();
             events.map(|(channel, event)| subscriber.frame(*channel, event, P::FRAMING))
         };
-        let mut slices = [IoSlice::new(&[]); MAX_FRAMES_PER_WRITE];
-        for (slice, frame) in slices.iter_mut().zip(frames()) {
-            *slice = IoSlice::new(frame);
+        let chunk = self.is_chunked.then(|| Chunk::of(frames().map(Bytes::len).sum()));
+        let pieces = || {
+            let before = chunk.iter().map(|chunk| &chunk.size);
+            before.chain(frames()).chain(chunk.iter().map(|chunk| &chunk.end))
+        };
+        let mut slices = [IoSlice::new(&[]); MAX_FRAMES_PER_WRITE + 2];
+        let mut filled = 0;
+        for (slice, piece) in slices.iter_mut().zip(pieces()) {
+            *slice = IoSlice::new(piece);
+            filled += 1;
         }
-        let mut written = self.socket.try_write(&slices[..count])?;
-        for frame in frames() {
-            if written < frame.len() {
-                self.queue.push(frame.slice(written..));
+        let mut written = self.socket.try_write(&slices[..filled])?;
+        for piece in pieces() {
+            if written < piece.len() {
+                self.queue.push(piece.slice(written..));
             }
-            written = written.saturating_sub(frame.len());
+            written = written.saturating_sub(piece.len());
         }
         if self.is_blocked() {
             self.stalled_since = Some(Instant::now());

@@ -34,8 +34,8 @@ pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, 
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: {UPGRADE_TOKEN}\r\nConnection: Upgrade\r\n\r\n"
     );
-    let headers = HeaderMap::new();
-    Ok(OpenedStream { transport: StreamTransport::Tcp, head: head.into(), headers, subscriber })
+    let (transport, headers) = (StreamTransport::Tcp, HeaderMap::new());
+    Ok(OpenedStream { transport, head: head.into(), headers, is_chunked: false, subscriber })
 }
 
 /// A client of raw TCP. Each frame that it sends is published.

@@ -76,7 +76,8 @@ pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, 
     let transport = StreamTransport::WebSocket;
     if by_http2 {
         let subscriber = Subscriber::at_or_latest(channels, position(request)?);
-        return Ok(OpenedStream { transport, head: Bytes::new(), headers, subscriber });
+        let (head, is_chunked) = (Bytes::new(), false);
+        return Ok(OpenedStream { transport, head, headers, is_chunked, subscriber });
     }
     let key = request
         .headers
@@ -92,7 +93,7 @@ pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, 
          {accept}\r\n{protocol}\r\n",
         StatusCode::SWITCHING_PROTOCOLS,
     );
-    Ok(OpenedStream { transport, head: head.into(), headers, subscriber })
+    Ok(OpenedStream { transport, head: head.into(), headers, is_chunked: false, subscriber })
 }
 
 /// A client of an open WebSocket. Each message that it sends is published.

@@ -14,6 +14,7 @@ mod lifetime;
 mod memory;
 mod rfc6455;
 mod several_channels;
+mod sse_framing;
 mod support;
 mod tcp;
 mod tls;

@@ -19,7 +19,7 @@ use super::instructions::EventCounter;
 use super::process::{CpuClock, CpuSplit, Memory, Stat, TICK_NS, shares_in};
 use super::threads::Threads;
 use super::{Observation, Observe};
-use crate::deployment::family::{Mark, adopter};
+use crate::deployment::family::{Mark, adopter, was_started};
 
 /// The number of `SIGCHLD` on Linux.
 const SIGCHLD: u32 = 17;
@@ -185,7 +185,9 @@ impl Observe for ProcessTree {
         let adopter = adopter().map(Pid::as_raw);
         others.retain(|&process, &mut parent| {
             let is_orphan = !self.members.contains_key(&parent)
-                && self.mark.is_on(&self.dir(process), adopter == Some(parent));
+                && self
+                    .mark
+                    .is_on(&self.dir(process), adopter == Some(parent) && !was_started(process));
             if is_orphan {
                 self.admit(process);
             }

@@ -61,6 +61,8 @@ pub(super) enum Signal {
 /// A connection of a subscriber to one of its channels.
 pub(super) struct SubscriberSpec {
     pub(super) subscription: Subscription,
+    /// Whether the head of a stream may come with its first event, because something between holds it back.
+    pub(super) head_may_wait: bool,
     /// What it is to receive.
     pub(super) expected: Arc<ExpectedEvents>,
     /// The publisher in the stamps of what its subscriber sends.

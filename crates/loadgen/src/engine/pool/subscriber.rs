@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use pushbench_wire::event::is_lagged_name;
 use pushbench_wire::{Event, Stamp, clock};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
 
 use super::Signal;
 use crate::client::{
@@ -23,6 +25,10 @@ use crate::engine::send_queue::SendQueue;
 /// How long a subscriber whose connection broke waits before it connects again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(100);
 
+/// How long the head of a stream may take before its subscriber counts as connected without it, where
+/// something between may hold it back.
+const HEAD_WITHIN: Duration = Duration::from_secs(1);
+
 /// What a subscriber needs to connect, and to connect again.
 pub(super) struct Connector {
     pub(super) subscription: Subscription,
@@ -31,16 +37,29 @@ pub(super) struct Connector {
     pub(super) beside: Rc<ConnectionMeter>,
     pub(super) permits: Rc<Semaphore>,
     pub(super) signals: mpsc::UnboundedSender<Signal>,
+    pub(super) head_may_wait: bool,
 }
 
 impl Connector {
     /// A subscriber, and how long it took to connect, in nanoseconds.
-    async fn connect<S: Subscriber>(&self, after: u64) -> Result<(S, u64), ClientError> {
+    async fn connect<S: Subscriber>(
+        &self,
+        after: u64,
+        is_new: &mut bool,
+    ) -> Result<(S, u64), ClientError> {
         // Closed never.
-        let _permit = self.permits.acquire().await;
+        let permit = self.permits.acquire().await;
         let begun_ns = clock::now_ns();
-        let subscriber = S::connect(&self.subscription, &self.meter, after).await?;
-        Ok((subscriber, clock::now_ns() - begun_ns))
+        let mut connecting = pin!(S::connect(&self.subscription, &self.meter, after));
+        if self.head_may_wait {
+            if let Ok(connected) = timeout(HEAD_WITHIN, &mut connecting).await {
+                return Ok((connected?, clock::now_ns() - begun_ns));
+            }
+            // The first event may have to push it out, and none is published before all are there.
+            drop(permit);
+            self.announce(is_new);
+        }
+        Ok((connecting.await?, clock::now_ns() - begun_ns))
     }
 
     async fn open<S: Subscriber>(&self) -> Result<S::Upstream, ClientError> {
@@ -74,7 +93,8 @@ async fn receive_until_failure<S: Subscriber>(
 ) -> Result<Infallible, ClientError> {
     let mut is_new = true;
     loop {
-        let (mut subscriber, took_ns): (S, _) = connector.connect(log.last_event_id).await?;
+        let (mut subscriber, took_ns): (S, _) =
+            connector.connect(log.last_event_id, &mut is_new).await?;
         if is_new {
             log.recorder.borrow_mut().connects.saturating_record(took_ns);
         }

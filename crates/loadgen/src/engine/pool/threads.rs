@@ -164,7 +164,8 @@ impl WithSubscriber for Worker {
         let permits = Rc::new(Semaphore::new(CONNECTS_AT_ONCE));
         let mut meters = Vec::with_capacity(self.subscribers.len());
         let mut before: Option<(Http, Rc<ConnectionMeter>)> = None;
-        for SubscriberSpec { subscription, expected, publisher, sends } in self.subscribers {
+        for spec in self.subscribers {
+            let SubscriberSpec { subscription, head_may_wait, expected, publisher, sends } = spec;
             let [meter, beside] = [(); 2].map(|()| ConnectionMeter::new(Arc::clone(&self.tally)));
             let meter = match before.take() {
                 // What reads for one, reads for the other.
@@ -184,6 +185,7 @@ impl WithSubscriber for Worker {
                 beside,
                 permits: Rc::clone(&permits),
                 signals: self.signals.clone(),
+                head_may_wait,
             };
             let log = EventLog {
                 tracker: self.record.then(|| DeliveryTracker::new(expected)),

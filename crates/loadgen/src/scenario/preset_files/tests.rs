@@ -96,7 +96,7 @@ fn a_file_that_is_not_there_is_named() {
         Scenario::in_folder(SCENARIO.to_owned(), Path::new("x.toml"), Path::new("/nowhere"));
     let said = missing.unwrap_err().to_string();
     let first =
-        "x.toml:13: the preset \"./presets/mine.toml\" cannot be read: No such file or directory";
+        "x.toml:13: the file \"./presets/mine.toml\" cannot be read: No such file or directory";
     assert!(said.starts_with(first), "{said}");
     let nowhere = Scenario::parse(SCENARIO, "x.toml").unwrap_err().to_string();
     assert!(nowhere.contains("it is a file, and there is no folder to read it from"), "{nowhere}");

@@ -35,6 +35,9 @@ pub use template::Template;
 /// The server that every scenario has without naming it.
 pub const OWN_SERVER: &str = "pushbench";
 
+/// The placeholder for the second port of a server that listens at two.
+pub const SECOND_PORT: &str = "port_2";
+
 /// A server, and how it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {

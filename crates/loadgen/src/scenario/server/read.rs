@@ -259,8 +259,9 @@ impl Reader<'_, '_, '_> {
                 Vec::new()
             }
         };
-        let word =
-            |word: String| self.template(&Spanned::new(command.span(), word), &["port", "url"]);
+        let word = |word: String| {
+            self.template(&Spanned::new(command.span(), word), &["port", "port_2", "url"])
+        };
         let words = words.into_iter().map(word).collect();
         let ready = match file.ready.as_ref().map(Spanned::get_ref) {
             None | Some(ReadyFile { line: None, url: None }) => Ready::Port,

@@ -87,7 +87,7 @@ fn keys_that_end_alike_have_their_whole_path() {
     let last = &scenario.sweep[7].scenario;
     assert_eq!(
         last.contenders[2].settings,
-        Settings::Stream(Stream { heartbeat: Duration::from_secs(15) })
+        Settings::Stream(Stream::every(Duration::from_secs(15)))
     );
     assert_eq!(last.workload.channels, 2);
 }

@@ -1,0 +1,96 @@
+//! How a trial comes to its servers and proxies, and how subscribers reach them.
+
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+use pushbench_wire::endpoint::TLS_PREFIX;
+
+use super::foreign_place::ForeignPlace;
+use super::trial::TrialPlan;
+use crate::client::Tls;
+use crate::deployment::{Deployment, FreshCopy, Readiness, ServerStart, server_command};
+
+/// How subscribers reach what was started.
+pub(super) struct Reach {
+    /// By TLS, if it is not the description of a server that says so.
+    pub(super) tls: Option<Tls>,
+    /// A described server as they know it who go through a proxy.
+    pub(super) behind: Option<ForeignPlace>,
+    /// What a server of ours needs while it runs.
+    _own: Option<OwnServer>,
+}
+
+/// What a server of ours needs while it runs.
+struct OwnServer {
+    /// Of its program, if it has one.
+    _copy: Option<FreshCopy>,
+    /// How it is spoken to by TLS, if it is.
+    tls: Option<Tls>,
+}
+
+impl TrialPlan<'_> {
+    /// Starts the server, or finds it, and the proxy before it.
+    pub(super) async fn deployment(
+        &self,
+        place: Option<&ForeignPlace>,
+    ) -> anyhow::Result<(Deployment, Reach)> {
+        let (mut deployment, own) = match place {
+            Some(place) => (place.deployment(self.cores).await?, None),
+            None => {
+                let (deployment, own) = self.own_server().await?;
+                (deployment, Some(own))
+            }
+        };
+        let tls = own.as_ref().and_then(|own| own.tls.clone());
+        let mut reach = Reach { tls, behind: None, _own: own };
+        if let Some(proxy) = &self.contender.road.proxy {
+            let second = place.and_then(|place| place.second);
+            let front = deployment.put_before(proxy, second, self.cores).await?;
+            let tls = front.certificate.as_deref().map(|file| self.trust(file)).transpose()?;
+            reach.behind =
+                place.map(|place| place.behind(front.address, tls.clone())).transpose()?;
+            reach.tls = tls;
+        }
+        Ok((deployment, reach))
+    }
+
+    /// TLS with whoever has the certificate in `file`.
+    fn trust(&self, file: &Path) -> anyhow::Result<Tls> {
+        Tls::trusting(file, self.contender.http())
+    }
+
+    /// An error that may be the proxy's.
+    pub(super) fn on_the_road(&self, error: anyhow::Error) -> anyhow::Error {
+        match &self.contender.road.proxy {
+            Some(proxy) => error.context(format!("through the proxy {}", proxy.label)),
+            None => error,
+        }
+    }
+
+    /// A server of ours, and what it needs.
+    async fn own_server(&self) -> anyhow::Result<(Deployment, OwnServer)> {
+        let folder = match self.contender.road.tls {
+            false => None,
+            true => Some(tempfile::tempdir().context("cannot make a folder for a certificate")?),
+        };
+        let certificate = folder.as_ref().map(|folder| folder.path().join("certificate.pem"));
+        let certificate = certificate.as_deref();
+        let mut command =
+            server_command(self.server, self.scenario, self.contender, certificate, self.cores);
+        let copy = match command.first() {
+            Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
+            _ => None,
+        };
+        if let Some(copy) = &copy {
+            command[0] = copy.path().to_string_lossy().into_owned();
+        }
+        let start = ServerStart::server(command, Readiness::Announced);
+        let deployment = Deployment::of_servers(&[start], self.cores).await?;
+        ensure!(
+            certificate.is_some() == deployment.has_tls(),
+            "the server does not say where it is by TLS: it should print `{TLS_PREFIX}…` first"
+        );
+        let tls = certificate.map(|file| self.trust(file)).transpose()?;
+        Ok((deployment, OwnServer { _copy: copy, tls }))
+    }
+}

@@ -1,0 +1,125 @@
+//! Through which proxies contenders are measured: one that is named for several is measured through each.
+
+use std::sync::Arc;
+
+use toml::{Spanned, Value};
+
+use super::error::quoted;
+use super::file::ScenarioFile;
+use super::values::Values;
+use super::{
+    HttpVersion, Identity, Road, SECOND_PORT, Server, Settings, Start, Template, Way, proxy,
+};
+
+/// A contender before it has its key: and whether it has one connection for all channels, and its road.
+pub(super) type Measured = (Identity, Settings, Option<Arc<Server>>, bool, Road);
+
+/// What the file says for all contenders.
+#[derive(Clone)]
+pub(super) struct Usual {
+    pub(super) multiplex: bool,
+    pub(super) tls: bool,
+    pub(super) http: HttpVersion,
+    pub(super) ways: Vec<Way>,
+}
+
+/// What is measured of a contender through each of its ways. Of several, each has the name of its proxy.
+pub(super) fn through(
+    (identity, settings, server, usual): (Identity, Settings, Option<Arc<Server>>, Usual),
+) -> Vec<Measured> {
+    let Usual { multiplex, tls, http, ways } = usual;
+    let are_several = ways.len() > 1;
+    let of = |proxy: Way| {
+        let mut identity = identity.clone();
+        if let Some(proxy) = proxy.as_ref().filter(|_| are_several) {
+            identity.name = format!("{}-{}", identity.name, proxy.name);
+            identity.label = format!("{} · {}", identity.label, proxy.label);
+        }
+        (identity, settings.clone(), server.clone(), multiplex, Road { tls, http, proxy })
+    };
+    ways.into_iter().map(of).collect()
+}
+
+impl Values<'_, '_> {
+    /// The ways that a `proxy` names; the direct one without.
+    pub(super) fn ways(&mut self, named: Option<&Spanned<Value>>, file: &ScenarioFile) -> Vec<Way> {
+        let Some(named) = named else { return vec![None] };
+        let ways = proxy::read(named, &file.preset_files, self.problems);
+        for proxy in ways.iter().flatten() {
+            self.name(
+                &Spanned::new(named.span(), proxy.name.clone()),
+                "names of contenders end with that of their proxy",
+            );
+        }
+        ways
+    }
+
+    /// Whether everyone can be reached through its proxy.
+    pub(super) fn check_ways(&mut self, file: &ScenarioFile, lineup: &[Measured]) {
+        let mut http_is_right = true;
+        for (identity, _, server, _, road) in lineup {
+            let own = file.contender.iter().find(|own| {
+                let name = own.name.get_ref();
+                *name == identity.name || identity.name.starts_with(&format!("{name}-"))
+            });
+            let by_tls = road.tls || road.proxy.as_ref().is_some_and(|proxy| proxy.tls);
+            let http = own.and_then(|own| own.http.as_ref()).or(file.http.as_ref());
+            if let Some(http) = http.filter(|_| road.http == HttpVersion::Http2 && !by_tls)
+                && std::mem::take(&mut http_is_right)
+            {
+                let message = "`http = \"2\"` needs TLS, as browsers speak it by TLS only: add `tls = true`, \
+                               or a proxy that has it";
+                self.problems.at(http.span(), message.to_owned());
+            }
+            let Some(proxy) = &road.proxy else { continue };
+            let span = own.and_then(|own| own.proxy.as_ref()).or(file.proxy.as_ref());
+            let span = span.map_or(0..0, Spanned::span);
+            let name = quoted(&proxy.name);
+            if road.tls && server.is_none() {
+                let message = format!(
+                    "`tls` is about a server without a proxy: for TLS to the proxy {name}, write it there, \
+                     such as \"nginx-tls\" or `{{ …, tls = true }}`"
+                );
+                self.problems.at(span.clone(), message);
+            }
+            let has_two = server.as_ref().is_some_and(|server| match &server.start {
+                Start::Command { words, .. } => {
+                    words.iter().any(|word| word.names().any(|name| name == SECOND_PORT))
+                }
+                Start::Running { .. } => false,
+            });
+            if proxy.balances() && !has_two {
+                let message = format!(
+                    "the proxy {name} has {{upstream_2}}, which only a [server.NAME] has whose `command` has \
+                     {{port_2}}"
+                );
+                self.problems.at(span.clone(), message);
+            }
+            let Some(server) = server else { continue };
+            let begins = |template: &Template, text: &str| {
+                let url = template.render(|name| Some(format!("{{{name}}}").into()));
+                url.is_ok_and(|url| url.starts_with(text))
+            };
+            if begins(&server.url, "https://") {
+                let message = format!(
+                    "the proxy {name} speaks plain HTTP to its server, and the `url` of `{}` begins with \
+                     https://",
+                    server.name
+                );
+                self.problems.at(span.clone(), message);
+            }
+            let recipe = server.subscribe.get(&identity.transport);
+            let goes_around = recipe.is_some_and(|recipe| {
+                let url = &recipe.ask.url;
+                !begins(url, "{url}") && !begins(url, "{ws}") && !url.names().any(|of| of == "port")
+            });
+            if goes_around {
+                let message = format!(
+                    "subscribers of `{}` would go around the proxy {name}: begin `{}.url` with {{url}} or {{ws}}",
+                    server.name, identity.transport
+                );
+                self.problems.at(span, message);
+            }
+        }
+    }
+}
