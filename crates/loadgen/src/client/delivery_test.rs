@@ -85,6 +85,7 @@ pub(super) fn subscription(
         first_long_poll_timeout: Duration::from_millis(50),
         tls: None,
         http: Http::Http1,
+        fallback: None,
         foreign: None,
     }
 }

@@ -3,6 +3,7 @@
 
 use pushbench_wire::Transport;
 
+use super::fallback::Fallback;
 use super::foreign::{ForeignPull, ForeignStream, ForeignWebSocket};
 use super::long_polling::LongPolling;
 use super::polling::Polling;
@@ -27,13 +28,15 @@ pub(crate) struct Mechanism {
     pub(crate) transport: Transport,
     /// Whether it goes by a recipe, because the server is not ours.
     pub(crate) foreign: bool,
+    /// Whether it goes on with something else where it is refused.
+    pub(crate) falls_back: bool,
 }
 
 #[cfg(test)]
 impl Mechanism {
     /// On a server of ours.
     pub(crate) fn own(transport: Transport) -> Self {
-        Self { transport, foreign: false }
+        Self { transport, foreign: false, falls_back: false }
     }
 }
 
@@ -44,6 +47,7 @@ pub(crate) fn with_subscriber<W: WithSubscriber>(mechanism: Mechanism, work: W) 
         (Transport::Polling, false) => work.with::<Polling>(),
         (Transport::LongPolling, false) => work.with::<LongPolling>(),
         (Transport::Sse, false) => work.with::<Sse>(),
+        (Transport::WebSocket, false) if mechanism.falls_back => work.with::<Fallback>(),
         (Transport::WebSocket, false) => work.with::<WebSocket>(),
         (Transport::Polling | Transport::LongPolling, true) => work.with::<ForeignPull>(),
         (Transport::Sse, true) => work.with::<ForeignStream>(),

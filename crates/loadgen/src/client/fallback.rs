@@ -7,11 +7,15 @@ use std::time::Duration;
 use pushbench_wire::Transport;
 use tokio::time::timeout;
 
-use super::foreign::NoUpstream;
 use super::long_polling::LongPolling;
+use super::no_upstream::NoUpstream;
 use super::sse::Sse;
 use super::websocket::WebSocket;
 use super::{ClientError, ConnectionMeter, Sink, Subscriber, Subscription};
+use crate::scenario::{self, Connection, Settings};
+
+/// How long a long poll is held: the server's usual limit.
+const HELD_FOR: Duration = Duration::from_secs(30);
 
 /// What a subscriber got.
 pub(crate) enum Fallback {
@@ -30,7 +34,14 @@ impl Fallback {
         Ok(match transport {
             Transport::Sse => Self::Sse(Sse::connect(subscription, meter, after).await?),
             Transport::LongPolling => {
-                Self::LongPolling(LongPolling::connect(subscription, meter, after).await?)
+                let asked =
+                    scenario::LongPolling { timeout: HELD_FOR, connection: Connection::KeepAlive };
+                let subscription = Subscription {
+                    settings: Settings::LongPolling(asked),
+                    first_long_poll_timeout: HELD_FOR,
+                    ..subscription.clone()
+                };
+                Self::LongPolling(LongPolling::connect(&subscription, meter, after).await?)
             }
             _ => Self::WebSocket(WebSocket::connect(subscription, meter, after).await?),
         })
@@ -46,7 +57,7 @@ impl Subscriber for Fallback {
         meter: &Rc<ConnectionMeter>,
         after: u64,
     ) -> Result<Self, ClientError> {
-        let Some(fallback) = subscription.settings.fallback() else {
+        let Some(fallback) = &subscription.fallback else {
             return Self::by(Transport::WebSocket, subscription, meter, after).await;
         };
         let order = [Transport::WebSocket].into_iter().chain(fallback.order.iter().copied());
@@ -79,4 +90,112 @@ impl Subscriber for Fallback {
 
 fn took_too_long(limit: Duration) -> String {
     format!("no answer within {limit:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::client::delivery_test::{HANG, Inbox, Server, publish, subscription};
+    use crate::client::{Tally, Totals};
+    use crate::scenario;
+
+    /// What somebody between does with a request for a WebSocket, and for an event stream.
+    #[derive(Clone, Copy)]
+    enum Between {
+        Refuses(&'static str),
+        Hangs,
+        Passes,
+    }
+
+    /// A relay to `server` that treats requests by their path.
+    async fn relay(server: SocketAddr, websocket: Between, sse: Between) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let mut head = [0; 4096];
+                    let length = client.peek(&mut head).await.unwrap();
+                    let head = String::from_utf8_lossy(&head[..length]).into_owned();
+                    let between = match head.split(['?', ' ']).nth(1).unwrap() {
+                        path if path.ends_with("/ws") => websocket,
+                        path if path.ends_with("/sse") => sse,
+                        _ => Between::Passes,
+                    };
+                    match between {
+                        Between::Passes => {
+                            let mut server = TcpStream::connect(server).await.unwrap();
+                            let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                        }
+                        Between::Refuses(status) => {
+                            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+                            client.write_all(answer.as_bytes()).await.unwrap();
+                            let _ = client.read_to_end(&mut Vec::new()).await;
+                        }
+                        Between::Hangs => {
+                            let _ = client.read_to_end(&mut Vec::new()).await;
+                        }
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    /// What a subscriber got that may fall back, and how many did.
+    async fn got(websocket: Between, sse: Between) -> (&'static str, u64) {
+        let server = Server::start(pushbench_server::Config::default()).await;
+        let address = relay(server.address, websocket, sse).await;
+        let asked = subscription(address, Transport::WebSocket, scenario::Connection::KeepAlive);
+        let fallback = scenario::Fallback {
+            order: vec![Transport::Sse, Transport::LongPolling],
+            after: Duration::from_millis(500),
+        };
+        let asked = Subscription { fallback: Some(fallback), ..asked };
+        let tally = Arc::new(Tally::default());
+        let meter = ConnectionMeter::new(Arc::clone(&tally));
+        let mut subscriber = Fallback::connect(&asked, &meter, 0).await.unwrap();
+        publish(server.address, "message", b"news", false).await;
+        let mut inbox = Inbox::default();
+        while inbox.0.is_empty() {
+            timeout(HANG, subscriber.receive(&mut inbox)).await.expect("no hang").unwrap();
+        }
+        assert_eq!(inbox.0[0].payload, b"news");
+        let mut totals = Totals::default();
+        totals.add(&tally);
+        let got = match subscriber {
+            Fallback::WebSocket(_) => "websocket",
+            Fallback::Sse(_) => "sse",
+            Fallback::LongPolling(_) => "long-polling",
+        };
+        (got, totals.fallbacks)
+    }
+
+    #[tokio::test]
+    async fn whoever_refuses_a_websocket_gets_what_comes_next() {
+        use Between::{Hangs, Passes, Refuses};
+        let all = async {
+            for (websocket, sse, expected) in [
+                (Passes, Passes, ("websocket", 0)),
+                (Refuses("403 Forbidden"), Passes, ("sse", 1)),
+                (Refuses("426 Upgrade Required"), Passes, ("sse", 1)),
+                // Someone between who knows no upgrade answers as if it were any request.
+                (Refuses("200 OK"), Passes, ("sse", 1)),
+                (Hangs, Passes, ("sse", 1)),
+                (Refuses("403 Forbidden"), Refuses("502 Bad Gateway"), ("long-polling", 1)),
+                (Hangs, Hangs, ("long-polling", 1)),
+            ] {
+                assert_eq!(got(websocket, sse).await, expected);
+            }
+        };
+        LocalSet::new().run_until(all).await;
+    }
 }

@@ -97,6 +97,7 @@ mod tests {
             first_long_poll_timeout: first,
             tls: None,
             http: crate::client::Http::Http1,
+            fallback: None,
             foreign: None,
         };
         let meter = ConnectionMeter::new(Arc::default());

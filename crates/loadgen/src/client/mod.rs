@@ -5,6 +5,7 @@
 mod delivery_test;
 mod dispatch;
 mod error;
+mod fallback;
 pub(crate) mod foreign;
 mod http;
 mod http2;
@@ -13,6 +14,7 @@ mod http_publish;
 #[cfg(test)]
 mod in_band_test;
 mod long_polling;
+mod no_upstream;
 mod polling;
 mod post;
 mod publish_form;
@@ -51,7 +53,7 @@ use pushbench_wire::Event;
 use pushbench_wire::endpoint::Resource;
 use tokio::time::Instant;
 
-use crate::scenario::Settings;
+use crate::scenario::{Fallback, Settings};
 
 pub(crate) use dispatch::{Mechanism, WithSubscriber, with_subscriber};
 pub(crate) use error::ClientError;
@@ -113,6 +115,8 @@ pub(crate) struct Subscription {
     pub(crate) tls: Option<Tls>,
     /// What is spoken to it.
     pub(crate) http: Http,
+    /// What comes next where a WebSocket is refused.
+    pub(crate) fallback: Option<Fallback>,
     /// How it is done on a server that is not ours.
     pub(crate) foreign: Option<Foreign>,
 }

@@ -40,6 +40,8 @@ tally! {
     connections
     /// HTTP requests sent.
     requests
+    /// Subscribers that went on with something else than they asked for first, each time that they connected.
+    fallbacks
     /// Socket reads that brought at least one event.
     reads
     /// Events received, in the warm-up too and each as often as it came.

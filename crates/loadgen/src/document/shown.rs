@@ -84,6 +84,7 @@ pub(super) const CLOSER: [Closer; 7] = [
             Metric::GeneratorCpuPerConnection,
             Metric::BytesPerConnection,
             Metric::ConnectionsOpened,
+            Metric::Fallbacks,
         ],
         needs: Some(Metric::BytesPerConnection),
         is_folded: true,

@@ -81,6 +81,7 @@ impl Measurement {
             (Metric::ServerCpuPerConnection, each(server.cpu_ns)),
             (Metric::GeneratorCpuPerConnection, each(generator.cpu_ns)),
             (Metric::BytesPerConnection, each(Some(flow.bytes_in + flow.bytes_out))),
+            (Metric::Fallbacks, self.falls_back.then_some(flow.fallbacks as f64)),
         ]
         .into_iter()
     }

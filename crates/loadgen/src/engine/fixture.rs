@@ -109,6 +109,7 @@ pub(super) fn flawless() -> Measurement {
         cores: Cores { server: vec![0], generator: vec![1] },
         listeners_are_known: true,
         is_described: false,
+        falls_back: false,
         planned: EVENTS.into(),
         expected: Some(deliveries),
         start: before.clone(),

@@ -28,6 +28,8 @@ pub(crate) struct Measurement {
     /// Whether the server is one that the scenario describes: what it wraps around payloads is not known,
     /// and nobody asks it what it has done.
     pub(super) is_described: bool,
+    /// Whether subscribers go on with something else where they are refused.
+    pub(super) falls_back: bool,
     /// Events of the window that were to be published, on all channels.
     pub(super) planned: u64,
     /// Deliveries that these call for; empty when deliveries were not recorded.

@@ -139,6 +139,7 @@ async fn ask(
         first_long_poll_timeout: Duration::ZERO,
         tls: None,
         http: Http::Http1,
+        fallback: None,
         foreign: Some(Foreign {
             recipe: Arc::clone(recipe),
             values: place.values.with(own),
@@ -149,7 +150,8 @@ async fn ask(
     let forms = place.publish_forms(server, std::slice::from_ref(&channel)).await?;
     let form = forms.into_iter().next().context("there is nowhere to publish")?;
     let work = Receive { subscription, channel, form, notes: notes.clone() };
-    let outcome = with_subscriber(Mechanism { transport, foreign: true }, work).await;
+    let outcome =
+        with_subscriber(Mechanism { transport, foreign: true, falls_back: false }, work).await;
     deployment.stop().await?;
     outcome
 }

@@ -129,7 +129,11 @@ impl TrialPlan<'_> {
         let listeners_are_known = deployment.listeners_are_known();
         let start = Snapshot::take(deployment, Totals::default(), None)?;
         let pool = ThreadPool::connect(PoolPlan {
-            mechanism: Mechanism { transport, foreign: foreign.is_some() },
+            mechanism: Mechanism {
+                transport,
+                foreign: foreign.is_some(),
+                falls_back: self.contender.fallback.is_some(),
+            },
             subscribers,
             window: recorded.clone(),
             record: self.record,
@@ -171,6 +175,7 @@ impl TrialPlan<'_> {
             cores: self.cores.clone(),
             listeners_are_known,
             is_described: foreign.is_some(),
+            falls_back: self.contender.fallback.is_some(),
             planned,
             expected: self.record.then_some(deliveries),
             start,
@@ -255,6 +260,7 @@ impl TrialPlan<'_> {
                         poll_epoch,
                         poll_phase,
                         first_long_poll_timeout,
+                        fallback: self.contender.fallback.clone(),
                         tls: tls.cloned(),
                         http: http.clone(),
                         foreign: foreign.and_then(|(server, place)| {

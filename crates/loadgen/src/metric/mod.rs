@@ -141,6 +141,7 @@ metrics! {
     "server_cpu_per_connection" ServerCpuPerConnection Nanoseconds Less "Server CPU per connection" "server CPU /connection" "CPU time of the server from the first connection until all subscribers are connected, per connection."
     "generator_cpu_per_connection" GeneratorCpuPerConnection Nanoseconds Less "Subscriber CPU per connection" "sub CPU /connection" "The same of the subscribers."
     "bytes_per_connection" BytesPerConnection Bytes Less "Bytes per connection" "bytes /connection" "Bytes in both directions until all subscribers are connected, per connection: TLS and the heads of HTTP; TCP and IP headers are not in it."
+    "fallbacks" Fallbacks Count Neither "Subscribers that fell back" "fell back" "Subscribers that were refused their WebSocket and went on with what comes next. Empty where there is nothing next."
     "server_memory" ServerMemory Bytes Less "Server memory" "server memory" "Anonymous resident memory of the server when the measured window begins: all subscribers are connected and served."
     "server_memory_peak" ServerMemoryPeak Bytes Less "Server memory at its peak" "server peak memory" "Largest resident memory of the server in the trial."
     "server_memory_per_subscriber" ServerMemoryPerSubscriber Bytes Less "Server memory per subscriber" "memory /sub" "server_memory less the same before anyone connected, per subscriber; empty where each request opens a connection of its own."

@@ -127,6 +127,22 @@ http = \"2\"
 [workload]"]
         "bad.toml:8: `http` is about pushbench's own server, and raw TCP has none of it: remove it"
 
+    fallback_of_no_websocket:
+        ["[workload]" => "[[contender]]
+name = \"x\"
+transport = \"sse\"
+fallback = { order = [\"sse\"] }
+[workload]"]
+        "bad.toml:7: `fallback` is what comes after a WebSocket of pushbench's own server: remove it"
+
+    fallback_in_another_order:
+        ["[workload]" => "[[contender]]
+name = \"x\"
+transport = \"websocket\"
+fallback = { order = [\"long-polling\", \"sse\"] }
+[workload]"]
+        r#"bad.toml:7: `order` must be ["sse"], ["long-polling"] or ["sse", "long-polling"]"#
+
     text_for_a_count:
         ["subscribers = 10" => r#"subscribers = "many""#]
         r#"bad.toml:5: `subscribers` must be a whole number, found "many""#

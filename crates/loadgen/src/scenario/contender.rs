@@ -10,7 +10,7 @@ use pushbench_wire::Transport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HttpVersion, Road, Server, Workload};
+use super::{Fallback, HttpVersion, Road, Server, Workload};
 
 /// What a contender is compared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -212,6 +212,8 @@ pub struct Contender {
     pub multiplex: bool,
     /// What lies between its clients and its server.
     pub road: Road,
+    /// What it goes on with where it is refused its WebSocket.
+    pub fallback: Option<Fallback>,
 }
 
 impl Contender {

@@ -14,6 +14,7 @@ use toml::Spanned;
 
 use super::HttpVersion;
 use super::defaults::{not, one, unwritten};
+use super::fallback::FallbackFile;
 use super::gates::{GateSchema, GatesFile};
 use super::limits::MAX_BLOCKS;
 use super::literature::LiteratureFile;
@@ -170,6 +171,10 @@ pub(super) struct ContenderFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "HttpVersion")]
     pub(super) http: Option<Spanned<HttpVersion>>,
+    /// What it goes on with where it is refused its WebSocket: `{ order = ["sse", "long-polling"] }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "FallbackFile")]
+    pub(super) fallback: Option<Spanned<FallbackFile>>,
     /// The proxy through which it is reached, or several; as at the top of the file when this is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ProxySchema")]

@@ -97,6 +97,7 @@ pub(super) fn contenders(
         tls: *file.tls.get_ref(),
         http: file.http.as_ref().map(|http| *http.get_ref()).unwrap_or_default(),
         ways: values.ways(file.proxy.as_ref(), file),
+        fallback: None,
     };
     let compared = values.compared(file, servers).into_iter().map(|(server, transport)| {
         let identity = compared_identity(server.as_deref(), transport);
@@ -131,12 +132,13 @@ pub(super) fn contenders(
     }
     lineup.sort_by_key(|(identity, ..)| identity.role == Role::Reference);
     let ids = ContenderId::all(lineup.iter().map(|(identity, ..)| identity.clone()));
-    let of = |(id, (_, settings, server, multiplex, road))| Contender {
+    let of = |(id, (_, settings, server, multiplex, road, fallback))| Contender {
         id,
         settings,
         server,
         multiplex,
         road,
+        fallback,
     };
     ids.into_iter().zip(lineup).map(of).collect()
 }
@@ -298,6 +300,7 @@ impl Values<'_, '_> {
                 Some(own) => self.ways(Some(own), scenario),
                 None => usual.ways.clone(),
             },
+            fallback: self.fallback(file, is_described),
         };
         let has_none = is_described || *file.transport.get_ref() == Transport::Tcp;
         if let Some(http) = file.http.as_ref().filter(|_| has_none) {

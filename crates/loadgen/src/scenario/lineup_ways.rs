@@ -8,11 +8,13 @@ use super::error::quoted;
 use super::file::ScenarioFile;
 use super::values::Values;
 use super::{
-    HttpVersion, Identity, Road, SECOND_PORT, Server, Settings, Start, Template, Way, proxy,
+    Fallback, HttpVersion, Identity, Road, SECOND_PORT, Server, Settings, Start, Template, Way,
+    proxy,
 };
 
-/// A contender before it has its key: and whether it has one connection for all channels, and its road.
-pub(super) type Measured = (Identity, Settings, Option<Arc<Server>>, bool, Road);
+/// A contender before it has its key: and whether it has one connection for all channels, its road, and what
+/// it falls back to.
+pub(super) type Measured = (Identity, Settings, Option<Arc<Server>>, bool, Road, Option<Fallback>);
 
 /// What the file says for all contenders.
 #[derive(Clone)]
@@ -21,13 +23,15 @@ pub(super) struct Usual {
     pub(super) tls: bool,
     pub(super) http: HttpVersion,
     pub(super) ways: Vec<Way>,
+    /// None for all.
+    pub(super) fallback: Option<Fallback>,
 }
 
 /// What is measured of a contender through each of its ways. Of several, each has the name of its proxy.
 pub(super) fn through(
     (identity, settings, server, usual): (Identity, Settings, Option<Arc<Server>>, Usual),
 ) -> Vec<Measured> {
-    let Usual { multiplex, tls, http, ways } = usual;
+    let Usual { multiplex, tls, http, ways, fallback } = usual;
     let are_several = ways.len() > 1;
     let of = |proxy: Way| {
         let mut identity = identity.clone();
@@ -35,7 +39,8 @@ pub(super) fn through(
             identity.name = format!("{}-{}", identity.name, proxy.name);
             identity.label = format!("{} · {}", identity.label, proxy.label);
         }
-        (identity, settings.clone(), server.clone(), multiplex, Road { tls, http, proxy })
+        let road = Road { tls, http, proxy };
+        (identity, settings.clone(), server.clone(), multiplex, road, fallback.clone())
     };
     ways.into_iter().map(of).collect()
 }
@@ -57,7 +62,7 @@ impl Values<'_, '_> {
     /// Whether everyone can be reached through its proxy.
     pub(super) fn check_ways(&mut self, file: &ScenarioFile, lineup: &[Measured]) {
         let mut http_is_right = true;
-        for (identity, _, server, _, road) in lineup {
+        for (identity, _, server, _, road, _) in lineup {
             let own = file.contender.iter().find(|own| {
                 let name = own.name.get_ref();
                 *name == identity.name || identity.name.starts_with(&format!("{name}-"))

@@ -12,6 +12,7 @@ mod defaults;
 mod digest;
 mod duration;
 mod error;
+mod fallback;
 mod file;
 mod gates;
 mod limits;
@@ -45,6 +46,7 @@ pub use contender::{
 };
 pub(crate) use digest::hex;
 pub use error::{Problem, ScenarioError};
+pub use fallback::Fallback;
 pub use file::json_schema;
 pub use gates::Gate;
 pub(crate) use limits::MAX_LOG_BYTES;

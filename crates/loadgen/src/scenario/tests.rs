@@ -173,6 +173,7 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
                         server: None,
                         multiplex: false,
                         road: Road::default(),
+                        fallback: None,
                     })
                     .collect(),
                 blocks,

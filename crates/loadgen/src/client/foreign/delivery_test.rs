@@ -106,7 +106,7 @@ async fn every_recipe_delivers_every_event_once_and_in_order() {
         for connection in [Connection::KeepAlive, Connection::New] {
             let server = Server::start(pushbench_server::Config::default()).await;
             let subscription = described(&server, transport, connection);
-            let mechanism = Mechanism { transport, foreign: true };
+            let mechanism = Mechanism { transport, foreign: true, falls_back: false };
             let work = with_subscriber(mechanism, Delivers(server, subscription));
             LocalSet::new().run_until(work).await;
         }

@@ -8,7 +8,6 @@ mod exchange;
 mod handshake;
 mod location;
 mod messages;
-mod no_upstream;
 mod pointer;
 mod pull;
 mod socket_publish;

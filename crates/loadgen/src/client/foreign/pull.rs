@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::exchange::{Exchange, Whole, not_compressed};
 use super::messages::Messages;
-use super::no_upstream::NoUpstream;
 use super::talk::{Channel, Inbox, Talk};
 use super::words::{STEP_WITHIN, quoted, refused};
 use super::{Foreign, Seen};
+use crate::client::no_upstream::NoUpstream;
 use crate::client::polling::next_slot;
 use crate::client::socket::ConnectionMeter;
 use crate::client::{ClientError, Sink, Subscriber, Subscription};

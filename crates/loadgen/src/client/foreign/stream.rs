@@ -10,11 +10,11 @@ use tokio::time::sleep_until;
 
 use super::exchange::{Exchange, not_compressed};
 use super::messages::Messages;
-use super::no_upstream::NoUpstream;
 use super::talk::{Channel, Inbox, Talk};
 use super::words::{in_time, refused};
 use super::{Foreign, Seen};
 use crate::client::http::{HttpConnection, unexpected};
+use crate::client::no_upstream::NoUpstream;
 use crate::client::socket::ConnectionMeter;
 use crate::client::{ClientError, Sink, Subscriber, Subscription};
 use crate::scenario::Split;

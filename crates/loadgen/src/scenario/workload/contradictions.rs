@@ -80,6 +80,11 @@ fn check_shape(file: &WorkloadFile, scenario: &Scenario, problems: &mut Problems
                 .to_owned(),
         );
     }
+    let falls_back = scenario.contenders.iter().any(|of| of.fallback.is_some());
+    if let Some(upstream) = file.upstream.as_ref().filter(|_| falls_back) {
+        let message = "`upstream` has subscribers send, which those with a `fallback` do not";
+        problems.at(upstream.events_per_second.span(), message.to_owned());
+    }
     let stamps_channels = |of: &Contender| of.server.is_some() || of.shares_connections(workload);
     if channels > MAX_SENDERS && scenario.contenders.iter().any(stamps_channels) {
         problems.at(

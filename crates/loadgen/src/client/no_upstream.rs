@@ -1,4 +1,5 @@
-//! Subscribers of other servers only receive: a scenario that has them send is refused when it is read.
+//! Subscribers of other servers, and those that fall back, only receive: a scenario that has them send is
+//! refused when it is read.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -12,7 +13,7 @@ pub(crate) struct NoUpstream;
 
 impl NoUpstream {
     fn refusal() -> ClientError {
-        ClientError::Foreign("subscribers of this server cannot send".to_owned())
+        ClientError::Foreign("these subscribers cannot send".to_owned())
     }
 }
 
