@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::duration;
-use super::file::ContenderFile;
 use super::values::Values;
 
 /// What comes next, and when.
@@ -37,11 +36,10 @@ pub(super) struct FallbackFile {
 }
 
 impl Values<'_, '_> {
-    pub(super) fn fallback(&mut self, own: &ContenderFile, is_described: bool) -> Option<Fallback> {
-        let file = own.fallback.as_ref()?;
-        let span = file.get_ref().order.span();
-        let order = file.get_ref().order.get_ref();
-        if *own.transport.get_ref() != Transport::WebSocket || is_described {
+    /// What a contender goes on with that has one, if it may.
+    pub(super) fn fallback(&mut self, file: &FallbackFile, may_fall_back: bool) -> Fallback {
+        let (span, order) = (file.order.span(), file.order.get_ref());
+        if !may_fall_back {
             let message =
                 "`fallback` is what comes after a WebSocket of pushbench's own server: remove it";
             self.problems.at(span.clone(), message.to_owned());
@@ -56,8 +54,8 @@ impl Values<'_, '_> {
             self.problems.at(span, message.to_owned());
         }
         let allowed = Duration::from_millis(100)..=Duration::from_secs(60);
-        let after = file.get_ref().after.as_ref();
+        let after = file.after.as_ref();
         let after = after.map_or(USUALLY, |after| self.duration("after", after, allowed));
-        Some(Fallback { order: order.clone(), after })
+        Fallback { order: order.clone(), after }
     }
 }

@@ -276,41 +276,6 @@ impl Values<'_, '_> {
         transports
     }
 
-    /// What a contender has of its own, and as usual for the rest.
-    fn own(
-        &mut self,
-        file: &ContenderFile,
-        usual: &Usual,
-        is_described: bool,
-        scenario: &ScenarioFile,
-    ) -> Usual {
-        fn or(own: Option<&Spanned<bool>>, usual: bool) -> bool {
-            own.map_or(usual, |own| *own.get_ref())
-        }
-        if let Some(tls) = file.tls.as_ref().filter(|_| is_described) {
-            let message = "`tls` is about pushbench's own server: write `https://` in the `url` of \
-                           another one";
-            self.problems.at(tls.span(), message.to_owned());
-        }
-        let usual = Usual {
-            multiplex: or(file.multiplex.as_ref(), usual.multiplex),
-            tls: or(file.tls.as_ref(), usual.tls),
-            http: file.http.as_ref().map_or(usual.http, |http| *http.get_ref()),
-            ways: match &file.proxy {
-                Some(own) => self.ways(Some(own), scenario),
-                None => usual.ways.clone(),
-            },
-            fallback: self.fallback(file, is_described),
-        };
-        let has_none = is_described || *file.transport.get_ref() == Transport::Tcp;
-        if let Some(http) = file.http.as_ref().filter(|_| has_none) {
-            let message =
-                "`http` is about pushbench's own server, and raw TCP has none of it: remove it";
-            self.problems.at(http.span(), message.to_owned());
-        }
-        usual
-    }
-
     fn identity(&mut self, file: &ContenderFile) -> Identity {
         let name = self.name(&file.name, "thresholds and results know the contender by it");
         let transport = *file.transport.get_ref();

@@ -1,11 +1,13 @@
-//! Through which proxies contenders are measured: one that is named for several is measured through each.
+//! What a contender has of its own beside its settings, and through which proxies it is measured: one that is
+//! named for several is measured through each.
 
 use std::sync::Arc;
 
+use pushbench_wire::Transport;
 use toml::{Spanned, Value};
 
 use super::error::quoted;
-use super::file::ScenarioFile;
+use super::file::{ContenderFile, ScenarioFile};
 use super::values::Values;
 use super::{
     Fallback, HttpVersion, Identity, Road, SECOND_PORT, Server, Settings, Start, Template, Way,
@@ -46,6 +48,43 @@ pub(super) fn through(
 }
 
 impl Values<'_, '_> {
+    /// What a contender has of its own, and as usual for the rest.
+    pub(super) fn own(
+        &mut self,
+        file: &ContenderFile,
+        usual: &Usual,
+        is_described: bool,
+        scenario: &ScenarioFile,
+    ) -> Usual {
+        fn or(own: Option<&Spanned<bool>>, usual: bool) -> bool {
+            own.map_or(usual, |own| *own.get_ref())
+        }
+        if let Some(tls) = file.tls.as_ref().filter(|_| is_described) {
+            let message = "`tls` is about pushbench's own server: write `https://` in the `url` of \
+                           another one";
+            self.problems.at(tls.span(), message.to_owned());
+        }
+        let transport = *file.transport.get_ref();
+        let may_fall_back = !is_described && transport == Transport::WebSocket;
+        let usual = Usual {
+            multiplex: or(file.multiplex.as_ref(), usual.multiplex),
+            tls: or(file.tls.as_ref(), usual.tls),
+            http: file.http.as_ref().map_or(usual.http, |http| *http.get_ref()),
+            ways: match &file.proxy {
+                Some(own) => self.ways(Some(own), scenario),
+                None => usual.ways.clone(),
+            },
+            fallback: file.fallback.as_ref().map(|of| self.fallback(of.get_ref(), may_fall_back)),
+        };
+        let has_none = is_described || transport == Transport::Tcp;
+        if let Some(http) = file.http.as_ref().filter(|_| has_none) {
+            let message =
+                "`http` is about pushbench's own server, and raw TCP has none of it: remove it";
+            self.problems.at(http.span(), message.to_owned());
+        }
+        usual
+    }
+
     /// The ways that a `proxy` names; the direct one without.
     pub(super) fn ways(&mut self, named: Option<&Spanned<Value>>, file: &ScenarioFile) -> Vec<Way> {
         let Some(named) = named else { return vec![None] };
