@@ -111,7 +111,7 @@ heartbeat = "5s""#]
     table_unknown:
         ["[polling]" => "[webrtc]
 [polling]"]
-        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `contender`, `description`, `gates`, `long-polling`, `name`, `objectives`, `polling`, `published`, `seed`, `server`, `servers`, `sse`, `sweep`, `tcp`, `thresholds`, `websocket` and `workload`"
+        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `contender`, `description`, `gates`, `long-polling`, `name`, `network`, `objectives`, `polling`, `published`, `seed`, `server`, `servers`, `sse`, `sweep`, `tcp`, `thresholds`, `tls`, `websocket` and `workload`"
 
     text_for_a_count:
         ["subscribers = 10" => r#"subscribers = "many""#]

@@ -16,6 +16,7 @@ use super::defaults::{not, one, unwritten};
 use super::gates::{GateSchema, GatesFile};
 use super::limits::MAX_BLOCKS;
 use super::literature::LiteratureFile;
+use super::network::NetworkFile;
 use super::server::ServerFile;
 use super::thresholds::ThresholdsFile;
 use super::workload::file::WorkloadFile;
@@ -52,6 +53,10 @@ pub(super) struct ScenarioFile {
     #[serde(default = "not")]
     #[schemars(with = "bool")]
     pub(super) tls: Spanned<bool>,
+    /// The network between clients and server; loopback when left out.
+    #[schemars(with = "NetworkFile")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) network: Option<Spanned<NetworkFile>>,
     /// How often every contender is measured. In each block all of them run once, in shuffled
     /// order.
     #[serde(default = "five")]
@@ -150,6 +155,10 @@ pub(super) struct ContenderFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     pub(super) tls: Option<Spanned<bool>>,
+    /// The network between its clients and its server; what is left out is as in [network].
+    #[schemars(with = "NetworkFile")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) network: Option<Spanned<NetworkFile>>,
     /// How it asks, if it polls.
     #[schemars(with = "PollingFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]

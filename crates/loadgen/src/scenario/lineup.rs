@@ -10,11 +10,12 @@ use toml::Spanned;
 use super::contender::default_role;
 use super::error::quoted;
 use super::file::{ContenderFile, LongPollingFile, PollingFile, ScenarioFile, StreamFile};
+use super::network::Keys;
 use super::shape::{listed, nearest};
 use super::values::Values;
 use super::{
     Connection, Contender, ContenderId, Identity, LongPolling, OWN_SERVER, Polling, Road, Role,
-    Server, Settings, Stream,
+    Server, Settings, Start, Stream,
 };
 
 /// More than a table or a chart can hold apart.
@@ -91,15 +92,18 @@ pub(super) fn contenders(
     values: &mut Values<'_, '_>,
 ) -> Vec<Contender> {
     let tables = Tables::read(file, values);
+    let network = file.network.as_ref();
+    let network = network.map_or_else(Keys::none, |table| values.network(table, &Keys::none()));
     let usual = Usual {
         multiplex: *file.workload.multiplex.get_ref(),
-        road: Road { tls: *file.tls.get_ref() },
+        road: Road { tls: *file.tls.get_ref(), network: network.network() },
+        network,
     };
     let compared = values.compared(file, servers).into_iter().map(|(server, transport)| {
         let identity = compared_identity(server.as_deref(), transport);
         (identity, tables.settings(transport), server, usual.clone())
     });
-    let mut lineup: Vec<_> = compared.collect();
+    let mut lineup: Vec<Unnumbered> = compared.collect();
     for own in &file.contender {
         let identity = values.identity(own);
         if lineup.iter().any(|(other, ..)| other.name == identity.name) {
@@ -125,7 +129,8 @@ pub(super) fn contenders(
     }
     lineup.sort_by_key(|(identity, ..)| identity.role == Role::Reference);
     let ids = ContenderId::all(lineup.iter().map(|(identity, ..)| identity.clone()));
-    let of = |(id, (_, settings, server, Usual { multiplex, road }))| Contender {
+    values.ensure_started(file, &lineup);
+    let of = |(id, (_, settings, server, Usual { multiplex, road, .. }))| Contender {
         id,
         settings,
         server,
@@ -140,7 +145,11 @@ pub(super) fn contenders(
 struct Usual {
     multiplex: bool,
     road: Road,
+    network: Keys,
 }
+
+/// A contender that has no key yet.
+type Unnumbered = (Identity, Settings, Option<Arc<Server>>, Usual);
 
 /// That of a transport which is compared as it is, on one server.
 fn compared_identity(server: Option<&Server>, transport: Transport) -> Identity {
@@ -285,10 +294,31 @@ impl Values<'_, '_> {
                            another one";
             self.problems.at(tls.span(), message.to_owned());
         }
+        let network = file.network.as_ref();
+        let network = network
+            .map_or_else(|| usual.network.clone(), |table| self.network(table, &usual.network));
         Usual {
             multiplex: or(file.multiplex.as_ref(), usual.multiplex),
-            road: Road { tls: or(file.tls.as_ref(), usual.road.tls) },
+            road: Road { tls: or(file.tls.as_ref(), usual.road.tls), network: network.network() },
+            network,
         }
+    }
+
+    /// A server that runs already is where it is: no network can be laid before it.
+    fn ensure_started(&mut self, file: &ScenarioFile, lineup: &[Unnumbered]) {
+        let running = lineup.iter().find(|(_, _, server, usual)| {
+            let runs = |server: &Arc<Server>| matches!(server.start, Start::Running { .. });
+            usual.road.network.is_some() && server.as_ref().is_some_and(runs)
+        });
+        let Some((identity, ..)) = running else { return };
+        let own = file.contender.iter().find(|own| *own.name.get_ref() == identity.name);
+        let table = own.and_then(|own| own.network.as_ref()).or(file.network.as_ref());
+        let message = format!(
+            "the server of `{}` runs already, so no network can be laid before it: let `command` start \
+             it, or give the contender `network = {{ mode = \"none\" }}`",
+            identity.name
+        );
+        self.problems.at(table.map_or(0..0, Spanned::span), message);
     }
 
     fn identity(&mut self, file: &ContenderFile) -> Identity {

@@ -19,6 +19,7 @@ mod lineup;
 mod literature;
 mod load;
 mod model;
+mod network;
 mod quantity;
 mod read;
 mod road;
@@ -47,6 +48,7 @@ pub(crate) use limits::MAX_LOG_BYTES;
 pub use literature::Literature;
 pub use load::{LoadAxis, UnknownLoadAxis};
 pub use model::{Cell, Scenario, SweptValue};
+pub use network::{Imitation, Network};
 pub use road::Road;
 pub use server::{
     Ask, Match, OWN_SERVER, Ping, Publish, Ready, Recipe, Reply, Request, Resume, Server, Source,
