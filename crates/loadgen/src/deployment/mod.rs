@@ -9,6 +9,7 @@ mod fresh_copy;
 mod group;
 mod guard;
 mod listener;
+pub(crate) mod network;
 pub(crate) mod observe;
 mod output;
 mod patience;

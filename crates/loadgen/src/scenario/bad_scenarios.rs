@@ -91,8 +91,8 @@ subscribers = 10"]
         "bad.toml:5: [workload] has no key `subscriber`: did you mean `subscribers`?"
 
     key_unknown:
-        [r#"interval = "1s""# => r#"jitter = "1s""#]
-        "bad.toml:12: [polling] has no key `jitter`: there are `connection` and `interval`"
+        [r#"interval = "1s""# => r#"wobble = "1s""#]
+        "bad.toml:12: [polling] has no key `wobble`: there are `connection` and `interval`"
 
     key_in_the_wrong_table:
         [r#"interval = "1s""# => r#"interval = "1s"
