@@ -8,9 +8,11 @@ use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::engine::{Cores, NotStarted, Phase, TrialPlan, adopt_orphans, machine};
+use crate::engine::{
+    Cores, NotStarted, Phase, TrialPlan, adopt_orphans, machine, prepare_networks,
+};
 use crate::results::{ContenderId, Interval, Outcome, Trial};
-use crate::scenario::Scenario;
+use crate::scenario::{Network, Scenario};
 
 /// The command line of the server in this program. It is the file of this very process: its path
 /// may hold a newer build before all trials are over.
@@ -109,12 +111,17 @@ pub(crate) struct LocalRunner {
 }
 
 impl LocalRunner {
-    /// For trials of at most so many sockets. Ctrl-C and SIGTERM no longer end the process but the
+    /// For trials of at most so many sockets, over these networks. To lay them it may have to become the root
+    /// of a user namespace, for which it has to be called before any thread is started. Ctrl-C and SIGTERM no longer end the process but the
     /// trial.
     ///
     /// # Errors
     /// When the machine cannot run them, with what to do about it.
-    pub(crate) fn new(sockets: u32) -> anyhow::Result<Self> {
+    pub(crate) fn new<'a>(
+        sockets: u32,
+        networks: impl Iterator<Item = &'a Network>,
+    ) -> anyhow::Result<Self> {
+        prepare_networks(networks)?;
         let cores = Cores::divide()?;
         machine::reserve_files(u64::from(sockets))?;
         machine::check_ports(u64::from(sockets))?;

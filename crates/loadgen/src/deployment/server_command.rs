@@ -1,6 +1,7 @@
 //! The command line of a server under test, with limits that the scenario fits into. Only what a
 //! contender sets of its own differs between those of a run.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::Cores;
@@ -16,12 +17,13 @@ const OTHER_CONNECTIONS: u32 = 64;
 const MAX_RESPONSE_BYTES: u64 = 16 << 20;
 
 /// `program` and the arguments that every server under test gets, with those of a contender's
-/// `settings`.
+/// `settings`. It listens on `host`.
 pub(crate) fn server_command(
     program: &[String],
     scenario: &Scenario,
     settings: &Settings,
     cores: &Cores,
+    host: Ipv4Addr,
 ) -> Vec<String> {
     let workload = &scenario.workload;
     let log_events = scenario.log_events().max(1_000);
@@ -30,7 +32,7 @@ pub(crate) fn server_command(
     let cpus: Vec<String> = cores.server.iter().map(ToString::to_string).collect();
     let mut command = program.to_vec();
     let mut flag = |name: &str, value: String| command.extend([name.to_owned(), value]);
-    flag("--listen", "127.0.0.1:0".into());
+    flag("--listen", format!("{host}:0"));
     flag("--cpus", cpus.join(","));
     flag("--log-events", log_events.to_string());
     flag("--log-bytes", log_bytes.to_string());
@@ -53,6 +55,10 @@ pub(crate) fn server_command(
         flag("--heartbeat", format_duration(heartbeat));
     }
     command.push("--stop-on-stdin-eof".into());
+    if !host.is_loopback() {
+        // Nobody else is in the network of a trial.
+        command.push("--public".into());
+    }
     command
 }
 
@@ -72,7 +78,13 @@ mod tests {
         let scenario = Scenario::parse(&text, "").unwrap();
         let cores = Cores { server: vec![0], generator: vec![1] };
         let value = |contender: &Contender| {
-            let command = server_command(&["serve".into()], &scenario, &contender.settings, &cores);
+            let command = server_command(
+                &["serve".into()],
+                &scenario,
+                &contender.settings,
+                &cores,
+                Ipv4Addr::LOCALHOST,
+            );
             let at = command.iter().position(|argument| argument == flag)?;
             Some(command[at + 1].clone())
         };

@@ -193,7 +193,9 @@ fn names(trials: &[&Trial]) -> String {
 /// How bad a warning is among those of its kind.
 fn size(warning: &Warning) -> f64 {
     match warning {
-        Warning::PublisherLate { p99_ms } => *p99_ms,
+        Warning::PublisherLate { p99_ms } | Warning::NetworkLate { p99_ms, .. } => *p99_ms,
+        Warning::NetworkOverflown { count } => *count as f64,
+        Warning::NetworkOff { claimed_ms, measured_ms } => (measured_ms - claimed_ms).abs(),
         Warning::FewerEventsThanPlanned { published, planned } => {
             1.0 - *published as f64 / *planned as f64
         }

@@ -1,7 +1,7 @@
 //! Where a server is that is not ours in one trial, and the values that follow from it.
 
 use std::borrow::Cow;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow, ensure};
@@ -30,20 +30,29 @@ pub(crate) struct ForeignPlace {
     pub(crate) channel_prefix: String,
     /// Whom to trust; none where it is not reached through TLS.
     pub(crate) tls: Option<Tls>,
+    /// The address at which it has to listen.
+    host: Ipv4Addr,
+    port: String,
 }
 
 impl ForeignPlace {
-    /// Chooses a port for a server that is to be started.
+    /// Chooses a port for a server that is to be started, and shall listen on `host`.
     ///
     /// # Errors
     /// When its token is not there, or no port is free.
-    pub(crate) fn of(server: &Server) -> anyhow::Result<Self> {
+    pub(crate) fn of(server: &Server, host: Ipv4Addr) -> anyhow::Result<Self> {
         let runs = matches!(server.start, Start::Running { .. });
         let port = if runs { String::new() } else { free_port()?.to_string() };
-        let url = fill(&server.url, &[("port", &port)])?;
+        let host_text = host.to_string();
+        let url = fill(&server.url, &[("host", &host_text), ("port", &port)])?;
         let url = url.trim_end_matches('/').to_owned();
         let websocket = websocket_url(&url);
-        let mut values = vec![("url", url.clone()), ("ws", websocket), ("port", port.clone())];
+        let mut values = vec![
+            ("url", url.clone()),
+            ("ws", websocket),
+            ("host", host_text.clone()),
+            ("port", port.clone()),
+        ];
         if let Some(from) = &server.token {
             let token = token(from).with_context(|| format!("no token for `{}`", server.name))?;
             values.push(("token", token));
@@ -51,7 +60,7 @@ impl ForeignPlace {
         let location =
             Location::of(&url).map_err(|why| anyhow!("`url` of `{}`: {why}", server.name))?;
         let at = location.host_and_port();
-        let known = [("port", &port[..]), ("url", &url[..])];
+        let known = [("host", &host_text[..]), ("port", &port[..]), ("url", &url[..])];
         let start = match &server.start {
             Start::Running { .. } => None,
             Start::Command { words, folder, ready } => Some(ServerStart {
@@ -89,6 +98,8 @@ impl ForeignPlace {
             values: Values::new(values),
             channel_prefix,
             tls,
+            host,
+            port,
         })
     }
 
@@ -98,9 +109,34 @@ impl ForeignPlace {
     /// Why it cannot be used.
     pub(crate) async fn deployment(&self, cores: &Cores) -> Result<Deployment, NotStarted> {
         match &self.start {
-            Some(start) => Deployment::of_servers(std::slice::from_ref(start), cores).await,
+            Some(start) => {
+                let started = Deployment::of_servers(std::slice::from_ref(start), cores).await;
+                started.map_err(|error| match self.host.is_loopback() {
+                    true => error,
+                    false => NotStarted::saying(format!(
+                        "{error}; behind a network it has to listen on {} (`{{host}}` in `command`), or on \
+                         all addresses",
+                        self.host
+                    )),
+                })
+            }
             None => Deployment::of_running(&self.at, self.pid_file.as_deref()).await,
         }
+    }
+
+    /// What its description is filled with for subscribers, whose way to it begins at `way`.
+    pub(crate) fn values_over(&self, way: SocketAddr) -> Values {
+        let port = way.port().to_string();
+        if port == self.port || self.start.is_none() {
+            return self.values.clone();
+        }
+        let there = |template: &str| {
+            let value =
+                Template::parse(template).ok().and_then(|of| self.values.put_into(&of).ok());
+            let [old, new] = [&self.port, &port].map(|port| format!(":{port}"));
+            value.unwrap_or_default().replacen(&old, &new, 1)
+        };
+        self.values.with([("url", there("{url}")), ("ws", there("{ws}")), ("port", port)])
     }
 
     /// An error of a trial with it, in which a server may have been quoted.
@@ -129,7 +165,7 @@ impl ForeignPlace {
         &self,
         server: &Server,
         channel: &str,
-    ) -> anyhow::Result<std::net::SocketAddr> {
+    ) -> anyhow::Result<SocketAddr> {
         let values = self.values.with([("channel", channel.to_owned())]);
         let url = values.put_into(&server.publish.url);
         let url = url.map_err(|name| anyhow!("nobody has said the value of {{{name}}}"))?;

@@ -1,6 +1,6 @@
 //! One trial: a fresh deployment, the steps that it goes through, and what was found.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,9 +24,11 @@ use crate::client::{
     Foreign, HttpPublish, Mechanism, PublishForm, PublishPath as _, PublishTarget, Subscription,
     Totals,
 };
+use crate::deployment::network::Network;
 use crate::deployment::observe::OwnProcess;
 use crate::deployment::{
-    Cores, Deployment, FreshCopy, PartRole, Readiness, ServerStart, server_command, within,
+    Cores, Deployment, FreshCopy, NotStarted, PartRole, Readiness, ServerStart, server_command,
+    within,
 };
 use crate::scenario::schedule::{
     MeasuredRange, Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
@@ -73,24 +75,41 @@ impl TrialPlan<'_> {
     /// Runs the trial. An error is the reason of a failed trial. Dropping the future ends the
     /// server and the subscribers.
     pub(crate) async fn run(&self, mut progress: impl FnMut(Phase)) -> anyhow::Result<Measurement> {
-        let place = self.contender.server.as_deref().map(ForeignPlace::of).transpose()?;
-        let outcome = self.run_at(place.as_ref(), &mut progress).await;
+        progress(Phase::Start);
+        let network = self.network().await?;
+        let host = network.as_ref().map_or(Ipv4Addr::LOCALHOST, Network::server_address);
+        // Servers and publishers are at the far end. This thread goes there, and who starts from it.
+        let _there = network.as_ref().map(Network::visit_the_server).transpose()?;
+        let server = self.contender.server.as_deref();
+        let place = server.map(|server| ForeignPlace::of(server, host)).transpose()?;
+        let outcome = self.run_at(place.as_ref(), network, &mut progress).await;
         outcome.map_err(|error| match &place {
             Some(place) => place.without_secrets(&error),
             None => error,
         })
     }
 
+    /// The network of the contender, laid.
+    async fn network(&self) -> anyhow::Result<Option<Network>> {
+        let Some(plan) = self.contender.road.network.clone() else { return Ok(None) };
+        let seed = self.scenario.seed;
+        // It waits for programs and for round trips.
+        let laid = tokio::task::spawn_blocking(move || Network::lay(&plan, seed)).await?;
+        laid.map(Some).map_err(|error| NotStarted::saying(format!("{error:#}")).into())
+    }
+
     async fn run_at(
         &self,
         place: Option<&ForeignPlace>,
+        network: Option<Network>,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
-        progress(Phase::Start);
+        let host = network.as_ref().map_or(Ipv4Addr::LOCALHOST, Network::server_address);
         let (mut deployment, _copy) = match place {
             Some(place) => (place.deployment(self.cores).await?, None),
-            None => self.own_server().await?,
+            None => self.own_server(host).await?,
         };
+        network.map(|network| deployment.put_behind(network)).transpose()?;
         deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
         match self.measure(&mut deployment, place, progress).await {
             Ok(measurement) => {
@@ -103,9 +122,9 @@ impl TrialPlan<'_> {
     }
 
     /// A server of ours, and the copy of its program if it has one.
-    async fn own_server(&self) -> anyhow::Result<(Deployment, Option<FreshCopy>)> {
-        let mut command =
-            server_command(self.server, self.scenario, &self.contender.settings, self.cores);
+    async fn own_server(&self, host: Ipv4Addr) -> anyhow::Result<(Deployment, Option<FreshCopy>)> {
+        let settings = &self.contender.settings;
+        let mut command = server_command(self.server, self.scenario, settings, self.cores, host);
         let copy = match command.first() {
             Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
             _ => None,
@@ -154,7 +173,9 @@ impl TrialPlan<'_> {
             window: recorded.clone(),
             record: self.record,
             workers: self.cores.generator.len(),
+            place: deployment.network().and_then(Network::clients),
         })?;
+        let network = deployment.network().map(|of| (of.plan().clone(), of.measured()));
         let start_publisher = Box::new(|start_ns| {
             recorded.begins_at(start_ns + window(workload).start.as_nanos() as u64);
             publish(&schedule, workload, &channels, &targets, start_ns, stamp_channels, send_queues)
@@ -208,6 +229,7 @@ impl TrialPlan<'_> {
             },
             server_deliveries,
             lateness,
+            network,
             is_steady: workload.is_steady(),
             schedule_sha256,
             recorder,
@@ -256,11 +278,12 @@ impl TrialPlan<'_> {
             .map(|(((poll_phase, first_long_poll_timeout), members), connection)| {
                 let first = *members.first().context("a connection has no channel")?;
                 let address = deployment.subscribe(connection, first);
+                let address = address.context("there is nowhere to subscribe")?;
                 let names: Vec<&str> =
                     members.iter().map(|&channel| &channels[channel as usize][..]).collect();
                 Ok(SubscriberSpec {
                     subscription: Subscription {
-                        address: address.context("there is nowhere to subscribe")?,
+                        address,
                         channel: names.join(","),
                         settings: settings.clone(),
                         poll_epoch,
@@ -273,7 +296,7 @@ impl TrialPlan<'_> {
                                 [("channel", channel), ("subscriber", connection.to_string())];
                             Some(Foreign {
                                 recipe: Arc::clone(recipe),
-                                values: place.values.with(own),
+                                values: place.values_over(address).with(own),
                                 tls: place.tls.clone(),
                                 trace: None,
                             })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::workload::{Arrivals, Timeline, Workload};
-use super::{Contender, ContenderId, Gate, Literature, Threshold};
+use super::{Contender, ContenderId, Gate, Literature, Network, Threshold};
 
 /// A question about a workload, as one file asks it.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,6 +126,12 @@ impl Scenario {
     #[must_use]
     pub fn contender(&self, id: &ContenderId) -> Option<&Contender> {
         self.contenders.iter().find(|contender| contender.id == *id)
+    }
+
+    /// The networks of all contenders, in all cells.
+    pub(crate) fn networks(&self) -> impl Iterator<Item = &Network> {
+        let cells = self.cells().into_iter().flat_map(|(_, cell)| &cell.contenders);
+        cells.filter_map(|contender| contender.road.network.as_ref())
     }
 
     /// The longest interval of any contender that polls; none if nobody does.

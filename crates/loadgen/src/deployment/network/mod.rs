@@ -60,6 +60,22 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// What was done since `earlier`, by the same threads.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let mut lateness = self.lateness.clone();
+        if let (Some(now), Some(then)) = (&mut lateness, &earlier.lateness) {
+            // What was counted then is counted now.
+            let _ = now.subtract(then);
+        }
+        Self {
+            cpu_ns: self.cpu_ns - earlier.cpu_ns,
+            packets: self.packets - earlier.packets,
+            lost: self.lost - earlier.lost,
+            overflown: self.overflown - earlier.overflown,
+            lateness,
+        }
+    }
+
     fn and(mut self, other: &Self) -> Self {
         self.cpu_ns += other.cpu_ns;
         self.packets += other.packets;

@@ -22,14 +22,14 @@ use crate::scenario::values::Values;
 use crate::scenario::{Contender, Content, Scenario};
 
 /// Where a server is that is started here and does not say.
-const DEFAULT_URL: &str = "http://127.0.0.1:{port}";
+const DEFAULT_URL: &str = "http://{host}:{port}";
 
 /// Header fields that say where a message ends, and how long a connection lasts.
 const OURS: [HeaderName; 3] =
     [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
 
 /// What has a value everywhere.
-const KNOWN: [&str; 6] = ["url", "ws", "port", "token", "channel", "subscriber"];
+const KNOWN: [&str; 7] = ["url", "ws", "host", "port", "token", "channel", "subscriber"];
 
 pub(super) type Headers = BTreeMap<String, Spanned<String>>;
 
@@ -124,7 +124,8 @@ impl Reader<'_, '_, '_> {
             self.names.remove("token");
         }
         let url = match (&file.url, &file.command) {
-            (Some(url), _) => self.template(url, &["port"]),
+            (Some(url), Some(_)) => self.template(url, &["host", "port"]),
+            (Some(url), None) => self.template(url, &["port"]),
             (None, Some(_)) => Template::parse(DEFAULT_URL).unwrap_or_default(),
             (None, None) => {
                 let message = format!(
@@ -248,14 +249,15 @@ impl Reader<'_, '_, '_> {
                 Vec::new()
             }
         };
-        let word =
-            |word: String| self.template(&Spanned::new(command.span(), word), &["port", "url"]);
+        let word = |word: String| {
+            self.template(&Spanned::new(command.span(), word), &["host", "port", "url"])
+        };
         let words = words.into_iter().map(word).collect();
         let ready = match file.ready.as_ref().map(Spanned::get_ref) {
             None | Some(ReadyFile { line: None, url: None }) => Ready::Port,
             Some(ReadyFile { line: Some(line), url: None }) => Ready::Line(line.clone()),
             Some(ReadyFile { line: None, url: Some(url) }) => {
-                Ready::Url(self.template(url, &["port", "url"]))
+                Ready::Url(self.template(url, &["host", "port", "url"]))
             }
             Some(ReadyFile { line: Some(_), url: Some(url) }) => {
                 let message = "`ready` has either `line` or `url`: remove one".to_owned();
@@ -276,8 +278,8 @@ impl Reader<'_, '_, '_> {
             self.problem(server.span(), message);
             return Publish::default();
         };
-        let known = ["url", "port", "token", "channel"];
-        let with_payload = ["url", "port", "token", "channel", "payload"];
+        let known = ["url", "host", "port", "token", "channel"];
+        let with_payload = ["url", "host", "port", "token", "channel", "payload"];
         let body = match &file.body {
             Some(body) => {
                 let template = self.template(body, &with_payload);
