@@ -121,7 +121,7 @@ impl LocalRunner {
         sockets: u32,
         networks: impl Iterator<Item = &'a Network>,
     ) -> anyhow::Result<Self> {
-        prepare_networks(networks)?;
+        let home = prepare_networks(networks)?;
         let cores = Cores::divide()?;
         machine::reserve_files(u64::from(sockets))?;
         machine::check_ports(u64::from(sockets))?;
@@ -130,6 +130,8 @@ impl LocalRunner {
         let _ = adopt_orphans();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            // Threads that the runtime keeps would stay in the network of the trial that they were made in.
+            .on_thread_start(move || home.iter().for_each(|home| drop(home.move_in())))
             .build()
             .context("cannot start the runtime")?;
         let within = runtime.enter();

@@ -99,20 +99,24 @@ fn lateness() -> Histogram<u64> {
 }
 
 /// Makes sure that networks of this kind can be laid here. Before any other thread is started, it may make
-/// this process the root of a user namespace.
+/// this process the root of a user namespace. The answer is where this process is, if any network takes
+/// threads elsewhere.
 ///
 /// # Errors
 /// When they cannot, with what to do about it.
-pub(crate) fn prepare<'a>(plans: impl Iterator<Item = &'a Plan>) -> anyhow::Result<()> {
+pub(crate) fn prepare<'a>(
+    plans: impl Iterator<Item = &'a Plan>,
+) -> anyhow::Result<Option<Namespace>> {
     let plans: Vec<_> = plans.filter(|plan| plan.by == Imitation::Packets).collect();
     if plans.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     IP.ensure_there()?;
     if plans.iter().any(|plan| plan.bandwidth.is_some()) {
         TC.ensure_there()?;
     }
-    namespace::gain_rights()
+    namespace::gain_rights()?;
+    Namespace::own().map(Some)
 }
 
 /// About how long it takes to lay a network.
