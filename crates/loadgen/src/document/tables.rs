@@ -194,11 +194,11 @@ fn theory(cell: &Cell) -> Option<Table> {
     let rows = cell.contenders.iter().filter_map(|of| {
         let own: Vec<_> =
             cell.predictions.iter().filter(|own| own.contender == of.contender).collect();
-        let law = own.first()?.law;
+        let law = own.first()?.words();
         let entries = metrics.iter().flat_map(|&metric| {
             compared(metric, own.iter().find(|own| own.metric == metric).copied())
         });
-        Some(row(&of.contender, entries.chain([Entry::text(law.words())]).collect()))
+        Some(row(&of.contender, entries.chain([Entry::text(law)]).collect()))
     });
     let rows: Vec<Row> = rows.collect();
     let columns = metrics.iter().flat_map(|metric| {
