@@ -24,7 +24,7 @@ use crate::client::{
     Foreign, HttpPublish, Mechanism, PublishForm, PublishPath as _, PublishTarget, Subscription,
     Totals,
 };
-use crate::deployment::network::Network;
+use crate::deployment::network::{self, Network};
 use crate::deployment::observe::OwnProcess;
 use crate::deployment::{
     Cores, Deployment, FreshCopy, NotStarted, PartRole, Readiness, ServerStart, server_command,
@@ -45,11 +45,14 @@ const NOBODY: u16 = u16::MAX;
 /// stopping.
 const OVERHEAD: Duration = Duration::from_millis(700);
 
-/// About how long a trial takes from its start to the window, and in all.
-pub(crate) fn planned_length(workload: &Workload) -> (Duration, Duration) {
+/// About how long a trial takes from its start to the window, and in all: one with the longest network.
+pub(crate) fn planned_length(scenario: &Scenario) -> (Duration, Duration) {
+    let workload = &scenario.workload;
+    let networks = scenario.contenders.iter().filter_map(|of| of.road.network.as_ref());
+    let laying = networks.map(network::laying).max().unwrap_or_default();
     let settling = if workload.idle.is_zero() { Duration::ZERO } else { LEAD };
     let window = window(workload);
-    let before = settling + workload.idle + window.start;
+    let before = laying + settling + workload.idle + window.start;
     (before, before + (window.end - window.start) + OVERHEAD)
 }
 

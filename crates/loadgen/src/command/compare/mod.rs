@@ -203,7 +203,7 @@ impl<'a> Session<'a> {
         let CompareOptions { blocks, max_time, .. } = *self.options;
         for (source, scenario) in self.sources.iter().zip(&self.scenarios) {
             let ToCome { trials, time } =
-                ToCome::of(&scenario.workload, first_stage_trials(scenario, blocks));
+                ToCome::of(scenario, first_stage_trials(scenario, blocks));
             let mut line = format!(
                 "{}: {trials} trials in {blocks} blocks, about {}",
                 scenario.name,

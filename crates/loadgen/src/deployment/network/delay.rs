@@ -74,11 +74,10 @@ impl DelayThread {
         let (namespace, shared) = (namespace.clone(), Arc::clone(&account));
         let thread = std::thread::Builder::new().name("network".into()).spawn(move || {
             shared.thread.store(gettid().as_raw(), Ordering::Relaxed);
-            let queue = namespace
-                .move_in()
-                // Without it, it wakes up a little later.
-                .and_then(|()| Ok(set_timerslack(1).unwrap_or_default()))
-                .and_then(|()| PacketQueue::bind(!fate.jitter.is_zero()));
+            // Without it, it wakes up a little later.
+            let _ = set_timerslack(1);
+            let queue = namespace.move_in();
+            let queue = queue.and_then(|()| PacketQueue::bind(!fate.jitter.is_zero()));
             let queue = match queue {
                 Ok(queue) => queue,
                 Err(error) => return drop(ready.send(Err(error))),

@@ -91,11 +91,7 @@ impl Reading {
 
 /// An empty account of lateness: up to 100 s, in steps of 1 %.
 fn lateness() -> Histogram<u64> {
-    let mut histogram = Histogram::new_with_bounds(1, 100_000_000_000, 2);
-    if let Ok(histogram) = &mut histogram {
-        histogram.auto(false);
-    }
-    histogram.unwrap_or_else(|_| Histogram::new(2).unwrap_or_else(|_| unreachable!("2 digits")))
+    Histogram::new_with_bounds(1, 100_000_000_000, 2).expect("the bounds are right")
 }
 
 /// Makes sure that networks of this kind can be laid here. Before any other thread is started, it may make

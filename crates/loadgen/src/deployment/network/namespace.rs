@@ -24,7 +24,7 @@ impl Namespace {
     /// A new one, with nothing in it but a loopback interface that is down.
     pub(super) fn new() -> anyhow::Result<Self> {
         let made = std::thread::spawn(|| {
-            unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| refused(errno))?;
+            unshare(CloneFlags::CLONE_NEWNET).map_err(refused)?;
             Self::own()
         });
         made.join().map_err(|_| anyhow!("the thread that makes a network panicked"))?
@@ -92,7 +92,7 @@ pub(crate) fn gain_rights() -> anyhow::Result<()> {
         others => return others.map(drop),
     }
     let (user, group) = (Uid::effective(), Gid::effective());
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| refused(errno))?;
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(refused)?;
     // See user_namespaces(7): who may not change groups may map their own.
     let write = |file: &str, text: String| {
         fs::write(file, text).with_context(|| format!("cannot write {file} of a user namespace"))

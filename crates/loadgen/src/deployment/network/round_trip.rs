@@ -2,9 +2,10 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
+use pushbench_wire::clock;
 
 /// Connections that are opened.
 const CONNECTIONS: u32 = 3;
@@ -53,20 +54,24 @@ pub(super) fn echo(listener: &TcpListener) -> anyhow::Result<()> {
 pub(super) fn measure(address: SocketAddr, claimed: Duration) -> anyhow::Result<RoundTrip> {
     let (mut handshakes, mut all) = (Vec::new(), Vec::new());
     for _ in 0..CONNECTIONS {
-        let begin = Instant::now();
+        let begin_ns = clock::now_ns();
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
             .context("no connection goes through the network")?;
-        handshakes.push(begin.elapsed());
+        handshakes.push(since(begin_ns));
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         for _ in 0..echoes(claimed) {
-            let begin = Instant::now();
+            let begin_ns = clock::now_ns();
             stream.write_all(b"?")?;
             stream.read_exact(&mut [0]).context("no byte comes back through the network")?;
-            all.push(begin.elapsed());
+            all.push(since(begin_ns));
         }
     }
     Ok(RoundTrip { handshake: median(handshakes), echo: median(all) })
+}
+
+fn since(begin_ns: u64) -> Duration {
+    Duration::from_nanos(clock::now_ns() - begin_ns)
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
