@@ -223,7 +223,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
         let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("#:schema ./scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
-        if scenario.name != "trading-screen" {
+        if !["distance", "trading-screen"].contains(&&*scenario.name) {
             assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
         }
         assert!(scenario.deliveries() >= 5_000, "{}", scenario.name);
@@ -238,6 +238,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "collaborative-editing",
             "dashboard-refresh",
             "default",
+            "distance",
             "email-check",
             "iot-telemetry",
             "live-scores",
