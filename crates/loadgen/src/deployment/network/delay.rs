@@ -17,7 +17,7 @@ use pushbench_wire::clock;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::Reading;
+use super::account::{Reading, lateness};
 use super::namespace::Namespace;
 use super::nfqueue::{PacketQueue, Verdict};
 
@@ -65,7 +65,7 @@ impl DelayThread {
             cpu_ns: AtomicU64::default(),
             packets: AtomicU64::default(),
             lost: AtomicU64::default(),
-            lateness: Mutex::new(super::lateness()),
+            lateness: Mutex::new(lateness()),
             thread: AtomicI32::default(),
             failure: Mutex::default(),
         });

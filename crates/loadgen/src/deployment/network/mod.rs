@@ -2,10 +2,12 @@
 //! of the trial's own, and the kernel delays each packet; a relay delays bytes where that is not possible.
 //! It must not know what is sent, nor what is measured when.
 
+mod account;
 mod commands;
 mod delay;
 mod namespace;
 mod nfqueue;
+
 mod relay;
 mod round_trip;
 
@@ -13,11 +15,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
-use hdrhistogram::Histogram;
 
+pub(crate) use account::Reading;
 pub(crate) use namespace::{Inside, Namespace};
 pub(crate) use round_trip::RoundTrip;
 
+use self::account::lateness;
 use self::commands::{IP, IPTABLES, TC};
 use self::delay::{DelayThread, Fate};
 use self::relay::Relay;
@@ -42,56 +45,6 @@ enum By {
         delays: Vec<DelayThread>,
     },
     Relay(Relay),
-}
-
-/// What a network has done so far.
-#[derive(Clone, Debug)]
-pub(crate) struct Reading {
-    /// CPU time of its threads.
-    pub(crate) cpu_ns: u64,
-    /// Packets, or pieces of streams, in both directions.
-    pub(crate) packets: u64,
-    /// Those of them that it lost, as it should.
-    pub(crate) lost: u64,
-    /// Those that were lost because its threads did not keep up.
-    pub(crate) overflown: u64,
-    /// How much later than they should packets went on; none where nobody writes it down.
-    pub(crate) lateness: Option<Histogram<u64>>,
-}
-
-impl Reading {
-    /// What was done since `earlier`, by the same threads.
-    pub(crate) fn since(&self, earlier: &Self) -> Self {
-        let mut lateness = self.lateness.clone();
-        if let (Some(now), Some(then)) = (&mut lateness, &earlier.lateness) {
-            // What was counted then is counted now.
-            let _ = now.subtract(then);
-        }
-        Self {
-            cpu_ns: self.cpu_ns - earlier.cpu_ns,
-            packets: self.packets - earlier.packets,
-            lost: self.lost - earlier.lost,
-            overflown: self.overflown - earlier.overflown,
-            lateness,
-        }
-    }
-
-    fn and(mut self, other: &Self) -> Self {
-        self.cpu_ns += other.cpu_ns;
-        self.packets += other.packets;
-        self.lost += other.lost;
-        self.overflown += other.overflown;
-        if let (Some(mine), Some(theirs)) = (&mut self.lateness, &other.lateness) {
-            // Both have the same range.
-            let _ = mine.add(theirs);
-        }
-        self
-    }
-}
-
-/// An empty account of lateness: up to 100 s, in steps of 1 %.
-fn lateness() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 100_000_000_000, 2).expect("the bounds are right")
 }
 
 /// Makes sure that networks of this kind can be laid here. Before any other thread is started, it may make

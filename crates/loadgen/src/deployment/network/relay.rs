@@ -22,7 +22,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::Reading;
+use super::account::{Reading, lateness};
 use crate::scenario::Network as Plan;
 
 /// The most that is read at once.
@@ -89,7 +89,7 @@ impl Relay {
             carrier_cpu_ns: AtomicU64::default(),
             clock_cpu_ns: AtomicU64::default(),
             pieces: AtomicU64::default(),
-            lateness: Mutex::new(super::lateness()),
+            lateness: Mutex::new(lateness()),
         });
         let of_carrier = Arc::downgrade(&shared);
         let runtime = Builder::new_current_thread()
