@@ -77,8 +77,7 @@ pub fn compare(options: &CompareOptions, verbose: bool) -> anyhow::Result<ExitSt
         resolved => resolved?,
     };
     let sockets = session.scenarios.iter().map(Scenario::sockets).max();
-    let networks = session.scenarios.iter().flat_map(Scenario::networks);
-    let mut runner = LocalRunner::new(sockets.unwrap_or_default(), networks)?;
+    let mut runner = LocalRunner::new(sockets.unwrap_or_default(), session.scenarios.iter())?;
     let mut progress = Progress::new(Detail::Trials, trial_line);
     session.run(builds, &mut runner, &mut progress, &mut Screen::stdout(verbose))
 }

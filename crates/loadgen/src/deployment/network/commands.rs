@@ -38,6 +38,8 @@ impl Program {
         let started = Command::new(self.name)
             .args(arguments)
             .env("PATH", format!("{path}:{FOLDERS}"))
+            // Nobody else changes the rules of our networks, and only root may lock those of the machine.
+            .env("XTABLES_LOCKFILE", "/dev/null")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -84,6 +86,9 @@ fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
+/// Lets a new network speak to itself.
+pub(super) const LOOPBACK_UP: &str = "link set dev lo up\n";
+
 /// What `ip` is told to run a list of commands.
 pub(super) fn batch() -> Vec<String> {
     words("-batch -")
@@ -96,9 +101,7 @@ pub(super) fn line_to(other: &str) -> String {
 
 /// Gives this end of the line an address.
 pub(super) fn end_at(address: std::net::Ipv4Addr) -> String {
-    format!(
-        "link set dev lo up\naddress add {address}/30 dev {INTERFACE}\nlink set dev {INTERFACE} up\n"
-    )
+    format!("{LOOPBACK_UP}address add {address}/30 dev {INTERFACE}\nlink set dev {INTERFACE} up\n")
 }
 
 /// Makes packets that come over the line wait in the queue.

@@ -17,6 +17,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, ensure};
 
 pub(crate) use account::Reading;
+use namespace::Rights;
 pub(crate) use namespace::{Inside, Namespace};
 pub(crate) use round_trip::RoundTrip;
 
@@ -47,15 +48,20 @@ enum By {
     Relay(Relay),
 }
 
+/// Where this process is when it is in no trial's network.
+pub(crate) struct Home {
+    pub(crate) namespace: Namespace,
+    /// Whether that is a network of its own, too: who is not root cannot come back to the machine's.
+    pub(crate) is_apart: bool,
+}
+
 /// Makes sure that networks of this kind can be laid here. Before any other thread is started, it may make
-/// this process the root of a user namespace. The answer is where this process is, if any network takes
-/// threads elsewhere.
+/// this process the root of a user namespace. The answer is where this process is from then on, if any
+/// network takes threads elsewhere.
 ///
 /// # Errors
 /// When they cannot, with what to do about it.
-pub(crate) fn prepare<'a>(
-    plans: impl Iterator<Item = &'a Plan>,
-) -> anyhow::Result<Option<Namespace>> {
+pub(crate) fn prepare<'a>(plans: impl Iterator<Item = &'a Plan>) -> anyhow::Result<Option<Home>> {
     let plans: Vec<_> = plans.filter(|plan| plan.by == Imitation::Packets).collect();
     if plans.is_empty() {
         return Ok(None);
@@ -64,8 +70,15 @@ pub(crate) fn prepare<'a>(
     if plans.iter().any(|plan| plan.bandwidth.is_some()) {
         TC.ensure_there()?;
     }
-    namespace::gain_rights()?;
-    Namespace::own().map(Some)
+    let is_apart = match namespace::gain_rights()? {
+        Rights::Own => false,
+        Rights::OfUserNamespace { settings } => {
+            IP.run(&commands::batch(), commands::LOOPBACK_UP)?;
+            namespace::adopt(&settings)?;
+            true
+        }
+    };
+    Ok(Some(Home { namespace: Namespace::own()?, is_apart }))
 }
 
 /// About how long it takes to lay a network.

@@ -76,9 +76,18 @@ impl Namespace {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        // Whoever could leave that network may come back.
-        let _ = self.0.move_in();
+        // Whoever did not would measure in the wrong network.
+        self.0.move_in().expect("whoever left a network may come back");
     }
+}
+
+/// What lets this process make networks.
+pub(super) enum Rights {
+    /// It has them.
+    Own,
+    /// It is the root of a user namespace of its own. As such it could not come back to the network that it
+    /// was in, whose settings these are, so it has left it for one of its own.
+    OfUserNamespace { settings: Vec<(&'static str, String)> },
 }
 
 /// Makes sure that this process may make networks: with the rights that it has, or as the root of a user
@@ -86,10 +95,10 @@ impl Drop for Inside {
 ///
 /// # Errors
 /// When it may not, with what to do about it.
-pub(crate) fn gain_rights() -> anyhow::Result<()> {
+pub(super) fn gain_rights() -> anyhow::Result<Rights> {
     match Namespace::new() {
         Err(error) if error.downcast_ref() == Some(&Errno::EPERM) => {}
-        others => return others.map(drop),
+        others => return others.map(|_| Rights::Own),
     }
     let (user, group) = (Uid::effective(), Gid::effective());
     unshare(CloneFlags::CLONE_NEWUSER).map_err(refused)?;
@@ -100,7 +109,9 @@ pub(crate) fn gain_rights() -> anyhow::Result<()> {
     write("/proc/self/setgroups", "deny".to_owned())?;
     write("/proc/self/uid_map", format!("0 {user} 1"))?;
     write("/proc/self/gid_map", format!("0 {group} 1"))?;
-    Namespace::new().map(drop)
+    let settings = settings();
+    unshare(CloneFlags::CLONE_NEWNET).map_err(refused)?;
+    Ok(Rights::OfUserNamespace { settings })
 }
 
 fn refused(errno: Errno) -> anyhow::Error {

@@ -111,6 +111,17 @@ fn jitter_keeps_the_mean_and_spreads() {
     assert!(network.reading().unwrap().lateness.unwrap().len() > 40);
 }
 
+#[test]
+fn a_network_has_the_settings_of_outside() {
+    let Some(network) = laid(&plan(0, Imitation::Packets)) else { return };
+    let outside = namespace::settings();
+    assert!(outside.iter().any(|(name, _)| *name == "tcp_congestion_control"), "{outside:?}");
+    let By::Packets { server, clients, .. } = &network.by else { panic!("it is no relay") };
+    for end in [server, clients] {
+        assert_eq!(end.within(|| Ok(namespace::settings())).unwrap(), outside);
+    }
+}
+
 /// A server elsewhere is none that clients can reach.
 #[test]
 fn a_server_outside_is_told_where_to_listen() {
