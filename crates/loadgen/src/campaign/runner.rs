@@ -12,7 +12,7 @@ use crate::engine::{
     Cores, NotStarted, Phase, TrialPlan, adopt_orphans, machine, prepare_networks,
 };
 use crate::results::{ContenderId, Interval, Outcome, Trial};
-use crate::scenario::Scenario;
+use crate::scenario::{Imitation, Scenario};
 
 /// The command line of the server in this program. It is the file of this very process: its path
 /// may hold a newer build before all trials are over.
@@ -112,8 +112,8 @@ pub(crate) struct LocalRunner {
 
 impl LocalRunner {
     /// For trials of at most so many sockets. To lay the networks of `scenarios` it may have to become the root
-    /// of a user namespace, for which it has to be called before any thread is started. Ctrl-C and SIGTERM no longer end the process but the
-    /// trial.
+    /// of a user namespace, for which it has to be called before any thread is started. Ctrl-C and SIGTERM no
+    /// longer end the process but the trial.
     ///
     /// # Errors
     /// When the machine cannot run them, with what to do about it.
@@ -130,8 +130,12 @@ impl LocalRunner {
              runs already: run it as root, or leave out `[network]` or these servers"
         );
         let cores = Cores::divide()?;
-        machine::reserve_files(u64::from(sockets))?;
-        machine::check_ports(u64::from(sockets))?;
+        let mut networks = scenarios.iter().flat_map(|of| of.networks());
+        // A relay has both ends of a connection, and a port for that to the server.
+        let is_relayed = networks.any(|network| network.by == Imitation::Relay);
+        let [files, ports] = if is_relayed { [3, 2] } else { [1, 1] };
+        machine::reserve_files(u64::from(sockets) * files)?;
+        machine::check_ports(u64::from(sockets) * ports)?;
         cores.confine_generator()?;
         // Without it, less is known of what a server leaves in the background.
         let _ = adopt_orphans();

@@ -26,10 +26,10 @@ impl Reading {
             let _ = now.subtract(then);
         }
         Self {
-            cpu_ns: self.cpu_ns - earlier.cpu_ns,
-            packets: self.packets - earlier.packets,
-            lost: self.lost - earlier.lost,
-            overflown: self.overflown - earlier.overflown,
+            cpu_ns: self.cpu_ns.saturating_sub(earlier.cpu_ns),
+            packets: self.packets.saturating_sub(earlier.packets),
+            lost: self.lost.saturating_sub(earlier.lost),
+            overflown: self.overflown.saturating_sub(earlier.overflown),
             lateness,
         }
     }
