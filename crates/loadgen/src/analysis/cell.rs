@@ -211,6 +211,8 @@ pub struct Prediction {
     pub metric: Metric,
     /// Why it should be so.
     pub law: Law,
+    /// Whether half a round trip r of a network comes on top.
+    pub is_away: bool,
     /// What theory says, in the unit of the metric.
     pub theory: f64,
     /// The median over trials.
@@ -218,6 +220,20 @@ pub struct Prediction {
 }
 
 impl Prediction {
+    /// Why it should be so, in a line.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match (self.is_away, self.law) {
+            (false, law) => law.words().to_owned(),
+            (true, Law::FanOutWithGaps) => {
+                "r/2; the k-th of N waits k·c, for earlier events and in gaps of r, or 2 r with a new \
+                 connection"
+                    .to_owned()
+            }
+            (true, law) => format!("r/2; {}", law.words()),
+        }
+    }
+
     /// How far the measured figure is from theory, as a share of that.
     #[must_use]
     pub fn deviation(&self) -> f64 {
@@ -240,8 +256,9 @@ pub enum Law {
     /// Events at random, so that some wait until those before are fanned out: a queue with service
     /// time S, in which the mean wait is that of Pollaczek and Khinchine.
     FanOutInAQueue,
-    /// The same of held requests. Besides, an event that comes within g = S of the one before finds
-    /// no request waiting: at a mean distance I of events, that adds (g/2)·g / (g + I·exp(-g/I)).
+    /// The same of held requests. Besides, an event that comes within g of the one before finds no request
+    /// waiting: at a mean distance I of events, that adds (g/2)·g / (g + I·exp(-g/I)). Here g is S, and on
+    /// top of it a round trip of the network, and one more for each handshake that a request begins with.
     FanOutWithGaps,
 }
 

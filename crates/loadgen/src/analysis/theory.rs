@@ -5,32 +5,78 @@ use std::time::Duration;
 
 use super::cell::{Cell, Figures, Law, Prediction};
 use crate::results::{Metric, Run};
-use crate::scenario::{Arrivals, Popularity, Scenario};
+use crate::scenario::{Arrivals, Connection, Contender, Imitation, Popularity, Scenario};
 
 /// How much of the time between two events a fan-out may take for a law to hold: beyond, bursts run
 /// into each other, or the queue is too near its limit.
 const MAX_BUSY: f64 = 0.8;
 
+/// The largest share of half a round trip that the wait in a queue may be for the median to be known: its
+/// mean stands for its median then.
+const MAX_QUEUED: f64 = 0.15;
+
 /// Everything that theory says about `cell`, whose scenario this is.
 pub(super) fn predictions(run: &Run, scenario: &Scenario, cell: &Cell) -> Vec<Prediction> {
     let servers = run.manifest.machine.server_cores.len().max(1);
     let of = |figures: &Figures| -> Vec<Prediction> {
-        let Some((law, theory)) = theory(scenario, figures, servers) else { return Vec::new() };
+        let Some(contender) = scenario.contender(&figures.contender) else { return Vec::new() };
+        let Some(away) = Away::of(contender) else { return Vec::new() };
+        let theory = theory(scenario, contender, figures, servers, away);
+        let Some((law, theory)) = theory else { return Vec::new() };
+        let is_away = away.half_ns > 0.0;
         let prediction = |(metric, theory)| {
             let measured = figures.estimate(metric)?.median;
-            Some(Prediction { contender: figures.contender.clone(), metric, law, theory, measured })
+            let contender = figures.contender.clone();
+            Some(Prediction { contender, metric, law, is_away, theory, measured })
         };
         theory.into_iter().filter_map(prediction).collect()
     };
     cell.contenders.iter().flat_map(of).collect()
 }
 
+/// What the network of a contender adds. Nothing over loopback.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Away {
+    /// An event comes half a round trip later.
+    half_ns: f64,
+    /// From an answer that leaves the server to the next request there.
+    gap_ns: f64,
+}
+
+impl Away {
+    /// None of a network that does more to packets than delay them: TCP decides what that costs.
+    fn of(contender: &Contender) -> Option<Self> {
+        let Some(network) = &contender.road.network else { return Some(Self::default()) };
+        if !network.only_delays() {
+            return None;
+        }
+        let round_trip = ns(network.round_trip);
+        let handshakes = match (contender.settings.connection(), network.by) {
+            (Connection::KeepAlive, _) => 0,
+            // Whoever connects to a relay is there.
+            (Connection::New, by) => {
+                u8::from(by == Imitation::Packets) + u8::from(contender.road.tls)
+            }
+        };
+        let gap_ns = round_trip * (1.0 + f64::from(handshakes));
+        Some(Self { half_ns: round_trip / 2.0, gap_ns })
+    }
+}
+
 /// The law of a contender, and what follows from it.
-fn theory(scenario: &Scenario, of: &Figures, servers: usize) -> Option<(Law, Vec<(Metric, f64)>)> {
+fn theory(
+    scenario: &Scenario,
+    contender: &Contender,
+    of: &Figures,
+    servers: usize,
+    away: Away,
+) -> Option<(Law, Vec<(Metric, f64)>)> {
     let workload = &scenario.workload;
-    let settings = &scenario.contender(&of.contender)?.settings;
+    let settings = &contender.settings;
     if let Some(interval) = settings.polling_interval() {
-        return Some((Law::UniformWait, uniform_up_to(ns(interval))));
+        // A poll that is due before the answer to the one before is left out.
+        let interval = ns(interval) * (away.gap_ns / ns(interval)).ceil().max(1.0);
+        return Some((Law::UniformWait, away.later(uniform_up_to(interval))));
     }
     // The laws below are of channels that are alike, and of nothing else that the server does.
     if !workload.is_steady()
@@ -48,22 +94,50 @@ fn theory(scenario: &Scenario, of: &Figures, servers: usize) -> Option<(Law, Vec
     let service_ns = subscribers * cost_ns / servers as f64;
     // From one event to the next, whatever their channels.
     let distance_ns = 1e9 / (workload.events_per_second * f64::from(workload.channels));
-    if of.batches() || service_ns > MAX_BUSY * distance_ns {
-        return None;
-    }
     // Whoever is told on a stream asks for nothing in between.
     let holds_requests = settings.heartbeat().is_none();
-    Some(match (workload.arrivals, holds_requests) {
+    // Events that find a gap come together, which the law of gaps knows.
+    let batches = of.batches() && !(holds_requests && away.gap_ns > 0.0);
+    if batches || service_ns > MAX_BUSY * distance_ns {
+        return None;
+    }
+    let own_distance_ns = 1e9 / workload.events_per_second;
+    let gap = service_ns + away.gap_ns;
+    let (law, latencies) = match (workload.arrivals, holds_requests) {
         (Arrivals::Constant, false) => (Law::FanOut, uniform_up_to(service_ns)),
+        // Then every event finds one, or every other: the latency is that of the schedule.
+        (Arrivals::Constant, true) if away.gap_ns > 0.0 && gap > own_distance_ns => return None,
         (Arrivals::Constant, true) => (Law::FanOutWithoutGap, uniform_up_to(service_ns)),
         (Arrivals::Poisson, false) => {
-            (Law::FanOutInAQueue, vec![(Metric::LatencyMean, queued_ns(service_ns, distance_ns))])
+            let latencies = away.with_median(queued_ns(service_ns, distance_ns), 0.0, 0.0);
+            (Law::FanOutInAQueue, latencies)
         }
         (Arrivals::Poisson, true) => {
-            let mean = queued_ns(service_ns, distance_ns) + gap_ns(service_ns, distance_ns);
-            (Law::FanOutWithGaps, vec![(Metric::LatencyMean, mean)])
+            let queued = queued_ns(service_ns, distance_ns);
+            let mean = gap_ns(gap, own_distance_ns);
+            let median = median_gap_ns(gap, own_distance_ns);
+            (Law::FanOutWithGaps, away.with_median(queued, mean, median))
         }
-    })
+    };
+    Some((law, away.later(latencies)))
+}
+
+impl Away {
+    /// All of these come later.
+    fn later(self, mut latencies: Vec<(Metric, f64)>) -> Vec<(Metric, f64)> {
+        latencies.iter_mut().for_each(|(_, latency)| *latency += self.half_ns);
+        latencies
+    }
+
+    /// The mean of a wait in a queue and in gaps. The median is known too where the queue hardly matters
+    /// beside the network.
+    fn with_median(self, queued: f64, mean_gap: f64, median_gap: f64) -> Vec<(Metric, f64)> {
+        let mut latencies = vec![(Metric::LatencyMean, queued + mean_gap)];
+        if queued < MAX_QUEUED * self.half_ns {
+            latencies.push((Metric::LatencyP50, queued + median_gap));
+        }
+        latencies
+    }
 }
 
 /// The percentiles of what is uniform on [0, longest], and its mean.
@@ -86,6 +160,12 @@ fn queued_ns(service: f64, distance: f64) -> f64 {
 /// come at random at a mean distance of `distance`.
 fn gap_ns(gap: f64, distance: f64) -> f64 {
     gap / 2.0 * gap / (gap + distance * (-gap / distance).exp())
+}
+
+/// The same of the median: a share of events finds a gap, and waits for a time that is uniform on it.
+fn median_gap_ns(gap: f64, distance: f64) -> f64 {
+    let share = gap / (gap + distance * (-gap / distance).exp());
+    if share > 0.5 { gap * (share - 0.5) / share } else { 0.0 }
 }
 
 fn ns(time: Duration) -> f64 {
@@ -174,11 +254,68 @@ mod tests {
         );
     }
 
+    /// A distance of 100 ms, 20 events at random a second: I = 50 ms.
+    fn away(more: &str) -> Vec<Prediction> {
+        let text = SCENARIO.replace("payload", "arrivals = \"poisson\"\npayload");
+        predictions_of(&format!("{text}[network]\nround_trip = \"100ms\"\n{more}"))
+    }
+
+    fn ms(all: &[Prediction], of: Transport, metric: Metric) -> Option<f64> {
+        let is_it = |own: &&Prediction| own.contender == of && own.metric == metric;
+        all.iter().find(is_it).map(|own| own.theory / 1e6)
+    }
+
+    #[test]
+    fn a_network_adds_half_a_round_trip_and_gaps() {
+        let near = |found: Option<f64>, ms: f64| {
+            let found = found.unwrap();
+            assert!((found - ms).abs() < 1.0, "{found} instead of {ms}");
+        };
+        let all = away("");
+        near(ms(&all, Transport::Polling, Metric::LatencyP50), 550.0);
+        near(ms(&all, Transport::Polling, Metric::LatencyP99), 1_040.0);
+        near(ms(&all, Transport::Sse, Metric::LatencyP50), 50.0);
+        near(ms(&all, Transport::Sse, Metric::LatencyMean), 50.0);
+        // g = 101.4 ms: a share of g / (g + I e^-2.03) = 0.939 waits for a time that is uniform on g.
+        near(ms(&all, Transport::LongPolling, Metric::LatencyMean), 50.0 + 0.7 + 47.6);
+        near(ms(&all, Transport::LongPolling, Metric::LatencyP50), 50.0 + 0.7 + 47.4);
+        let words: Vec<_> = all.iter().map(Prediction::words).collect();
+        assert!(words.iter().all(|words| words.starts_with("r/2; ")), "{words:?}");
+        let new = away("[long-polling]\nconnection = \"new\"\n");
+        // g = 201.4 ms, of which hardly any event finds a request.
+        near(ms(&new, Transport::LongPolling, Metric::LatencyMean), 50.0 + 0.7 + 100.3);
+        let relayed = away("mode = \"relay\"\n[long-polling]\nconnection = \"new\"\n");
+        near(ms(&relayed, Transport::LongPolling, Metric::LatencyMean), 50.0 + 0.7 + 47.6);
+    }
+
+    #[test]
+    fn polls_that_overtake_each_other_are_left_out() {
+        let polling =
+            |more: &str| ms(&away(more), Transport::Polling, Metric::LatencyMean).unwrap();
+        let interval = "[polling]\ninterval = \"80ms\"\n";
+        assert_eq!(polling(interval), 50.0 + 80.0, "every other");
+        let new = format!("{interval}connection = \"new\"\n");
+        assert_eq!(polling(&new), 50.0 + 120.0, "200 ms take three");
+    }
+
+    #[test]
+    fn theory_is_silent_about_networks_that_do_more_than_delay() {
+        for more in ["loss = \"1%\"\n", "jitter = \"5ms\"\n", "bandwidth = \"10mbit\"\n"] {
+            assert_eq!(away(more), [], "{more}");
+        }
+        let constant = format!("{SCENARIO}[network]\nround_trip = \"100ms\"\n");
+        let all = predictions_of(&constant);
+        assert!(ms(&all, Transport::Sse, Metric::LatencyP50).is_some());
+        assert_eq!(ms(&all, Transport::LongPolling, Metric::LatencyP50), None, "50 ms between two");
+    }
+
     /// In the limits: a gap that is never found adds nothing, one that is always found half of it.
     #[test]
     fn gaps_and_queues_in_the_limit() {
         assert!(gap_ns(1.0, 1e6) < 1e-6);
         assert!((gap_ns(1e3, 1.0) - 500.0).abs() < 0.1);
+        assert_eq!(median_gap_ns(1.0, 1e6), 0.0, "most find no gap");
+        assert!((median_gap_ns(1e3, 1.0) - 500.0).abs() < 0.1);
         assert!((queued_ns(1.0, 1e9) - 0.5).abs() < 1e-6);
         assert!((queued_ns(1.0, 2.0) - 1.0).abs() < 1e-12);
     }

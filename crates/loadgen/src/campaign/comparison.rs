@@ -89,10 +89,10 @@ impl ComparisonPlan {
 
     /// The trial that is asked for next, and those behind it.
     fn to_come(&self) -> ToCome {
-        let workload = |pair: &PlannedPair| &self.scenarios[pair.scenario].workload;
-        let mut sum: ToCome = self.pairs.iter().map(|pair| ToCome::of(workload(pair), 2)).sum();
+        let scenario = |pair: &PlannedPair| &self.scenarios[pair.scenario];
+        let mut sum: ToCome = self.pairs.iter().map(|pair| ToCome::of(scenario(pair), 2)).sum();
         if let (1, Some(first)) = (self.asked, self.pairs.front()) {
-            let asked = ToCome::of(workload(first), 1);
+            let asked = ToCome::of(scenario(first), 1);
             sum = ToCome { trials: sum.trials - 1, time: sum.time.saturating_sub(asked.time) };
         }
         sum

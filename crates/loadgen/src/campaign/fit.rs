@@ -44,7 +44,7 @@ pub(crate) fn trials_to_fit(scenario: &Scenario, trials: u32, at_most: Duration)
     if !is_judged(scenario, Metric::takes_idle_phase) {
         fitted.workload.idle = Duration::ZERO;
     }
-    let (_, trial) = planned_length(&fitted.workload);
+    let (_, trial) = planned_length(&fitted);
     let excess = trial.saturating_sub(at_most / trials);
     if excess.is_zero() {
         return fitted;
@@ -100,7 +100,7 @@ fn with_shorter_trials(
 /// How long a run of all of them takes, about. Polling's last events wait for the next poll.
 pub(crate) fn length(scenarios: &[Scenario]) -> Duration {
     let of = |scenario: &Scenario| {
-        let (_, trial) = planned_length(&scenario.workload);
+        let (_, trial) = planned_length(scenario);
         let drains = scenario.contenders.iter().filter_map(|of| of.settings.polling_interval());
         trial * scenario.contenders.len() as u32 + drains.sum::<Duration>()
     };
@@ -250,7 +250,7 @@ mod tests {
         let scenario = default_scenario();
         let trials = compared(&scenario);
         let fitted = trials_to_fit(&scenario, trials, at_most);
-        let length = planned_length(&fitted.workload).1 * trials;
+        let length = planned_length(&fitted).1 * trials;
         assert!(length <= at_most, "{length:?}");
         assert!(length > at_most.mul_f64(0.95), "no shorter than it must be: {length:?}");
         assert!(fitted.workload.duration < scenario.workload.duration);

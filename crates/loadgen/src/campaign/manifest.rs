@@ -8,10 +8,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Source, own_server};
 use crate::engine::{Cores, fairness, machine, proxy_version};
-use crate::results::model::{DescribedServer, ScenarioText, SweptCell};
+use crate::results::model::{DescribedServer, LaidNetwork, ScenarioText, SweptCell};
 use crate::results::store::ensure_free;
 use crate::results::{Manifest, UsedProxy};
-use crate::scenario::{Scenario, Start, hex};
+use crate::scenario::{Imitation, Scenario, Start, hex};
 
 /// What every command that leaves results was asked.
 #[derive(Clone, Debug)]
@@ -76,6 +76,7 @@ impl Invocation {
             revision: self.revision.map(str::to_owned),
             server,
             servers,
+            networks: networks(scenario),
             machine: machine::machine(cores),
             contenders: scenario.contender_ids().cloned().collect(),
             settings: fairness::settings(cores, ours && own),
@@ -93,6 +94,23 @@ impl Invocation {
                 .collect(),
         }
     }
+}
+
+/// The networks of a scenario, each contender's together.
+fn networks(scenario: &Scenario) -> Vec<LaidNetwork> {
+    let mut found = Vec::new();
+    for id in scenario.contender_ids() {
+        for (_, cell) in scenario.cells() {
+            let network = cell.contender(id).and_then(|of| of.road.network.as_ref());
+            let laid = network.map(|network| LaidNetwork {
+                contender: id.clone(),
+                network: network.to_string(),
+                is_relayed: network.by == Imitation::Relay,
+            });
+            found.extend(laid.filter(|laid| !found.contains(laid)));
+        }
+    }
+    found
 }
 
 /// The servers that a scenario describes and compares.

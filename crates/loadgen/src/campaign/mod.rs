@@ -117,7 +117,7 @@ pub(crate) fn execute<P: Plan>(
     let mut hopeless_servers = HashSet::new();
     while let Some(step) = plan.next(record, &mut |line| progress.line(line))? {
         let Step { setup, name, to_come, row } = step;
-        progress.begin(name, &setup.scenario.workload, to_come);
+        progress.begin(name, &setup.scenario, to_come);
         let output = runner.trial(&setup, started_ns, &mut |phase| progress.step(phase));
         let Ok(TrialOutput { trial, intervals, server_started }) = output else {
             *record.interrupted() = true;

@@ -8,7 +8,7 @@ use pushbench_wire::clock;
 
 use crate::engine::{Phase, planned_length};
 use crate::results::Trial;
-use crate::scenario::Workload;
+use crate::scenario::Scenario;
 use crate::text::{obeys_escapes, plain};
 
 /// Trials, and about how long they take.
@@ -21,9 +21,9 @@ pub(crate) struct ToCome {
 }
 
 impl ToCome {
-    /// So many trials of `workload`.
-    pub(crate) fn of(workload: &Workload, trials: u32) -> Self {
-        let (_, trial) = planned_length(workload);
+    /// So many trials of `scenario`.
+    pub(crate) fn of(scenario: &Scenario, trials: u32) -> Self {
+        let (_, trial) = planned_length(scenario);
         Self { trials, time: trial * trials }
     }
 }
@@ -106,8 +106,8 @@ impl Progress {
     }
 
     /// A trial begins.
-    pub(super) fn begin(&mut self, name: String, workload: &Workload, to_come: ToCome) {
-        let (before_window, length) = planned_length(workload);
+    pub(super) fn begin(&mut self, name: String, scenario: &Scenario, to_come: ToCome) {
+        let (before_window, length) = planned_length(scenario);
         self.to_come = to_come;
         self.current = Some(Current {
             name,
@@ -115,7 +115,7 @@ impl Progress {
             since_ns: clock::now_ns(),
             before_window,
             length,
-            idle: workload.idle,
+            idle: scenario.workload.idle,
         });
     }
 

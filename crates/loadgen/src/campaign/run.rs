@@ -53,7 +53,7 @@ impl RunPlan {
     /// What is left behind so many trials.
     pub(crate) fn to_come(&self, ended: usize) -> ToCome {
         let left = self.trials.iter().skip(ended);
-        let length = |of: &CellTrial| planned_length(&self.cells[of.cell].1.workload).1;
+        let length = |of: &CellTrial| planned_length(&self.cells[of.cell].1).1;
         left.map(|trial| ToCome { trials: 1, time: length(trial) }).sum()
     }
 }

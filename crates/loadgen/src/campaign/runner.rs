@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::engine::{Cores, NotStarted, Phase, TrialPlan, adopt_orphans, machine};
+use crate::engine::{
+    Cores, NotStarted, Phase, TrialPlan, adopt_orphans, machine, prepare_networks,
+};
 use crate::results::{ContenderId, Interval, Outcome, Trial};
-use crate::scenario::Scenario;
+use crate::scenario::{Imitation, Scenario};
 
 /// The command line of the server in this program. It is the file of this very process: its path
 /// may hold a newer build before all trials are over.
@@ -109,20 +111,38 @@ pub(crate) struct LocalRunner {
 }
 
 impl LocalRunner {
-    /// For trials of at most so many sockets. Ctrl-C and SIGTERM no longer end the process but the
-    /// trial.
+    /// For trials of at most so many sockets. To lay the networks of `scenarios` it may have to become the root
+    /// of a user namespace, for which it has to be called before any thread is started. Ctrl-C and SIGTERM no
+    /// longer end the process but the trial.
     ///
     /// # Errors
     /// When the machine cannot run them, with what to do about it.
-    pub(crate) fn new(sockets: u32) -> anyhow::Result<Self> {
+    pub(crate) fn new<'a>(
+        sockets: u32,
+        scenarios: impl Iterator<Item = &'a Scenario>,
+    ) -> anyhow::Result<Self> {
+        let scenarios: Vec<_> = scenarios.collect();
+        let home = prepare_networks(scenarios.iter().flat_map(|of| of.networks()))?;
+        let reaches_outside = home.as_ref().is_none_or(|home| !home.is_apart);
+        ensure!(
+            reaches_outside || !scenarios.iter().any(|of| of.has_running_servers()),
+            "who is not root leaves the network of this machine to lay others, and reaches no server that \
+             runs already: run it as root, or leave out `[network]` or these servers"
+        );
         let cores = Cores::divide()?;
-        machine::reserve_files(u64::from(sockets))?;
-        machine::check_ports(u64::from(sockets))?;
+        let mut networks = scenarios.iter().flat_map(|of| of.networks());
+        // A relay has both ends of a connection, and a port for that to the server.
+        let is_relayed = networks.any(|network| network.by == Imitation::Relay);
+        let [files, ports] = if is_relayed { [3, 2] } else { [1, 1] };
+        machine::reserve_files(u64::from(sockets) * files)?;
+        machine::check_ports(u64::from(sockets) * ports)?;
         cores.confine_generator()?;
         // Without it, less is known of what a server leaves in the background.
         let _ = adopt_orphans();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            // Threads that the runtime keeps would stay in the network of the trial that they were made in.
+            .on_thread_start(move || home.iter().for_each(|home| drop(home.namespace.move_in())))
             .build()
             .context("cannot start the runtime")?;
         let within = runtime.enter();

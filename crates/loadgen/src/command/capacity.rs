@@ -43,7 +43,7 @@ pub struct CapacityOptions {
 pub fn capacity(options: &CapacityOptions, verbose: bool) -> anyhow::Result<ExitStatus> {
     let source = Source::load(&options.scenario)?;
     let session = Session::new(options, &source)?;
-    let mut runner = LocalRunner::new(session.sockets())?;
+    let mut runner = LocalRunner::new(session.sockets(), std::iter::once(&source.scenario))?;
     let mut progress = Progress::new(Detail::Plan, trial_line);
     session.run(&mut runner, &mut progress, &mut Screen::stdout(verbose))
 }

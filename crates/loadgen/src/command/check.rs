@@ -61,7 +61,7 @@ fn check_to(paths: &[PathBuf], out: &mut impl Write) -> io::Result<bool> {
 fn plan(scenario: &Scenario) -> String {
     let cells = scenario.cells();
     let trials = trials(scenario).len();
-    let length = |cell: &Scenario| planned_length(&cell.workload).1.as_secs_f64();
+    let length = |cell: &Scenario| planned_length(cell).1.as_secs_f64();
     let a_trial_of_each: f64 = cells.iter().map(|(_, cell)| length(cell)).sum();
     let seconds = a_trial_of_each * (trials / cells.len()) as f64;
     let (minutes, seconds) = ((seconds / 60.0) as u64, (seconds % 60.0) as u64);

@@ -30,7 +30,7 @@ pub struct SelftestOptions {
 /// A machine that cannot run it, or a standard output that cannot be written.
 pub fn selftest(options: &SelftestOptions, verbose: bool) -> anyhow::Result<ExitStatus> {
     let plan = plan(options)?;
-    let mut runner = LocalRunner::new(plan.sockets())?;
+    let mut runner = LocalRunner::new(plan.sockets(), std::iter::empty())?;
     let mut progress = Progress::new(Detail::Plan, trial_line);
     perform(plan, &mut runner, &mut progress, &mut Screen::stdout(verbose))
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,12 +23,12 @@ pub(super) struct Certificate {
 }
 
 impl Certificate {
-    /// Makes one for 127.0.0.1 and localhost, whose key (ECDSA, P-256) nobody else may read.
+    /// Makes one for `host` and localhost, whose key (ECDSA, P-256) nobody else may read.
     ///
     /// # Errors
     /// When it cannot be made or written.
-    pub(super) fn make(folder: &Path) -> anyhow::Result<Self> {
-        let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+    pub(super) fn make(folder: &Path, host: Ipv4Addr) -> anyhow::Result<Self> {
+        let names = ["localhost".to_owned(), host.to_string()];
         let mut params = CertificateParams::new(names).context("no certificate could be made")?;
         params.distinguished_name.push(DnType::CommonName, "pushbench");
         #[expect(clippy::disallowed_methods, reason = "certificates are dated by the wall clock")]

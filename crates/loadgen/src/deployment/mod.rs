@@ -10,6 +10,7 @@ mod fresh_copy;
 mod group;
 mod guard;
 mod listener;
+pub(crate) mod network;
 pub(crate) mod observe;
 mod output;
 mod patience;
@@ -38,6 +39,7 @@ pub(crate) use server_command::server_command;
 
 use family::Mark;
 use listener::{Listener, listener};
+use network::{Network, Reading};
 use observe::{Observation, Observe};
 use server_process::ServerProcess;
 
@@ -61,6 +63,8 @@ pub(crate) struct Deployment {
     a_listener_is_untold: bool,
     /// Whether subscribers reach it by TLS.
     has_tls: bool,
+    /// What lies before the servers; nothing but loopback if it is none.
+    network: Option<Network>,
 }
 
 /// A server that could not be started: another trial with it would go no further.
@@ -226,6 +230,30 @@ impl Deployment {
     /// Whether subscribers reach the servers by TLS.
     pub(crate) fn has_tls(&self) -> bool {
         self.has_tls
+    }
+
+    /// Lets subscribers come through `network`. Whoever publishes is at the servers' end of it.
+    ///
+    /// # Errors
+    /// When a server cannot be reached through it.
+    pub(crate) fn put_behind(&mut self, network: Network) -> Result<(), NotStarted> {
+        let ways = self.subscribe.iter().map(|&server| network.way_to(server));
+        self.subscribe = ways.collect::<anyhow::Result<_>>().map_err(NotStarted)?;
+        self.network = Some(network);
+        Ok(())
+    }
+
+    /// What lies before the servers.
+    pub(crate) fn network(&self) -> Option<&Network> {
+        self.network.as_ref()
+    }
+
+    /// What the network has done so far; none where there is none.
+    ///
+    /// # Errors
+    /// When it does no more, and why.
+    pub(crate) fn network_reading(&self) -> anyhow::Result<Option<Reading>> {
+        self.network.as_ref().map(Network::reading).transpose()
     }
 
     /// Adds what others have started.

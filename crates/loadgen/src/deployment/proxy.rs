@@ -20,16 +20,10 @@ const MORE_PATHS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 /// How much of a version is kept.
 const MAX_VERSION: usize = 120;
 
-/// Where subscribers reach a proxy.
-pub(crate) struct Front {
-    pub(crate) address: SocketAddr,
-    /// The file that has whom to trust there; none without TLS.
-    pub(crate) certificate: Option<PathBuf>,
-}
-
 impl Deployment {
-    /// Starts `proxy` before the only server, which may listen at a `second` address, on its cores. Subscribers go there from now on, and the
-    /// publisher goes to the server as before.
+    /// Starts `proxy` on `host` before the only server, which may listen at a `second` address, on its cores.
+    /// Subscribers go there from now on, and the publisher goes to the server as before. The answer is the
+    /// file that has whom to trust there; none without TLS.
     ///
     /// # Errors
     /// Why it cannot be used.
@@ -37,27 +31,29 @@ impl Deployment {
         &mut self,
         proxy: &Proxy,
         second: Option<SocketAddr>,
+        host: Ipv4Addr,
         cores: &Cores,
-    ) -> Result<Front, NotStarted> {
-        self.put(proxy, second, cores).await.map_err(NotStarted)
+    ) -> Result<Option<PathBuf>, NotStarted> {
+        self.put(proxy, second, host, cores).await.map_err(NotStarted)
     }
 
     async fn put(
         &mut self,
         proxy: &Proxy,
         second: Option<SocketAddr>,
+        host: Ipv4Addr,
         cores: &Cores,
-    ) -> anyhow::Result<Front> {
+    ) -> anyhow::Result<Option<PathBuf>> {
         ensure!(self.publish.len() == 1, "a proxy can stand before one server only");
         let upstream = self.publish[0];
         let folder = tempfile::tempdir().context("cannot make a folder for a proxy")?;
         // Some leave their rights behind, and then still want to write into folders in it.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o711))
             .context("cannot open the folder of a proxy")?;
-        let certificate = proxy.tls.then(|| Certificate::make(folder.path())).transpose()?;
+        let certificate = proxy.tls.then(|| Certificate::make(folder.path(), host)).transpose()?;
         let config = folder.path().join(&proxy.config_name);
         let port = free_port()?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let address = SocketAddr::from((host, port));
         let path = |path: &Path| path.display().to_string();
         let mut values = vec![
             ("listen", address.to_string()),
@@ -99,7 +95,7 @@ impl Deployment {
         self.folders.push(folder);
         self.start(PartRole::Proxy(0), &start, cores).await?;
         self.subscribe = vec![address];
-        Ok(Front { address, certificate: certificate.map(|made| made.file) })
+        Ok(certificate.map(|made| made.file))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line of a server under test, with limits that the scenario fits into. Only what a
 //! contender sets of its own differs between those of a run.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,14 +17,15 @@ const OTHER_CONNECTIONS: u32 = 64;
 /// The largest answer to a poll; a client that is further behind gets the rest with its next one.
 const MAX_RESPONSE_BYTES: u64 = 16 << 20;
 
-/// `program` and the arguments that every server under test gets, with those of a `contender`. One that
-/// is spoken to by TLS writes its `certificate` there.
+/// `program` and the arguments that every server under test gets, with those of a `contender`. It listens on
+/// `host`. One that is spoken to by TLS writes its `certificate` there.
 pub(crate) fn server_command(
     program: &[String],
     scenario: &Scenario,
     contender: &Contender,
     certificate: Option<&Path>,
     cores: &Cores,
+    host: Ipv4Addr,
 ) -> Vec<String> {
     let settings = &contender.settings;
     let workload = &scenario.workload;
@@ -33,7 +35,7 @@ pub(crate) fn server_command(
     let cpus: Vec<String> = cores.server.iter().map(ToString::to_string).collect();
     let mut command = program.to_vec();
     let mut flag = |name: &str, value: String| command.extend([name.to_owned(), value]);
-    flag("--listen", "127.0.0.1:0".into());
+    flag("--listen", format!("{host}:0"));
     flag("--cpus", cpus.join(","));
     flag("--log-events", log_events.to_string());
     flag("--log-bytes", log_bytes.to_string());
@@ -65,10 +67,14 @@ pub(crate) fn server_command(
         }
     }
     if let Some(certificate) = certificate {
-        flag("--tls", "127.0.0.1:0".into());
+        flag("--tls", format!("{host}:0"));
         flag("--tls-cert-out", certificate.to_string_lossy().into_owned());
     }
     command.push("--stop-on-stdin-eof".into());
+    if !host.is_loopback() {
+        // Nobody else is in the network of a trial.
+        command.push("--public".into());
+    }
     command
 }
 
@@ -87,7 +93,9 @@ mod tests {
         let scenario = Scenario::parse(&text, "").unwrap();
         let cores = Cores { server: vec![0], generator: vec![1] };
         let value = |contender: &Contender| {
-            let command = server_command(&["serve".into()], &scenario, contender, None, &cores);
+            let here = Ipv4Addr::LOCALHOST;
+            let command =
+                server_command(&["serve".into()], &scenario, contender, None, &cores, here);
             let at = command.iter().position(|argument| argument == flag)?;
             Some(command[at + 1].clone())
         };

@@ -29,8 +29,24 @@ pub(super) fn of_run(run: &Run, analysis: &Analysis) -> Vec<String> {
             sentences.push(text);
         }
     }
+    sentences.extend(of_relays(run));
     sentences.extend(run.manifest.servers.iter().map(of_server));
     sentences
+}
+
+/// What a relay cannot imitate.
+fn of_relays(run: &Run) -> Option<String> {
+    let relayed = run.manifest.networks.iter().filter(|network| network.is_relayed);
+    let whose = ContenderId::distinct(relayed.map(|network| &network.contender));
+    (!whose.is_empty()).then(|| {
+        let verb = if whose.len() == 1 { "was" } else { "were" };
+        prose::sentence(&format!(
+            "the network of {} {verb} imitated by a relay, which delays bytes but no handshakes: a new \
+             connection takes a round trip less than over a real network, and nothing gets lost; \
+             `mode = \"packets\"` delays both",
+            list(&whose)
+        ))
+    })
 }
 
 /// What is not known of a server that is not ours, and what it promises.
@@ -193,7 +209,9 @@ fn names(trials: &[&Trial]) -> String {
 /// How bad a warning is among those of its kind.
 fn size(warning: &Warning) -> f64 {
     match warning {
-        Warning::PublisherLate { p99_ms } => *p99_ms,
+        Warning::PublisherLate { p99_ms } | Warning::NetworkLate { p99_ms, .. } => *p99_ms,
+        Warning::NetworkOverflown { count } => *count as f64,
+        Warning::NetworkOff { claimed_ms, measured_ms } => (measured_ms - claimed_ms).abs(),
         Warning::FewerEventsThanPlanned { published, planned } => {
             1.0 - *published as f64 / *planned as f64
         }

@@ -38,6 +38,20 @@ pub(super) fn measured(manifest: &Manifest) -> String {
     )
 }
 
+/// What lay between clients and servers. Contenders that had the same are told together.
+fn networks(manifest: &Manifest) -> String {
+    let mut distinct: Vec<&str> = Vec::new();
+    for laid in &manifest.networks {
+        if !distinct.contains(&&*laid.network) {
+            distinct.push(&laid.network);
+        }
+    }
+    match &distinct[..] {
+        [] => "none: loopback".to_owned(),
+        distinct => distinct.join("; "),
+    }
+}
+
 /// What figures hold for.
 pub(super) fn facts(manifest: &Manifest) -> Vec<(&'static str, String)> {
     let machine = &manifest.machine;
@@ -67,7 +81,8 @@ pub(super) fn facts(manifest: &Manifest) -> Vec<(&'static str, String)> {
         ("Generator's cores", cores(&machine.generator_cores)),
         ("Memory", or_unknown(memory)),
         ("Kernel", machine.kernel.clone()),
-        ("Congestion control", or_unknown(machine.congestion_control.clone())),
+        ("Congestion control, both sides", or_unknown(machine.congestion_control.clone())),
+        ("Network", networks(manifest)),
         ("Scenario", format!("{} ({})", manifest.scenario.name, manifest.scenario.path)),
         ("Scenario's SHA-256", manifest.scenario.sha256.clone()),
     ]

@@ -3,7 +3,7 @@
 use super::block::{Block, Column, Depth, Document, Entry, List, Row, Section, Table};
 use super::{caveats, charts, limits, literature, origin, proxies, sweep, tables, trials, verdict};
 use crate::analysis::{Analysis, Cell};
-use crate::results::Run;
+use crate::results::{Metric, Run};
 
 /// What a run says: the verdict on its only cell, on each of several, or what a sweep shows.
 #[must_use]
@@ -13,7 +13,9 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
         // Of a sweep the verdict on a single cell would mislead.
         (Some(found), _) => {
             let lead = sweep::findings(analysis, found).map(Block::List);
-            (sweep::headline(found), lead, sweep::sections(analysis, found))
+            let mut sections = sweep::sections(analysis, found);
+            sections.extend(tables::of_all_cells(analysis));
+            (sweep::headline(found), lead, sections)
         }
         (None, []) => ("No trial ran.".to_owned(), None, Vec::new()),
         (None, [cell]) => {
@@ -34,7 +36,7 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
     let own = ("Trials", measured(run));
     let all = Block::Table(trials::table(run, analysis.cells.len() > 1));
     let full = |heading, block| Block::section(Depth::Full, heading, vec![block]);
-    let not_shown = List::of("limits", not_shown(!manifest.proxies.is_empty())).map(Block::List);
+    let not_shown = List::of("limits", not_shown(run)).map(Block::List);
     Document {
         kind: "",
         title: manifest.scenario.name.clone(),
@@ -159,13 +161,19 @@ fn terms() -> List {
 }
 
 /// What nobody may conclude from the figures.
-fn not_shown(has_proxies: bool) -> [String; 4] {
-    let networks = match has_proxies {
-        false => {
-            "Networks. All of this ran over loopback on one machine: no distance, loss, proxies, TLS or radio. A \
-             round trip of 50 ms adds to every contender, and more than once where one is needed for each event."
+fn not_shown(run: &Run) -> [String; 4] {
+    let is_away = run.trials.iter().any(|trial| trial.value(Metric::NetworkClaimed).is_some());
+    let networks = match (is_away, run.manifest.proxies.is_empty()) {
+        (true, _) => {
+            "Real networks. Both sides ran on one machine, with a network between them that was imitated: it \
+             has no radio and nobody else's traffic, and all clients share one way."
         }
-        true => {
+        (false, true) => {
+            "Networks. All of this ran over loopback on one machine: no distance, loss, proxies or radio. A \
+             round trip of 50 ms adds to every contender, and more than once where one is needed for each \
+             event."
+        }
+        (false, false) => {
             "Networks. All of this ran over loopback on one machine, proxies included: no distance, loss or \
              radio. A round trip of 50 ms adds to every contender, and more than once where one is needed for \
              each event."

@@ -2,9 +2,11 @@
 
 use super::block::{Block, Column, Depth, Entry, Fold, Row, Section, Shown, Table};
 use super::contender::{self, row, series};
-use super::shown::{CLOSER, COMPARED};
+use super::shown::{CLOSER, COMPARED, NETWORK};
 use super::{deliveries, format, limits};
-use crate::analysis::{Cell, Estimate, Figures, Interval, Law, Prediction, RANKED, Ratio};
+use crate::analysis::{
+    Analysis, Cell, Estimate, Figures, Interval, Law, Prediction, RANKED, Ratio,
+};
 use crate::results::{ContenderId, Metric};
 
 /// The comparison and all tables that look closer, the comparison first.
@@ -42,6 +44,29 @@ pub(super) fn sections(cell: &Cell) -> Vec<Block> {
     ];
     let sections = first.into_iter().flatten().chain(closer).chain(last.into_iter().flatten());
     std::iter::once(Block::Table(comparison(cell))).chain(sections.map(Block::Section)).collect()
+}
+
+/// What is shown of every cell of a sweep beside its own figures: the network, and theory.
+pub(super) fn of_all_cells(analysis: &Analysis) -> impl Iterator<Item = Block> {
+    let is_away = |of: &&Figures| of.estimate(Metric::NetworkClaimed).is_some();
+    let rows = analysis.cells.iter().flat_map(|cell| {
+        cell.contenders.iter().filter(is_away).map(move |of| {
+            let entries = NETWORK.metrics.iter().map(|metric| value(cell, of, *metric));
+            let name = format!("{}, {}", cell.name, of.contender.label());
+            Row::of(series(&of.contender), name, entries.collect())
+        })
+    });
+    let columns = NETWORK.metrics.iter().map(|metric| Column::figures(metric.short_label()));
+    let network = Table::new("cell, contender", columns.collect(), rows.collect());
+    let network = (!network.rows.is_empty()).then(|| network.noted(NETWORK.note.to_owned()));
+    let network = network.map(|table| (NETWORK.heading, vec![Block::Table(table)]));
+    let of_cell = |cell: &Cell| {
+        Some(Block::section(Depth::Full, &*cell.name, vec![Block::Table(theory(cell)?)]))
+    };
+    let theory: Vec<_> = analysis.cells.iter().filter_map(of_cell).collect();
+    let theory = (network.is_some() && !theory.is_empty()).then_some(("Against theory", theory));
+    let section = |(heading, blocks)| Block::section(Depth::Detail, heading, blocks);
+    [network, theory].into_iter().flatten().map(section)
 }
 
 /// What was measured, with intervals.
@@ -194,11 +219,11 @@ fn theory(cell: &Cell) -> Option<Table> {
     let rows = cell.contenders.iter().filter_map(|of| {
         let own: Vec<_> =
             cell.predictions.iter().filter(|own| own.contender == of.contender).collect();
-        let law = own.first()?.law;
+        let law = own.first()?.words();
         let entries = metrics.iter().flat_map(|&metric| {
             compared(metric, own.iter().find(|own| own.metric == metric).copied())
         });
-        Some(row(&of.contender, entries.chain([Entry::text(law.words())]).collect()))
+        Some(row(&of.contender, entries.chain([Entry::text(law)]).collect()))
     });
     let rows: Vec<Row> = rows.collect();
     let columns = metrics.iter().flat_map(|metric| {

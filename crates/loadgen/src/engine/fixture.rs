@@ -121,6 +121,7 @@ pub(super) fn flawless() -> Measurement {
         traffic: TrafficReadings { at_end: Some(Traffic::default()), ..TrafficReadings::default() },
         server_deliveries: Some(deliveries as f64),
         lateness: latency_log::histogram(),
+        network: None,
         is_steady: true,
         schedule_sha256: None,
         recorder: recorder(|_| 2_000_000),

@@ -32,6 +32,9 @@ pub(crate) struct ForeignPlace {
     pub(crate) channel_prefix: String,
     /// Whom to trust; none where it is not reached through TLS.
     pub(crate) tls: Option<Tls>,
+    /// The address at which it has to listen.
+    host: Ipv4Addr,
+    port: String,
     /// Where it listens as well, if it does.
     pub(crate) second: Option<SocketAddr>,
     /// The proxy through which subscribers reach it, if there is one.
@@ -46,17 +49,23 @@ struct FrontOf {
 }
 
 impl ForeignPlace {
-    /// Chooses a port for a server that is to be started.
+    /// Chooses a port for a server that is to be started, and shall listen on `host`.
     ///
     /// # Errors
     /// When its token is not there, or no port is free.
-    pub(crate) fn of(server: &Server) -> anyhow::Result<Self> {
+    pub(crate) fn of(server: &Server, host: Ipv4Addr) -> anyhow::Result<Self> {
         let runs = matches!(server.start, Start::Running { .. });
         let port = if runs { String::new() } else { free_port()?.to_string() };
-        let url = fill(&server.url, &[("port", &port)])?;
+        let host_text = host.to_string();
+        let url = fill(&server.url, &[("host", &host_text), ("port", &port)])?;
         let url = url.trim_end_matches('/').to_owned();
         let websocket = websocket_url(&url);
-        let mut values = vec![("url", url.clone()), ("ws", websocket), ("port", port.clone())];
+        let mut values = vec![
+            ("url", url.clone()),
+            ("ws", websocket),
+            ("host", host_text.clone()),
+            ("port", port.clone()),
+        ];
         if let Some(from) = &server.token {
             let token = token(from).with_context(|| format!("no token for `{}`", server.name))?;
             values.push(("token", token));
@@ -73,7 +82,12 @@ impl ForeignPlace {
             _ => None,
         };
         let second_port = second.map(|port| port.to_string()).unwrap_or_default();
-        let known = [("port", &port[..]), ("url", &url[..]), (SECOND_PORT, &second_port[..])];
+        let known = [
+            ("host", &host_text[..]),
+            ("port", &port[..]),
+            ("url", &url[..]),
+            (SECOND_PORT, &second_port[..]),
+        ];
         let start = match &server.start {
             Start::Running { .. } => None,
             Start::Command { words, folder, ready } => {
@@ -111,7 +125,9 @@ impl ForeignPlace {
             values: Values::new(values),
             channel_prefix,
             tls,
-            second: second.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+            host,
+            port,
+            second: second.map(|port| SocketAddr::from((host, port))),
             front: None,
         })
     }
@@ -132,11 +148,6 @@ impl ForeignPlace {
         Ok(Self { front: Some(FrontOf { values, tls }), ..self.clone() })
     }
 
-    /// What subscribers fill its description with.
-    pub(crate) fn of_subscribers(&self) -> &Values {
-        self.front.as_ref().map_or(&self.values, |front| &front.values)
-    }
-
     /// Whom subscribers trust.
     pub(crate) fn tls_of_subscribers(&self) -> Option<&Tls> {
         self.front.as_ref().map_or(self.tls.as_ref(), |front| front.tls.as_ref())
@@ -148,9 +159,37 @@ impl ForeignPlace {
     /// Why it cannot be used.
     pub(crate) async fn deployment(&self, cores: &Cores) -> Result<Deployment, NotStarted> {
         match &self.start {
-            Some(start) => Deployment::of_servers(std::slice::from_ref(start), cores).await,
+            Some(start) => {
+                let started = Deployment::of_servers(std::slice::from_ref(start), cores).await;
+                started.map_err(|error| match self.host.is_loopback() {
+                    true => error,
+                    false => NotStarted::saying(format!(
+                        "{error}; behind a network it has to listen on {} (`{{host}}` in `command`), or on \
+                         all addresses",
+                        self.host
+                    )),
+                })
+            }
             None => Deployment::of_running(&self.at, self.pid_file.as_deref()).await,
         }
+    }
+
+    /// What its description is filled with for subscribers, whose way to it begins at `way`.
+    pub(crate) fn values_over(&self, way: SocketAddr) -> Values {
+        if let Some(front) = &self.front {
+            return front.values.clone();
+        }
+        let port = way.port().to_string();
+        if port == self.port || self.start.is_none() {
+            return self.values.clone();
+        }
+        let there = |template: &str| {
+            let value =
+                Template::parse(template).ok().and_then(|of| self.values.put_into(&of).ok());
+            let [old, new] = [&self.port, &port].map(|port| format!(":{port}"));
+            value.unwrap_or_default().replacen(&old, &new, 1)
+        };
+        self.values.with([("url", there("{url}")), ("ws", there("{ws}")), ("port", port)])
     }
 
     /// An error of a trial with it, in which a server may have been quoted.

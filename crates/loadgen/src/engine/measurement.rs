@@ -7,10 +7,11 @@ use super::recorder::Recorder;
 use super::snapshot::{Snapshot, Usage};
 use super::traffic::TrafficReadings;
 use crate::deployment::Cores;
+use crate::deployment::network::RoundTrip;
 use crate::deployment::observe::Observation;
 use crate::results::latency_log::Interval;
 use crate::results::{Metric, Outcome, PartUse, Trial, Warning};
-use crate::scenario::ContenderId;
+use crate::scenario::{ContenderId, Network};
 use hdrhistogram::Histogram;
 
 /// How many deliveries must lie beyond a percentile for it to be a figure: fewer make it the luck
@@ -49,6 +50,8 @@ pub(crate) struct Measurement {
     /// Events that the servers say they delivered in the whole trial.
     pub(super) server_deliveries: Option<f64>,
     pub(super) lateness: Histogram<u64>,
+    /// The network as it was to be, and its round trip as it was before the trial; none over loopback.
+    pub(super) network: Option<(Network, RoundTrip)>,
     /// Whether the load is the same all along, so that latencies should be, too.
     pub(super) is_steady: bool,
     /// SHA-256 over the schedule as it was followed; empty when not to its end.
@@ -187,6 +190,7 @@ impl Measurement {
         ];
         values
             .into_iter()
+            .chain(self.network_values(&window))
             .chain(self.costs(&window))
             .filter_map(|(metric, value)| Some((metric, value?)))
             .collect()
@@ -196,13 +200,19 @@ impl Measurement {
     fn parts(&self) -> Vec<PartUse> {
         let window = self.after.since(&self.before);
         let both = window.parts.into_iter().zip(&self.end.parts);
+        let network = window.network.map(|network| PartUse {
+            name: "network".to_owned(),
+            cpu_ns: Some(network.cpu_ns),
+            memory_peak_bytes: None,
+            context_switches: None,
+        });
         let part = both.map(|((role, used), end)| PartUse {
             name: role.to_string(),
             cpu_ns: used.cpu_ns,
             memory_peak_bytes: end.observation.memory_peak_bytes,
             context_switches: used.context_switches,
         });
-        part.collect()
+        part.chain(network).collect()
     }
 
     /// Deliveries that did not come; empty when they were not recorded.

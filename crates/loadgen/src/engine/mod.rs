@@ -4,6 +4,7 @@
 mod contention;
 mod costs;
 mod delivery_tracker;
+mod distance;
 mod execution;
 pub(crate) mod fairness;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod traffic;
 mod trial;
 mod validity;
 
+pub(crate) use crate::deployment::network::prepare as prepare_networks;
 pub(crate) use crate::deployment::{Cores, NotStarted, adopt_orphans, proxy_version};
 pub(crate) use measurement::samples_for;
 pub(crate) use phase::Phase;

@@ -2,6 +2,7 @@
 //! what goes over the connection meanwhile.
 
 use std::cell::RefCell;
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,7 +93,7 @@ pub(crate) fn probe(
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let place = ForeignPlace::of(server)?;
+    let place = ForeignPlace::of(server, Ipv4Addr::LOCALHOST)?;
     let values = place.values.clone();
     let notes = Notes { values, since: Instant::now(), lines: Arc::default() };
     let tasks = LocalSet::new();

@@ -21,6 +21,9 @@ pub(crate) struct Host {
     pub(crate) is_redis: bool,
 }
 
+/// What stands for the host of a server that is started here: it may be in a network of ours.
+const LOOPBACK: &str = "127.0.0.1";
+
 /// All hosts that a server's description names. Those whose URL is only known later, such as from a
 /// message, are not among them.
 pub(crate) fn hosts(server: &Server) -> BTreeSet<Host> {
@@ -29,10 +32,11 @@ pub(crate) fn hosts(server: &Server) -> BTreeSet<Host> {
         Start::Command { .. } => "0",
         Start::Running { .. } => "",
     };
-    let url = render(&server.url, &[("port", port)]);
+    let own = [("host", LOOPBACK), ("port", port)];
+    let url = render(&server.url, &own);
     let url = url.trim_end_matches('/');
     let websocket = websocket_url(url);
-    let known = [("url", url), ("ws", &websocket[..]), ("port", port)];
+    let known = [("url", url), ("ws", &websocket[..]), ("host", LOOPBACK), ("port", port)];
     let recipes = server.subscribe.values().flat_map(|recipe| urls(recipe));
     let ready = match &server.start {
         Start::Command { ready: Ready::Url(asked), .. } => Some(asked),

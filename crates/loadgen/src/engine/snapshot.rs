@@ -7,6 +7,7 @@ use pushbench_wire::clock;
 use super::machine::{MachineTime, slab_bytes};
 use super::publisher::Publisher;
 use crate::client::{TcpTotals, Totals};
+use crate::deployment::network::Reading;
 use crate::deployment::observe::{Observation, Used};
 use crate::deployment::{CpuLimit, Deployment, ObservedPart, PartRole};
 
@@ -27,6 +28,8 @@ pub(super) struct Snapshot {
     pub(super) publisher_tcp: Option<TcpTotals>,
     /// Of the whole machine.
     pub(super) slab_bytes: Option<u64>,
+    /// What the network did, if there is one.
+    pub(super) network: Option<Reading>,
 }
 
 /// What was done from one moment to a later one.
@@ -44,12 +47,14 @@ pub(super) struct Usage {
     /// Whether the servers did something and are said to have used no CPU time for it. That cannot be,
     /// so nothing is known of what they used.
     pub(super) server_is_unseen: bool,
-    /// The subscribers: everything that generates load, without the publisher and without the thread
+    /// The subscribers: everything that generates load, without the publisher, the network and the thread
     /// that watches.
     pub(super) generator: Used,
     /// CPU time of everything that generates load, the publisher and that thread included.
     pub(super) own_cpu_ns: Option<u64>,
     pub(super) publisher_cpu_ns: u64,
+    /// What the network did, if there is one.
+    pub(super) network: Option<Reading>,
     pub(super) flow: Totals,
 }
 
@@ -71,6 +76,7 @@ impl Snapshot {
             cpu_limit: CpuLimit::read(),
             publisher_tcp: publisher.and_then(Publisher::tcp),
             slab_bytes: slab_bytes(),
+            network: deployment.network_reading()?,
         })
     }
 
@@ -91,7 +97,11 @@ impl Snapshot {
         };
         let own = of_role(is_generator);
         let publisher_cpu_ns = self.publisher_cpu_ns - earlier.publisher_cpu_ns;
-        let others_ns = publisher_cpu_ns + self.engine_cpu_ns - earlier.engine_cpu_ns;
+        let network = self.network.as_ref().zip(earlier.network.as_ref());
+        let network = network.map(|(now, then)| now.since(then));
+        let network_cpu_ns = network.as_ref().map_or(0, |network| network.cpu_ns);
+        let others_ns =
+            publisher_cpu_ns + network_cpu_ns + self.engine_cpu_ns - earlier.engine_cpu_ns;
         Usage {
             length_ns: self.at_ns - earlier.at_ns,
             server: of_role(is_server),
@@ -101,6 +111,7 @@ impl Snapshot {
             generator: own.with_cpu(own.cpu_ns.map(|all| all.saturating_sub(others_ns))),
             own_cpu_ns: own.cpu_ns,
             publisher_cpu_ns,
+            network,
             flow,
             parts,
         }

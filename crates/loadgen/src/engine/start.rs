@@ -1,5 +1,6 @@
 //! How a trial comes to its servers and proxies, and how subscribers reach them.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
@@ -8,6 +9,7 @@ use pushbench_wire::endpoint::TLS_PREFIX;
 use super::foreign_place::ForeignPlace;
 use super::trial::TrialPlan;
 use crate::client::Tls;
+use crate::deployment::network::Network;
 use crate::deployment::{Deployment, FreshCopy, Readiness, ServerStart, server_command};
 
 /// How subscribers reach what was started.
@@ -29,15 +31,17 @@ struct OwnServer {
 }
 
 impl TrialPlan<'_> {
-    /// Starts the server, or finds it, and the proxy before it.
+    /// Starts the server, or finds it, and the proxy before it, and lets subscribers come through `network`.
     pub(super) async fn deployment(
         &self,
         place: Option<&ForeignPlace>,
+        network: Option<Network>,
     ) -> anyhow::Result<(Deployment, Reach)> {
+        let host = network.as_ref().map_or(Ipv4Addr::LOCALHOST, Network::server_address);
         let (mut deployment, own) = match place {
             Some(place) => (place.deployment(self.cores).await?, None),
             None => {
-                let (deployment, own) = self.own_server().await?;
+                let (deployment, own) = self.own_server(host).await?;
                 (deployment, Some(own))
             }
         };
@@ -45,11 +49,13 @@ impl TrialPlan<'_> {
         let mut reach = Reach { tls, behind: None, _own: own };
         if let Some(proxy) = &self.contender.road.proxy {
             let second = place.and_then(|place| place.second);
-            let front = deployment.put_before(proxy, second, self.cores).await?;
-            let tls = front.certificate.as_deref().map(|file| self.trust(file)).transpose()?;
-            reach.behind =
-                place.map(|place| place.behind(front.address, tls.clone())).transpose()?;
-            reach.tls = tls;
+            let certificate = deployment.put_before(proxy, second, host, self.cores).await?;
+            reach.tls = certificate.map(|file| self.trust(&file)).transpose()?;
+        }
+        network.map(|network| deployment.put_behind(network)).transpose()?;
+        if let Some(place) = place.filter(|_| self.contender.road.proxy.is_some()) {
+            let address = deployment.subscribe(0, 0).context("there is nowhere to subscribe")?;
+            reach.behind = Some(place.behind(address, reach.tls.clone())?);
         }
         Ok((deployment, reach))
     }
@@ -68,15 +74,15 @@ impl TrialPlan<'_> {
     }
 
     /// A server of ours, and what it needs.
-    async fn own_server(&self) -> anyhow::Result<(Deployment, OwnServer)> {
+    async fn own_server(&self, host: Ipv4Addr) -> anyhow::Result<(Deployment, OwnServer)> {
         let folder = match self.contender.road.tls {
             false => None,
             true => Some(tempfile::tempdir().context("cannot make a folder for a certificate")?),
         };
         let certificate = folder.as_ref().map(|folder| folder.path().join("certificate.pem"));
         let certificate = certificate.as_deref();
-        let mut command =
-            server_command(self.server, self.scenario, self.contender, certificate, self.cores);
+        let Self { server, scenario, contender, cores, .. } = *self;
+        let mut command = server_command(server, scenario, contender, certificate, cores, host);
         let copy = match command.first() {
             Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
             _ => None,

@@ -1,5 +1,6 @@
 //! One trial: a fresh deployment, the steps that it goes through, and what was found.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +25,9 @@ use crate::client::{
     Foreign, Http, Mechanism, PublishForm, PublishPath as _, PublishTarget, PublishWay,
     Subscription, Tls, Totals,
 };
+use crate::deployment::network::{self, Network};
 use crate::deployment::observe::OwnProcess;
-use crate::deployment::{Cores, Deployment, PartRole, within};
+use crate::deployment::{Cores, Deployment, NotStarted, PartRole, within};
 use crate::scenario::schedule::{
     MeasuredRange, Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
@@ -41,11 +43,14 @@ const NOBODY: u16 = u16::MAX;
 /// stopping.
 const OVERHEAD: Duration = Duration::from_millis(700);
 
-/// About how long a trial takes from its start to the window, and in all.
-pub(crate) fn planned_length(workload: &Workload) -> (Duration, Duration) {
+/// About how long a trial takes from its start to the window, and in all: one with the longest network.
+pub(crate) fn planned_length(scenario: &Scenario) -> (Duration, Duration) {
+    let workload = &scenario.workload;
+    let networks = scenario.contenders.iter().filter_map(|of| of.road.network.as_ref());
+    let laying = networks.map(network::laying).max().unwrap_or_default();
     let settling = if workload.idle.is_zero() { Duration::ZERO } else { LEAD };
     let window = window(workload);
-    let before = settling + workload.idle + window.start;
+    let before = laying + settling + workload.idle + window.start;
     (before, before + (window.end - window.start) + OVERHEAD)
 }
 
@@ -71,21 +76,36 @@ impl TrialPlan<'_> {
     /// Runs the trial. An error is the reason of a failed trial. Dropping the future ends the
     /// server and the subscribers.
     pub(crate) async fn run(&self, mut progress: impl FnMut(Phase)) -> anyhow::Result<Measurement> {
-        let place = self.contender.server.as_deref().map(ForeignPlace::of).transpose()?;
-        let outcome = self.run_at(place.as_ref(), &mut progress).await;
+        progress(Phase::Start);
+        let network = self.network().await?;
+        let host = network.as_ref().map_or(Ipv4Addr::LOCALHOST, Network::server_address);
+        // Servers and publishers are at the far end. This thread goes there, and who starts from it.
+        let _there = network.as_ref().map(Network::visit_the_server).transpose()?;
+        let server = self.contender.server.as_deref();
+        let place = server.map(|server| ForeignPlace::of(server, host)).transpose()?;
+        let outcome = self.run_at(place.as_ref(), network, &mut progress).await;
         outcome.map_err(|error| match &place {
             Some(place) => place.without_secrets(&error),
             None => error,
         })
     }
 
+    /// The network of the contender, laid.
+    async fn network(&self) -> anyhow::Result<Option<Network>> {
+        let Some(plan) = self.contender.road.network.clone() else { return Ok(None) };
+        let seed = self.scenario.seed;
+        // It waits for programs and for round trips.
+        let laid = tokio::task::spawn_blocking(move || Network::lay(&plan, seed)).await?;
+        laid.map(Some).map_err(|error| NotStarted::saying(format!("{error:#}")).into())
+    }
+
     async fn run_at(
         &self,
         place: Option<&ForeignPlace>,
+        network: Option<Network>,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
-        progress(Phase::Start);
-        let (mut deployment, reach) = self.deployment(place).await?;
+        let (mut deployment, reach) = self.deployment(place, network).await?;
         deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
         let place = reach.behind.as_ref().or(place);
         match self.measure(&mut deployment, place, reach.tls, progress).await {
@@ -138,7 +158,9 @@ impl TrialPlan<'_> {
             window: recorded.clone(),
             record: self.record,
             workers: self.cores.generator.len(),
+            place: deployment.network().and_then(Network::clients),
         })?;
+        let network = deployment.network().map(|of| (of.plan().clone(), of.measured()));
         let start_publisher = Box::new(|start_ns| {
             recorded.begins_at(start_ns + window(workload).start.as_nanos() as u64);
             publish(&schedule, workload, &channels, &forms, start_ns, stamp_channels, send_queues)
@@ -194,6 +216,7 @@ impl TrialPlan<'_> {
             },
             server_deliveries,
             lateness,
+            network,
             is_steady: workload.is_steady(),
             schedule_sha256,
             recorder,
@@ -250,11 +273,12 @@ impl TrialPlan<'_> {
                 }
                 let first = *members.first().context("a connection has no channel")?;
                 let address = deployment.subscribe(connection, first);
+                let address = address.context("there is nowhere to subscribe")?;
                 let names: Vec<&str> =
                     members.iter().map(|&channel| &channels[channel as usize][..]).collect();
                 Ok(SubscriberSpec {
                     subscription: Subscription {
-                        address: address.context("there is nowhere to subscribe")?,
+                        address,
                         channel: names.join(","),
                         settings: settings.clone(),
                         poll_epoch,
@@ -278,7 +302,7 @@ impl TrialPlan<'_> {
                                 [("channel", channel), ("subscriber", connection.to_string())];
                             Some(Foreign {
                                 recipe,
-                                values: place.of_subscribers().with(own),
+                                values: place.values_over(address).with(own),
                                 tls: place.tls_of_subscribers().cloned(),
                                 trace: None,
                             })

@@ -168,6 +168,14 @@ metrics! {
     "connections_opened" ConnectionsOpened Count Less "Connections opened" "connections opened" "Connections that subscribers opened, from the first to the end of the drain."
     "reads" Reads Count Neither "Reads that brought events" "reads" "Poll responses, or reads of a stream, that brought at least one event in the measured window."
     "deliveries_per_read" DeliveriesPerRead Count Neither "Events per read" "events /read" "window_deliveries / reads: above 1 where events travel in batches."
+    "network_claimed" NetworkClaimed Nanoseconds Neither "Round trip of the network, as the scenario wants it" "round trip wanted" "The round trip of the network that the scenario lays between clients and server; empty over loopback, as all figures of a network are."
+    "network_round_trip" NetworkRoundTrip Nanoseconds Neither "Round trip of the network, measured" "round trip measured" "From a byte that was sent through the network to its echo, over TCP, before the trial: median."
+    "network_handshake" NetworkHandshake Nanoseconds Neither "TCP handshake through the network" "TCP handshake" "From a connect through the network to its end, before the trial: median. A relay takes no time for it."
+    "network_lateness_p50" NetworkLatenessP50 Nanoseconds Less "Lateness of the network p50" "network late p50" "How much later than it should a packet went on, in the measured window: half of them were less late. Empty where the kernel's netem delays packets, which does not say."
+    "network_lateness_p99" NetworkLatenessP99 Nanoseconds Less "Lateness of the network p99" "network late p99" "The same, 99th percentile."
+    "network_packets" NetworkPackets Count Neither "Packets through the network" "packets" "Packets that the network delayed in the measured window, in both directions; what goes over it as one counts once."
+    "network_lost" NetworkLost Count Neither "Packets that the network lost" "packets lost" "Those of them that it lost, as the scenario wants it."
+    "network_cpu" NetworkCpu Nanoseconds Neither "Network CPU" "network CPU" "CPU time of the threads that imitate the network, in the measured window; part of no other figure. They do part of the receivers' TCP work."
     "server_deliveries" ServerDeliveries Count Neither "Deliveries by the server's own count" "server deliveries" "What the server itself says it delivered in the whole trial, warm-up included."
 }
 
@@ -197,7 +205,7 @@ impl Metric {
     #[must_use]
     pub const fn depends_on_others(self) -> bool {
         match self {
-            Self::Window | Self::IdlePhase => false,
+            Self::Window | Self::IdlePhase | Self::NetworkClaimed => false,
             Self::ServerContextSwitches | Self::GeneratorContextSwitches => true,
             other => matches!(other.unit(), Unit::Nanoseconds),
         }

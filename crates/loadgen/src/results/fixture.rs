@@ -89,6 +89,7 @@ fn four() -> Vec<ContenderId> {
 fn manifest() -> Manifest {
     Manifest {
         servers: Vec::new(),
+        networks: Vec::new(),
         contenders: four(),
         run: "stock-ticker-20250102T030405Z".to_owned(),
         command: "pushbench run scenarios/stock-ticker.toml --blocks 2".to_owned(),

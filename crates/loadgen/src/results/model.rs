@@ -65,6 +65,11 @@ impl Stored for Run {
 
     fn resolve(&mut self) {
         let Self { manifest, trials, .. } = self;
+        let of_networks = manifest.networks.iter().map(|laid| manifest.listed(&laid.contender));
+        let of_networks: Vec<_> = of_networks.collect();
+        for (laid, contender) in manifest.networks.iter_mut().zip(of_networks) {
+            laid.contender = contender;
+        }
         trials.iter_mut().for_each(|trial| trial.contender = manifest.listed(&trial.contender));
     }
 
@@ -88,6 +93,17 @@ pub struct DescribedServer {
     /// Whether nobody checked who it is.
     #[serde(default)]
     pub insecure: bool,
+}
+
+/// A network between the clients and the server of a contender, in one cell or more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaidNetwork {
+    /// Whose.
+    pub contender: ContenderId,
+    /// What it is, in words: "50ms, loss 1 %".
+    pub network: String,
+    /// Whether a relay imitated it, which delays no handshake.
+    pub is_relayed: bool,
 }
 
 /// How the figures came about: enough to run it again and to know what it may be compared with.
@@ -121,6 +137,9 @@ pub struct Manifest {
     /// Proxies between subscribers and servers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proxies: Vec<UsedProxy>,
+    /// The networks that lay between clients and servers; none over loopback.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<LaidNetwork>,
     /// What is compared, in the order of the scenario, references last.
     #[serde(default, with = "listed")]
     pub contenders: Vec<ContenderId>,

@@ -104,7 +104,8 @@ impl Trial {
 /// What one part of a deployment used. What could not be observed is empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartUse {
-    /// `server`, `generator`, and `server-2` where there are several.
+    /// `server`, `generator`, and `server-2` where there are several; `network` is the threads of the
+    /// generator's process that imitate one.
     pub name: String,
     /// CPU time in the measured window, of all its processes. That of the generator is all of it:
     /// subscribers, publisher and the thread that watches.

@@ -179,6 +179,34 @@ pub enum Warning {
         /// The same by TCP_INFO.
         tcp: u64,
     },
+    /// Packets went on later than the network wanted.
+    #[error(
+        "the network delayed packets by up to {p99_ms:.2} ms more than it should (99th percentile; limit {limit_ms:.2} ms, which is 5 % of the way): latencies include that; give the generator a core that nobody else uses, or lower the load"
+    )]
+    NetworkLate {
+        /// 99th percentile of the lateness.
+        p99_ms: f64,
+        /// More is too much.
+        limit_ms: f64,
+    },
+    /// The network lost packets because it did not keep up.
+    #[error(
+        "{count} packets were lost because the network that is imitated did not keep up: TCP sent them again, so latencies and bytes are not those of this network; lower the load"
+    )]
+    NetworkOverflown {
+        /// How many.
+        count: u64,
+    },
+    /// The network is not as long as it was to be.
+    #[error(
+        "a round trip took {measured_ms:.2} ms before the trial instead of {claimed_ms:.2} ms (limit 5 % or 1 ms apart): latencies are those of another network; repeat at a quieter time"
+    )]
+    NetworkOff {
+        /// Of the scenario.
+        claimed_ms: f64,
+        /// By TCP.
+        measured_ms: f64,
+    },
     /// Events did not come although they were expected, so percentiles lack the worst.
     #[error(
         "{lost} deliveries had not arrived when the drain ended: percentiles do not include them, and would be worse with them"
@@ -213,7 +241,11 @@ impl Warning {
                 None => *percent > 25.0,
             },
             Self::CpuLimited { percent, .. } => *percent > 1.0,
-            Self::BeyondRange { .. } | Self::NegativeLatency { .. } => true,
+            Self::BeyondRange { .. }
+            | Self::NegativeLatency { .. }
+            | Self::NetworkLate { .. }
+            | Self::NetworkOverflown { .. }
+            | Self::NetworkOff { .. } => true,
             Self::ServerSaturated { .. }
             | Self::NoServerCpu { .. }
             | Self::NoServerMemory
@@ -234,7 +266,11 @@ impl Warning {
     #[must_use]
     pub fn touches(&self, metric: Metric) -> bool {
         match self {
-            Self::BeyondRange { .. } | Self::NegativeLatency { .. } => metric.is_delivery_latency(),
+            Self::BeyondRange { .. }
+            | Self::NegativeLatency { .. }
+            | Self::NetworkLate { .. }
+            | Self::NetworkOff { .. } => metric.is_delivery_latency(),
+            Self::NetworkOverflown { .. } => !metric.is_account(),
             // Another load has other costs. A few events that came late change no bytes.
             Self::FewerEventsThanPlanned { published, planned }
                 if (*published as f64) < 0.9 * *planned as f64 =>

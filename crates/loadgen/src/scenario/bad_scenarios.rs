@@ -91,8 +91,8 @@ subscribers = 10"]
         "bad.toml:5: [workload] has no key `subscriber`: did you mean `subscribers`?"
 
     key_unknown:
-        [r#"interval = "1s""# => r#"jitter = "1s""#]
-        "bad.toml:12: [polling] has no key `jitter`: there are `connection` and `interval`"
+        [r#"interval = "1s""# => r#"wobble = "1s""#]
+        "bad.toml:12: [polling] has no key `wobble`: there are `connection` and `interval`"
 
     key_in_the_wrong_table:
         [r#"interval = "1s""# => r#"interval = "1s"
@@ -111,7 +111,7 @@ heartbeat = "5s""#]
     table_unknown:
         ["[polling]" => "[webrtc]
 [polling]"]
-        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `contender`, `description`, `gates`, `http`, `long-polling`, `name`, `objectives`, `polling`, `preset_files`, `proxy`, `published`, `seed`, `server`, `servers`, `sse`, `sweep`, `tcp`, `thresholds`, `tls`, `websocket` and `workload`"
+        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `contender`, `description`, `gates`, `http`, `long-polling`, `name`, `network`, `objectives`, `polling`, `preset_files`, `proxy`, `published`, `seed`, `server`, `servers`, `sse`, `sweep`, `tcp`, `thresholds`, `tls`, `websocket` and `workload`"
 
     http_2_without_tls:
         ["[workload]" => "http = \"2\"

@@ -18,6 +18,7 @@ use super::fallback::FallbackFile;
 use super::gates::{GateSchema, GatesFile};
 use super::limits::MAX_BLOCKS;
 use super::literature::LiteratureFile;
+use super::network::NetworkFile;
 use super::proxy::ProxySchema;
 use super::server::ServerFile;
 use super::thresholds::ThresholdsFile;
@@ -65,6 +66,10 @@ pub(super) struct ScenarioFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ProxySchema")]
     pub(super) proxy: Option<Spanned<toml::Value>>,
+    /// The network between clients and server; loopback when left out.
+    #[schemars(with = "NetworkFile")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) network: Option<Spanned<NetworkFile>>,
     /// How often every contender is measured. In each block all of them run once, in shuffled
     /// order.
     #[serde(default = "five")]
@@ -179,6 +184,10 @@ pub(super) struct ContenderFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ProxySchema")]
     pub(super) proxy: Option<Spanned<toml::Value>>,
+    /// The network between its clients and its server; what is left out is as in [network].
+    #[schemars(with = "NetworkFile")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) network: Option<Spanned<NetworkFile>>,
     /// How it asks, if it polls.
     #[schemars(with = "PollingFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,7 @@ use super::contender::default_role;
 use super::error::quoted;
 use super::file::{ContenderFile, LongPollingFile, PollingFile, ScenarioFile, SseFile, StreamFile};
 use super::lineup_ways::{Measured, Usual, through};
+use super::network::Keys;
 use super::shape::{listed, nearest};
 use super::values::Values;
 use super::{
@@ -92,11 +93,14 @@ pub(super) fn contenders(
     values: &mut Values<'_, '_>,
 ) -> Vec<Contender> {
     let tables = Tables::read(file, values);
+    let network = file.network.as_ref();
+    let network = network.map_or_else(Keys::none, |table| values.network(table, &Keys::none()));
     let usual = Usual {
         multiplex: *file.workload.multiplex.get_ref(),
         tls: *file.tls.get_ref(),
         http: file.http.as_ref().map(|http| *http.get_ref()).unwrap_or_default(),
         ways: values.ways(file.proxy.as_ref(), file),
+        network,
         fallback: None,
     };
     let compared = values.compared(file, servers).into_iter().map(|(server, transport)| {
@@ -132,6 +136,7 @@ pub(super) fn contenders(
     }
     lineup.sort_by_key(|(identity, ..)| identity.role == Role::Reference);
     let ids = ContenderId::all(lineup.iter().map(|(identity, ..)| identity.clone()));
+    values.ensure_started(file, &lineup);
     let of = |(id, (_, settings, server, multiplex, road, fallback))| Contender {
         id,
         settings,

@@ -8,6 +8,7 @@ use toml::{Spanned, Value};
 
 use super::error::quoted;
 use super::file::{ContenderFile, ScenarioFile};
+use super::network::Keys;
 use super::values::Values;
 use super::{
     Fallback, HttpVersion, Identity, Road, SECOND_PORT, Server, Settings, Start, Template, Way,
@@ -25,6 +26,7 @@ pub(super) struct Usual {
     pub(super) tls: bool,
     pub(super) http: HttpVersion,
     pub(super) ways: Vec<Way>,
+    pub(super) network: Keys,
     /// None for all.
     pub(super) fallback: Option<Fallback>,
 }
@@ -33,7 +35,7 @@ pub(super) struct Usual {
 pub(super) fn through(
     (identity, settings, server, usual): (Identity, Settings, Option<Arc<Server>>, Usual),
 ) -> Vec<Measured> {
-    let Usual { multiplex, tls, http, ways, fallback } = usual;
+    let Usual { multiplex, tls, http, ways, network, fallback } = usual;
     let are_several = ways.len() > 1;
     let of = |proxy: Way| {
         let mut identity = identity.clone();
@@ -41,7 +43,7 @@ pub(super) fn through(
             identity.name = format!("{}-{}", identity.name, proxy.name);
             identity.label = format!("{} · {}", identity.label, proxy.label);
         }
-        let road = Road { tls, http, proxy };
+        let road = Road { tls, http, proxy, network: network.network() };
         (identity, settings.clone(), server.clone(), multiplex, road, fallback.clone())
     };
     ways.into_iter().map(of).collect()
@@ -74,6 +76,10 @@ impl Values<'_, '_> {
                 Some(own) => self.ways(Some(own), scenario),
                 None => usual.ways.clone(),
             },
+            network: match &file.network {
+                Some(own) => self.network(own, &usual.network),
+                None => usual.network.clone(),
+            },
             fallback: file.fallback.as_ref().map(|of| self.fallback(of.get_ref(), may_fall_back)),
         };
         let has_none = is_described || transport == Transport::Tcp;
@@ -96,6 +102,23 @@ impl Values<'_, '_> {
             );
         }
         ways
+    }
+
+    /// A server that runs already is where it is: no network can be laid before it.
+    pub(super) fn ensure_started(&mut self, file: &ScenarioFile, lineup: &[Measured]) {
+        let running = lineup.iter().find(|(_, _, server, _, road, _)| {
+            let runs = |server: &Arc<Server>| matches!(server.start, Start::Running { .. });
+            road.network.is_some() && server.as_ref().is_some_and(runs)
+        });
+        let Some((identity, ..)) = running else { return };
+        let own = file.contender.iter().find(|own| *own.name.get_ref() == identity.name);
+        let table = own.and_then(|own| own.network.as_ref()).or(file.network.as_ref());
+        let message = format!(
+            "the server of `{}` runs already, so no network can be laid before it: let `command` start \
+             it, or give the contender `network = {{ mode = \"none\" }}`",
+            identity.name
+        );
+        self.problems.at(table.map_or(0..0, Spanned::span), message);
     }
 
     /// Whether everyone can be reached through its proxy.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::workload::{Arrivals, Timeline, Workload};
-use super::{Contender, ContenderId, Gate, Literature, Threshold};
+use super::{Contender, ContenderId, Gate, Literature, Network, Start, Threshold};
 
 /// A question about a workload, as one file asks it.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,6 +126,18 @@ impl Scenario {
     #[must_use]
     pub fn contender(&self, id: &ContenderId) -> Option<&Contender> {
         self.contenders.iter().find(|contender| contender.id == *id)
+    }
+
+    /// The networks of all contenders, in all cells.
+    pub(crate) fn networks(&self) -> impl Iterator<Item = &Network> {
+        let cells = self.cells().into_iter().flat_map(|(_, cell)| &cell.contenders);
+        cells.filter_map(|contender| contender.road.network.as_ref())
+    }
+
+    /// Whether any contender's server runs already.
+    pub(crate) fn has_running_servers(&self) -> bool {
+        let mut servers = self.contenders.iter().filter_map(|of| of.server.as_ref());
+        servers.any(|server| matches!(server.start, Start::Running { .. }))
     }
 
     /// The longest interval of any contender that polls; none if nobody does.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Way;
+use super::{Network, Way};
 
 /// The way from a client to its server, and back.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,6 +14,8 @@ pub struct Road {
     pub http: HttpVersion,
     /// The proxy between, if there is one.
     pub proxy: Way,
+    /// The network; loopback if there is none.
+    pub network: Option<Network>,
 }
 
 /// A version of HTTP.

@@ -95,6 +95,17 @@ heartbeat = "15s" # from one ping to the next
 [tcp]
 heartbeat = "15s" # from one empty frame to the next
 
+# The network between clients and server, in either direction; without the table it is loopback. See
+# docs/network.md: it takes root or a user namespace, and the packages iproute2 and iptables.
+
+# [network]
+# round_trip = "50ms"   # half of it each way
+# jitter = "5ms"        # by how much a round trip is longer or shorter at most
+# loss = "1%"           # of packets, or 0.01
+# bandwidth = "10mbit"  # of all clients together
+# mode = "packets"      # or "relay", which takes no rights, but delays no handshake and loses nothing;
+#                       # or "none", for a contender that shall have loopback
+
 # A contender is a transport with settings of its own, under a name by which results, thresholds and
 # objectives know it. What it leaves out is as in the transport's table above. Where there are
 # contenders and `compare` is left out, they alone are compared.
@@ -106,6 +117,7 @@ heartbeat = "15s" # from one empty frame to the next
 # transport = "polling"
 # polling = { interval = "5s" }
 # server = "mine"         # a [server.NAME]; pushbench's own server when left out
+# network = { round_trip = "300ms" } # the rest as in [network]
 
 # Servers that are not pushbench: how each is started, published to and subscribed to, see
 # docs/other-servers.md. `servers`, above the first table, names those on which `compare` is done.
@@ -194,7 +206,8 @@ mod tests {
             for key in property["properties"].as_object().into_iter().flatten().map(|(key, _)| key)
             {
                 let is_set = TEMPLATE.contains(&format!("\n{key} = "));
-                let is_told = [format!("#   {key} = "), format!("[workload.{key}]")];
+                let is_told =
+                    [format!("#   {key} = "), format!("\n# {key} = "), format!("[workload.{key}]")];
                 assert!(is_set || is_told.iter().any(|of| TEMPLATE.contains(of)), "{key}");
             }
         }

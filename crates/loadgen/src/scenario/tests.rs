@@ -224,7 +224,8 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
         let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("#:schema ./scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
-        if !["http-versions", "tls", "trading-screen"].contains(&&scenario.name[..]) {
+        let own = ["distance", "http-versions", "tls", "trading-screen"];
+        if !own.contains(&&scenario.name[..]) {
             assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
         }
         assert!(scenario.deliveries() >= 5_000, "{}", scenario.name);
@@ -239,6 +240,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "collaborative-editing",
             "dashboard-refresh",
             "default",
+            "distance",
             "email-check",
             "http-versions",
             "iot-telemetry",

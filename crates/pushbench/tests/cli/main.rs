@@ -8,6 +8,7 @@ mod capacity;
 mod compare;
 mod foreign;
 mod history;
+mod network;
 mod outputs;
 mod proxies;
 mod road;

@@ -43,7 +43,9 @@ fn meaning(warning: &Warning) -> Meaning {
         {
             Meaning::Disturbed
         }
-        Warning::NegativeLatency { .. } => Meaning::Disturbed,
+        Warning::NegativeLatency { .. } | Warning::NetworkOff { .. } => Meaning::Disturbed,
+        // The network is the generator's.
+        Warning::NetworkLate { .. } | Warning::NetworkOverflown { .. } => Meaning::GeneratorFull,
         Warning::CpuStolen { .. }
         | Warning::CpuLimited { .. }
         | Warning::OtherLoad { side: Side::Server, .. } => Meaning::Crowded,

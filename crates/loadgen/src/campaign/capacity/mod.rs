@@ -115,7 +115,7 @@ impl Plan for CapacityPlan<'_> {
             let space = &self.spaces[self.current];
             let scenario = space.at(load);
             let scenario = scenario.map_err(|refused| Unusable(refused.to_string()))?;
-            let to_come = ToCome::of(&scenario.workload, self.left(so_far));
+            let to_come = ToCome::of(&scenario, self.left(so_far));
             let setup = Setup {
                 scenario: Arc::new(scenario),
                 contender: search.contender.clone(),

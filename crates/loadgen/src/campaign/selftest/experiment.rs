@@ -210,7 +210,7 @@ impl Experiment {
     /// How many trials it takes and how long, if none is repeated.
     pub(super) fn to_come(&self) -> ToCome {
         let trials = self.blocks as usize * self.contenders.len() * self.faults.len();
-        ToCome::of(&self.scenario.workload, trials as u32)
+        ToCome::of(&self.scenario, trials as u32)
     }
 
     /// What the server of a side is started with.

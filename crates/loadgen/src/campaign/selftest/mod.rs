@@ -149,7 +149,7 @@ impl SelftestPlan {
         };
         let units_left = self.units.len() - self.attempted.len();
         let trials = units_left * attempt.order.len() - attempt.done.len();
-        let own = ToCome::of(&experiment.scenario.workload, trials as u32);
+        let own = ToCome::of(&experiment.scenario, trials as u32);
         let later = self.experiments[self.current + 1..].iter().map(Experiment::to_come);
         let to_come = later.chain([own]).sum();
         let name = format!("{}, {}", experiment.check, contender.label());

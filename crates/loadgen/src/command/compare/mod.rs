@@ -77,7 +77,7 @@ pub fn compare(options: &CompareOptions, verbose: bool) -> anyhow::Result<ExitSt
         resolved => resolved?,
     };
     let sockets = session.scenarios.iter().map(Scenario::sockets).max();
-    let mut runner = LocalRunner::new(sockets.unwrap_or_default())?;
+    let mut runner = LocalRunner::new(sockets.unwrap_or_default(), session.scenarios.iter())?;
     let mut progress = Progress::new(Detail::Trials, trial_line);
     session.run(builds, &mut runner, &mut progress, &mut Screen::stdout(verbose))
 }
@@ -202,7 +202,7 @@ impl<'a> Session<'a> {
         let CompareOptions { blocks, max_time, .. } = *self.options;
         for (source, scenario) in self.sources.iter().zip(&self.scenarios) {
             let ToCome { trials, time } =
-                ToCome::of(&scenario.workload, first_stage_trials(scenario, blocks));
+                ToCome::of(scenario, first_stage_trials(scenario, blocks));
             let mut line = format!(
                 "{}: {trials} trials in {blocks} blocks, about {}",
                 scenario.name,

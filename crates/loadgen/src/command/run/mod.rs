@@ -66,7 +66,8 @@ pub fn run(options: &RunOptions, verbose: bool) -> anyhow::Result<ExitStatus> {
         return session.dry_run();
     }
     let detail = if session.is_several() { Detail::Trials } else { Detail::Phases };
-    let mut runner = LocalRunner::new(session.sockets())?;
+    let scenarios = session.jobs.iter().map(|job| &job.source.scenario);
+    let mut runner = LocalRunner::new(session.sockets(), scenarios)?;
     session.run(&mut runner, &mut Progress::new(detail, trial_line), &mut Screen::stdout(verbose))
 }
 

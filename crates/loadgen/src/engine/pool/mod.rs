@@ -10,6 +10,7 @@ use super::delivery_tracker::ExpectedEvents;
 use super::recorder::{Recorder, Window};
 use super::send_queue::SendPlan;
 use crate::client::{Mechanism, Subscription, TcpTotals, Totals};
+use crate::deployment::network::Namespace;
 
 pub(super) use threads::{THREAD_NAME, ThreadPool};
 
@@ -47,6 +48,8 @@ pub(super) struct PoolPlan {
     pub(super) record: bool,
     /// How many share the work: one for each core of the generator.
     pub(super) workers: usize,
+    /// The network that they are in; that of the caller if it is none.
+    pub(super) place: Option<Namespace>,
 }
 
 /// What a subscriber reports while it runs.

@@ -48,7 +48,7 @@ struct WorkerHandle {
 
 impl SubscriberPool for ThreadPool {
     fn connect(plan: PoolPlan) -> anyhow::Result<Self> {
-        let PoolPlan { mechanism, subscribers, window, record, workers } = plan;
+        let PoolPlan { mechanism, subscribers, window, record, workers, place } = plan;
         let (sender, signals) = mpsc::unbounded_channel();
         let shares = shares(subscribers, workers);
         let workers = shares
@@ -66,9 +66,15 @@ impl SubscriberPool for ThreadPool {
                     asked,
                     stopped,
                 };
+                let place = place.clone();
                 let thread = std::thread::Builder::new()
                     .name(THREAD_NAME.into())
-                    .spawn(move || with_subscriber(mechanism, worker))
+                    .spawn(move || {
+                        if let Some(place) = place {
+                            place.move_in()?;
+                        }
+                        with_subscriber(mechanism, worker)
+                    })
                     .context("cannot start a worker thread")?;
                 Ok(WorkerHandle { tally, questions, stop, thread })
             })

@@ -20,14 +20,14 @@ use crate::scenario::values::Values;
 use crate::scenario::{Contender, Content, Scenario};
 
 /// Where a server is that is started here and does not say.
-const DEFAULT_URL: &str = "http://127.0.0.1:{port}";
+const DEFAULT_URL: &str = "http://{host}:{port}";
 
 /// Header fields that say where a message ends, and how long a connection lasts.
 const OURS: [HeaderName; 3] =
     [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
 
 /// What has a value everywhere.
-const KNOWN: [&str; 6] = ["url", "ws", "port", "token", "channel", "subscriber"];
+const KNOWN: [&str; 7] = ["url", "ws", "host", "port", "token", "channel", "subscriber"];
 
 /// How many connections a publisher may have: each has a thread that reads it.
 const MAX_PUBLISHER_CONNECTIONS: u32 = 64;
@@ -155,7 +155,8 @@ impl Reader<'_, '_, '_> {
             self.names.remove("token");
         }
         let url = match (&file.url, &file.command) {
-            (Some(url), _) => self.template(url, &["port"]),
+            (Some(url), Some(_)) => self.template(url, &["host", "port"]),
+            (Some(url), None) => self.template(url, &["port"]),
             (None, Some(_)) => Template::parse(DEFAULT_URL).unwrap_or_default(),
             (None, None) => {
                 let message = format!(
@@ -260,14 +261,14 @@ impl Reader<'_, '_, '_> {
             }
         };
         let word = |word: String| {
-            self.template(&Spanned::new(command.span(), word), &["port", "port_2", "url"])
+            self.template(&Spanned::new(command.span(), word), &["host", "port", "port_2", "url"])
         };
         let words = words.into_iter().map(word).collect();
         let ready = match file.ready.as_ref().map(Spanned::get_ref) {
             None | Some(ReadyFile { line: None, url: None }) => Ready::Port,
             Some(ReadyFile { line: Some(line), url: None }) => Ready::Line(line.clone()),
             Some(ReadyFile { line: None, url: Some(url) }) => {
-                Ready::Url(self.template(url, &["port", "url"]))
+                Ready::Url(self.template(url, &["host", "port", "url"]))
             }
             Some(ReadyFile { line: Some(_), url: Some(url) }) => {
                 let message = "`ready` has either `line` or `url`: remove one".to_owned();

@@ -12,8 +12,8 @@ use super::read::Reader;
 use super::{Publish, PublishRedis, PublishRequest, PublishSocket, Recipe, Step, Template};
 
 /// What has a value when an event is published.
-const KNOWN: [&str; 4] = ["url", "port", "token", "channel"];
-const WITH_PAYLOAD: [&str; 5] = ["url", "port", "token", "channel", "payload"];
+const KNOWN: [&str; 5] = ["url", "host", "port", "token", "channel"];
+const WITH_PAYLOAD: [&str; 6] = ["url", "host", "port", "token", "channel", "payload"];
 
 impl Reader<'_, '_, '_> {
     pub(super) fn publish(&mut self, file: &PublishFile, server: &Spanned<String>) -> Publish {

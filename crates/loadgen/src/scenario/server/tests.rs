@@ -32,7 +32,7 @@ fn every_preset_is_right_and_can_be_changed() {
         let scenario = right(&format!("preset = \"{name}\"\ncommand = \"serve {{port}}\"\n"));
         let server = scenario.contenders[0].server.as_ref().unwrap();
         assert!(server.promises.is_some(), "{name}");
-        assert_eq!(server.url, Template::parse("http://127.0.0.1:{port}").unwrap());
+        assert_eq!(server.url, Template::parse("http://{host}:{port}").unwrap());
         let contender = &scenario.contenders[0].id;
         assert!(contender.label().ends_with(&server.label), "{contender}: {}", contender.label());
         assert!(contender.name().starts_with("mine-"), "{contender}");
@@ -275,7 +275,7 @@ fn what_a_preset_is_used_for_wrongly_is_noted_where_it_is_named() {
     wrong(
         "url = \"http://a\"\npreset = \"signalr\"\nwebsocket.before = []\n",
         2,
-        "`{connection}` has no value here: there are `channel`, `port`, `subscriber`, `url` and `ws` here",
+        "`{connection}` has no value here: there are `channel`, `host`, `port`, `subscriber`, `url` and `ws` here",
     );
 }
 

@@ -1,0 +1,138 @@
+use super::*;
+
+fn plan(ms: u64, by: Imitation) -> Plan {
+    let round_trip = Duration::from_millis(ms);
+    Plan { round_trip, jitter: Duration::ZERO, loss: 0.0, bandwidth: None, by }
+}
+
+/// The network, if it can be laid here. If not, the test has failed, or somebody allows that.
+fn laid(plan: &Plan) -> Option<Network> {
+    const ALLOWED: &str = "PUSHBENCH_ALLOW_SKIPS";
+    match Network::lay(plan, 1) {
+        Ok(network) => Some(network),
+        Err(error) if std::env::var_os(ALLOWED).is_some() => {
+            println!("skipped: {error:#}");
+            None
+        }
+        Err(error) => panic!("{error:#}; set {ALLOWED}=1 to leave such tests out"),
+    }
+}
+
+/// How many tries a busy machine has to be quiet for a moment.
+const TRIES: usize = 10;
+
+/// A round trip and a handshake take as long as they should, within 1 ms or 2 %. They never take less.
+fn assert_exact(plan: &Plan, handshake: Duration) {
+    let echo = plan.round_trip;
+    let is_near = |measured: Duration, claimed: Duration| {
+        assert!(measured >= claimed, "{measured:?} are too soon for {claimed:?}");
+        measured - claimed <= Duration::from_millis(1).max(claimed.mul_f64(0.02))
+    };
+    let mut all = Vec::new();
+    for _ in 0..TRIES {
+        let Some(network) = laid(plan) else { return };
+        let measured = network.measured();
+        if is_near(measured.echo, echo) && is_near(measured.handshake, handshake) {
+            return;
+        }
+        all.push(measured);
+    }
+    panic!("a byte and its echo should take {echo:?}, a handshake {handshake:?}: {all:?}");
+}
+
+#[test]
+fn a_round_trip_takes_as_long_as_it_is_said_to() {
+    for ms in [0, 20, 100] {
+        assert_exact(&plan(ms, Imitation::Packets), Duration::from_millis(ms));
+    }
+}
+
+#[test]
+fn a_relay_delays_all_but_the_handshake() {
+    for ms in [0, 20] {
+        assert_exact(&plan(ms, Imitation::Relay), Duration::ZERO);
+    }
+}
+
+/// Every other packet that is lost is a handshake or a byte that TCP has to send again.
+#[test]
+fn what_gets_lost_is_counted_and_comes_all_the_same() {
+    let plan = Plan { loss: 0.1, ..plan(2, Imitation::Packets) };
+    let Some(network) = laid(&plan) else { return };
+    let reading = network.reading().unwrap();
+    assert!(reading.packets > 90, "{reading:?}");
+    assert!(reading.lost > 0 && reading.lost < reading.packets / 2, "{reading:?}");
+    assert_eq!(reading.overflown, 0);
+    assert!(reading.cpu_ns > 0);
+}
+
+/// 50 kbit/s carry 6,250 bytes a second, and 3,200 at once.
+#[test]
+fn bandwidth_is_a_limit_in_both_kinds() {
+    use std::io::{Read as _, Write as _};
+    for by in [Imitation::Packets, Imitation::Relay] {
+        let plan = Plan { bandwidth: Some(50_000), ..plan(0, by) };
+        let Some(network) = laid(&plan) else { return };
+        let inside = network.visit_the_server().unwrap();
+        let listener = TcpListener::bind((network.server_address(), 0)).unwrap();
+        drop(inside);
+        let way = network.way_to(listener.local_addr().unwrap()).unwrap();
+        const BYTES: usize = 15_000;
+        let send = || {
+            if let Some(clients) = network.clients() {
+                clients.move_in().unwrap();
+            }
+            let mut stream = std::net::TcpStream::connect(way).unwrap();
+            stream.write_all(&[7; BYTES]).unwrap();
+            stream.read_exact(&mut [0]).unwrap();
+        };
+        let took = std::thread::scope(|scope| {
+            let begin_ns = pushbench_wire::clock::now_ns();
+            scope.spawn(send);
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut [0; BYTES]).unwrap();
+            let took_ns = pushbench_wire::clock::now_ns() - begin_ns;
+            stream.write_all(b"!").unwrap();
+            Duration::from_nanos(took_ns)
+        });
+        assert!(took >= Duration::from_millis(1_500), "{by:?}: {took:?}");
+        assert!(took < Duration::from_secs(10), "{by:?}: {took:?}");
+    }
+}
+
+#[test]
+fn jitter_keeps_the_mean_and_spreads() {
+    let plan = Plan { jitter: Duration::from_millis(20), ..plan(40, Imitation::Packets) };
+    let Some(network) = laid(&plan) else { return };
+    let RoundTrip { handshake, echo } = network.measured();
+    for measured in [handshake, echo] {
+        assert!(measured >= Duration::from_millis(20), "{measured:?}");
+    }
+    assert!(network.reading().unwrap().lateness.unwrap().len() > 40);
+}
+
+#[test]
+fn a_network_has_the_settings_of_outside() {
+    let Some(network) = laid(&plan(0, Imitation::Packets)) else { return };
+    let outside = namespace::settings();
+    assert!(outside.iter().any(|(name, _)| *name == "tcp_congestion_control"), "{outside:?}");
+    let By::Packets { server, clients, .. } = &network.by else { panic!("it is no relay") };
+    for end in [server, clients] {
+        assert_eq!(end.within(|| Ok(namespace::settings())).unwrap(), outside);
+    }
+}
+
+/// A server elsewhere is none that clients can reach.
+#[test]
+fn a_server_outside_is_told_where_to_listen() {
+    let Some(network) = laid(&plan(0, Imitation::Packets)) else { return };
+    let error = network.way_to(([127, 0, 0, 1], 80).into()).unwrap_err().to_string();
+    assert!(error.contains("it has to listen on 10.255.255.1"), "{error}");
+    let here = Namespace::own().unwrap().path();
+    let place = || std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+    let before = place();
+    let inside = network.visit_the_server().unwrap();
+    assert_ne!(place(), before, "{here}");
+    drop(inside);
+    assert_eq!(place(), before);
+}
