@@ -10,6 +10,7 @@ use toml::Spanned;
 use super::contender::default_role;
 use super::error::quoted;
 use super::file::{ContenderFile, LongPollingFile, PollingFile, ScenarioFile, StreamFile};
+use super::server::on_any_of;
 use super::shape::{listed, nearest};
 use super::values::Values;
 use super::{
@@ -181,14 +182,12 @@ impl Values<'_, '_> {
             let with = on.iter().filter(|server| offers(server, transport));
             let before = compared.len();
             compared.extend(with.map(|server| (server.clone(), transport)));
-            if let (true, Some(compare), Some(named)) =
-                (compared.len() == before, &file.compare, &file.servers)
+            if let (true, Some(compare), false) =
+                (compared.len() == before, &file.compare, on.is_empty())
             {
-                let names: Vec<_> =
-                    named.get_ref().iter().map(|name| &name.get_ref()[..]).collect();
                 let message = format!(
                     "nobody says how one subscribes over {transport} on {}: leave it out of `compare`",
-                    listed(&names, "or")
+                    on_any_of(&on)
                 );
                 self.problems.at(compare.span(), message);
             }

@@ -11,11 +11,13 @@ mod read;
 mod read_preset;
 mod read_publish;
 mod read_recipe;
+mod read_url;
 mod recipe;
 mod several;
 mod template;
 #[cfg(test)]
 mod tests;
+mod used;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +33,7 @@ pub(super) use read::{check_together, servers};
 pub(super) use read_preset::Presets;
 pub use recipe::{Ask, Match, Ping, Recipe, Reply, Request, Resume, Source, Split, Step};
 pub use template::Template;
+pub(super) use used::{check_used, on_any_of};
 
 /// The server that every scenario has without naming it.
 pub const OWN_SERVER: &str = "pushbench";

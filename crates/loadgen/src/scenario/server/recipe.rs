@@ -9,6 +9,8 @@ use super::template::Template;
 /// How one subscribes over one transport.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recipe {
+    /// The table that has it, as messages name it: `server.chat.websocket`.
+    pub table: String,
     /// How the subscription, or each poll, is asked for.
     pub ask: Ask,
     /// WebSocket: what is offered and must be chosen.

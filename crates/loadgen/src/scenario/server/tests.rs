@@ -1,3 +1,5 @@
+mod messages;
+
 use super::*;
 use crate::scenario::Scenario;
 
@@ -82,7 +84,11 @@ fn what_is_wrong_is_named_with_its_line() {
         0,
         "the server `mine` has neither `command` nor `url`: say how it is started, or where it runs",
     );
-    wrong(&RIGHT.replace("sse.url", "sse.uri"), 3, "[sse] has no key `uri`: did you mean `url`?");
+    wrong(
+        &RIGHT.replace("sse.url", "sse.uri"),
+        3,
+        "[server.mine.sse] has no key `uri`: did you mean `url`?",
+    );
     wrong(
         &RIGHT.replace("/events/{channel}", "/{chanel}"),
         3,
@@ -237,7 +243,7 @@ fn what_is_wrong_with_other_ways_to_publish_is_named_with_its_line() {
     wrong(
         &publishing("publish.websocket.send = \"{payload}\""),
         2,
-        "`url` is missing in `publish.websocket`, such as \"{ws}/socket\"",
+        "`url` is missing in [server.mine.publish.websocket], such as \"{ws}/socket\"",
     );
     wrong(
         &publishing("publish.redis.url = \"localhost:6379\""),
