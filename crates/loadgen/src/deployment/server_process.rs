@@ -15,6 +15,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::Cores;
 use super::announcement::Announced;
+use super::elsewhere::elsewhere;
 use super::family::Mark;
 use super::group::Group;
 use super::guard::Guard;
@@ -103,11 +104,13 @@ impl ServerProcess {
                 _ => return Err(error.context("the server did not get ready")),
             },
             None => {
+                let at = start.ready.at().map(|at| elsewhere(group.leader(), mark, at));
                 drop(group);
                 bail!(
-                    "the server {} within {:?}{}",
+                    "the server {} within {:?}{}{}",
                     start.ready.unmet(),
                     start.ready.within(),
+                    at.unwrap_or_default(),
                     complaint.words().await
                 );
             }

@@ -29,35 +29,44 @@ pub(super) fn of_run(run: &Run, analysis: &Analysis) -> Vec<String> {
             sentences.push(text);
         }
     }
-    sentences.extend(run.manifest.servers.iter().map(of_server));
+    sentences.extend(run.manifest.servers.iter().filter_map(of_server));
     sentences
 }
 
-/// What is not known of a server that is not ours, and what it promises.
-fn of_server(server: &DescribedServer) -> String {
-    let DescribedServer { label, promises, started, seen, insecure } = server;
+/// What speaks against the figures of a server that is not ours.
+fn of_server(server: &DescribedServer) -> Option<String> {
+    let DescribedServer { label, started, seen, insecure, .. } = server;
     let unseen = match (started, seen) {
-        (true, _) => "",
+        (true, _) => None,
         (false, true) => {
-            ", and it ran before and goes on, so its memory is not that of a fresh process"
+            Some("it ran before and goes on, so its memory is not that of a fresh process")
         }
-        (false, false) => {
-            ", and nobody sees its process, so its CPU time, its memory and whether it was saturated \
-                  are not known"
-        }
+        (false, false) => Some(
+            "nobody sees its process, so its CPU time, its memory and whether it was saturated are not \
+             known",
+        ),
     };
-    let insecure = match insecure {
-        true => "; its certificate is NOT checked, so it may be anybody",
-        false => "",
-    };
-    let promises = match promises {
-        Some(promises) => format!("; it promises subscribers: {promises}"),
-        None => String::new(),
-    };
-    format!(
-        "{label} is as the scenario describes it: what it delivered is known from stamps alone, and how long \
-         its payloads are is not{unseen}{insecure}{promises}."
-    )
+    let insecure = insecure.then_some("its certificate is NOT checked, so it may be anybody");
+    let all: Vec<_> = [unseen, insecure].into_iter().flatten().collect();
+    (!all.is_empty()).then(|| prose::sentence(&format!("{label}: {}", all.join("; "))))
+}
+
+/// How servers that are not ours were measured, and what they promise.
+pub(super) fn footnotes(run: &Run) -> Option<String> {
+    let servers = &run.manifest.servers;
+    let labels: Vec<_> = servers.iter().map(|of| of.label.clone()).collect();
+    let (verb, whose) = if servers.len() == 1 { ("is", "its") } else { ("are", "their") };
+    let promises = servers.iter().filter_map(|DescribedServer { label, promises, .. }| {
+        promises.as_ref().map(|promises| format!(" {label} promises subscribers: {promises}."))
+    });
+    (!servers.is_empty()).then(|| {
+        format!(
+            "{} {verb} as the scenario describes: what was delivered is known from stamps alone, and how long \
+             {whose} payloads are is not.{}",
+            prose::list(&labels),
+            promises.collect::<String>()
+        )
+    })
 }
 
 struct Said<'a> {
@@ -134,6 +143,14 @@ impl Said<'_> {
                     all if all.len() == self.analysis.cells.len() => " in every cell".to_owned(),
                     some => format!(" in {} cells", some.len()),
                 };
+                let is_alone = self.analysis.cells.iter().all(|cell| cell.contenders.len() < 2);
+                if is_alone {
+                    return format!(
+                        "{}{within} {verb} fewer than five valid trials; raise `blocks` to see how far figures \
+                         move from trial to trial",
+                        list(contenders)
+                    );
+                }
                 format!(
                     "{}{within} {verb} fewer than five valid trials, so times less than 25 % apart are called \
                      about the same; raise `blocks` to see how far figures move from trial to trial",

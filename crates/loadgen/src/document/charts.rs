@@ -46,10 +46,11 @@ pub(super) fn of_cell(cell: &Cell, trials: &[Trial], ending: &str) -> Vec<Block>
         &LATENCIES,
     );
     let bars = DRAWN_AS_BARS.into_iter().map(|of| {
-        let caption = format!(
-            "Shorter is better. {} The bar is the median of the valid trials, each dot one of them.",
-            of.caption
-        );
+        let drawn =
+            "The bar is the median of the trials that count for this figure, each dot one of them.";
+        let parts = ["Shorter is better.", of.caption, drawn];
+        let caption =
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         let metrics: Vec<_> = of.bars.iter().map(|(_, metric)| *metric).collect();
         let rows = cell.contenders.iter().map(|figures| bar_row(figures, trials, of.bars));
         let bars = Bars { metric: metrics[0], rows: rows.collect() };

@@ -31,6 +31,7 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
     let lead = lead.into_iter().chain([description]);
     let limits = limits::thresholds(&analysis.thresholds);
     let caveats = caveats::section(caveats::of_run(run, analysis));
+    let footnotes = caveats::footnotes(run).map(|text| Block::Prose(text).detail());
     let own = ("Trials", measured(run));
     let all = Block::Table(trials::table(run, analysis.cells.len() > 1));
     let full = |heading, block| Block::section(Depth::Full, heading, vec![block]);
@@ -43,6 +44,7 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
             .chain(limits)
             .chain(caveats)
             .chain(results)
+            .chain(footnotes)
             .chain(literature::section(analysis))
             .chain([
                 full("Every trial", all),
@@ -85,8 +87,11 @@ fn said(cell: &Cell) -> (String, Option<Block>) {
 }
 
 fn comparison(cell: &Cell, trials: &[Trial], ending: &str) -> Vec<Block> {
-    let figures = Block::section(Depth::Full, "", charts::of_cell(cell, trials, ending));
-    tables::sections(cell).into_iter().chain([figures]).collect()
+    // Of trials that all failed there is nothing to draw.
+    let ran = cell.contenders.iter().any(|of| of.failed < of.trials.len());
+    let charts = ran.then(|| charts::of_cell(cell, trials, ending));
+    let figures = charts.map(|charts| Block::section(Depth::Full, "", charts));
+    tables::sections(cell).into_iter().chain(figures).collect()
 }
 
 fn of_several(cell: &Cell, trials: &[Trial], index: usize) -> Section {
@@ -100,12 +105,16 @@ fn of_several(cell: &Cell, trials: &[Trial], index: usize) -> Section {
 /// What was equal for everyone although it could have favoured somebody.
 fn settings(run: &Run) -> Table {
     let rows = run.manifest.settings.iter().map(|setting| {
-        let server = setting.server.as_deref().unwrap_or("not known of another server");
-        let entries = vec![Entry::text(server), Entry::text(&*setting.subscribers)];
+        let server = setting.server.as_deref().map_or_else(Entry::missing, Entry::text);
+        let entries = vec![server, Entry::text(&*setting.subscribers)];
         Row::new(&*setting.name, entries)
     });
     let columns = ["server", "subscribers"].map(Column::text).to_vec();
-    Table::new("what", columns, rows.collect())
+    let table = Table::new("what", columns, rows.collect());
+    match run.manifest.settings.iter().any(|setting| setting.server.is_none()) {
+        true => table.noted("–: not known of a server that the scenario describes."),
+        false => table,
+    }
 }
 
 /// How to read the figures.
@@ -148,8 +157,8 @@ fn terms() -> List {
         ),
         (
             "Delivered",
-            "Summed over all trials that ran to their end. Lost, duplicated and reordered deliveries are \
-             counted for each subscriber and event.",
+            "Summed over all trials that ran to their end, without those that were spoilt and measured once \
+             more. Lost, duplicated and reordered deliveries are counted for each subscriber and event.",
         ),
     ];
     List::terms(terms.map(|(term, text)| (term, text.to_owned())))

@@ -26,8 +26,14 @@ pub(super) fn sections(cell: &Cell) -> Vec<Block> {
     });
     let closer = closer.map(|closer| {
         let mut note = closer.note.to_owned();
-        if closer.needs == Some(Metric::IdlePhase) && !cell.longer_than_idle.is_empty() {
-            let names = contender::list(&cell.longer_than_idle);
+        // What came nevertheless is in it: time-outs are spread over the subscribers.
+        let is_silent = |of: &&ContenderId| {
+            let bytes = cell.figures(of).and_then(|of| of.estimate(Metric::IdleBytes));
+            bytes.is_some_and(|bytes| bytes.median == 0.0)
+        };
+        let silent: Vec<_> = cell.longer_than_idle.iter().filter(is_silent).collect();
+        if closer.needs == Some(Metric::IdlePhase) && !silent.is_empty() {
+            let names = contender::list(silent);
             note += &format!(
                 " Heartbeats and time-outs of {names} come more rarely than that, so they are \
                               not in it: lengthen `idle`."
@@ -63,7 +69,8 @@ fn comparison(cell: &Cell) -> Table {
 
 fn trials(of: &Figures) -> String {
     let mut trials = format!("{} valid", of.valid);
-    for (count, what) in [(of.invalid, "invalid"), (of.failed, "failed")] {
+    for (count, what) in [(of.invalid, "invalid"), (of.repeated, "repeated"), (of.failed, "failed")]
+    {
         if count > 0 {
             trials += &format!(", {count} {what}");
         }

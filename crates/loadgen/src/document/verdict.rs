@@ -2,7 +2,7 @@
 
 use super::contender::{inline, list};
 use super::{format, limits, prose};
-use crate::analysis::{Cell, Figures, Group, Ranking};
+use crate::analysis::{Cell, Figures, Group, Ranking, Ratio};
 use crate::results::{ContenderId, Metric};
 
 /// The verdict: the headline first.
@@ -136,16 +136,38 @@ fn ranking(cell: &Cell, ranking: &Ranking) -> String {
 /// members.
 fn share(cell: &Cell, metric: Metric, [first, last]: [&Group; 2], phrase: &str) -> String {
     let nearest = last.contenders.first().zip(first.contenders.last());
-    let ratio = nearest.and_then(|(far, near)| Some((near, cell.ratio(metric, far, near)?)));
-    ratio.map_or_else(String::new, |(near, ratio)| {
+    let ratio = nearest.and_then(|(far, near)| Some((far, near, cell.ratio(metric, far, near)?)));
+    ratio.map_or_else(String::new, |(far, near, ratio)| {
         let times = |ratio| format::times(ratio).replace('×', "");
         let ends = ratio.interval.map(|interval| (times(interval.low), times(interval.high)));
         let interval = match ends {
             Some((low, high)) if low != high => format!(" [{low}, {high}]"),
             _ => String::new(),
         };
-        format!(", {} times {phrase} as {}{interval}", times(ratio.estimate), inline(near))
+        let block_by_block =
+            if is_beside(cell, metric, far, near, &ratio) { " block by block" } else { "" };
+        format!(
+            ", {} times {phrase} as {}{block_by_block}{interval}",
+            times(ratio.estimate),
+            inline(near)
+        )
     })
+}
+
+/// Whether what readers get who divide the two figures lies outside of the interval: it is no median of
+/// ratios.
+fn is_beside(
+    cell: &Cell,
+    metric: Metric,
+    far: &ContenderId,
+    near: &ContenderId,
+    ratio: &Ratio,
+) -> bool {
+    let median = |of| Some(cell.figures(of)?.estimate(metric)?.median);
+    let quotient = median(far).zip(median(near)).map(|(far, near)| far / near);
+    quotient
+        .zip(ratio.interval)
+        .is_some_and(|(quotient, interval)| quotient < interval.low || quotient > interval.high)
 }
 
 #[cfg(test)]

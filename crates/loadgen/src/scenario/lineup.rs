@@ -102,8 +102,10 @@ pub(super) fn contenders(
     if let Some(http) = &file.http {
         values.check_http(http, usual.road.tls);
     }
-    let compared = values.compared(file, servers).into_iter().map(|(server, transport)| {
-        let identity = compared_identity(server.as_deref(), transport);
+    let compared = values.compared(file, servers);
+    let several = compared.iter().any(|(server, _)| server.is_some());
+    let compared = compared.into_iter().map(|(server, transport)| {
+        let identity = compared_identity(server.as_deref(), transport, several);
         (identity, tables.settings(transport), server, usual.clone())
     });
     let mut lineup: Vec<_> = compared.collect();
@@ -149,10 +151,12 @@ struct Usual {
     road: Road,
 }
 
-/// That of a transport which is compared as it is, on one server.
-fn compared_identity(server: Option<&Server>, transport: Transport) -> Identity {
+/// That of a transport which is compared as it is, on one server; `several` says whether there are others than
+/// ours.
+fn compared_identity(server: Option<&Server>, transport: Transport, several: bool) -> Identity {
     let own = Identity::of(transport);
     match server {
+        None if several => Identity { label: format!("{} · {OWN_SERVER}", own.label), ..own },
         None => own,
         Some(server) => Identity {
             name: format!("{}-{}", server.name, own.name),

@@ -20,6 +20,7 @@ mod tests;
 mod used;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -87,6 +88,24 @@ pub fn websocket_url(url: &str) -> String {
         Some((_, rest)) => format!("ws://{rest}"),
         None => url.to_owned(),
     }
+}
+
+/// `found`, and both loopback addresses if the host is `localhost`: that name is this machine's, whatever a
+/// resolver says of it (RFC 6761 §6.3).
+#[must_use]
+pub fn with_loopback(
+    host: &str,
+    port: u16,
+    found: impl Iterator<Item = SocketAddr>,
+) -> Vec<SocketAddr> {
+    let mut found: Vec<_> = found.collect();
+    if host.eq_ignore_ascii_case("localhost") {
+        let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        found.extend(loopback.map(|ip| SocketAddr::new(ip, port)));
+        found.sort_unstable();
+        found.dedup();
+    }
+    found
 }
 
 /// Whose certificates are trusted.

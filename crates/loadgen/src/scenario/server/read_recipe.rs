@@ -209,7 +209,8 @@ impl Reader<'_, '_, '_> {
             if !own_first {
                 capture = self.sources(file.capture.as_ref());
             }
-            steps.push(Step { wait, request, send, capture, each: file.each });
+            let number = steps.len() + 1;
+            steps.push(Step { number, wait, request, send, capture, each: file.each });
         }
         steps
     }

@@ -63,6 +63,8 @@ pub struct Resume {
 /// and takes notes of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// Which one of the list it is, as messages count: from 1.
+    pub number: usize,
     /// For which message.
     pub wait: Option<Match>,
     /// Over HTTP beside the connection, not over the connection.

@@ -71,7 +71,10 @@ fn servers_and_transports_are_compared_in_one_table() {
         text.replace("[\"mine\"]", "[\"mine\", \"pushbench\"]\ncompare = [\"sse\", \"websocket\"]");
     let scenario = Scenario::parse(&text, "").unwrap();
     let labels: Vec<_> = scenario.contender_ids().map(|id| id.label().to_owned()).collect();
-    assert_eq!(labels, ["SSE · mine", "SSE", "WebSocket · mine", "WebSocket"]);
+    assert_eq!(
+        labels,
+        ["SSE · mine", "SSE · pushbench", "WebSocket · mine", "WebSocket · pushbench"]
+    );
     let own = "[[contender]]\nname = \"other\"\ntransport = \"sse\"\nserver = \"mine\"\n";
     let scenario = right(&format!("{RIGHT}{own}"));
     assert!(scenario.contenders[1].server.is_some());
