@@ -278,6 +278,43 @@ mod tests {
     }
 
     #[test]
+    fn a_described_server_has_a_footnote_and_caveats_of_its_own() {
+        let (mut run, _) = fixture::run();
+        let server = |started, seen, insecure| DescribedServer {
+            label: "Chat".to_owned(),
+            promises: Some("at most once".to_owned()),
+            started,
+            seen,
+            insecure,
+        };
+        run.manifest.servers = vec![server(true, true, false)];
+        assert!(!said(&run).join("\n").contains("Chat"));
+        assert_eq!(
+            footnotes(&run).unwrap(),
+            "Chat is as the scenario describes: what was delivered is known from stamps alone, and how long \
+             its payloads are is not. Chat promises subscribers: at most once."
+        );
+        run.manifest.servers = vec![server(false, false, true)];
+        assert_eq!(
+            said(&run).last().unwrap(),
+            "Chat: nobody sees its process, so its CPU time, its memory and whether it was saturated are not \
+             known; its certificate is NOT checked, so it may be anybody."
+        );
+    }
+
+    #[test]
+    fn one_contender_is_called_like_no_other() {
+        let (mut run, _) = fixture::run();
+        run.trials.truncate(1);
+        let said = said(&run).join("\n");
+        assert!(
+            said.contains("Polling has fewer than five valid trials; raise `blocks`"),
+            "{said}"
+        );
+        assert!(!said.contains("about the same"), "{said}");
+    }
+
+    #[test]
     fn trials_that_are_left_out_for_the_same_reason_are_said_together() {
         let (mut run, _) = fixture::run();
         for (index, percent) in [(0, 30.0), (1, 76.4), (2, 41.0)] {

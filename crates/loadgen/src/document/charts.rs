@@ -210,6 +210,18 @@ mod tests {
     }
 
     #[test]
+    fn captions_say_which_trials_the_bars_are_of() {
+        for figure in &figures(&fixture::run().1)[2..] {
+            assert!(
+                figure.caption.ends_with("The bar is the median of the trials that count for this figure, each dot one of them."),
+                "{}",
+                figure.caption
+            );
+            assert!(!figure.caption.contains("  "), "{}", figure.caption);
+        }
+    }
+
+    #[test]
     fn without_latencies_there_are_no_curves() {
         for figure in &figures(&LatencyLog::default())[..2] {
             let Content::Plots(plots) = &figure.drawing.content else { panic!("a plot") };

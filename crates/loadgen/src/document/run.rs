@@ -178,3 +178,40 @@ fn not_shown() -> [String; 4] {
     ]
     .map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::analyse;
+    use crate::results::{Outcome, fixture};
+
+    #[test]
+    fn trials_that_all_failed_are_not_drawn() {
+        let (mut run, log) = fixture::run();
+        let pictures = |run: &Run| {
+            let cell = analyse(run, &log).cells.remove(0);
+            let blocks = comparison(&cell, &run.trials, "");
+            let is_picture = |block: &&Block| matches!(block, Block::Figure(_));
+            let of = |block: &Block| match block {
+                Block::Section(section) => section.blocks.iter().filter(is_picture).count(),
+                _ => 0,
+            };
+            blocks.iter().map(of).sum::<usize>()
+        };
+        assert_eq!(pictures(&run), 5);
+        for trial in &mut run.trials {
+            trial.outcome = Outcome::Failed { reason: "nobody listens".to_owned() };
+        }
+        assert_eq!(pictures(&run), 0);
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_server_is_said_once() {
+        let (mut run, _) = fixture::run();
+        assert_eq!(settings(&run).note, "");
+        run.manifest.settings[0].server = None;
+        let table = settings(&run);
+        assert_eq!(table.rows[0].entries[0].text, "–");
+        assert!(table.note.contains("not known of a server"), "{}", table.note);
+    }
+}

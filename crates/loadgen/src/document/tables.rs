@@ -305,6 +305,34 @@ mod tests {
     }
 
     #[test]
+    fn trials_that_were_measured_once_more_are_not_called_invalid() {
+        let table = comparison(&cell(|run| run.trials[5].repeated = true));
+        assert_eq!(table.rows[1].detail, "1 valid, 1 repeated");
+        assert_eq!(table.rows[1].entries[2].text, "all 24,000", "one trial of each block");
+    }
+
+    #[test]
+    fn heartbeats_that_came_are_not_said_to_be_missing() {
+        let note = |idle_bytes: f64| {
+            let mut cell = cell(|run| {
+                for trial in &mut run.trials {
+                    trial.values.insert(Metric::IdlePhase, 2e9);
+                    trial.values.insert(Metric::IdleBytes, idle_bytes);
+                }
+            });
+            cell.longer_than_idle = vec![cell.contenders[2].contender.clone()];
+            let idle = sections(&cell).into_iter().find_map(|block| match block {
+                Block::Section(section) if section.heading == "Idle cost" => Some(section.blocks),
+                _ => None,
+            });
+            let Some([Block::Table(table)]) = idle.as_deref() else { panic!("{idle:?}") };
+            table.note.clone()
+        };
+        assert!(note(0.0).contains("Heartbeats and time-outs of SSE come more rarely"));
+        assert!(!note(12.0).contains("more rarely"), "{}", note(12.0));
+    }
+
+    #[test]
     fn every_two_contenders_are_compared() {
         let table = pairs(&cell(|_| {}));
         let names: Vec<_> = table.rows.iter().map(|row| row.name.as_str()).collect();
