@@ -184,7 +184,12 @@ fn advice(error: &io::Error) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
     use super::*;
+    use crate::client::foreign::Values;
+    use crate::scenario::Recipe;
 
     #[test]
     fn urls_lead_somewhere() {
@@ -208,6 +213,31 @@ mod tests {
         ] {
             let error = of(url).unwrap_err();
             assert!(error.contains(why), "{url}: {error}");
+        }
+    }
+
+    fn foreign() -> Foreign {
+        let recipe = Recipe { table: "server.chat.sse".to_owned(), ..Recipe::default() };
+        let values = Values::new(Vec::new());
+        Foreign { recipe: Arc::new(recipe), values, tls: None, trace: None }
+    }
+
+    #[tokio::test]
+    async fn a_server_on_one_address_of_its_name_is_found() {
+        let meter = ConnectionMeter::new(Arc::default());
+        for ip in ["127.0.0.1", "[::1]"] {
+            // Not every machine has IPv6.
+            let Ok(listener) = TcpListener::bind(format!("{ip}:0")) else { continue };
+            let port = listener.local_addr().unwrap().port();
+            let location = Location::of(&format!("http://localhost:{port}/")).unwrap();
+            assert!(location.connect(&foreign(), &meter).await.is_ok(), "{ip}");
+            drop(listener);
+            let error = location.connect(&foreign(), &meter).await.unwrap_err().to_string();
+            let wanted = format!(
+                "nobody listens at localhost:{port} (127.0.0.1, ::1): does the server run, and is `url` in \
+                 [server.chat.sse] right?"
+            );
+            assert_eq!(error, wanted);
         }
     }
 }
