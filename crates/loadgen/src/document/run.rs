@@ -169,8 +169,8 @@ fn not_shown() -> [String; 4] {
     [
         "Networks. All of this ran over loopback on one machine: no distance, loss, proxies, TLS or radio. A \
          round trip of 50 ms adds to every contender, and more than once where one is needed for each event.",
-        "Other servers and clients. The figures are those of this server and of a lean client, not of a \
-         browser or a framework.",
+        "Other servers and clients. The figures are those of the servers that were measured and of a lean \
+         client, not of a browser or of another framework.",
         "Other workloads. Polling costs what its interval says, and long polling gets cheaper as events \
          arrive in batches: change the scenario to yours.",
         "Which one to choose. There is no single score on purpose: latency, cost and simplicity weigh \
