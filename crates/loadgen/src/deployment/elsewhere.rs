@@ -1,19 +1,22 @@
 //! Where a server listens that does not listen where it should, in words: mostly its command lacks the port.
 
+use std::fs;
 use std::net::SocketAddr;
 
 use nix::unistd::Pid;
 
 use super::family::Mark;
 use super::listener::addresses_of;
-use super::observe::started_process;
 
-/// Part of a sentence about a server, whose first process this is, that should be at `at`; empty if nothing is
+/// Part of a sentence about a server that was started with `mark` and should be at `at`; empty if nothing is
 /// known.
-pub(super) fn elsewhere(process: Pid, mark: &Mark, at: &str) -> String {
-    let mut observe = started_process(process, mark.clone());
-    observe.look();
-    told(&addresses_of(&observe.processes()), at)
+pub(super) fn elsewhere(mark: &Mark, at: &str) -> String {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let marked = entries.filter_map(|entry| {
+        let process = entry.file_name().to_str()?.parse().ok()?;
+        mark.is_on(&entry.path(), false).then(|| Pid::from_raw(process))
+    });
+    told(&addresses_of(&marked.collect::<Vec<_>>()), at)
 }
 
 fn told(addresses: &[SocketAddr], at: &str) -> String {

@@ -104,7 +104,7 @@ impl ServerProcess {
                 _ => return Err(error.context("the server did not get ready")),
             },
             None => {
-                let at = start.ready.at().map(|at| elsewhere(group.leader(), mark, at));
+                let at = start.ready.at().map(|at| elsewhere(mark, at));
                 drop(group);
                 bail!(
                     "the server {} within {:?}{}{}",

@@ -5,9 +5,8 @@ use std::mem::discriminant;
 use super::block::{Block, Depth, List};
 use super::contender::list;
 use super::deliveries::shortfall;
-use super::prose;
+use super::{described, prose};
 use crate::analysis::{Analysis, Caveat};
-use crate::results::model::DescribedServer;
 use crate::results::shortening::{Part, Shortening};
 use crate::results::{ContenderId, Metric, Outcome, Run, Trial, Warning};
 
@@ -29,44 +28,8 @@ pub(super) fn of_run(run: &Run, analysis: &Analysis) -> Vec<String> {
             sentences.push(text);
         }
     }
-    sentences.extend(run.manifest.servers.iter().filter_map(of_server));
+    sentences.extend(run.manifest.servers.iter().filter_map(described::caveat));
     sentences
-}
-
-/// What speaks against the figures of a server that is not ours.
-fn of_server(server: &DescribedServer) -> Option<String> {
-    let DescribedServer { label, started, seen, insecure, .. } = server;
-    let unseen = match (started, seen) {
-        (true, _) => None,
-        (false, true) => {
-            Some("it ran before and goes on, so its memory is not that of a fresh process")
-        }
-        (false, false) => Some(
-            "nobody sees its process, so its CPU time, its memory and whether it was saturated are not \
-             known",
-        ),
-    };
-    let insecure = insecure.then_some("its certificate is NOT checked, so it may be anybody");
-    let all: Vec<_> = [unseen, insecure].into_iter().flatten().collect();
-    (!all.is_empty()).then(|| prose::sentence(&format!("{label}: {}", all.join("; "))))
-}
-
-/// How servers that are not ours were measured, and what they promise.
-pub(super) fn footnotes(run: &Run) -> Option<String> {
-    let servers = &run.manifest.servers;
-    let labels: Vec<_> = servers.iter().map(|of| of.label.clone()).collect();
-    let (verb, whose) = if servers.len() == 1 { ("is", "its") } else { ("are", "their") };
-    let promises = servers.iter().filter_map(|DescribedServer { label, promises, .. }| {
-        promises.as_ref().map(|promises| format!(" {label} promises subscribers: {promises}."))
-    });
-    (!servers.is_empty()).then(|| {
-        format!(
-            "{} {verb} as the scenario describes: what was delivered is known from stamps alone, and how long \
-             {whose} payloads are is not.{}",
-            prose::list(&labels),
-            promises.collect::<String>()
-        )
-    })
 }
 
 struct Said<'a> {
@@ -274,31 +237,6 @@ mod tests {
                  move from trial to trial."
                     .to_owned(),
             ]
-        );
-    }
-
-    #[test]
-    fn a_described_server_has_a_footnote_and_caveats_of_its_own() {
-        let (mut run, _) = fixture::run();
-        let server = |started, seen, insecure| DescribedServer {
-            label: "Chat".to_owned(),
-            promises: Some("at most once".to_owned()),
-            started,
-            seen,
-            insecure,
-        };
-        run.manifest.servers = vec![server(true, true, false)];
-        assert!(!said(&run).join("\n").contains("Chat"));
-        assert_eq!(
-            footnotes(&run).unwrap(),
-            "Chat is as the scenario describes: what was delivered is known from stamps alone, and how long \
-             its payloads are is not. Chat promises subscribers: at most once."
-        );
-        run.manifest.servers = vec![server(false, false, true)];
-        assert_eq!(
-            said(&run).last().unwrap(),
-            "Chat: nobody sees its process, so its CPU time, its memory and whether it was saturated are not \
-             known; its certificate is NOT checked, so it may be anybody."
         );
     }
 

@@ -1,7 +1,9 @@
 //! What a run says.
 
 use super::block::{Block, Column, Depth, Document, Entry, List, Row, Section, Table};
-use super::{caveats, charts, limits, literature, origin, sweep, tables, trials, verdict};
+use super::{
+    caveats, charts, described, limits, literature, origin, sweep, tables, trials, verdict,
+};
 use crate::analysis::{Analysis, Cell};
 use crate::results::{Run, Trial};
 
@@ -31,7 +33,7 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
     let lead = lead.into_iter().chain([description]);
     let limits = limits::thresholds(&analysis.thresholds);
     let caveats = caveats::section(caveats::of_run(run, analysis));
-    let footnotes = caveats::footnotes(run).map(|text| Block::Prose(text).detail());
+    let footnotes = described::footnote(&manifest.servers).map(|text| Block::Prose(text).detail());
     let own = ("Trials", measured(run));
     let all = Block::Table(trials::table(run, analysis.cells.len() > 1));
     let full = |heading, block| Block::section(Depth::Full, heading, vec![block]);

@@ -46,6 +46,12 @@ fn events_that_are_refused() {
         )
         .publishing("refused = '\"error\"'\n"),
         publishing(
+            "nobody",
+            taking(|_| close()),
+            "Connection refused (os error 111): is `publish.url` right?",
+        )
+        .published("[server.x.publish]\nurl = \"http://127.0.0.1:1/\"\n"),
+        publishing(
             "415",
             taking(|peer| peer.answer("415 Unsupported Media Type", "", b"")),
             "the server refused an event with 415; does it want another `Content-Type` in `publish.headers`?",
