@@ -10,7 +10,6 @@ use toml::Spanned;
 use super::contender::default_role;
 use super::error::quoted;
 use super::file::{ContenderFile, LongPollingFile, PollingFile, ScenarioFile, StreamFile};
-use super::server::on_any_of;
 use super::shape::{listed, nearest};
 use super::values::Values;
 use super::{
@@ -151,8 +150,7 @@ struct Usual {
     road: Road,
 }
 
-/// That of a transport which is compared as it is, on one server; `several` says whether there are others than
-/// ours.
+/// That of a transport which is compared as it is, on one server: ours or, if `several`, one of others.
 fn compared_identity(server: Option<&Server>, transport: Transport, several: bool) -> Identity {
     let own = Identity::of(transport);
     match server {
@@ -191,7 +189,7 @@ impl Values<'_, '_> {
             {
                 let message = format!(
                     "nobody says how one subscribes over {transport} on {}: leave it out of `compare`",
-                    on_any_of(&on)
+                    super::server::on_any_of(&on)
                 );
                 self.problems.at(compare.span(), message);
             }
