@@ -100,13 +100,17 @@ pub struct Figures {
     pub valid: usize,
     /// How many ran, but cannot be trusted in everything.
     pub invalid: usize,
+    /// How many were spoilt, too, and measured once more.
+    pub repeated: usize,
     /// How many could not be run to their end.
     pub failed: usize,
     /// Over the values that can be trusted. A metric that has none is not in here.
     pub estimates: BTreeMap<Metric, Estimate>,
     /// Of the other metrics, over what was measured: to be shown as such, and never compared.
     pub untrusted: BTreeMap<Metric, Estimate>,
-    /// Deliveries of all trials that ran to their end, valid or not; empty if none did.
+    /// Deliveries of all trials that ran to their end, valid or not; empty if none did. Of those that were
+    /// measured once more, only if something is wrong with them: contenders have different numbers of such
+    /// trials.
     pub accounts: Option<Accounts>,
     /// Latency over all valid trials pooled: for display, never for inference.
     pub latency: Latency,

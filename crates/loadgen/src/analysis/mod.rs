@@ -125,17 +125,28 @@ fn analyse_cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str
         cell.objectives = thresholds::check(&scenario.objectives, &own);
     }
     cell.predictions = scenario.map_or_else(Vec::new, |of| theory::predictions(run, of, &cell));
+    // Theory is of how our server sends.
+    let described = scenario.map_or_else(Vec::new, described);
+    cell.predictions.retain(|of| !described.contains(&of.contender));
     cell
 }
 
-/// The contenders of which a heartbeat or a held request takes longer than the idle phase.
+/// The contenders on servers that are not ours.
+fn described(scenario: &Scenario) -> Vec<ContenderId> {
+    let contenders = scenario.contenders.iter().filter(|of| of.server.is_some());
+    contenders.map(|of| of.id.clone()).collect()
+}
+
+/// The contenders of which a heartbeat or a held request takes longer than the idle phase. Of a server that is not
+/// ours nobody knows.
 fn longer_than_idle(scenario: &Scenario) -> Vec<ContenderId> {
     let idle = scenario.workload.idle;
     let is_longer = |of: &&Contender| {
         let settings = &of.settings;
         settings.heartbeat().or(settings.long_poll_timeout()).is_some_and(|period| period > idle)
     };
-    scenario.contenders.iter().filter(is_longer).map(|of| of.id.clone()).collect()
+    let ours = scenario.contenders.iter().filter(|of| of.server.is_none());
+    ours.filter(is_longer).map(|of| of.id.clone()).collect()
 }
 
 /// The contenders of some trials, in their order.
@@ -181,6 +192,9 @@ fn figures(
         .map(|&index| &run.trials[index])
         .filter(|trial| !trial.has_failed())
         .collect();
+    let repeated = ran.iter().filter(|trial| trial.repeated).count();
+    let counts = |trial: &&&Trial| !trial.repeated || trial.is_unfaithful();
+    let counted: Vec<&Trial> = ran.iter().filter(counts).copied().collect();
     let estimates = |value: fn(&Trial, Metric) -> Option<f64>| -> BTreeMap<Metric, Estimate> {
         let of_metric = |&metric: &Metric| {
             let values: Vec<f64> = ran.iter().filter_map(|trial| value(trial, metric)).collect();
@@ -202,11 +216,12 @@ fn figures(
     Figures {
         contender,
         valid: valid.len(),
-        invalid: ran.len() - valid.len(),
+        invalid: ran.len() - valid.len() - repeated,
+        repeated,
         failed: trials.len() - ran.len(),
         estimates: trusted,
         untrusted,
-        accounts: (!ran.is_empty()).then(|| Accounts::of(&ran)),
+        accounts: (!counted.is_empty()).then(|| Accounts::of(&counted)),
         latency: Latency::of(&latencies, phases),
         trials,
     }

@@ -21,6 +21,53 @@ fn estimates_rest_on_valid_trials_alone() {
 }
 
 #[test]
+fn trials_that_were_measured_once_more_are_counted_apart() {
+    let (mut run, log) = fixture::run();
+    run.trials[5].repeated = true;
+    let of = |run: &Run| analyse(run, &log).cells[0].contenders[1].clone();
+    let long_polling = of(&run);
+    assert_eq!((long_polling.valid, long_polling.invalid, long_polling.repeated), (1, 0, 1));
+    assert_eq!(long_polling.accounts.unwrap().expected, Some(24_000.0));
+    run.trials[5].values.insert(Metric::Lost, 1.0);
+    assert_eq!(of(&run).accounts.unwrap().expected, Some(48_000.0), "what went wrong is shown");
+}
+
+/// A scenario whose `sse` is on a server that it describes.
+const DESCRIBED: &str = r#"
+    name = "x"
+    description = "x"
+    compare = ["polling", "websocket"]
+    [workload]
+    subscribers = 100
+    events_per_second = 20.0
+    payload_bytes = 128
+    duration = "12s"
+    warm_up = "2s"
+    idle = "2s"
+    [[contender]]
+    name = "sse"
+    transport = "sse"
+    server = "theirs"
+    [server.theirs]
+    url = "http://localhost"
+    publish.url = "{url}"
+    sse.url = "{url}"
+"#;
+
+#[test]
+fn theory_and_heartbeats_are_those_of_our_server() {
+    let (mut run, log) = fixture::run();
+    run.manifest.scenario.text = DESCRIBED.to_owned();
+    let cell = analyse(&run, &log).cells.remove(0);
+    let of = |ids: Vec<&ContenderId>| -> Vec<String> {
+        ContenderId::distinct(ids).iter().map(|of| of.name().to_owned()).collect()
+    };
+    let predicted = of(cell.predictions.iter().map(|of| &of.contender).collect());
+    assert_eq!(predicted, ["polling", "websocket"]);
+    assert_eq!(of(cell.longer_than_idle.iter().collect()), ["websocket"]);
+}
+
+#[test]
 fn latencies_of_invalid_trials_stay_out() {
     let (run, log) = fixture::run();
     let analysis = analyse(&run, &log);

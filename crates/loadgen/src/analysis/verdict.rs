@@ -3,7 +3,7 @@
 
 use crate::results::ContenderId;
 
-use super::cell::{Cell, Figures, Group, RANKED, Ranking};
+use super::cell::{Cell, Group, RANKED, Ranking};
 use super::estimate::FEW;
 use crate::results::{Metric, Outcome, Run, Warning};
 
@@ -83,19 +83,15 @@ pub(super) fn rankings(cell: &Cell) -> Vec<Ranking> {
 /// is most of it.
 const LEAST_GROWTH_BYTES: f64 = 4.0 * 1024.0 * 1024.0;
 
-/// Whether memory per subscriber says what a subscriber takes, of every contender.
-fn carries_memory(cell: &Cell) -> bool {
-    let growth = |of: &Figures| {
-        let each = of.estimate(Metric::ServerMemoryPerSubscriber)?.median;
-        Some(each * f64::from(cell.subscribers?))
-    };
-    cell.contenders.iter().filter_map(growth).all(|growth| growth >= LEAST_GROWTH_BYTES)
+/// Whether memory per subscriber says what a subscriber takes, of this contender.
+fn carries_memory(cell: &Cell, of: &ContenderId) -> bool {
+    let each = cell.figures(of).and_then(|of| of.estimate(Metric::ServerMemoryPerSubscriber));
+    let growth = each.zip(cell.subscribers).map(|(each, of)| each.median * f64::from(of));
+    growth.is_none_or(|growth| growth >= LEAST_GROWTH_BYTES)
 }
 
 fn groups(cell: &Cell, metric: Metric) -> Vec<Group> {
-    if metric == Metric::ServerMemoryPerSubscriber && !carries_memory(cell) {
-        return Vec::new();
-    }
+    let is_memory = metric == Metric::ServerMemoryPerSubscriber;
     let mut medians: Vec<_> = cell
         .contenders
         .iter()
@@ -105,12 +101,21 @@ fn groups(cell: &Cell, metric: Metric) -> Vec<Group> {
         .filter_map(|figures| Some((&figures.contender, figures.estimate(metric)?.median)))
         .collect();
     medians.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+    if is_memory && !medians.iter().any(|(of, _)| carries_memory(cell, of)) {
+        return Vec::new();
+    }
     let mut groups: Vec<Group> = Vec::new();
     for (contender, median) in medians {
         // One that cannot be told from any member joins: better one group too few than a rank that
         // the next run takes back. Two that no block has both of cannot be told apart either.
         let differs = |other: &ContenderId| {
-            cell.ratio(metric, contender, other).is_some_and(|ratio| ratio.is_difference(metric))
+            // What a subscriber takes is at most the figure, so one that is small beside one that says it
+            // is less for sure; of two that do not say it nobody knows.
+            let is_said = || [contender, other].iter().any(|of| carries_memory(cell, of));
+            (!is_memory || is_said())
+                && cell
+                    .ratio(metric, contender, other)
+                    .is_some_and(|ratio| ratio.is_difference(metric))
         };
         match groups.last_mut() {
             Some(group) if !group.contenders.iter().all(differs) => {
@@ -206,7 +211,7 @@ mod tests {
     use pushbench_wire::Transport::{LongPolling, Polling, Sse, WebSocket};
 
     use super::*;
-    use crate::analysis::analyse;
+    use crate::analysis::{Ratio, analyse};
     use crate::results::{LatencyLog, fixture};
 
     fn grouped(metric: Metric, medians: &[(Transport, f64)]) -> Vec<Vec<Transport>> {
@@ -268,6 +273,20 @@ mod tests {
         assert!(ranked(&cell), "7 MB and more");
         cell.subscribers = Some(200);
         assert!(!ranked(&cell), "1.5 MB, of which nobody knows what is for each");
+        let sse = cell.contenders.iter_mut().find(|of| of.contender == Sse).unwrap();
+        let memory = sse.estimates.get_mut(&Metric::ServerMemoryPerSubscriber).unwrap();
+        memory.median = 100_000.0;
+        for pair in &mut cell.ratios {
+            if pair.metric == Metric::ServerMemoryPerSubscriber && pair.contender == Sse {
+                pair.ratio = Ratio::of(&[(10.0, 1.0), (10.0, 1.0)]).unwrap();
+            }
+            if pair.metric == Metric::ServerMemoryPerSubscriber && pair.against == Sse {
+                pair.ratio = Ratio::of(&[(1.0, 10.0), (1.0, 10.0)]).unwrap();
+            }
+        }
+        let groups = groups(&cell, Metric::ServerMemoryPerSubscriber);
+        let last: Vec<_> = groups.last().unwrap().contenders.iter().collect();
+        assert_eq!((groups.len(), last[0].transport()), (2, Sse), "20 MB beside at most 1.8 MB");
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(super) enum Answer {
 pub(super) struct Told {
     /// What only an answer contains that refuses the event, though it says 2xx.
     pub(super) refused: Option<String>,
+    /// What may be wrong where the server speaks of JSON.
+    pub(super) json: Option<String>,
     /// What no error may show.
     pub(super) secrets: Option<Values>,
 }
@@ -101,13 +103,14 @@ pub(super) fn parse(bytes: &[u8], is_over: bool, told: &Told) -> anyhow::Result<
     if let Some(refused) = refused.filter(|_| is_accepted)
         && memchr::memmem::find(quoted, refused.as_bytes()).is_some()
     {
-        bail!("the server refused an event{}", said());
+        bail!("the server refused an event{}{}", said(), json_hint(quoted, told.json.as_deref()));
     }
     let hint = match code {
         200..=299 => return Ok(Answer::Accepted { length: head + length, closes }),
         408 => return Ok(Answer::TooLate),
         401 | 403 => "; does it want a token?",
         404 | 405 => "; is this the right path, and the right method?",
+        415 => "; does it want another `Content-Type` in `publish.headers`?",
         300..=399 => {
             match answer.headers.iter().find(|of| of.name.eq_ignore_ascii_case("location")) {
                 Some(to) => &format!(
@@ -119,7 +122,16 @@ pub(super) fn parse(bytes: &[u8], is_over: bool, told: &Told) -> anyhow::Result<
         }
         _ => "",
     };
-    bail!("the server refused an event with {code}{}{hint}", said())
+    let json = json_hint(quoted, told.json.as_deref());
+    bail!("the server refused an event with {code}{}{hint}{json}", said())
+}
+
+/// `advice`, if a server that said this could not read JSON.
+pub(super) fn json_hint(said: &[u8], advice: Option<&str>) -> String {
+    const SIGNS: [&str; 3] = ["json", "unexpected token", "invalid character"];
+    let said = String::from_utf8_lossy(said).to_lowercase();
+    let advice = advice.filter(|_| SIGNS.iter().any(|sign| said.contains(sign)));
+    advice.map_or_else(String::new, |advice| format!("; {advice}"))
 }
 
 /// What a server said, behind a colon; nothing if it said nothing.
@@ -153,7 +165,10 @@ fn body_of(code: u16, fields: &[Header<'_>]) -> anyhow::Result<Body> {
 }
 
 /// Where chunks and their trailers end (RFC 9112 §7.1), if they do; their data goes to `data`.
-fn end_of_chunks(body: &[u8], mut data: impl FnMut(&[u8])) -> anyhow::Result<Option<usize>> {
+pub(super) fn end_of_chunks(
+    body: &[u8],
+    mut data: impl FnMut(&[u8]),
+) -> anyhow::Result<Option<usize>> {
     const WRONG: &str = "the chunks of the server's answer to an event cannot be read";
     let mut at = 0;
     loop {

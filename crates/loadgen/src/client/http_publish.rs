@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use pushbench_wire::clock;
 
 use super::http_answer::{Answer, Told, parse};
 use super::publish_form::{ChannelRequests, Requested, requests};
 use super::publish_link::{End, Link, MOMENT, Requests, TIMEOUT, is_end};
-use super::publish_path::{Acknowledgements, OpenPath, PublishPath, PublishTarget, TcpProbe};
+use super::publish_path::{
+    Acknowledgements, OpenPath, PublishForm, PublishPath, PublishTarget, TcpProbe,
+};
 use super::publish_stream::PublishStream;
 
 /// The largest answer.
@@ -69,10 +71,16 @@ impl PublishPath for HttpPublish {
     fn open(target: &PublishTarget<'_>) -> anyhow::Result<OpenPath<Self>> {
         let probe = TcpProbe::default();
         let Requested { address, secure, channels, told } = requests(target)?;
+        let hint = match &target.form {
+            PublishForm::Requests { .. } => ": is `publish.url` right?",
+            _ => "",
+        };
+        let link = Link::open(address, secure, probe.clone());
+        let link = link.map_err(|error| anyhow!("{error:#}{hint}"))?;
         let shared = Arc::new(Shared {
             sent: AtomicU64::default(),
             answered: AtomicU64::default(),
-            link: Mutex::new(Link::open(address, secure, probe.clone())?),
+            link: Mutex::new(link),
             connected: Condvar::new(),
         });
         Ok(OpenPath {

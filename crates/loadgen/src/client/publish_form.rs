@@ -52,7 +52,11 @@ pub(super) fn requests(target: &PublishTarget<'_>) -> anyhow::Result<Requested> 
                 .is_secure()
                 .then(|| tls.clone().map(|tls| Secure { tls, host: location.host.clone() }));
             let channels = channels.iter().map(each).collect::<anyhow::Result<_>>()?;
-            let told = Told { refused: publish.refused.clone(), secrets: Some(values.clone()) };
+            let told = Told {
+                refused: publish.refused.clone(),
+                json: publish.body.advice_on_json("payload"),
+                secrets: Some(values.clone()),
+            };
             Ok(Requested { address: *address, secure: secure.flatten(), channels, told })
         }
         PublishForm::Socket { .. } | PublishForm::Redis { .. } => {

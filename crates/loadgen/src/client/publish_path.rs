@@ -94,6 +94,12 @@ pub(crate) trait Acknowledgements: Send + 'static {
     fn part(&mut self) -> anyhow::Result<()> {
         Ok(())
     }
+
+    /// The last thing that the server said of its own accord, as an error quotes it, unless that was an
+    /// event.
+    fn told(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A path that is connected.

@@ -80,4 +80,12 @@ impl Acknowledgements for WayAnswers {
             Self::Redis(answers) => answers.part(),
         }
     }
+
+    fn told(&self) -> Option<String> {
+        match self {
+            Self::Http(answers) => answers.told(),
+            Self::Socket(answers) => answers.told(),
+            Self::Redis(answers) => answers.told(),
+        }
+    }
 }

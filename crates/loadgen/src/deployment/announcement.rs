@@ -1,12 +1,13 @@
 //! The address that a server announces in its line that says that it is ready.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail, ensure};
 use pushbench_wire::endpoint::{READY_PREFIX, TLS_PREFIX};
 use tokio::io::AsyncRead;
 
 use super::output::Lines;
+use crate::scenario::with_loopback;
 
 /// The port of a URL that names none.
 const HTTP_PORT: u16 = 80;
@@ -59,14 +60,7 @@ pub(super) async fn addresses(url: &str) -> anyhow::Result<Vec<SocketAddr>> {
         format!("the server listens on {url:?}? It should say `{READY_PREFIX}http://HOST:PORT`")
     })?;
     let found = tokio::net::lookup_host((host, port)).await;
-    let mut found: Vec<_> = found.into_iter().flatten().collect();
-    // That name is this machine's, whatever a resolver says of it (RFC 6761 §6.3).
-    if host.eq_ignore_ascii_case("localhost") {
-        let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-        found.extend(loopback.map(|ip| SocketAddr::new(ip, port)));
-        found.sort_unstable();
-        found.dedup();
-    }
+    let found = with_loopback(host, port, found.into_iter().flatten());
     ensure!(!found.is_empty(), "the server listens on {url:?}, but `{host}` has no address");
     Ok(found)
 }

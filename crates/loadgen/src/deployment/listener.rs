@@ -32,17 +32,7 @@ struct Socket {
 /// Whether one of `processes` listens at `address`, in our network or in its own.
 pub(super) fn listener(address: SocketAddr, processes: &[Pid]) -> Listener {
     let proc = Path::new("/proc");
-    // A process may have a network of its own; there are few, and most share one.
-    let mut networks = BTreeMap::from([(network_of(&proc.join("self")), "self".to_owned())]);
-    for process in processes {
-        let name = process.to_string();
-        networks.entry(network_of(&proc.join(&name))).or_insert(name);
-    }
-    let tables = networks.values().flat_map(|process| {
-        ["tcp", "tcp6"].map(|table| fs::read_to_string(proc.join(process).join("net").join(table)))
-    });
-    let sockets: BTreeSet<Socket> =
-        tables.flatten().flat_map(|table| listening(&table).collect::<Vec<_>>()).collect();
+    let sockets = sockets_seen_by(proc, processes);
     if sockets.is_empty() {
         return Listener::Untold;
     }
@@ -70,6 +60,30 @@ pub(super) fn listener(address: SocketAddr, processes: &[Pid]) -> Listener {
         Some((number, name)) => format!("process {number} ({name}) listens there"),
         None => "a process of somebody else listens there".to_owned(),
     })
+}
+
+/// Where any of `processes` listens, as far as that can be seen.
+pub(super) fn addresses_of(processes: &[Pid]) -> Vec<SocketAddr> {
+    let proc = Path::new("/proc");
+    let theirs = processes.iter().filter_map(|of| sockets_of(&proc.join(of.to_string())));
+    let open: BTreeSet<u64> = theirs.flatten().collect();
+    let sockets = sockets_seen_by(proc, processes).into_iter();
+    let theirs = sockets.filter(|socket| open.contains(&socket.inode));
+    theirs.map(|socket| socket.address).collect()
+}
+
+/// All that listen in our network, and in those of `processes`.
+fn sockets_seen_by(proc: &Path, processes: &[Pid]) -> BTreeSet<Socket> {
+    // A process may have a network of its own; there are few, and most share one.
+    let mut networks = BTreeMap::from([(network_of(&proc.join("self")), "self".to_owned())]);
+    for process in processes {
+        let name = process.to_string();
+        networks.entry(network_of(&proc.join(&name))).or_insert(name);
+    }
+    let tables = networks.values().flat_map(|process| {
+        ["tcp", "tcp6"].map(|table| fs::read_to_string(proc.join(process).join("net").join(table)))
+    });
+    tables.flatten().flat_map(|table| listening(&table).collect::<Vec<_>>()).collect()
 }
 
 /// The files of the sockets that get connections to `address`: those at this very address, and
@@ -168,6 +182,7 @@ mod tests {
         }
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
+        assert!(addresses_of(&[Pid::this()]).contains(&address));
         let gone = Pid::from_raw(i32::MAX);
         assert_eq!(listener(address, &[gone]), Listener::Untold, "its files cannot be seen");
     }

@@ -5,6 +5,7 @@ mod announcement;
 mod certificate;
 mod cores;
 mod cpu_limit;
+mod elsewhere;
 mod family;
 mod fresh_copy;
 mod group;
@@ -190,13 +191,13 @@ impl Deployment {
         let address = announcement::addresses(at).await.map_err(NotStarted)?;
         deployment.publish.extend(address.first());
         deployment.subscribe.extend(address.first());
-        if let (Some(file), Some(&at)) = (pid_file, address.first()) {
-            deployment.see(file, at).map_err(NotStarted)?;
+        if let Some(file) = pid_file {
+            deployment.see(file, &address).map_err(NotStarted)?;
         }
         Ok(deployment)
     }
 
-    fn see(&mut self, pid_file: &Path, address: SocketAddr) -> anyhow::Result<()> {
+    fn see(&mut self, pid_file: &Path, addresses: &[SocketAddr]) -> anyhow::Result<()> {
         let shown = pid_file.display();
         let text = input::text(pid_file, MAX_PID_FILE_BYTES)
             .with_context(|| format!("cannot read the process of the server from {shown}"))?;
@@ -213,13 +214,18 @@ impl Deployment {
             "{shown} names the process {process}, which is not there or not to be seen"
         );
         self.add_part(PartRole::Server(0), observe);
-        match listener(address, &processes) {
-            Listener::Known | Listener::Untold => Ok(()),
-            Listener::Other(who) => bail!(
-                "{shown} names the process {process}, but at {address} listens {who}: CPU and memory \
-                 would be those of another process"
-            ),
+        let mut other = None;
+        for &address in addresses {
+            match listener(address, &processes) {
+                Listener::Known | Listener::Untold => return Ok(()),
+                Listener::Other(who) => drop(other.get_or_insert((address, who))),
+            }
         }
+        let Some((address, who)) = other else { return Ok(()) };
+        bail!(
+            "{shown} names the process {process}, but at {address}, {who}: CPU and memory would be \
+             those of another process"
+        )
     }
 
     /// Whether it is certain that the servers listen at their addresses themselves.

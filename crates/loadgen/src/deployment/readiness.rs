@@ -69,6 +69,14 @@ impl Readiness {
         }
     }
 
+    /// Where it has to listen, if that is known before it has said anything.
+    pub(super) fn at(&self) -> Option<&str> {
+        match self {
+            Self::Port { at } | Self::Answers { at, .. } => Some(at),
+            Self::Announced | Self::Line { .. } => None,
+        }
+    }
+
     /// What it has not done, when that takes longer.
     pub(super) fn unmet(&self) -> String {
         match self {

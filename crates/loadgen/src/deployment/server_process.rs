@@ -16,6 +16,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::Cores;
 use super::announcement::Announced;
+use super::elsewhere::elsewhere;
 use super::family::{Mark, Started};
 use super::group::Group;
 use super::guard::Guard;
@@ -118,11 +119,15 @@ impl ServerProcess {
                 _ => return Err(error.context(format!("{what} did not get ready"))),
             },
             None => {
+                // A proxy has its address from its configuration.
+                let at = start.ready.at().filter(|_| start.scratch.is_none());
+                let at = at.map(|at| elsewhere(mark, at));
                 drop(group);
                 bail!(
-                    "{what} {} within {:?}{}",
+                    "{what} {} within {:?}{}{}",
                     start.ready.unmet(),
                     start.ready.within(),
+                    at.unwrap_or_default(),
                     complaint.words().await
                 );
             }

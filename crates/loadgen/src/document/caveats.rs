@@ -5,9 +5,8 @@ use std::mem::discriminant;
 use super::block::{Block, Depth, List};
 use super::contender::list;
 use super::deliveries::shortfall;
-use super::prose;
+use super::{described, prose};
 use crate::analysis::{Analysis, Caveat};
-use crate::results::model::DescribedServer;
 use crate::results::shortening::{Part, Shortening};
 use crate::results::{ContenderId, Metric, Outcome, Run, Trial, Warning};
 
@@ -30,7 +29,7 @@ pub(super) fn of_run(run: &Run, analysis: &Analysis) -> Vec<String> {
         }
     }
     sentences.extend(of_relays(run));
-    sentences.extend(run.manifest.servers.iter().map(of_server));
+    sentences.extend(run.manifest.servers.iter().filter_map(described::caveat));
     sentences
 }
 
@@ -47,33 +46,6 @@ fn of_relays(run: &Run) -> Option<String> {
             list(&whose)
         ))
     })
-}
-
-/// What is not known of a server that is not ours, and what it promises.
-fn of_server(server: &DescribedServer) -> String {
-    let DescribedServer { label, promises, started, seen, insecure } = server;
-    let unseen = match (started, seen) {
-        (true, _) => "",
-        (false, true) => {
-            ", and it ran before and goes on, so its memory is not that of a fresh process"
-        }
-        (false, false) => {
-            ", and nobody sees its process, so its CPU time, its memory and whether it was saturated \
-                  are not known"
-        }
-    };
-    let insecure = match insecure {
-        true => "; its certificate is NOT checked, so it may be anybody",
-        false => "",
-    };
-    let promises = match promises {
-        Some(promises) => format!("; it promises subscribers: {promises}"),
-        None => String::new(),
-    };
-    format!(
-        "{label} is as the scenario describes it: what it delivered is known from stamps alone, and how long \
-         its payloads are is not{unseen}{insecure}{promises}."
-    )
 }
 
 struct Said<'a> {
@@ -150,6 +122,14 @@ impl Said<'_> {
                     all if all.len() == self.analysis.cells.len() => " in every cell".to_owned(),
                     some => format!(" in {} cells", some.len()),
                 };
+                let is_alone = self.analysis.cells.iter().all(|cell| cell.contenders.len() < 2);
+                if is_alone {
+                    return format!(
+                        "{}{within} {verb} fewer than five valid trials; raise `blocks` to see how far figures \
+                         move from trial to trial",
+                        list(contenders)
+                    );
+                }
                 format!(
                     "{}{within} {verb} fewer than five valid trials, so times less than 25 % apart are called \
                      about the same; raise `blocks` to see how far figures move from trial to trial",
@@ -276,6 +256,18 @@ mod tests {
                     .to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn one_contender_is_called_like_no_other() {
+        let (mut run, _) = fixture::run();
+        run.trials.truncate(1);
+        let said = said(&run).join("\n");
+        assert!(
+            said.contains("Polling has fewer than five valid trials; raise `blocks`"),
+            "{said}"
+        );
+        assert!(!said.contains("about the same"), "{said}");
     }
 
     #[test]

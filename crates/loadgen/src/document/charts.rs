@@ -46,10 +46,11 @@ pub(super) fn of_cell(cell: &Cell, trials: &[Trial], ending: &str) -> Vec<Block>
         &LATENCIES,
     );
     let bars = DRAWN_AS_BARS.into_iter().map(|of| {
-        let caption = format!(
-            "Shorter is better. {} The bar is the median of the valid trials, each dot one of them.",
-            of.caption
-        );
+        let drawn =
+            "The bar is the median of the trials that count for this figure, each dot one of them.";
+        let parts = ["Shorter is better.", of.caption, drawn];
+        let caption =
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         let metrics: Vec<_> = of.bars.iter().map(|(_, metric)| *metric).collect();
         let rows = cell.contenders.iter().map(|figures| bar_row(figures, trials, of.bars));
         let bars = Bars { metric: metrics[0], rows: rows.collect() };
@@ -206,6 +207,18 @@ mod tests {
         let Axis::Places(marks) = &plots[0].x else { panic!("marks") };
         let labels: Vec<_> = marks.iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(labels, ["0 %", "50 %", "90 %", "99 %", "99.9 %"]);
+    }
+
+    #[test]
+    fn captions_say_which_trials_the_bars_are_of() {
+        for figure in &figures(&fixture::run().1)[2..] {
+            assert!(
+                figure.caption.ends_with("The bar is the median of the trials that count for this figure, each dot one of them."),
+                "{}",
+                figure.caption
+            );
+            assert!(!figure.caption.contains("  "), "{}", figure.caption);
+        }
     }
 
     #[test]

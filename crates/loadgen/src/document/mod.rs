@@ -13,6 +13,7 @@ mod claims;
 pub(crate) mod comparison;
 mod contender;
 pub(crate) mod deliveries;
+mod described;
 mod drawing;
 pub(crate) mod format;
 mod history;

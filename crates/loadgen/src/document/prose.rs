@@ -36,12 +36,15 @@ pub(crate) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Text of at most so many characters.
+/// Text of at most so many characters, cut between words unless most of them are one.
 pub(crate) fn shortened(text: &str, longest: usize) -> String {
-    match text.char_indices().nth(longest) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    let Some((end, next)) = text.char_indices().nth(longest) else { return text.to_owned() };
+    let kept = &text[..end];
+    let words = match kept.rfind(char::is_whitespace) {
+        Some(at) if !next.is_whitespace() && at > end / 2 => &kept[..at],
+        _ => kept,
+    };
+    format!("{}…", words.trim_end())
 }
 
 #[cfg(test)]
@@ -62,5 +65,8 @@ mod tests {
         assert_eq!(sentence("élan"), "Élan.");
         assert_eq!((count(1, "trial"), count(2, "trial")), ("1 trial".into(), "2 trials".into()));
         assert_eq!((shortened("abc", 2), shortened("abc", 3)), ("ab…".into(), "abc".into()));
+        assert_eq!(shortened("one two three", 10), "one two…");
+        assert_eq!(shortened("one two three", 7), "one two…");
+        assert_eq!(shortened("a reallylongword", 10), "a reallylo…");
     }
 }

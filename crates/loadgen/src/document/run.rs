@@ -1,7 +1,9 @@
 //! What a run says.
 
 use super::block::{Block, Column, Depth, Document, Entry, List, Row, Section, Table};
-use super::{caveats, charts, limits, literature, origin, proxies, sweep, tables, trials, verdict};
+use super::{
+    caveats, charts, described, limits, literature, origin, proxies, sweep, tables, trials, verdict,
+};
 use crate::analysis::{Analysis, Cell};
 use crate::results::{Metric, Run};
 
@@ -33,6 +35,7 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
     let lead = lead.into_iter().chain([description]);
     let limits = limits::thresholds(&analysis.thresholds);
     let caveats = caveats::section(caveats::of_run(run, analysis));
+    let footnotes = described::footnote(&manifest.servers).map(|text| Block::Prose(text).detail());
     let own = ("Trials", measured(run));
     let all = Block::Table(trials::table(run, analysis.cells.len() > 1));
     let full = |heading, block| Block::section(Depth::Full, heading, vec![block]);
@@ -45,6 +48,7 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
             .chain(limits)
             .chain(caveats)
             .chain(results)
+            .chain(footnotes)
             .chain(literature::section(analysis))
             .chain([
                 full("Every trial", all),
@@ -90,8 +94,11 @@ fn said(cell: &Cell) -> (String, Option<Block>) {
 fn comparison(cell: &Cell, run: &Run, ending: &str) -> Vec<Block> {
     let trials = &run.trials;
     let through = proxies::section(cell, &run.manifest, trials);
-    let figures = Block::section(Depth::Full, "", charts::of_cell(cell, trials, ending));
-    through.into_iter().chain(tables::sections(cell)).chain([figures]).collect()
+    // Of trials that all failed there is nothing to draw.
+    let ran = cell.contenders.iter().any(|of| of.failed < of.trials.len());
+    let charts = ran.then(|| charts::of_cell(cell, trials, ending));
+    let figures = charts.map(|charts| Block::section(Depth::Full, "", charts));
+    through.into_iter().chain(tables::sections(cell)).chain(figures).collect()
 }
 
 fn of_several(cell: &Cell, run: &Run, index: usize) -> Section {
@@ -105,12 +112,16 @@ fn of_several(cell: &Cell, run: &Run, index: usize) -> Section {
 /// What was equal for everyone although it could have favoured somebody.
 fn settings(run: &Run) -> Table {
     let rows = run.manifest.settings.iter().map(|setting| {
-        let server = setting.server.as_deref().unwrap_or("not known of another server");
-        let entries = vec![Entry::text(server), Entry::text(&*setting.subscribers)];
+        let server = setting.server.as_deref().map_or_else(Entry::missing, Entry::text);
+        let entries = vec![server, Entry::text(&*setting.subscribers)];
         Row::new(&*setting.name, entries)
     });
     let columns = ["server", "subscribers"].map(Column::text).to_vec();
-    Table::new("what", columns, rows.collect())
+    let table = Table::new("what", columns, rows.collect());
+    match run.manifest.settings.iter().any(|setting| setting.server.is_none()) {
+        true => table.noted("–: not known of a server that the scenario describes."),
+        false => table,
+    }
 }
 
 /// How to read the figures.
@@ -153,8 +164,8 @@ fn terms() -> List {
         ),
         (
             "Delivered",
-            "Summed over all trials that ran to their end. Lost, duplicated and reordered deliveries are \
-             counted for each subscriber and event.",
+            "Summed over all trials that ran to their end, without those that were spoilt and measured once \
+             more. Lost, duplicated and reordered deliveries are counted for each subscriber and event.",
         ),
     ];
     List::terms(terms.map(|(term, text)| (term, text.to_owned())))
@@ -181,12 +192,49 @@ fn not_shown(run: &Run) -> [String; 4] {
     };
     [
         networks,
-        "Other servers and clients. The figures are those of this server and of a lean client, not of a \
-         browser or a framework.",
+        "Other servers and clients. The figures are those of the servers that were measured and of a lean \
+         client, not of a browser or of another framework.",
         "Other workloads. Polling costs what its interval says, and long polling gets cheaper as events \
          arrive in batches: change the scenario to yours.",
         "Which one to choose. There is no single score on purpose: latency, cost and simplicity weigh \
          differently for everyone.",
     ]
     .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::analyse;
+    use crate::results::{Outcome, fixture};
+
+    #[test]
+    fn trials_that_all_failed_are_not_drawn() {
+        let (mut run, log) = fixture::run();
+        let pictures = |run: &Run| {
+            let cell = analyse(run, &log).cells.remove(0);
+            let blocks = comparison(&cell, run, "");
+            let is_picture = |block: &&Block| matches!(block, Block::Figure(_));
+            let of = |block: &Block| match block {
+                Block::Section(section) => section.blocks.iter().filter(is_picture).count(),
+                _ => 0,
+            };
+            blocks.iter().map(of).sum::<usize>()
+        };
+        assert_eq!(pictures(&run), 5);
+        for trial in &mut run.trials {
+            trial.outcome = Outcome::Failed { reason: "nobody listens".to_owned() };
+        }
+        assert_eq!(pictures(&run), 0);
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_server_is_said_once() {
+        let (mut run, _) = fixture::run();
+        assert_eq!(settings(&run).note, "");
+        run.manifest.settings[0].server = None;
+        let table = settings(&run);
+        assert_eq!(table.rows[0].entries[0].text, "–");
+        assert!(table.note.contains("not known of a server"), "{}", table.note);
+    }
 }

@@ -28,8 +28,14 @@ pub(super) fn sections(cell: &Cell) -> Vec<Block> {
     });
     let closer = closer.map(|closer| {
         let mut note = closer.note.to_owned();
-        if closer.needs == Some(Metric::IdlePhase) && !cell.longer_than_idle.is_empty() {
-            let names = contender::list(&cell.longer_than_idle);
+        // What came nevertheless is in it: time-outs are spread over the subscribers.
+        let is_silent = |of: &&ContenderId| {
+            let bytes = cell.figures(of).and_then(|of| of.estimate(Metric::IdleBytes));
+            bytes.is_some_and(|bytes| bytes.median == 0.0)
+        };
+        let silent: Vec<_> = cell.longer_than_idle.iter().filter(is_silent).collect();
+        if closer.needs == Some(Metric::IdlePhase) && !silent.is_empty() {
+            let names = contender::list(silent);
             note += &format!(
                 " Heartbeats and time-outs of {names} come more rarely than that, so they are \
                               not in it: lengthen `idle`."
@@ -88,7 +94,8 @@ fn comparison(cell: &Cell) -> Table {
 
 fn trials(of: &Figures) -> String {
     let mut trials = format!("{} valid", of.valid);
-    for (count, what) in [(of.invalid, "invalid"), (of.failed, "failed")] {
+    for (count, what) in [(of.invalid, "invalid"), (of.repeated, "repeated"), (of.failed, "failed")]
+    {
         if count > 0 {
             trials += &format!(", {count} {what}");
         }
@@ -320,6 +327,34 @@ mod tests {
             })
             .collect();
         assert_eq!(headings, ["Times WebSocket", "On the wire", "Each side", "Every pair"]);
+    }
+
+    #[test]
+    fn trials_that_were_measured_once_more_are_not_called_invalid() {
+        let table = comparison(&cell(|run| run.trials[5].repeated = true));
+        assert_eq!(table.rows[1].detail, "1 valid, 1 repeated");
+        assert_eq!(table.rows[1].entries[2].text, "all 24,000", "one trial of each block");
+    }
+
+    #[test]
+    fn heartbeats_that_came_are_not_said_to_be_missing() {
+        let note = |idle_bytes: f64| {
+            let mut cell = cell(|run| {
+                for trial in &mut run.trials {
+                    trial.values.insert(Metric::IdlePhase, 2e9);
+                    trial.values.insert(Metric::IdleBytes, idle_bytes);
+                }
+            });
+            cell.longer_than_idle = vec![cell.contenders[2].contender.clone()];
+            let idle = sections(&cell).into_iter().find_map(|block| match block {
+                Block::Section(section) if section.heading == "Idle cost" => Some(section.blocks),
+                _ => None,
+            });
+            let Some([Block::Table(table)]) = idle.as_deref() else { panic!("{idle:?}") };
+            table.note.clone()
+        };
+        assert!(note(0.0).contains("Heartbeats and time-outs of SSE come more rarely"));
+        assert!(!note(12.0).contains("more rarely"), "{}", note(12.0));
     }
 
     #[test]

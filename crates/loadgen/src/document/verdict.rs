@@ -2,7 +2,7 @@
 
 use super::contender::{inline, list};
 use super::{format, limits, prose};
-use crate::analysis::{Cell, Figures, Group, Ranking};
+use crate::analysis::{Cell, Figures, Group, Ranking, Ratio};
 use crate::results::{ContenderId, Metric};
 
 /// The verdict: the headline first.
@@ -136,16 +136,36 @@ fn ranking(cell: &Cell, ranking: &Ranking) -> String {
 /// members.
 fn share(cell: &Cell, metric: Metric, [first, last]: [&Group; 2], phrase: &str) -> String {
     let nearest = last.contenders.first().zip(first.contenders.last());
-    let ratio = nearest.and_then(|(far, near)| Some((near, cell.ratio(metric, far, near)?)));
-    ratio.map_or_else(String::new, |(near, ratio)| {
+    let ratio = nearest.and_then(|(far, near)| Some((far, near, cell.ratio(metric, far, near)?)));
+    ratio.map_or_else(String::new, |(far, near, ratio)| {
         let times = |ratio| format::times(ratio).replace('×', "");
         let ends = ratio.interval.map(|interval| (times(interval.low), times(interval.high)));
         let interval = match ends {
-            Some((low, high)) if low != high => format!(" [{low}, {high}]"),
+            Some((low, high)) if low != high => {
+                let aside = is_beside(cell, metric, far, near, &ratio);
+                let aside = if aside { " block by block" } else { "" };
+                format!("{aside} [{low}, {high}]")
+            }
             _ => String::new(),
         };
         format!(", {} times {phrase} as {}{interval}", times(ratio.estimate), inline(near))
     })
+}
+
+/// Whether what readers get who divide the two figures lies outside of the interval: it is no median of
+/// ratios.
+fn is_beside(
+    cell: &Cell,
+    metric: Metric,
+    far: &ContenderId,
+    near: &ContenderId,
+    ratio: &Ratio,
+) -> bool {
+    let median = |of| Some(cell.figures(of)?.estimate(metric)?.median);
+    let quotient = median(far).zip(median(near)).map(|(far, near)| far / near);
+    quotient
+        .zip(ratio.interval)
+        .is_some_and(|(quotient, interval)| quotient < interval.low || quotient > interval.high)
 }
 
 #[cfg(test)]
@@ -153,7 +173,7 @@ mod tests {
     use pushbench_wire::Transport;
 
     use super::*;
-    use crate::analysis::analyse;
+    use crate::analysis::{Interval, analyse};
     use crate::results::{LatencyLog, Outcome, Warning, fixture};
 
     #[test]
@@ -178,6 +198,27 @@ mod tests {
                 "Polling, long polling, SSE and WebSocket delivered every event, once and in order (not \
                  counting failed trials).",
             ]
+        );
+    }
+
+    #[test]
+    fn a_ratio_that_is_not_that_of_the_figures_says_what_it_is() {
+        let (run, log) = fixture::run();
+        let mut cell = analyse(&run, &log).cells.remove(0);
+        let mut said = |low, high| {
+            for pair in cell.ratios.iter_mut().filter(|of| of.metric == Metric::BytesPerDelivery) {
+                pair.ratio.interval = Some(Interval { low, high, level: 0.5 });
+            }
+            let said = sentences(&cell);
+            said.into_iter().find(|text| text.starts_with("Bytes")).unwrap()
+        };
+        // 402 B are 2.96 times 136 B.
+        let within = said(0.3, 3.0);
+        assert!(!within.contains("block by block") && within.contains('['), "{within}");
+        let beside = said(3.1, 3.3);
+        assert!(
+            beside.contains("times as much as WebSocket block by block [3.10, 3.30]"),
+            "{beside}"
         );
     }
 

@@ -16,6 +16,7 @@ mod phase;
 mod pool;
 pub(crate) mod probe;
 mod publisher;
+mod recognised;
 mod recorder;
 pub(crate) mod remote;
 mod send_queue;

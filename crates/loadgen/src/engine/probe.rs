@@ -16,6 +16,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout};
 
 use super::foreign_place::ForeignPlace;
+use super::recognised::Suspicion;
 use crate::client::foreign::{Seen, Trace, Values};
 use crate::client::{
     Acknowledgements as _, ConnectionMeter, Foreign, Http, Mechanism, OpenPath, PublishForm,
@@ -150,15 +151,18 @@ async fn ask(
     };
     let forms = place.publish_forms(server, std::slice::from_ref(&channel)).await?;
     let form = forms.into_iter().next().context("there is nowhere to publish")?;
-    let work = Receive { subscription, channel, form, notes: notes.clone() };
-    let outcome =
-        with_subscriber(Mechanism { transport, foreign: true, falls_back: false }, work).await;
+    let (server, notes) = (server.clone(), notes.clone());
+    let work = Receive { server, transport, subscription, channel, form, notes };
+    let mechanism = Mechanism { transport, foreign: true, falls_back: false };
+    let outcome = with_subscriber(mechanism, work).await;
     deployment.stop().await?;
     outcome
 }
 
 /// Connects, publishes, and waits for the event.
 struct Receive {
+    server: Server,
+    transport: Transport,
     subscription: Subscription,
     channel: String,
     form: PublishForm,
@@ -182,7 +186,12 @@ impl Receive {
             Err(_) => bail!("cannot subscribe: that takes longer than {CONNECT_WITHIN:?}"),
         };
         let since_ns = clock::now_ns();
-        let found = Rc::new(RefCell::new(Found { since_ns, event: None, other: None }));
+        let found = Rc::new(RefCell::new(Found {
+            since_ns,
+            is_published: false,
+            event: None,
+            other: None,
+        }));
         let mut sink = First(Rc::clone(&found));
         // Neither waits for the other, and a poll must not be given up for anything.
         let receiving = async {
@@ -196,9 +205,11 @@ impl Receive {
             }
         };
         let is_published = Notify::new();
+        let told = RefCell::new(None);
         let publishing = async {
             tokio::time::sleep(SETTLE).await;
-            self.publish().await?;
+            found.borrow_mut().is_published = true;
+            told.replace(self.publish().await?);
             is_published.notify_one();
             Ok(())
         };
@@ -210,11 +221,20 @@ impl Receive {
         let both = async { tokio::try_join!(receiving, publishing).map(|(latency, ())| latency) };
         tokio::select! {
             outcome = both => outcome,
-            () = late => bail!(found.borrow().missing(&self.notes.values)),
+            () = late => {
+                let told = told.borrow();
+                let suspicion = Suspicion {
+                    server: &self.server,
+                    transport: self.transport,
+                    publisher_told: told.as_deref(),
+                };
+                bail!(found.borrow().missing(&self.notes.values, &suspicion))
+            }
         }
     }
 
-    async fn publish(&self) -> anyhow::Result<()> {
+    /// Gives what the publisher was told beside.
+    async fn publish(&self) -> anyhow::Result<Option<String>> {
         let (mut form, channels) = (self.form.clone(), vec![self.channel.clone()]);
         let line = match &mut form {
             PublishForm::Own(address) => format!("POST an event to {address}"),
@@ -229,6 +249,10 @@ impl Receive {
                 "an event over a WebSocket".to_owned()
             }
         };
+        let is_acknowledged = match &form {
+            PublishForm::Socket { publish, .. } => publish.acknowledged.is_some(),
+            _ => true,
+        };
         self.notes.add(&format!("> {line}"));
         let published = tokio::task::spawn_blocking(move || {
             let content = Content::Text;
@@ -241,11 +265,15 @@ impl Receive {
             path.push(0, &payload);
             path.flush()?;
             while acknowledgements.acknowledge()? > 0 {}
-            acknowledgements.part()
+            acknowledgements.part()?;
+            anyhow::Ok(acknowledgements.told())
         });
-        published.await?.context("cannot publish")?;
-        self.notes.add("< it was taken");
-        Ok(())
+        let told = published.await?.context("cannot publish")?;
+        self.notes.add(match is_acknowledged {
+            true => "< it was taken",
+            false => "  it was sent; nobody says that it was taken",
+        });
+        Ok(told)
     }
 }
 
@@ -257,24 +285,42 @@ struct Found {
     since_ns: u64,
     /// How long after it was published the event came.
     event: Option<Duration>,
-    other: Option<String>,
+    /// The last message that was none, and whether it came behind the publishing.
+    other: Option<(String, bool)>,
+    /// Whether the event is on its way.
+    is_published: bool,
 }
 
 impl Found {
-    fn missing(&self, values: &Values) -> String {
+    /// Why it may not have come.
+    fn missing(&self, values: &Values, suspicion: &Suspicion<'_>) -> String {
         let within = format!("the event did not come within {EVENT_WITHIN:?}");
-        match &self.other {
-            Some(other) => format!(
-                "{within}; it was not recognised in {}: the stamp at the beginning of the payload \
-                 must arrive unchanged",
-                shown(&format!("{:?}", values.redact(other)))
+        let join = suspicion.must_join();
+        let why = match (&self.other, join) {
+            (Some((other, false)), Some(join)) => {
+                format!("; the server only said {}: {join}", quoted(values, other))
+            }
+            (Some((other, _)), join) => format!(
+                "; it was not recognised in {}: the stamp at the beginning of the payload must arrive \
+                 unchanged{}",
+                quoted(values, other),
+                join.map_or_else(String::new, |join| format!("; or {join}"))
             ),
-            None => format!(
-                "{within}, and nothing else did: is {{channel}} the same where one publishes and where \
-                 one subscribes?"
-            ),
-        }
+            (None, Some(join)) => format!(", and nothing else did: {join}"),
+            (None, None) => {
+                ", and nothing else did: is {channel} the same where one publishes and where \
+                             one subscribes?"
+                    .to_owned()
+            }
+        };
+        let publisher = suspicion.publisher().map_or_else(String::new, |told| format!("; {told}"));
+        format!("{within}{why}{publisher}")
     }
+}
+
+/// A message as it is shown.
+fn quoted(values: &Values, message: &str) -> String {
+    shown(&format!("{:?}", values.redact(message)))
 }
 
 impl Sink for First {
@@ -288,7 +334,8 @@ impl Sink for First {
     }
 
     fn on_other(&mut self, message: &[u8]) {
-        self.0.borrow_mut().other = Some(String::from_utf8_lossy(message).into_owned());
+        let mut found = self.0.borrow_mut();
+        found.other = Some((String::from_utf8_lossy(message).into_owned(), found.is_published));
     }
 }
 

@@ -16,6 +16,7 @@ use super::measurement::Measurement;
 use super::phase::Phase;
 use super::pool::{PoolPlan, SubscriberPool as _, SubscriberSpec, THREAD_NAME, ThreadPool};
 use super::publisher::{PublishPlan, Publisher, Sent, stamped};
+use super::recognised::{Suspicion, ensure_recognised};
 use super::recorder::{Account, Window};
 use super::send_queue::{DueEvent, SendPlan};
 use super::snapshot::Snapshot;
@@ -171,8 +172,10 @@ impl TrialPlan<'_> {
         let steps = steps(workload, connections, self.record, polling);
         execution.run(&steps, progress).await?;
         let (findings, mut recorder) = execution.finish().await?;
-        if let (Some(place), Some(reason)) = (place, &mut recorder.account.first_reconnect) {
-            *reason = place.values.redact(reason);
+        let Account { first_reconnect, first_other, .. } = &mut recorder.account;
+        for said in [first_reconnect, first_other].into_iter().flatten() {
+            // Before there is anything behind it: it may end within a secret.
+            *said = place.map_or_else(|| said.clone(), |place| place.values.redact(said));
         }
         ensure!(
             recorder.account.unknown == 0,
@@ -185,9 +188,11 @@ impl TrialPlan<'_> {
             }
         );
         let Findings { mut snapshots, mut traffic, sent, server_deliveries } = findings;
-        let Sent { lateness, deliveries, schedule_sha256 } = sent.context("nothing was sent")?;
-        if place.is_some() && self.record && deliveries > 0 {
-            ensure_recognised(&recorder.account)?;
+        let Sent { lateness, deliveries, schedule_sha256, told } =
+            sent.context("nothing was sent")?;
+        if let (Some(server), true) = (server.as_deref(), self.record && deliveries > 0) {
+            let suspicion = Suspicion { server, transport, publisher_told: told.as_deref() };
+            ensure_recognised(&recorder.account, &suspicion)?;
         }
         let mut snapshot = |moment| snapshots.remove(&moment).context("a snapshot is missing");
         let mut traffic = |moment| traffic.remove(&moment).flatten();
@@ -372,20 +377,4 @@ fn publish(
         send_queues,
     };
     Publisher::start(plan, schedule.events(), paths)
-}
-
-/// A server of which no event is recognised is described wrongly, rather than losing all.
-fn ensure_recognised(account: &Account) -> anyhow::Result<()> {
-    ensure!(
-        account.delivered > 0 || account.duplicated > 0,
-        "no event was recognised in what the server sent; {}",
-        match &account.first_other {
-            Some(message) => format!("the first message that nothing is said of: {message:?}"),
-            None => match &account.first_reconnect {
-                Some(reason) => format!("its connections ended again and again: {reason}"),
-                None => "it sent no message at all behind the opening".to_owned(),
-            },
-        }
-    );
-    Ok(())
 }

@@ -31,7 +31,8 @@ impl fmt::Display for Side {
 pub enum Warning {
     /// Events were published later than the schedule wanted.
     #[error(
-        "the publisher was {p99_ms:.1} ms late at its 99th percentile (limit 10 ms): latencies include that; lower the event rate, or give the generator a core that nobody else uses"
+        "the publisher was {p99_ms:.1} ms late at its 99th percentile{}",
+        self.limit("10 ms", "latencies include that; lower the event rate, or give the generator a core that nobody else uses")
     )]
     PublisherLate {
         /// 99th percentile of the lateness.
@@ -58,8 +59,9 @@ pub enum Warning {
     },
     /// The generator used its cores nearly whole.
     #[error(
-        "the generator was {}saturated: using its CPU and waiting for it took {busy_percent:.0} % of the time (limit 95 %), so latencies may be its own; give it more cores, or lower `subscribers` or `events_per_second`",
-        if self.invalidates() { "" } else { "nearly " }
+        "the generator was {}saturated: using its CPU and waiting for it took {busy_percent:.0} % of the time{}",
+        if self.invalidates() { "" } else { "nearly " },
+        self.limit("95 %", "latencies may be its own; give it more cores, or lower `subscribers` or `events_per_second`")
     )]
     GeneratorSaturated {
         /// CPU time, and what it waited while others had its cores, over the time that they offered.
@@ -96,7 +98,8 @@ pub enum Warning {
     ListenerUntold,
     /// The hypervisor gave CPU time to others.
     #[error(
-        "{percent:.1} % of the CPU time was stolen by other machines on this host (limit 10 %): repeat at a quieter time"
+        "{percent:.1} % of the CPU time was stolen by other machines on this host{}",
+        self.limit("10 %", "repeat at a quieter time")
     )]
     CpuStolen {
         /// Stolen time over the time of all cores.
@@ -126,7 +129,7 @@ pub enum Warning {
     )]
     SharedCore,
     /// Something else ran on the machine.
-    #[error("{}", other_load(*side, *percent, *waited_percent))]
+    #[error("{}{}", other_load(*side, *percent, *waited_percent), self.limit(if waited_percent.is_some() { "20 %" } else { "25 %" }, "costs and latencies may be theirs; stop them and repeat"))]
     OtherLoad {
         /// Whose cores.
         side: Side,
@@ -139,7 +142,8 @@ pub enum Warning {
     },
     /// The limit of a control group stopped the processes.
     #[error(
-        "the limit of {cores:.1} cores on this container stopped it for {percent:.1} % of the time (limit 1 %): raise it (`docker run --cpus`, `resources.limits.cpu`), or lower `subscribers` or `events_per_second`"
+        "the limit of {cores:.1} cores on this container stopped it for {percent:.1} % of the time{}",
+        self.limit("1 %", "raise it (`docker run --cpus`, `resources.limits.cpu`), or lower `subscribers` or `events_per_second`")
     )]
     CpuLimited {
         /// The limit, in cores.
@@ -226,6 +230,14 @@ pub enum Warning {
 }
 
 impl Warning {
+    /// What follows from a value: beyond its limit, what may be done, and otherwise that it counts.
+    fn limit(&self, limit: &str, advice: &str) -> String {
+        match self.invalidates() {
+            true => format!(" (limit {limit}): {advice}"),
+            false => format!(": counted, since the limit is {limit}"),
+        }
+    }
+
     /// Whether the trial's figures must not be used.
     #[must_use]
     pub fn invalidates(&self) -> bool {
@@ -283,17 +295,10 @@ impl Warning {
 }
 
 fn other_load(side: Side, percent: f64, waited_percent: Option<f64>) -> String {
-    let (limit, waited) = match waited_percent {
-        Some(waited) => (
-            String::new(),
-            format!(", and it waited for them in {waited:.0} % of the time (limit 20 %)"),
-        ),
-        None => (" (limit 25 %)".to_owned(), String::new()),
-    };
-    format!(
-        "other processes used {percent:.0} % of the {side}'s cores{limit}{waited}: costs and latencies \
-         may be theirs; stop them and repeat"
-    )
+    let waited = waited_percent.map_or_else(String::new, |waited| {
+        format!(", and it waited for them in {waited:.0} % of the time")
+    });
+    format!("other processes used {percent:.0} % of the {side}'s cores{waited}")
 }
 
 fn drift(first_ms: f64, last_ms: f64) -> String {
@@ -311,6 +316,31 @@ fn drift(first_ms: f64, last_ms: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_within_its_limit_counts() {
+        for (within, beyond, limit) in [
+            (
+                Warning::PublisherLate { p99_ms: 1.4 },
+                Warning::PublisherLate { p99_ms: 14.0 },
+                "10 ms",
+            ),
+            (Warning::CpuStolen { percent: 2.0 }, Warning::CpuStolen { percent: 20.0 }, "10 %"),
+            (
+                Warning::CpuLimited { cores: 1.0, percent: 0.5 },
+                Warning::CpuLimited { cores: 1.0, percent: 5.0 },
+                "1 %",
+            ),
+        ] {
+            let within = within.to_string();
+            assert!(
+                within.ends_with(&format!(": counted, since the limit is {limit}")),
+                "{within}"
+            );
+            let beyond = beyond.to_string();
+            assert!(beyond.contains(&format!(" (limit {limit}): ")), "{beyond}");
+        }
+    }
 
     #[test]
     fn a_warning_touches_what_it_is_about() {

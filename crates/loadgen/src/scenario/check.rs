@@ -41,6 +41,11 @@ fn scenario(
     let presets = server::Presets { files: &file.preset_files, schema };
     let servers = server::servers(&file.server, &presets, &mut values);
     let contenders = lineup::contenders(file, &servers, &mut values);
+    // One that is misspelt where it is named is said there.
+    if values.problems.count() == 0 {
+        let named = file.servers.as_ref().map(|named| &named.get_ref()[..]);
+        server::check_used(file.server_spans(), &servers, named, &contenders, values.problems);
+    }
     let ids: Vec<ContenderId> = contenders.iter().map(|contender| contender.id.clone()).collect();
     Scenario {
         name: values.name(&file.name, "it names the results folder"),

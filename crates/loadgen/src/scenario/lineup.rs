@@ -103,8 +103,10 @@ pub(super) fn contenders(
         network,
         fallback: None,
     };
-    let compared = values.compared(file, servers).into_iter().map(|(server, transport)| {
-        let identity = compared_identity(server.as_deref(), transport);
+    let compared = values.compared(file, servers);
+    let several = compared.iter().any(|(server, _)| server.is_some());
+    let compared = compared.into_iter().map(|(server, transport)| {
+        let identity = compared_identity(server.as_deref(), transport, several);
         (identity, tables.settings(transport), server, usual.clone())
     });
     let mut lineup: Vec<Measured> = compared.flat_map(through).collect();
@@ -148,10 +150,11 @@ pub(super) fn contenders(
     ids.into_iter().zip(lineup).map(of).collect()
 }
 
-/// That of a transport which is compared as it is, on one server.
-fn compared_identity(server: Option<&Server>, transport: Transport) -> Identity {
+/// That of a transport which is compared as it is, on one server: ours or, if `several`, one of others.
+fn compared_identity(server: Option<&Server>, transport: Transport, several: bool) -> Identity {
     let own = Identity::of(transport);
     match server {
+        None if several => Identity { label: format!("{} · {OWN_SERVER}", own.label), ..own },
         None => own,
         Some(server) => Identity {
             name: format!("{}-{}", server.name, own.name),
@@ -181,14 +184,12 @@ impl Values<'_, '_> {
             let with = on.iter().filter(|server| offers(server, transport));
             let before = compared.len();
             compared.extend(with.map(|server| (server.clone(), transport)));
-            if let (true, Some(compare), Some(named)) =
-                (compared.len() == before, &file.compare, &file.servers)
+            if let (true, Some(compare), false) =
+                (compared.len() == before, &file.compare, on.is_empty())
             {
-                let names: Vec<_> =
-                    named.get_ref().iter().map(|name| &name.get_ref()[..]).collect();
                 let message = format!(
                     "nobody says how one subscribes over {transport} on {}: leave it out of `compare`",
-                    listed(&names, "or")
+                    super::server::on_any_of(&on)
                 );
                 self.problems.at(compare.span(), message);
             }

@@ -61,7 +61,7 @@ pub use road::{HttpVersion, Road};
 pub use server::{
     Ask, Match, OWN_SERVER, Ping, Publish, PublishRedis, PublishRequest, PublishSocket, Ready,
     Recipe, Reply, Request, Resume, SECOND_PORT, Server, Source, Split, Start, Step, Template,
-    Token, Trust, preset_names, preset_text, websocket_url,
+    Token, Trust, preset_names, preset_text, websocket_url, with_loopback,
 };
 pub use sweep::{Amount, BASE_CELL, labels_of};
 pub use thresholds::Threshold;

@@ -15,6 +15,9 @@ use super::error::{Problems, quoted};
 /// From here on two words are taken for the same one misspelt (Jaro-Winkler, where 1 is equal).
 const LIKENESS: f64 = 0.8;
 
+/// The table that a preset stands for.
+const PRESET: &str = "server.NAME";
+
 /// Notes where `file` differs from the shape that `schema` gives a table.
 pub(super) fn check(file: &Spanned<DeTable<'_>>, schema: &Value, problems: &mut Problems<'_>) {
     Shape { root: schema, problems }.table(None, file.get_ref(), file.span(), schema);
@@ -27,12 +30,7 @@ pub(super) fn check_server(
     problems: &mut Problems<'_>,
 ) -> bool {
     let before = problems.count();
-    Shape { root: schema, problems }.table(
-        Some("server.NAME"),
-        file.get_ref(),
-        file.span(),
-        schema,
-    );
+    Shape { root: schema, problems }.table(Some(PRESET), file.get_ref(), file.span(), schema);
     problems.count() == before
 }
 
@@ -50,17 +48,21 @@ impl Shape<'_, '_> {
         span: Range<usize>,
         schema: &Value,
     ) {
+        let mut likely = Vec::new();
         for (key, value) in table {
+            let within = within(name, key.get_ref());
             match schema["properties"].get(key.get_ref().as_ref()) {
-                Some(schema) => self.value(key.get_ref(), value, schema),
+                Some(schema) => self.value(key.get_ref(), &within, value, schema),
                 // Any key may stand here; whoever reads the table knows which mean something.
                 None if schema["additionalProperties"].is_object() => {
-                    self.value(key.get_ref(), value, &schema["additionalProperties"]);
+                    self.value(key.get_ref(), &within, value, &schema["additionalProperties"]);
                 }
-                None => self.unknown(name, key, schema),
+                None => likely.extend(self.unknown(name, key, schema)),
             }
         }
-        for key in strings(&schema["required"]).filter(|&key| !table.contains_key(key)) {
+        // One that is misspelt is not missing as well.
+        let is_missing = |key: &&str| !table.contains_key(*key) && !likely.contains(key);
+        for key in strings(&schema["required"]).filter(is_missing) {
             let property = &schema["properties"][key];
             let example = &property["examples"][0];
             match name {
@@ -78,7 +80,13 @@ impl Shape<'_, '_> {
         }
     }
 
-    fn unknown(&mut self, table: Option<&str>, key: &Spanned<impl AsRef<str>>, schema: &Value) {
+    /// Gives what it is likely to mean.
+    fn unknown<'s>(
+        &mut self,
+        table: Option<&str>,
+        key: &Spanned<impl AsRef<str>>,
+        schema: &'s Value,
+    ) -> Option<&'s str> {
         let found = key.get_ref().as_ref();
         let mut message = match table {
             Some(table) => format!("[{table}] has no key `{}`", found.escape_debug()),
@@ -86,7 +94,8 @@ impl Shape<'_, '_> {
         };
         let known = keys(schema);
         let homes = self.homes_of(found);
-        if let Some(likely) = nearest(found, &known) {
+        let likely = nearest(found, &known);
+        if let Some(likely) = likely {
             let _ = write!(message, ": did you mean `{likely}`?");
         } else if !homes.is_empty() {
             let _ = write!(message, ": it belongs {}", homes.join(" or "));
@@ -94,6 +103,7 @@ impl Shape<'_, '_> {
             let _ = write!(message, ": there are {}", listed(&known, "and"));
         }
         self.problems.at(key.span(), message);
+        likely
     }
 
     /// Where else a key would be right.
@@ -113,20 +123,21 @@ impl Shape<'_, '_> {
         homes
     }
 
-    fn value(&mut self, key: &str, value: &Spanned<DeValue<'_>>, schema: &Value) {
+    /// `within` is the name of `key` if it is a table.
+    fn value(&mut self, key: &str, within: &str, value: &Spanned<DeValue<'_>>, schema: &Value) {
         let choices = choices(schema);
         match (value.get_ref(), schema["type"].as_str()) {
             (DeValue::Table(table), Some("object")) => {
-                self.table(Some(key), table, value.span(), schema);
+                self.table(Some(within), table, value.span(), schema);
             }
             (DeValue::Array(items), Some("array")) => {
                 for item in items {
                     match item.get_ref() {
                         DeValue::Table(table) if schema["items"]["type"] == "object" => {
-                            let name = format!("[{key}]");
+                            let name = format!("[{within}]");
                             self.table(Some(&name), table, item.span(), &schema["items"]);
                         }
-                        _ => self.value(key, item, &schema["items"]),
+                        _ => self.value(key, within, item, &schema["items"]),
                     }
                 }
             }
@@ -155,15 +166,34 @@ impl Shape<'_, '_> {
                 );
                 self.problems.at(value.span(), message);
             }
+            (DeValue::String(text), Some("object")) if schema["properties"]["has"].is_object() => {
+                let message = format!(
+                    "`{key}` must say which messages are meant: write {key} = {{ has = {:?} }}",
+                    text.as_ref()
+                );
+                self.problems.at(value.span(), message);
+            }
             (found, _) => {
-                let mut message =
-                    format!("`{key}` must be {}, found {}", expected(key, schema), describe(found));
+                let mut message = format!(
+                    "`{key}` must be {}, found {}",
+                    expected(within, schema),
+                    describe(found)
+                );
                 if let Some(likely) = found.as_str().and_then(|text| nearest(text, &choices)) {
                     let _ = write!(message, ": did you mean \"{likely}\"?");
                 }
                 self.problems.at(value.span(), message);
             }
         }
+    }
+}
+
+/// The name of a table in another one, as the line has it that begins it. In a preset it is that of the
+/// preset, where nobody writes the server's.
+fn within(table: Option<&str>, key: &str) -> String {
+    match table.filter(|table| *table != PRESET) {
+        Some(table) => format!("{}.{key}", table.trim_matches(['[', ']'])),
+        None => key.to_owned(),
     }
 }
 

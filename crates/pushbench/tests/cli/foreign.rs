@@ -27,6 +27,23 @@ idle = "0s"
 interval = "50ms"
 "#;
 
+#[test]
+fn a_plan_counts_in_the_right_number() {
+    let bench = Bench::new();
+    bench.scenario(SHORT);
+    let plan = |arguments: &[&str]| {
+        let output = bench.output(arguments);
+        text(&output.stdout).lines().next().unwrap_or_default().to_owned()
+    };
+    let two = plan(&["run", "scenario.toml", "--dry-run"]);
+    assert!(two.starts_with("foreign: 2 contenders in 1 block, about "), "{two}");
+    bench.scenario(
+        &SHORT.replace("[\"sse\", \"polling\"]", "[\"sse\"]").replace("blocks = 1", "blocks = 5"),
+    );
+    let one = plan(&["run", "scenario.toml", "--dry-run"]);
+    assert!(one.starts_with("foreign: 1 contender in 5 blocks, about "), "{one}");
+}
+
 /// `pushbench serve` as a shell has it started.
 const SERVE: &str = concat!("'", env!("CARGO_BIN_EXE_pushbench"), "' serve \"$@\"");
 

@@ -10,9 +10,9 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValu
 use hyper::{HeaderMap, Request, Response};
 
 use super::{Foreign, Location, Seen};
+use crate::client::ClientError;
 use crate::client::http::{HttpConnection, met_the_end};
 use crate::client::socket::ConnectionMeter;
-use crate::client::{ClientError, Tls};
 use crate::scenario::Template;
 
 /// The largest answer that is read.
@@ -107,13 +107,13 @@ pub(super) struct Whole {
 /// A connection for requests, one after the other; another one when the server has ended it.
 pub(super) struct Exchange {
     meter: Rc<ConnectionMeter>,
-    tls: Option<Tls>,
+    foreign: Foreign,
     kept: Option<(Rc<Location>, HttpConnection<Full<Bytes>>)>,
 }
 
 impl Exchange {
     pub(super) fn new(foreign: &Foreign, meter: &Rc<ConnectionMeter>) -> Self {
-        Self { meter: Rc::clone(meter), tls: foreign.tls.clone(), kept: None }
+        Self { meter: Rc::clone(meter), foreign: foreign.clone(), kept: None }
     }
 
     /// Ends the connection that is kept.
@@ -139,7 +139,7 @@ impl Exchange {
                 response => return Ok((response?, kept)),
             }
         }
-        let stream = question.location.connect(self.tls.as_ref(), &self.meter).await?;
+        let stream = question.location.connect(&self.foreign, &self.meter).await?;
         let mut connection = HttpConnection::over(stream, &self.meter).await?;
         let response = connection.send(question.request()?).await;
         let response = response.map_err(|error| no_answer(&question.location, error))?;

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::exchange::{Question, closed_without_answer, not_http};
-use super::words::{quoted, refused};
+use super::words::{not_upgraded, quoted};
 use super::{Foreign, Location, Seen};
 use crate::client::{ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES};
 
@@ -92,7 +92,7 @@ pub(super) fn not_opened(foreign: &Foreign, location: &Location, error: Error) -
     let error = match error {
         Error::Http(answer) => {
             let body = answer.body().as_deref().unwrap_or_default();
-            return refused(foreign, answer.status().as_u16(), answer.headers(), body);
+            return not_upgraded(foreign, answer.status().as_u16(), answer.headers(), body);
         }
         Error::Protocol(error) => error,
         other => return other.into(),

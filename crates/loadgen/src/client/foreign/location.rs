@@ -1,7 +1,7 @@
 //! A URL as a place to connect to.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,9 +9,11 @@ use hyper::Uri;
 use hyper::header::HeaderValue;
 use tokio::time::timeout;
 
+use super::Foreign;
 use crate::client::socket::{ConnectionMeter, Stream};
 use crate::client::tls::Secured;
 use crate::client::{ClientError, Tls};
+use crate::scenario::with_loopback;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -67,7 +69,7 @@ impl Location {
     /// When nobody knows the name.
     pub(crate) async fn addresses(&self) -> Result<Vec<SocketAddr>, String> {
         let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
-        match found.map(Iterator::collect::<Vec<_>>) {
+        match found.map(|found| with_loopback(&self.host, self.port, found)) {
             Ok(found) if !found.is_empty() => Ok(found),
             Ok(_) => Err(format!("the host `{}` has no address", self.host)),
             Err(error) => Err(format!("the host `{}` is not known: {error}", self.host)),
@@ -81,24 +83,43 @@ impl Location {
 
     pub(super) async fn connect(
         &self,
-        tls: Option<&Tls>,
+        foreign: &Foreign,
         meter: &Rc<ConnectionMeter>,
     ) -> Result<Secured<Stream>, ClientError> {
         let mut last = ClientError::Foreign(format!("the host `{}` has no address", self.host));
-        for address in self.addresses().await.map_err(ClientError::Foreign)? {
+        let addresses = self.addresses().await.map_err(ClientError::Foreign)?;
+        for &address in &addresses {
             match Stream::open(address, meter).await {
-                Ok(stream) => return self.secured(tls, stream).await,
-                Err(ClientError::Connect { address, source })
+                Ok(stream) => return self.secured(foreign.tls.as_ref(), stream).await,
+                Err(ClientError::Connect { source, .. })
                     if source.kind() == ErrorKind::ConnectionRefused =>
                 {
-                    last = ClientError::Foreign(format!(
-                        "nobody listens at {address}: does the server run, and is its `url` right?"
-                    ));
+                    last = self.nobody_listens(&addresses, foreign);
                 }
                 Err(error) => last = error,
             }
         }
         Err(last)
+    }
+
+    /// That all of `addresses`, which are its own, refuse connections.
+    pub(super) fn nobody_listens(
+        &self,
+        addresses: &[SocketAddr],
+        foreign: &Foreign,
+    ) -> ClientError {
+        let named = match self.host.parse::<IpAddr>() {
+            Ok(_) => String::new(),
+            Err(_) => {
+                let of_host: Vec<_> = addresses.iter().map(|at| at.ip().to_string()).collect();
+                format!(" ({})", of_host.join(", "))
+            }
+        };
+        ClientError::Foreign(format!(
+            "nobody listens at {}{named}: does the server run, and is `url` in [{}] right?",
+            self.host_and_port(),
+            foreign.table_of_url()
+        ))
     }
 
     async fn secured(
@@ -163,7 +184,12 @@ fn advice(error: &io::Error) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
     use super::*;
+    use crate::client::foreign::Values;
+    use crate::scenario::Recipe;
 
     #[test]
     fn urls_lead_somewhere() {
@@ -187,6 +213,31 @@ mod tests {
         ] {
             let error = of(url).unwrap_err();
             assert!(error.contains(why), "{url}: {error}");
+        }
+    }
+
+    fn foreign() -> Foreign {
+        let recipe = Recipe { table: "server.chat.sse".to_owned(), ..Recipe::default() };
+        let values = Values::new(Vec::new());
+        Foreign { recipe: Arc::new(recipe), values, tls: None, trace: None }
+    }
+
+    #[tokio::test]
+    async fn a_server_on_one_address_of_its_name_is_found() {
+        let meter = ConnectionMeter::new(Arc::default());
+        for ip in ["127.0.0.1", "[::1]"] {
+            // Not every machine has IPv6.
+            let Ok(listener) = TcpListener::bind(format!("{ip}:0")) else { continue };
+            let port = listener.local_addr().unwrap().port();
+            let location = Location::of(&format!("http://localhost:{port}/")).unwrap();
+            assert!(location.connect(&foreign(), &meter).await.is_ok(), "{ip}");
+            drop(listener);
+            let error = location.connect(&foreign(), &meter).await.unwrap_err().to_string();
+            let wanted = format!(
+                "nobody listens at localhost:{port} (127.0.0.1, ::1): does the server run, and is `url` in \
+                 [server.chat.sse] right?"
+            );
+            assert_eq!(error, wanted);
         }
     }
 }

@@ -75,6 +75,18 @@ impl Foreign {
         }
     }
 
+    /// The table whose `url` says where it is: the server's own, if the recipe's begins with that.
+    fn table_of_url(&self) -> &str {
+        let table = &self.recipe.table[..];
+        match self.recipe.ask.url.begin() {
+            Some("url" | "ws") => {
+                let server = table.rsplit_once('.').map_or(table, |(server, _)| server);
+                server.strip_suffix(".publish").unwrap_or(server)
+            }
+            _ => table,
+        }
+    }
+
     /// Which reply of the recipe answers a message, if one does.
     fn asks(&self, message: &[u8]) -> Option<usize> {
         self.recipe.replies.iter().position(|reply| reply.to.is_met_by(message))

@@ -14,9 +14,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
 use super::socket_wire::{Ear, Pen, Wire};
+use super::stamps::Stamps;
 use super::talk::Talk;
 use super::words::quoted;
 use super::{Foreign, Seen};
+use crate::client::http_answer::json_hint;
 use crate::client::publish_link::{MOMENT, TIMEOUT};
 use crate::client::publish_path::{
     Acknowledgements, OpenPath, PublishForm, PublishPath, PublishTarget, TcpProbe,
@@ -47,6 +49,8 @@ pub(crate) struct SocketAnswers {
     next_ping: Option<Instant>,
     /// What nobody has looked at.
     heard: VecDeque<Vec<u8>>,
+    /// The last message that neither acknowledged anything nor was answered.
+    other: Option<Vec<u8>>,
     sent: Arc<AtomicU64>,
     acknowledged: u64,
     /// How long an acknowledgement has been waited for.
@@ -86,6 +90,7 @@ impl PublishPath for SocketPublish {
             foreign: foreign.clone(),
             next_ping: ping.map(|ping| Instant::now() + ping.every),
             heard,
+            other: None,
             sent,
             acknowledged: 0,
             silence: Duration::ZERO,
@@ -193,9 +198,13 @@ impl Acknowledgements for SocketAnswers {
         }
         ensure!(
             self.silence < TIMEOUT,
-            "the server has not acknowledged {to_come} event{} of the publisher within {TIMEOUT:?}: does \
+            "the server has not acknowledged {to_come} event{} of the publisher within {TIMEOUT:?}{}: does \
              `acknowledged` mean what it sends?",
-            if to_come == 1 { "" } else { "s" }
+            if to_come == 1 { "" } else { "s" },
+            match &self.other {
+                Some(other) => format!("; its last message was {}", quoted(&self.foreign, other)),
+                None => "; it sent no message".to_owned(),
+            }
         );
         Ok(to_come)
     }
@@ -205,9 +214,22 @@ impl Acknowledgements for SocketAnswers {
         self.take()?;
         closed.map_err(ended)
     }
+
+    fn told(&self) -> Option<String> {
+        let other = self.other.as_ref()?;
+        let is_echo = Stamps::default().find(other, |_| {}) > 0;
+        (!is_echo).then(|| self.said(other))
+    }
 }
 
 impl SocketAnswers {
+    /// A message, and what may be done about it.
+    fn said(&self, message: &[u8]) -> String {
+        let advice = self.publish.send.advice_on_json("payload");
+        let hint = json_hint(message, advice.as_deref());
+        format!("{}{hint}", quoted(&self.foreign, message))
+    }
+
     /// Looks at what was heard.
     fn take(&mut self) -> anyhow::Result<()> {
         while let Some(message) = self.heard.pop_front() {
@@ -216,7 +238,7 @@ impl SocketAnswers {
                 wanted.as_ref().is_some_and(|wanted| wanted.is_met_by(&message))
             };
             if is_met(&self.publish.refused) {
-                bail!("the server refused an event: {}", quoted(&self.foreign, &message));
+                bail!("the server refused an event: {}", self.said(&message));
             }
             if is_met(&self.publish.acknowledged) {
                 ensure!(
@@ -227,11 +249,13 @@ impl SocketAnswers {
                 );
                 self.acknowledged += 1;
                 self.silence = Duration::ZERO;
-            }
-            if let Some(reply) = self.foreign.asks(&message) {
+                self.other = None;
+            } else if let Some(reply) = self.foreign.asks(&message) {
                 let mut talk = talk(&self.foreign);
                 let replied = self.talker.run(talk.reply(&mut self.ear, reply));
                 replied.map_err(ended)?;
+            } else {
+                self.other = Some(message);
             }
         }
         Ok(())

@@ -140,13 +140,17 @@ impl Wire {
         let secure = foreign.tls.clone().filter(|_| location.is_secure());
         let secure = secure.map(|tls| Secure { tls, host: location.host.clone() });
         let mut connected = Err(ErrorKind::AddrNotAvailable.into());
-        for address in location.addresses().await.map_err(ClientError::Foreign)? {
+        let addresses = location.addresses().await.map_err(ClientError::Foreign)?;
+        for &address in &addresses {
             connected = PublishStream::open(address, secure.as_ref(), TIMEOUT, MOMENT);
             if connected.is_ok() {
                 break;
             }
         }
         let broken = |error: io::Error| {
+            if error.kind() == ErrorKind::ConnectionRefused {
+                return location.nobody_listens(&addresses, foreign);
+            }
             ClientError::Foreign(format!("no connection to {}: {error}", location.host_and_port()))
         };
         let input = connected.map_err(broken)?;

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::exchange::{Exchange, Known, Question};
 use super::messages::Messages;
 use super::stamps::Stamps;
-use super::words::{STEP_WITHIN, described, quoted, refused};
+use super::words::{STEP_WITHIN, described, not_met, place_of, quoted, refused};
 use super::{Foreign, Seen};
 use crate::client::socket::ConnectionMeter;
 use crate::client::{ClientError, Sink};
@@ -100,7 +100,7 @@ impl Talk {
         let recipe = Arc::clone(&self.foreign.recipe);
         for step in &recipe.before {
             if let Some(request) = &step.request {
-                self.request(request, step).await?;
+                self.request(request, step, Some("before")).await?;
             }
         }
         if !steps(&recipe, self.resumes()).iter().any(|step| step.request.is_some()) {
@@ -125,17 +125,15 @@ impl Talk {
         let mut inbox = Inbox::new();
         for step in steps(&recipe, self.resumes()) {
             if let Some(request) = &step.request {
-                self.request(request, step).await?;
+                self.request(request, step, None).await?;
                 continue;
             }
             if let Some(wanted) = &step.wait {
-                let waited =
-                    timeout(STEP_WITHIN, self.wait(channel, &mut inbox, wanted, step)).await;
+                let mut last = None;
+                let waiting = self.wait(channel, &mut inbox, wanted, step, &mut last);
+                let waited = timeout(STEP_WITHIN, waiting).await;
                 waited.unwrap_or_else(|_| {
-                    Err(ClientError::Foreign(format!(
-                        "the server sent no message that {} within {STEP_WITHIN:?}",
-                        described(wanted)
-                    )))
+                    Err(not_met(&self.foreign, step, wanted, last.as_deref(), false))
                 })?;
             }
             if let Some(send) = &step.send {
@@ -154,8 +152,8 @@ impl Talk {
         inbox: &mut Inbox,
         wanted: &Match,
         step: &Step,
+        last: &mut Option<String>,
     ) -> Result<(), ClientError> {
-        let mut last = None;
         loop {
             let Some((at_ns, message)) = inbox.pop_front() else {
                 match channel.read(inbox).await {
@@ -164,13 +162,7 @@ impl Talk {
                         if !error.is_broken_connection() {
                             return Err(error);
                         }
-                        return Err(ClientError::Foreign(format!(
-                            "the server ended the connection instead of sending a message that {}{}",
-                            described(wanted),
-                            last.map_or(String::new(), |last: String| format!(
-                                "; before that it sent {last}"
-                            ))
-                        )));
+                        return Err(not_met(&self.foreign, step, wanted, last.as_deref(), true));
                     }
                 }
             };
@@ -191,7 +183,7 @@ impl Talk {
             }
             match self.foreign.asks(&message) {
                 Some(reply) => self.reply(channel, reply).await?,
-                None => last = Some(quoted(&self.foreign, &message)),
+                None => *last = Some(quoted(&self.foreign, &message)),
             }
         }
     }
@@ -206,7 +198,12 @@ impl Talk {
         }
     }
 
-    async fn request(&mut self, request: &Request, step: &Step) -> Result<(), ClientError> {
+    async fn request(
+        &mut self,
+        request: &Request,
+        step: &Step,
+        list: Option<&str>,
+    ) -> Result<(), ClientError> {
         let answer = self.post(request, step.send.as_ref()).await?;
         self.keep_early(&answer.body)?;
         let missing = self.foreign.values.note(&step.capture, &answer.body, Some(&answer.headers));
@@ -221,7 +218,8 @@ impl Talk {
         }
         match &step.wait {
             Some(wanted) if !wanted.is_met_by(&answer.body) => Err(ClientError::Foreign(format!(
-                "the server answered {} instead of something that {}",
+                "{}: the server answered {} instead of something that {}",
+                place_of(&self.foreign, step, list),
                 quoted(),
                 described(wanted)
             ))),

@@ -72,7 +72,7 @@ impl Subscriber for ForeignWebSocket {
         talk.before().await?;
         let question = talk.question()?;
         let location = &question.location;
-        let socket = location.connect(foreign.tls.as_ref(), meter).await?;
+        let socket = location.connect(foreign, meter).await?;
         let request = request(foreign, &question)?;
         meter.tally().requests.add(1);
         let opening = tokio_tungstenite::client_async_with_config(request, socket, Some(config()));

@@ -18,6 +18,7 @@ use crate::campaign::{
     Detail, Invocation, LocalRunner, Progress, RunPlan, Source, ToCome, TrialRunner, measure,
     remote, roughly, run_to_fit, shortenings,
 };
+use crate::document::prose::count;
 use crate::document::{IndexRow, index, trial_line};
 use crate::render::{markdown, write_run};
 use crate::results::folder::{write_new, write_whole};
@@ -153,8 +154,9 @@ impl<'a> Session<'a> {
         for job in &self.jobs {
             let Scenario { ref name, blocks, .. } = job.source.scenario;
             let time = roughly(self.plan(job).to_come(0).time);
-            let contenders = job.source.scenario.contenders.len();
-            writeln!(out, "{name}: {contenders} contenders in {blocks} blocks, about {time}")?;
+            let contenders = count(job.source.scenario.contenders.len(), "contender");
+            let blocks = count(blocks as usize, "block");
+            writeln!(out, "{name}: {contenders} in {blocks}, about {time}")?;
             let intentions = remote::intentions(&job.source.scenario);
             if intentions.is_empty() {
                 writeln!(out, "  nothing leaves this machine")?;
@@ -296,7 +298,7 @@ impl<'a> Session<'a> {
         manifest.shortenings.clone_from(shortenings);
         let run = Run { schema_version: SCHEMA_VERSION, manifest, trials: Vec::new() };
         let (run, log) = measure(dir, runner, &mut plan, run, progress)?;
-        let assessment = Assessment::of(&run, &source.scenario);
+        let assessment = Assessment::of(&run, &source.scenario, &source.path);
         Ok(Done { run, log, assessment })
     }
 }

@@ -1,5 +1,7 @@
 //! How a run ended, and in words what speaks against trusting it.
 
+use std::path::Path;
+
 use crate::analysis::Checked;
 use crate::analysis::thresholds::{Judgement, check_cells};
 use crate::command::ExitStatus;
@@ -19,9 +21,17 @@ pub(super) struct Assessment {
 
 impl Assessment {
     /// Of a run of `scenario`.
-    pub(super) fn of(run: &Run, scenario: &Scenario) -> Self {
+    pub(super) fn of(run: &Run, scenario: &Scenario, path: &Path) -> Self {
         let thresholds = check_cells(scenario, &run.trials.iter().collect::<Vec<_>>());
-        Self::with(run, scenario, &thresholds)
+        let mut assessment = Self::with(run, scenario, &thresholds);
+        if assessment.status == ExitStatus::Failed
+            && has_failed_on_a_described_server(run, scenario)
+        {
+            let probe = ["pushbench", "probe", &path.to_string_lossy()];
+            let line = format!("`{}` shows what was said", shell_words::join(probe));
+            assessment.reasons.push(line);
+        }
+        assessment
     }
 
     fn with(run: &Run, scenario: &Scenario, thresholds: &[Checked]) -> Self {
@@ -47,6 +57,14 @@ impl Assessment {
         };
         Self { status, reasons }
     }
+}
+
+/// Whether its description is likely to be wrong, which another command tells more about.
+fn has_failed_on_a_described_server(run: &Run, scenario: &Scenario) -> bool {
+    let cells = scenario.cells().into_iter().flat_map(|(_, cell)| &cell.contenders);
+    let described: Vec<_> = cells.filter(|of| of.server.is_some()).map(|of| &of.id).collect();
+    let mut failed = run.trials.iter().filter(|trial| trial.has_failed());
+    failed.any(|trial| described.contains(&&trial.contender))
 }
 
 /// The first of a scenario's reasons, where it stands among those of others.

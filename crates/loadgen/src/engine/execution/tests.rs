@@ -222,7 +222,7 @@ async fn drained(measured: fn(Duration) -> u64) -> (Duration, Option<Phase>) {
     let start = Box::new(|_| bail!("all is published"));
     let mut execution = Execution::new(&mut deployment, pool, 0, String::new(), start);
     let (lateness, schedule_sha256) = (latency_log::histogram(), None);
-    execution.findings.sent = Some(Sent { lateness, deliveries: 10, schedule_sha256 });
+    execution.findings.sent = Some(Sent { lateness, deliveries: 10, schedule_sha256, told: None });
     let mut last = None;
     let until = Until::Delivered(Duration::from_secs(3));
     let step = Step { kind: StepKind::Drain, actions: Vec::new(), until };

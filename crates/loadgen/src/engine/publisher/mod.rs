@@ -32,6 +32,8 @@ pub(super) struct Sent {
     /// SHA-256 over the schedule as it was followed, in hexadecimal; empty when it was not followed
     /// to its end.
     pub(super) schedule_sha256: Option<String>,
+    /// The last thing that the server said to the publisher of its own accord.
+    pub(super) told: Option<String>,
 }
 
 /// A running publisher.
@@ -69,6 +71,7 @@ struct Shared {
     /// Of each thread that takes answers.
     answers_cpu_ns: Vec<AtomicU64>,
     failure: Mutex<Option<String>>,
+    told: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -97,6 +100,7 @@ impl Publisher {
             sending_cpu_ns: AtomicU64::default(),
             answers_cpu_ns: open.iter().map(|_| AtomicU64::default()).collect(),
             failure: Mutex::default(),
+            told: Mutex::default(),
         });
         let (mut paths, mut probes, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         for OpenPath { path, mut acknowledgements, probe } in open {
@@ -154,7 +158,8 @@ impl Publisher {
         answers.into_iter().try_for_each(join)?;
         let Followed { lateness, schedule_sha256 } = sent?;
         let deliveries = self.shared.deliveries.load(Ordering::Relaxed);
-        Ok(Sent { lateness, deliveries, schedule_sha256 })
+        let told = self.shared.told.lock().ok().and_then(|mut told| told.take());
+        Ok(Sent { lateness, deliveries, schedule_sha256, told })
     }
 }
 
@@ -216,7 +221,11 @@ fn take_answers(
         // In this order: what is sent in between is waited for.
         let is_sent = shared.is_sent.load(Ordering::Acquire);
         if acknowledgements.acknowledge()? == 0 && is_sent {
-            return acknowledgements.part();
+            let parted = acknowledgements.part();
+            if let (Some(told), Ok(mut known)) = (acknowledgements.told(), shared.told.lock()) {
+                known.get_or_insert(told);
+            }
+            return parted;
         }
         shared.answers_cpu_ns[number].store(thread_cpu_ns(), Ordering::Relaxed);
     }

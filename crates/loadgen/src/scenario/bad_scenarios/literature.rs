@@ -26,8 +26,7 @@ published = 3"#]
     published_key_misspelt:
         ["interval = \"1s\"\n" => FIGURE]
         ["metric =" => "metrics ="]
-        r#"bad.toml:14: `metric` is missing in [[published]]: add, for example, `metric = "latency_p50"`
-bad.toml:16: [[published]] has no key `metrics`: did you mean `metric`?"#
+        r#"bad.toml:16: [[published]] has no key `metrics`: did you mean `metric`?"#
 
     published_key_at_the_top:
         [r#"description = "A bad one.""# => r#"description = "A bad one."

@@ -79,13 +79,13 @@ bad.toml:9: `warm_up` and `duration` hold more than 10000000 events of each chan
     bursts_without_an_end:
         ["payload_bytes" => "bursts = { on = \"1s\" }
 payload_bytes"]
-        r#"bad.toml:7: `off` is missing in [bursts]: add, for example, `off = "1800ms"`"#
+        r#"bad.toml:7: `off` is missing in [workload.bursts]: add, for example, `off = "1800ms"`"#
 
     upstream_without_a_rate:
         ["[polling]" => "[workload.upstream]
 payload_bytes = 64
 [polling]"]
-        "bad.toml:11: `events_per_second` is missing in [upstream]: add, for example, `events_per_second = 0.5`"
+        "bad.toml:11: `events_per_second` is missing in [workload.upstream]: add, for example, `events_per_second = 0.5`"
 
     upstream_of_too_many:
         ["subscribers = 10" => "subscribers = 70000"]
@@ -147,8 +147,7 @@ name = \"all\"
 duration = \"10s\"
 rates = 1
 [polling]"]
-        "bad.toml:10: `rate` is missing in [[phases]]: add, for example, `rate = 10.0`
-bad.toml:13: [[phases]] has no key `rates`: did you mean `rate`?"
+        "bad.toml:13: [[workload.phases]] has no key `rates`: did you mean `rate`?"
 
     only_idle_phases:
         ["duration = \"10s\"\n" => ""]

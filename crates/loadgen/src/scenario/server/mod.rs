@@ -11,13 +11,16 @@ mod read;
 mod read_preset;
 mod read_publish;
 mod read_recipe;
+mod read_url;
 mod recipe;
 mod several;
 mod template;
 #[cfg(test)]
 mod tests;
+mod used;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,6 +34,7 @@ pub(super) use read::{check_together, servers};
 pub(super) use read_preset::Presets;
 pub use recipe::{Ask, Match, Ping, Recipe, Reply, Request, Resume, Source, Split, Step};
 pub use template::Template;
+pub(super) use used::{check_used, on_any_of};
 
 /// The server that every scenario has without naming it.
 pub const OWN_SERVER: &str = "pushbench";
@@ -87,6 +91,24 @@ pub fn websocket_url(url: &str) -> String {
         Some((_, rest)) => format!("ws://{rest}"),
         None => url.to_owned(),
     }
+}
+
+/// `found`, and both loopback addresses if the host is `localhost`: that name is this machine's, whatever a
+/// resolver says of it (RFC 6761 §6.3).
+#[must_use]
+pub fn with_loopback(
+    host: &str,
+    port: u16,
+    found: impl Iterator<Item = SocketAddr>,
+) -> Vec<SocketAddr> {
+    let mut found: Vec<_> = found.collect();
+    if host.eq_ignore_ascii_case("localhost") {
+        let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        found.extend(loopback.map(|ip| SocketAddr::new(ip, port)));
+        found.sort_unstable();
+        found.dedup();
+    }
+    found
 }
 
 /// Whose certificates are trusted.

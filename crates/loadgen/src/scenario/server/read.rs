@@ -47,7 +47,12 @@ pub(in crate::scenario) fn servers(
             );
             values.problems.at(name.span(), message);
         }
-        let mut reader = Reader { values, own: name.span(), names: BTreeSet::new() };
+        let mut reader = Reader {
+            values,
+            own: name.span(),
+            table: format!("server.{}", name.get_ref().escape_debug()),
+            names: BTreeSet::new(),
+        };
         let server = reader.server(name, file, presets);
         values.problems.behind(None);
         Arc::new(server)
@@ -123,6 +128,8 @@ pub(super) struct Reader<'v, 'p, 't> {
     pub(super) values: &'v mut Values<'p, 't>,
     /// Where what has no place of its own is noted.
     pub(super) own: Range<usize>,
+    /// The name of its table.
+    pub(super) table: String,
     /// The placeholders that have a value where it reads.
     pub(super) names: BTreeSet<String>,
 }
@@ -155,8 +162,8 @@ impl Reader<'_, '_, '_> {
             self.names.remove("token");
         }
         let url = match (&file.url, &file.command) {
-            (Some(url), Some(_)) => self.template(url, &["host", "port"]),
-            (Some(url), None) => self.template(url, &["port"]),
+            (Some(url), Some(_)) => self.base_url(url, &["host", "port"]),
+            (Some(url), None) => self.base_url(url, &["port"]),
             (None, Some(_)) => Template::parse(DEFAULT_URL).unwrap_or_default(),
             (None, None) => {
                 let message = format!(
@@ -177,7 +184,8 @@ impl Reader<'_, '_, '_> {
         let mut subscribe = BTreeMap::new();
         for (transport, table) in tables {
             if let Some(table) = table {
-                let recipe = self.recipe(transport, table);
+                let name = format!("{}.{transport}", self.table);
+                let recipe = self.recipe(transport, name, table);
                 subscribe.insert(transport, Arc::new(recipe));
             }
         }
@@ -250,6 +258,14 @@ impl Reader<'_, '_, '_> {
             self.problem(pid_file.span(), message.to_owned());
         }
         let words = match shell_words::split(command.get_ref()) {
+            Ok(words) if words.first().is_some_and(|first| sets_a_variable(first)) => {
+                let message = format!(
+                    "no shell reads `command`, which would set a variable: write \"env {}\"",
+                    command.get_ref().trim().escape_debug()
+                );
+                self.problem(command.span(), message);
+                words
+            }
             Ok(words) if !words.is_empty() => words,
             Ok(_) => {
                 self.problem(command.span(), "`command` must not be empty".to_owned());
@@ -268,7 +284,7 @@ impl Reader<'_, '_, '_> {
             None | Some(ReadyFile { line: None, url: None }) => Ready::Port,
             Some(ReadyFile { line: Some(line), url: None }) => Ready::Line(line.clone()),
             Some(ReadyFile { line: None, url: Some(url) }) => {
-                Ready::Url(self.template(url, &["host", "port", "url"]))
+                Ready::Url(self.url(url, &["host", "port", "url"], "{url}"))
             }
             Some(ReadyFile { line: Some(_), url: Some(url) }) => {
                 let message = "`ready` has either `line` or `url`: remove one".to_owned();
@@ -346,6 +362,15 @@ impl Reader<'_, '_, '_> {
         }
         template
     }
+}
+
+/// Whether a shell would take this word for a variable and its value.
+fn sets_a_variable(word: &str) -> bool {
+    let is_name = |name: &str| {
+        name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && name.chars().all(|of| of.is_ascii_alphanumeric() || of == '_')
+    };
+    word.split_once('=').is_some_and(|(name, _)| is_name(name))
 }
 
 pub(super) fn is_method(text: &str) -> bool {

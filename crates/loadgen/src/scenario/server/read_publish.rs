@@ -52,7 +52,7 @@ impl Reader<'_, '_, '_> {
         let body = self.with_payload("body", file.body.as_ref(), &WITH_PAYLOAD);
         Publish::Request(PublishRequest {
             method: self.method(file.method.as_ref(), "POST"),
-            url: self.template(url, &KNOWN),
+            url: self.url(url, &KNOWN, "{url}"),
             headers: self.headers(file.headers.as_ref(), Some(&KNOWN)),
             body,
             refused: file.refused.as_ref().map(|refused| refused.get_ref().clone()),
@@ -97,15 +97,19 @@ impl Reader<'_, '_, '_> {
     fn publish_socket(&mut self, table: &Spanned<PublishSocketFile>) -> PublishSocket {
         let file = table.get_ref();
         if file.url.is_none() {
-            let message =
-                "`url` is missing in `publish.websocket`, such as \"{ws}/socket\"".to_owned();
+            let message = format!(
+                "`url` is missing in [{}.publish.websocket], such as \"{{ws}}/socket\"",
+                self.table
+            );
             self.problem(table.span(), message);
             return unknown_socket();
         }
         let outer = self.names.clone();
         // The publisher is none of those that are counted.
         self.names.remove("subscriber");
-        let recipe = self.recipe(Transport::WebSocket, &Spanned::new(table.span(), file.recipe()));
+        let name = format!("{}.publish.websocket", self.table);
+        let file_recipe = Spanned::new(table.span(), file.recipe());
+        let recipe = self.recipe(Transport::WebSocket, name, &file_recipe);
         let noted = [&recipe.before, &recipe.steps].into_iter().flatten();
         let noted = noted.flat_map(|step| step.capture.iter().map(|(name, _)| name.clone()));
         let mut known: BTreeSet<String> = noted.collect();

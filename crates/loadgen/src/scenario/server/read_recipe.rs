@@ -16,15 +16,21 @@ use super::{Ask, Match, Ping, Recipe, Reply, Request, Resume, Source, Split, Ste
 use crate::scenario::error::quoted;
 
 impl Reader<'_, '_, '_> {
-    pub(super) fn recipe(&mut self, transport: Transport, table: &Spanned<RecipeFile>) -> Recipe {
+    /// `name` is that of the table.
+    pub(super) fn recipe(
+        &mut self,
+        transport: Transport,
+        name: String,
+        table: &Spanned<RecipeFile>,
+    ) -> Recipe {
         let file = table.get_ref();
         let outer = self.names.clone();
         let cursor = self.sources(file.cursor.as_ref());
         let before = self.steps(file.before.as_deref(), true);
         let url = match &file.url {
-            Some(url) => self.template_of_names(url),
+            Some(url) => self.url_of_names(url, base_of(transport)),
             None => {
-                let message = format!("`url` is missing in [server.….{transport}]");
+                let message = format!("`url` is missing in [{name}]");
                 self.problem(table.span(), message);
                 Template::default()
             }
@@ -39,6 +45,7 @@ impl Reader<'_, '_, '_> {
         // It is only resumed behind an event, which may have brought any of them.
         self.names.insert("id".to_owned());
         let recipe = Recipe {
+            table: name,
             ask,
             subprotocol: file.subprotocol.as_ref().map(|text| text.get_ref().clone()),
             before,
@@ -52,7 +59,7 @@ impl Reader<'_, '_, '_> {
             replies: self.replies(file.reply.as_deref()),
             ping: file.ping.as_ref().map(|ping| self.ping(ping)),
             resume: match &file.resume {
-                Some(resume) => Some(self.resume(resume)),
+                Some(resume) => Some(self.resume(resume, transport)),
                 // As an `EventSource` does (WHATWG HTML §9.2.4).
                 None if transport == Transport::Sse => Some(last_event_id()),
                 None => None,
@@ -146,9 +153,9 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    fn resume(&mut self, file: &ResumeFile) -> Resume {
+    fn resume(&mut self, file: &ResumeFile, transport: Transport) -> Resume {
         Resume {
-            url: file.url.as_ref().map(|url| self.template_of_names(url)),
+            url: file.url.as_ref().map(|url| self.url_of_names(url, base_of(transport))),
             headers: self.headers(file.headers.as_ref(), None),
             steps: file.steps.as_deref().map(|steps| self.steps(Some(steps), false)),
         }
@@ -202,7 +209,8 @@ impl Reader<'_, '_, '_> {
             if !own_first {
                 capture = self.sources(file.capture.as_ref());
             }
-            steps.push(Step { wait, request, send, capture, each: file.each });
+            let number = steps.len() + 1;
+            steps.push(Step { number, wait, request, send, capture, each: file.each });
         }
         steps
     }
@@ -216,11 +224,11 @@ impl Reader<'_, '_, '_> {
                     quoted(text.get_ref())
                 );
                 self.problem(text.span(), message);
-                (String::new(), "")
+                (String::new(), "{url}")
             }
         };
         let url = Spanned::new(text.span(), url.to_owned());
-        Request { method, url: self.template_of_names(&url) }
+        Request { method, url: self.url_of_names(&url, "{url}") }
     }
 
     pub(super) fn matching(&mut self, file: &MatchFile, span: Range<usize>) -> Match {
@@ -261,6 +269,11 @@ impl Reader<'_, '_, '_> {
         }
         sources
     }
+}
+
+/// The placeholder with which URLs begin.
+fn base_of(transport: Transport) -> &'static str {
+    if transport == Transport::WebSocket { "{ws}" } else { "{url}" }
 }
 
 fn last_event_id() -> Resume {

@@ -9,6 +9,8 @@ use super::template::Template;
 /// How one subscribes over one transport.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recipe {
+    /// The table that has it, as messages name it: `server.chat.websocket`.
+    pub table: String,
     /// How the subscription, or each poll, is asked for.
     pub ask: Ask,
     /// WebSocket: what is offered and must be chosen.
@@ -61,6 +63,8 @@ pub struct Resume {
 /// and takes notes of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// Which one of the list it is, as messages count: from 1.
+    pub number: usize,
     /// For which message.
     pub wait: Option<Match>,
     /// Over HTTP beside the connection, not over the connection.

@@ -124,7 +124,14 @@ mod tests {
     }
 
     fn step(send: &str, each: bool) -> Step {
-        Step { wait: None, request: None, send: Some(template(send)), capture: Vec::new(), each }
+        Step {
+            number: 1,
+            wait: None,
+            request: None,
+            send: Some(template(send)),
+            capture: Vec::new(),
+            each,
+        }
     }
 
     fn filled(template: &Template) -> String {

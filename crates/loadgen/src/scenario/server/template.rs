@@ -104,6 +104,30 @@ impl Template {
         })
     }
 
+    /// The placeholder with which it begins, if it does.
+    pub fn begin(&self) -> Option<&str> {
+        match self.0.first()? {
+            Part::Text(_) => None,
+            Part::Value { name, .. } => Some(name),
+        }
+    }
+
+    /// What is wrong with how it puts in this value, if all of it is to be JSON.
+    pub fn advice_on_json(&self, wanted: &str) -> Option<String> {
+        let is_wanted = |part: &Part| matches!(part, Part::Value { name, .. } if name == wanted);
+        let at = self.0.iter().position(is_wanted)?;
+        let Part::Value { filters, .. } = &self.0[at] else { return None };
+        let before = at.checked_sub(1).and_then(|before| self.0.get(before));
+        let in_quotes = matches!(before, Some(Part::Text(text)) if text.ends_with('"'));
+        match (in_quotes, filters.last()) {
+            (false, None) => Some(format!("in JSON, write {{{wanted}|json}}")),
+            (true, Some(Filter::Json)) => {
+                Some(format!("{{{wanted}|json}} brings its quotes: write none around it"))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether this placeholder is in it.
     pub(super) fn has(&self, wanted: &str) -> bool {
         self.names().any(|name| name == wanted)

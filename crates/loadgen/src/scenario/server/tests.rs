@@ -1,3 +1,5 @@
+mod messages;
+
 use super::*;
 use crate::scenario::Scenario;
 
@@ -69,7 +71,10 @@ fn servers_and_transports_are_compared_in_one_table() {
         text.replace("[\"mine\"]", "[\"mine\", \"pushbench\"]\ncompare = [\"sse\", \"websocket\"]");
     let scenario = Scenario::parse(&text, "").unwrap();
     let labels: Vec<_> = scenario.contender_ids().map(|id| id.label().to_owned()).collect();
-    assert_eq!(labels, ["SSE · mine", "SSE", "WebSocket · mine", "WebSocket"]);
+    assert_eq!(
+        labels,
+        ["SSE · mine", "SSE · pushbench", "WebSocket · mine", "WebSocket · pushbench"]
+    );
     let own = "[[contender]]\nname = \"other\"\ntransport = \"sse\"\nserver = \"mine\"\n";
     let scenario = right(&format!("{RIGHT}{own}"));
     assert!(scenario.contenders[1].server.is_some());
@@ -82,7 +87,11 @@ fn what_is_wrong_is_named_with_its_line() {
         0,
         "the server `mine` has neither `command` nor `url`: say how it is started, or where it runs",
     );
-    wrong(&RIGHT.replace("sse.url", "sse.uri"), 3, "[sse] has no key `uri`: did you mean `url`?");
+    wrong(
+        &RIGHT.replace("sse.url", "sse.uri"),
+        3,
+        "[server.mine.sse] has no key `uri`: did you mean `url`?",
+    );
     wrong(
         &RIGHT.replace("/events/{channel}", "/{chanel}"),
         3,
@@ -227,7 +236,7 @@ fn what_is_wrong_with_other_ways_to_publish_is_named_with_its_line() {
             "{socket}\npublish.websocket.steps = [{{ send = \"{{subscriber}}\" }}]"
         )),
         3,
-        "`{subscriber}` has no value here: there are `channel`, `port`, `url` and `ws` here",
+        "`{subscriber}` has no value here: there are `channel`, `host`, `port`, `url` and `ws` here",
     );
     wrong(
         &publishing(&format!("{socket}\npublish.websocket.acknowledged = {{}}")),
@@ -237,7 +246,7 @@ fn what_is_wrong_with_other_ways_to_publish_is_named_with_its_line() {
     wrong(
         &publishing("publish.websocket.send = \"{payload}\""),
         2,
-        "`url` is missing in `publish.websocket`, such as \"{ws}/socket\"",
+        "`url` is missing in [server.mine.publish.websocket], such as \"{ws}/socket\"",
     );
     wrong(
         &publishing("publish.redis.url = \"localhost:6379\""),

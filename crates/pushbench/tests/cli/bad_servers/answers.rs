@@ -22,7 +22,7 @@ fn over_all(name: &'static str, server: impl Fn() -> Server, says: &str) -> Vec<
 
 #[test]
 fn nobody_listens() {
-    let says = "nobody listens at AT: does the server run, and is its `url` right?";
+    let says = "nobody listens at AT: does the server run, and is `url` in [server.x] right?";
     let mut cases = over_all("nobody", Server::nobody, says);
     for case in &mut cases {
         // Who publishes would be the first to find out.

@@ -6,6 +6,7 @@ mod commands;
 mod frames;
 mod patience;
 mod polls;
+mod probing;
 mod publishing;
 mod publishing_in_band;
 mod redis;

@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
+use super::frames::TEXT;
 use super::publishing_in_band::{ACKNOWLEDGED, TABLE, taking};
 use super::redis::redis;
 use super::server::Server;
@@ -19,9 +20,23 @@ fn what_never_comes_is_not_awaited_for_ever() {
                 peer.open(request, "")?;
                 peer.wait()
             }),
-            "the server sent no message that begins with \"welcome\" within 10s",
+            "step 1 of [server.x.websocket]: the server sent no message that begins with \"welcome\" within \
+             10s, and no other",
         )
         .with(STEPS),
+        Case::new(
+            "a message that comes when something was sent",
+            "websocket",
+            Server::new(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(TEXT, b"who are you?")?;
+                peer.wait()
+            }),
+            "step 1 of [server.x.websocket]: the server sent no message that begins with \"welcome\" within \
+             10s; the last message was \"who are you?\". A step waits before it sends: put `send` into a step \
+             of its own, before it",
+        )
+        .with("steps = [{ send = \"hello\", wait = { starts = \"welcome\" } }]\n"),
         Case::new(
             "no answer to a subscriber",
             "sse",
@@ -46,7 +61,19 @@ fn what_never_comes_is_not_awaited_for_ever() {
                 peer.open(request, "")?;
                 peer.wait()
             }),
-            " events of the publisher within 30s: does `acknowledged` mean what it sends?",
+            " events of the publisher within 30s; it sent no message: does `acknowledged` mean what it sends?",
+        )
+        .published(&format!("{TABLE}{ACKNOWLEDGED}")),
+        Case::new(
+            "another acknowledgement of an event",
+            "sse",
+            taking(|request, peer, _| {
+                peer.open(request, "")?;
+                peer.send(TEXT, b"yes")?;
+                peer.wait()
+            }),
+            " events of the publisher within 30s; its last message was \"yes\": does `acknowledged` mean what it \
+             sends?",
         )
         .published(&format!("{TABLE}{ACKNOWLEDGED}")),
         Case::new(
@@ -94,6 +121,12 @@ fn what_never_comes_is_not_awaited_for_ever() {
             "sleep 1000",
             "",
             "the server did not take connections at AT within 30s",
+        ),
+        Case::command(
+            "another port",
+            &format!("{} serve --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_pushbench")),
+            "",
+            ": does `command` pass {port}?",
         ),
     ]);
 }

@@ -46,6 +46,36 @@ fn events_that_are_refused() {
         )
         .publishing("refused = '\"error\"'\n"),
         publishing(
+            "nobody",
+            taking(|_| close()),
+            "Connection refused (os error 111): is `publish.url` right?",
+        )
+        .published("[server.x.publish]\nurl = \"http://127.0.0.1:1/\"\n"),
+        publishing(
+            "415",
+            taking(|peer| peer.answer("415 Unsupported Media Type", "", b"")),
+            "the server refused an event with 415; does it want another `Content-Type` in `publish.headers`?",
+        ),
+        publishing(
+            "no JSON",
+            taking(|peer| peer.answer("400 Bad Request", "", b"Unexpected token p in JSON")),
+            "the server refused an event with 400: Unexpected token p in JSON; in JSON, write {payload|json}",
+        )
+        .publishing("body = '{\"text\": {payload}}'\n"),
+        publishing(
+            "quotes twice",
+            taking(|peer| peer.answer("422 Unprocessable", "", b"json_invalid")),
+            "the server refused an event with 422: json_invalid; {payload|json} brings its quotes: write none \
+             around it",
+        )
+        .publishing("body = '{\"text\": \"{payload|json}\"}'\n"),
+        publishing(
+            "right JSON",
+            taking(|peer| peer.answer("400 Bad Request", "", b"bad JSON")),
+            "the server refused an event with 400: bad JSON",
+        )
+        .publishing("body = '{\"text\": {payload|json}}'\n"),
+        publishing(
             "closes",
             taking(|_| close()),
             "the server closed the publisher's connection with …",

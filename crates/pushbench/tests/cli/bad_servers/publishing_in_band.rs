@@ -69,8 +69,8 @@ fn a_publisher_whom_the_server_does_not_want() {
                 peer.send(TEXT, b"go away")?;
                 close()
             },
-            "the publisher cannot open its WebSocket: the server ended the connection instead of sending \
-             a message that contains \"welcome\"; before that it sent \"go away\"",
+            "the publisher cannot open its WebSocket: step 2 of [server.x.publish.websocket]: the server \
+             ended the connection instead of sending a message that contains \"welcome\"; before that it sent \"go away\"",
         ),
         publishing(
             "closes with a reason",

@@ -47,6 +47,51 @@ fn a_handshake_that_is_none() {
 }
 
 #[test]
+fn an_upgrade_that_is_refused() {
+    check(vec![
+        websocket(
+            "400",
+            Server::new(|_, peer, _| peer.answer("400 Bad Request", "", b"no such room")),
+            "the server answered 400 Bad Request: \"no such room\"; is this the right path?",
+        ),
+        websocket(
+            "chunks",
+            Server::new(|_, peer, _| {
+                peer.write(
+                    b"HTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked\r\n\r\n\
+                      7\r\nCannot \r\n7\r\nGET /ws\r\n0\r\n\r\n",
+                )?;
+                close()
+            }),
+            "the server answered 404 Not Found: \"Cannot GET /ws\"; is this the right path?",
+        ),
+    ]);
+}
+
+#[test]
+fn a_subscriber_who_has_to_join() {
+    let greeting = || {
+        Server::new(|request, peer, _| {
+            peer.open(request, "")?;
+            peer.send(TEXT, b"hello")?;
+            peer.wait()
+        })
+    };
+    let says = "the first message that nothing is said of: \"hello\": does one have to join first? \
+                [server.x.websocket] has no `steps`";
+    let mut silent = websocket("no steps", greeting(), says);
+    silent.tables = silent.tables.replace("{ws}/events/{channel}/{subscriber}", "{ws}/");
+    let mut joined = websocket(
+        "steps that do not help",
+        greeting(),
+        "the first message that nothing is said of: \"hello\"",
+    );
+    joined.tables = joined.tables.replace("{ws}/events/{channel}/{subscriber}", "{ws}/");
+    let joined = joined.with("steps = [{ send = \"join\" }]\n");
+    check(vec![silent, joined]);
+}
+
+#[test]
 fn a_connection_that_does_not_last() {
     check(vec![
         websocket(
@@ -132,7 +177,8 @@ fn steps_that_lead_nowhere() {
                 peer.send(TEXT, br#"{"type":"error"}"#)?;
                 close()
             }),
-            "the server ended the connection instead of sending a message that contains \"welcome\"; before that it sent \"{\\\"type\\\":\\\"error\\\"}\"",
+            "step 1 of [server.x.websocket]: the server ended the connection instead of sending a message that \
+             contains \"welcome\"; before that it sent \"{\\\"type\\\":\\\"error\\\"}\"",
         )
         .with(STEPS),
         websocket(
