@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -13,7 +15,8 @@ use hyper::body::Body;
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
-use tokio::sync::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{Mutex, Notify};
 
 use super::ClientError;
 use super::tls::Line;
@@ -39,18 +42,32 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for SameThread {
 /// A connection that takes requests.
 pub(super) struct Begun<B: RequestBody> {
     pub(super) sender: SendRequest<B>,
-    connection: Rc<RefCell<Connection<TokioIo<Line>, B, SameThread>>>,
+    connection: Rc<RefCell<Connection<TokioIo<OneRead>, B, SameThread>>>,
+    /// Told when anything has come.
+    came: Rc<Notify>,
 }
 
 impl<B: RequestBody> Begun<B> {
-    /// Whether the server has said that it takes WebSockets (RFC 8441 §3).
-    pub(super) fn takes_websockets(&self) -> bool {
-        self.connection.borrow().is_extended_connect_protocol_enabled()
+    /// Waits until the server has said that it takes WebSockets (RFC 8441 §3).
+    pub(super) async fn takes_websockets(&self) {
+        while !self.connection.borrow().is_extended_connect_protocol_enabled() {
+            self.came.notified().await;
+        }
     }
+}
+
+/// Reads from a line so that whoever waits for what came is asked before more is read: HTTP/2 would read as
+/// long as there is something, and all of it had the time of the last read.
+struct OneRead {
+    line: Line,
+    has_read: bool,
+    came: Rc<Notify>,
 }
 
 /// Begins HTTP/2.
 pub(super) async fn handshake<B: RequestBody>(line: Line) -> Result<Begun<B>, ClientError> {
+    let came = Rc::new(Notify::new());
+    let line = OneRead { line, has_read: false, came: Rc::clone(&came) };
     let (sender, connection) = Builder::new(SameThread).handshake(TokioIo::new(line)).await?;
     let connection = Rc::new(RefCell::new(connection));
     let driven = Rc::clone(&connection);
@@ -59,7 +76,57 @@ pub(super) async fn handshake<B: RequestBody>(line: Line) -> Result<Begun<B>, Cl
     tokio::task::spawn_local(poll_fn(move |cx| {
         Pin::new(&mut *driven.borrow_mut()).poll(cx).map(drop)
     }));
-    Ok(Begun { sender, connection })
+    Ok(Begun { sender, connection, came })
+}
+
+impl AsyncRead for OneRead {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if std::mem::take(&mut self.has_read) {
+            // Those who were woken by what came are in front.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut self.line).poll_read(cx, buffer);
+        self.has_read = read.is_ready();
+        if self.has_read {
+            self.came.notify_one();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for OneRead {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.line).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.line).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.line.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_shutdown(cx)
+    }
 }
 
 /// A connection that the subscriptions of one subscriber have in common, as the pages of an origin have in

@@ -6,6 +6,9 @@ use anyhow::{Context as _, bail};
 /// The longest line, and the largest piece, of an answer to an event.
 const MAX_BYTES: usize = 64 << 10;
 
+/// The most parts of one that may be missing: who never sends the last one is not waited for.
+const MAX_PARTS: usize = 1_024;
+
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reply {
@@ -24,6 +27,7 @@ pub(super) fn parse(bytes: &[u8]) -> anyhow::Result<Option<(usize, Reply)>> {
     // What is in an array is part of one answer.
     let mut to_come = 1_usize;
     while to_come > 0 {
+        anyhow::ensure!(at <= 2 * MAX_BYTES && to_come <= MAX_PARTS, TOO_LARGE);
         let rest = &bytes[at..];
         let Some(&kind) = rest.first() else { return Ok(None) };
         // Nobody waits for the end of a line of something else.
@@ -42,7 +46,7 @@ pub(super) fn parse(bytes: &[u8]) -> anyhow::Result<Option<(usize, Reply)>> {
             let number = number().context(NOT_REDIS)?;
             // A length of -1 stands for nothing.
             let length = usize::try_from(number.max(0)).context(NOT_REDIS)?;
-            anyhow::ensure!(length <= MAX_BYTES, "the answer of Redis to an event is too large");
+            anyhow::ensure!(length <= MAX_BYTES, TOO_LARGE);
             anyhow::Ok((number >= 0).then_some(length))
         };
         match kind {
@@ -67,6 +71,7 @@ pub(super) fn parse(bytes: &[u8]) -> anyhow::Result<Option<(usize, Reply)>> {
     Ok(reply.map(|reply| (at, reply)))
 }
 
+const TOO_LARGE: &str = "the answer of Redis to an event is too large";
 const NOT_REDIS: &str = "not the protocol of Redis";
 
 #[cfg(test)]
@@ -104,10 +109,13 @@ mod tests {
             "+OK\n",
             "$99999999\r\n",
             "$x\r\n",
+            "*65536\r\n",
         ] {
             assert!(parse(answer.as_bytes()).is_err(), "{answer:?}");
         }
         assert!(parse(&[b'+'; MAX_BYTES + 2]).is_err());
+        let endless = "*2\r\n".repeat(100_000);
+        assert!(parse(endless.as_bytes()).is_err(), "its end never comes");
     }
 
     proptest! {

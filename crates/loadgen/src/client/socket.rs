@@ -63,7 +63,7 @@ impl ConnectionMeter {
 
     /// When the subscriber last read anything from a socket. That is when the data that it has in
     /// hand came as long as one read is decoded before the next one is made: on one thread, and with
-    /// hyper because HTTP/1.1 hands over one piece of a body at a time.
+    /// hyper because HTTP/1.1 hands over one piece of a body at a time, and HTTP/2 is made to.
     pub(super) fn last_read_ns(&self) -> u64 {
         self.last_read_ns.get()
     }

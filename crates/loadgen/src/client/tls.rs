@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 use anyhow::{Context as _, ensure};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{
     WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
 };
@@ -55,7 +55,10 @@ impl Tls {
         let checked_by = |usual, own| {
             let trusted = Arc::new(Trusted { usual, own, algorithms });
             let builder = builder.dangerous().with_custom_certificate_verifier(trusted);
-            Self(Arc::new(builder.with_no_client_auth()))
+            let mut config = builder.with_no_client_auth();
+            // Every connection has a whole handshake, as towards a server of ours.
+            config.resumption = Resumption::disabled();
+            Self(Arc::new(config))
         };
         if insecure {
             return Ok(checked_by(None, Vec::new()));

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::{AFTER, Resource, SUBPROTOCOL};
 use pushbench_wire::message;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
@@ -125,19 +125,11 @@ impl SendInBand for WebSocket {
 /// How long a server may take to say what it can do.
 const SETTINGS_WITHIN: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether it has.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
-
 /// A connection of HTTP/2 that takes WebSockets.
 async fn opened(line: Line) -> Result<SendRequest<Empty<Bytes>>, ClientError> {
     let begun = http2::handshake(line).await?;
-    let allowed = async {
-        // A client must not ask before (RFC 8441 §4).
-        while !begun.takes_websockets() {
-            sleep(LOOK_AGAIN).await;
-        }
-    };
-    if timeout(SETTINGS_WITHIN, allowed).await.is_err() {
+    // A client must not ask before (RFC 8441 §4).
+    if timeout(SETTINGS_WITHIN, begun.takes_websockets()).await.is_err() {
         return Err(ClientError::Foreign(
             "the server takes no WebSocket by HTTP/2: it does not say SETTINGS_ENABLE_CONNECT_PROTOCOL"
                 .to_owned(),

@@ -68,12 +68,14 @@ impl Measurement {
         mine.into_iter().chain(self.connecting()).chain(self.traffic_values(window))
     }
 
-    /// What connecting took. Who opens a connection for each poll has hardly opened any by then.
+    /// What connecting took. Who opens a connection for each poll has hardly opened any by then, and what
+    /// the first polls took is no part of it.
     fn connecting(&self) -> impl Iterator<Item = (Metric, Option<f64>)> {
         let Usage { server, generator, flow, .. } = self.connected.since(&self.start);
         let times = self.keeps_connections.then_some(&self.recorder.connects);
         let each = |amount: Option<u64>| {
-            ratio(amount?, flow.connections).filter(|_| self.keeps_connections)
+            ratio(amount?, flow.connections)
+                .filter(|_| self.keeps_connections && !self.asks_at_once)
         };
         [
             (Metric::ConnectTimeP50, times.and_then(|times| percentile(times, 0.5))),

@@ -40,10 +40,12 @@ pub(crate) fn settings(cores: &Cores, own_server: bool) -> Vec<Setting> {
             "CLOCK_MONOTONIC, once per socket read, before anything is decoded".to_owned(),
         ),
         same("Connections", "kept, unless the scenario wants a new one per poll"),
-        same(
+        setting(
             "HTTP, TLS, compression",
-            "HTTP/1.1, or HTTP/2 where a contender has it; TLS 1.3 with TLS_AES_128_GCM_SHA256 and whole \
-             handshakes likewise; no compression",
+            "HTTP/1.1, or HTTP/2 where a contender has it; TLS 1.3 with TLS_AES_128_GCM_SHA256 likewise; no \
+             compression",
+            "the same; with servers of others whatever TLS both have; a whole handshake for every connection"
+                .to_owned(),
         ),
         setting("Threads", &threads(&cores.server), threads(&cores.generator)),
         setting("Process", "a fresh one for every trial", "one for the whole run".to_owned()),

@@ -106,6 +106,7 @@ pub(super) fn flawless() -> Measurement {
     Measurement {
         subscribers: SUBSCRIBERS,
         keeps_connections: true,
+        asks_at_once: false,
         cores: Cores { server: vec![0], generator: vec![1] },
         listeners_are_known: true,
         is_described: false,

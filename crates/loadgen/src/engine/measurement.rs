@@ -23,6 +23,8 @@ pub(crate) struct Measurement {
     pub(super) subscribers: u32,
     /// Whether subscribers stay connected: the memory of one that does not is that of nobody.
     pub(super) keeps_connections: bool,
+    /// Whether those that are connected ask already while others connect.
+    pub(super) asks_at_once: bool,
     pub(super) cores: Cores,
     /// Whether it is certain that the processes which were observed are those that serve.
     pub(super) listeners_are_known: bool,

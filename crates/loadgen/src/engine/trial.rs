@@ -199,6 +199,7 @@ impl TrialPlan<'_> {
         Ok(Measurement {
             subscribers: workload.subscribers,
             keeps_connections: settings.connection() == Connection::KeepAlive,
+            asks_at_once: settings.polling_interval().is_some(),
             cores: self.cores.clone(),
             listeners_are_known,
             is_described: foreign.is_some(),

@@ -118,6 +118,16 @@ heartbeat = "5s""#]
 [workload]"]
         "bad.toml:4: `http = \"2\"` needs TLS, as browsers speak it by TLS only: add `tls = true`, or a proxy that has it"
 
+    http_2_with_a_new_connection_for_each_poll:
+        ["[workload]" => "tls = true
+[[contender]]
+name = \"x\"
+transport = \"polling\"
+http = \"2\"
+polling = { connection = \"new\" }
+[workload]"]
+        r#"bad.toml:8: by HTTP/2 all requests have one connection, and `x` has `connection = "new"`: remove one"#
+
     http_of_raw_tcp:
         ["[workload]" => "tls = true
 [[contender]]

@@ -224,11 +224,13 @@ impl Contender {
         if is_one { 1 } else { workload.channels_per_subscriber }
     }
 
-    /// What is spoken to a server of ours. Raw TCP has HTTP/1.1 before it, whatever others have.
+    /// What is spoken to its server. Raw TCP has HTTP/1.1 before it, whatever others have, and so have
+    /// servers that are not ours.
     #[must_use]
     pub fn http(&self) -> HttpVersion {
         match self.id.transport() {
             Transport::Tcp => HttpVersion::Http1,
+            _ if self.server.is_some() => HttpVersion::Http1,
             _ => self.road.http,
         }
     }

@@ -11,8 +11,8 @@ use super::file::{ContenderFile, ScenarioFile};
 use super::network::Keys;
 use super::values::Values;
 use super::{
-    Fallback, HttpVersion, Identity, Road, SECOND_PORT, Server, Settings, Start, Template, Way,
-    proxy,
+    Connection, Fallback, HttpVersion, Identity, Road, SECOND_PORT, Server, Settings, Start,
+    Template, Way, proxy,
 };
 
 /// A contender before it has its key: and whether it has one connection for all channels, its road, and what
@@ -124,7 +124,7 @@ impl Values<'_, '_> {
     /// Whether everyone can be reached through its proxy.
     pub(super) fn check_ways(&mut self, file: &ScenarioFile, lineup: &[Measured]) {
         let mut http_is_right = true;
-        for (identity, _, server, _, road, _) in lineup {
+        for (identity, settings, server, _, road, _) in lineup {
             let own = file.contender.iter().find(|own| {
                 let name = own.name.get_ref();
                 *name == identity.name || identity.name.starts_with(&format!("{name}-"))
@@ -137,6 +137,14 @@ impl Values<'_, '_> {
                 let message = "`http = \"2\"` needs TLS, as browsers speak it by TLS only: add `tls = true`, \
                                or a proxy that has it";
                 self.problems.at(http.span(), message.to_owned());
+            }
+            let is_new = settings.connection() == Connection::New && server.is_none();
+            if let Some(http) = http.filter(|_| road.http == HttpVersion::Http2 && is_new) {
+                let message = format!(
+                    "by HTTP/2 all requests have one connection, and `{}` has `connection = \"new\"`: remove one",
+                    identity.name
+                );
+                self.problems.at(http.span(), message);
             }
             let Some(proxy) = &road.proxy else { continue };
             let span = own.and_then(|own| own.proxy.as_ref()).or(file.proxy.as_ref());

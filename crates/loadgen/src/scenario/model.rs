@@ -103,12 +103,16 @@ impl Scenario {
     }
 
     /// The most sockets that a subscriber has with any contender. One that sends may need one more for
-    /// each connection.
+    /// each of its subscriptions.
     #[must_use]
     pub fn sockets_per_subscriber(&self) -> u32 {
-        let of = |of: &Contender| of.connections_per_subscriber(&self.workload);
-        let each = self.contenders.iter().map(of).max().unwrap_or(1);
-        each * if self.workload.upstream.is_some() { 2 } else { 1 }
+        let of = |of: &Contender| {
+            let subscriptions =
+                if of.multiplex { 1 } else { self.workload.channels_per_subscriber };
+            let to_send = if self.workload.upstream.is_some() { subscriptions } else { 0 };
+            of.connections_per_subscriber(&self.workload).saturating_add(to_send)
+        };
+        self.contenders.iter().map(of).max().unwrap_or(1)
     }
 
     /// The most sockets of all subscribers.

@@ -1,7 +1,7 @@
 //! One subscriber of a worker: it connects, connects again when its connection breaks, and enters
 //! what it receives.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::rc::Rc;
@@ -125,7 +125,8 @@ pub(super) struct EventLog {
     pub(super) receiver: u16,
     pub(super) recorder: Rc<RefCell<Recorder>>,
     pub(super) tally: Arc<Tally>,
-    pub(super) last_read_ns: u64,
+    /// The last read of its connection that brought an event. Those who share the connection share it.
+    pub(super) last_read_ns: Rc<Cell<u64>>,
     pub(super) last_event_id: u64,
 }
 
@@ -147,8 +148,7 @@ impl Sink for EventLog {
 
     fn on_event(&mut self, at_ns: u64, event: Event<'_>) {
         self.last_event_id = event.id;
-        if at_ns != self.last_read_ns {
-            self.last_read_ns = at_ns;
+        if self.last_read_ns.replace(at_ns) != at_ns {
             self.tally.reads.add(1);
         }
         if is_lagged_name(event.name) {
@@ -185,7 +185,7 @@ mod tests {
             receiver: 1,
             recorder: Rc::clone(&recorder),
             tally: Arc::clone(&tally),
-            last_read_ns: 0,
+            last_read_ns: Rc::default(),
             last_event_id: 0,
         };
         let mut payload = [0; pushbench_wire::stamp::STAMP_LEN];

@@ -1,6 +1,6 @@
 //! Subscribers on worker threads of this process, one per core of the generator.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -169,19 +169,21 @@ impl WithSubscriber for Worker {
         let tasks = LocalSet::new();
         let permits = Rc::new(Semaphore::new(CONNECTS_AT_ONCE));
         let mut meters = Vec::with_capacity(self.subscribers.len());
-        let mut before: Option<(Http, Rc<ConnectionMeter>)> = None;
+        let mut before: Option<(Http, Rc<ConnectionMeter>, Rc<Cell<u64>>)> = None;
         for spec in self.subscribers {
             let SubscriberSpec { subscription, head_may_wait, expected, publisher, sends } = spec;
             let [meter, beside] = [(); 2].map(|()| ConnectionMeter::new(Arc::clone(&self.tally)));
-            let meter = match before.take() {
+            let (meter, last_read_ns) = match before.take() {
                 // What reads for one, reads for the other.
-                Some((http, meter)) if http.shares_connection_with(&subscription.http) => meter,
+                Some((http, meter, last)) if http.shares_connection_with(&subscription.http) => {
+                    (meter, last)
+                }
                 _ => {
                     meters.push(Rc::clone(&meter));
-                    meter
+                    (meter, Rc::default())
                 }
             };
-            before = Some((subscription.http.clone(), Rc::clone(&meter)));
+            before = Some((subscription.http.clone(), Rc::clone(&meter), Rc::clone(&last_read_ns)));
             if sends.is_some() {
                 meters.push(Rc::clone(&beside));
             }
@@ -198,7 +200,7 @@ impl WithSubscriber for Worker {
                 receiver: publisher,
                 recorder: Rc::clone(&recorder),
                 tally: Arc::clone(&self.tally),
-                last_read_ns: 0,
+                last_read_ns,
                 last_event_id: 0,
             };
             let queue = sends.map(|plan| SendQueue::new(plan, publisher));

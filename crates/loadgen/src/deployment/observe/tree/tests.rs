@@ -207,7 +207,7 @@ fn what_has_gone_is_not_observed() {
 /// Real processes: one that works and is waited for, and one that works on and on.
 #[test]
 fn the_kernel_keeps_the_time_of_children_that_have_ended() {
-    let count = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
+    let count = "i=0; while [ $i -lt 1000000 ]; do i=$((i+1)); done";
     let script = format!(
         "ulimit -t 20; sh -c '{count}; cat /proc/$$/stat'; \
          sh -c 'while :; do :; done' & read -r line; kill $!; wait"
