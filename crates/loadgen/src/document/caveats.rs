@@ -38,9 +38,10 @@ fn of_relays(run: &Run) -> Option<String> {
     let relayed = run.manifest.networks.iter().filter(|network| network.is_relayed);
     let whose = ContenderId::distinct(relayed.map(|network| &network.contender));
     (!whose.is_empty()).then(|| {
+        let networks = if whose.len() == 1 { "network" } else { "networks" };
         let verb = if whose.len() == 1 { "was" } else { "were" };
         prose::sentence(&format!(
-            "the network of {} {verb} imitated by a relay, which delays bytes but no handshakes: a new \
+            "the {networks} of {} {verb} imitated by a relay, which delays bytes but no handshakes: a new \
              connection takes a round trip less than over a real network, and nothing gets lost; \
              `mode = \"packets\"` delays both",
             list(&whose)

@@ -36,6 +36,9 @@ struct Member {
 /// What is kept for sorting: what comes at once is rarely more.
 const FOUND_KEPT: usize = 32;
 
+/// How many events of a channel are read at once, at least.
+const SHARE_LEAST: usize = 4;
+
 /// What a channel of a subscription costs beside its name.
 const MEMBER_BYTES: usize = size_of::<Member>() + size_of::<Waiter>();
 
@@ -140,25 +143,41 @@ impl Subscriber {
                 // What is newer may be readable in one channel while what comes before it is not yet in
                 // another.
                 let until = order.last();
-                for (index, Member { channel, cursor, .. }) in members.iter().enumerate() {
-                    // More of one channel could not go out even if it were the only one.
-                    let mut may_go_on = limit.meter();
-                    channel.read(*cursor, |event| {
-                        let is_due = event.position() <= until;
-                        let more = is_due && may_go_on(&event);
-                        if is_due {
+                // All together about what may go out, or a backlog would be sorted again for each part of it.
+                let share =
+                    SHARE_LEAST.max((limit.events / members.len().max(1)).saturating_mul(2));
+                let mut goes_on = true;
+                while goes_on {
+                    // Behind the last one that is read of a channel, others of it may come first.
+                    let mut sorted_until = until;
+                    goes_on = false;
+                    for (index, Member { channel, cursor, .. }) in members.iter().enumerate() {
+                        let mut left = share;
+                        channel.read(*cursor, |event| {
+                            if event.position() > until {
+                                return false;
+                            }
+                            left -= 1;
+                            if left == 0 {
+                                sorted_until = sorted_until.min(event.position());
+                                goes_on = true;
+                            }
                             found.push((index, event));
+                            left > 0
+                        });
+                    }
+                    found.sort_by_key(|(_, event)| event.position());
+                    for (index, event) in found.drain(..) {
+                        if event.position() > sorted_until {
+                            break;
                         }
-                        more
-                    });
-                }
-                found.sort_by_key(|(_, event)| event.position());
-                for (index, event) in found.drain(..) {
-                    let more = may_go_on(&event);
-                    members[index].cursor = event.id();
-                    visit(index, event);
-                    if !more {
-                        break;
+                        members[index].cursor = event.id();
+                        let more = may_go_on(&event);
+                        visit(index, event);
+                        if !more {
+                            goes_on = false;
+                            break;
+                        }
                     }
                 }
                 found.shrink_to(FOUND_KEPT);
@@ -235,6 +254,49 @@ impl Subscriber {
         match self {
             Self::One { cursor, .. } => *cursor,
             Self::Several(_) => panic!("it has several channels"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framing::NewEvent;
+    use crate::hub::Limits;
+    use crate::memory::Memory;
+
+    #[test]
+    fn a_backlog_of_several_channels_comes_in_order_and_whole() {
+        let limits = Limits {
+            max_channels: 9,
+            log_events: 1_000,
+            log_bytes: 1 << 20,
+            channel_idle: std::time::Duration::from_secs(60),
+        };
+        let hub = Hub::new(limits, Memory::new(1 << 30));
+        let named = |number: usize| {
+            let name = number.to_string();
+            (hub.channel(&name).unwrap(), name.into_boxed_str())
+        };
+        let channels: Vec<_> = (0..9).map(named).collect();
+        // One of them has most of it, and one has nothing.
+        for at in 0..300_usize {
+            let number = if at % 3 == 0 { at / 3 % 8 } else { 4 };
+            let event = NewEvent::new(None, b"x", false, Reservation::default());
+            channels[number].0.publish([event]);
+        }
+        for events in [1, 5, 16, usize::MAX] {
+            let several = Channels::several(channels.clone(), &hub).unwrap();
+            let mut subscriber = Subscriber::at_or_earliest(several, None);
+            let mut all = Vec::new();
+            while subscriber.has_new_events() {
+                let before = all.len();
+                let limit = Limit { events, bytes: usize::MAX };
+                subscriber.read(limit, |_, event| all.push(event.position()));
+                let expected = events.min(300 - before);
+                assert_eq!(all.len() - before, expected, "as much as may go out");
+            }
+            assert!(all.iter().copied().eq(1..=300), "{events}: {all:?}");
         }
     }
 }
