@@ -252,7 +252,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (address, client) = (listener.local_addr().unwrap(), stream.local_addr().unwrap().ip());
-        let server = Arc::new(Server::new(Config::default(), address).unwrap());
+        let server = Arc::new(Server::new(Config::default(), address, None).unwrap());
         let task = serve(stream, None, client, Reservation::default(), server);
         assert!(size_of_val(&task) < 1_536, "{} bytes", size_of_val(&task));
     }
