@@ -19,6 +19,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::connection_state::ConnectionState;
 use super::event_body::{Answered, EventBody};
+use super::reply::Rejection;
+use super::request::header_bytes;
 use super::route;
 use super::socket::Socket;
 use crate::Server;
@@ -30,8 +32,12 @@ use crate::transport::{self, Answer};
 /// least, and more than a page has streams.
 const MAX_STREAMS: u32 = 256;
 
-/// What an open stream costs: its task, its state in HTTP/2, and the frames that wait for its window.
-const STREAM_BYTES: usize = 8 << 10;
+/// How much of an answer may wait for the window of its client: as much as for TLS.
+const MAX_SEND_BUFFER: usize = 16 << 10;
+
+/// What a request costs until its answer is over, beside its headers: its task, its state in HTTP/2, and
+/// what waits for its window. An event that is larger than that waits as a part of its log, which counts it.
+const STREAM_BYTES: usize = MAX_SEND_BUFFER + (8 << 10);
 
 /// Serves an accepted connection of `client` to its end. What it holds is accounted for in `held`.
 pub(super) async fn serve(socket: Socket, client: IpAddr, held: Reservation, server: &Arc<Server>) {
@@ -49,6 +55,7 @@ pub(super) async fn serve(socket: Socket, client: IpAddr, held: Reservation, ser
         http2::Builder::new(TokioExecutor::new())
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(header_bytes.saturating_mul(2))
+            .max_send_buf_size(MAX_SEND_BUFFER)
             .enable_connect_protocol()
             .serve_connection(TokioIo::new(socket), service)
     );
@@ -82,19 +89,22 @@ pub(super) async fn serve(socket: Socket, client: IpAddr, held: Reservation, ser
     .await;
 }
 
-/// A request that is not over yet.
-pub(super) struct Open(Arc<AtomicUsize>);
+/// A request that is not over yet, and what it costs.
+pub(super) struct Open {
+    all: Arc<AtomicUsize>,
+    held: Reservation,
+}
 
 impl Open {
     fn one(all: &Arc<AtomicUsize>) -> Self {
         all.fetch_add(1, Relaxed);
-        Self(Arc::clone(all))
+        Self { all: Arc::clone(all), held: Reservation::default() }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.all.fetch_sub(1, Relaxed);
     }
 }
 
@@ -102,9 +112,17 @@ async fn answer(
     server: Arc<Server>,
     state: &ConnectionState,
     client: IpAddr,
-    mut request: Request<Incoming>,
-    open: Open,
+    request: Request<Incoming>,
+    mut open: Open,
 ) -> Response<Answered> {
+    let (head, body) = request.into_parts();
+    // As long as it waits for its answer, it is as much to hold as a stream.
+    let bytes = STREAM_BYTES + header_bytes(&head);
+    let Some(held) = server.hub.reserve(bytes, Need::Connection) else {
+        return Rejection::out_of_memory().into_reply().map(|body| Answered::Whole(body, open));
+    };
+    open.held = held;
+    let mut request = Request::from_parts(head, body);
     let upgrade = transport::is_websocket_connect(request.method(), request.extensions())
         .then(|| hyper::upgrade::on(&mut request));
     let has_body = !request.body().is_end_stream();
@@ -120,14 +138,10 @@ async fn answer(
         }
         Answer::Stream(opened) => opened,
     };
-    let Some(held) = server.hub.reserve(STREAM_BYTES, Need::Connection) else {
-        let reply = super::reply::Rejection::out_of_memory().into_reply();
-        return reply.map(|body| Answered::Whole(body, open));
-    };
     match upgrade {
         None => {
             let (headers, first, subscriber) = opened.into_parts();
-            let body = EventBody::new(first, subscriber, server, held, open);
+            let body = EventBody::new(first, subscriber, server, open);
             let mut response = Response::new(Answered::Events(Box::new(body)));
             *response.headers_mut() = headers;
             response
@@ -135,9 +149,9 @@ async fn answer(
         Some(upgrade) => {
             let headers = opened.headers().clone();
             tokio::spawn(async move {
-                let _open = open;
                 let Ok(upgraded) = upgrade.await else { return };
                 let mut socket = Socket::of_stream(upgraded);
+                let held = std::mem::take(&mut open.held);
                 let run = transport::run_stream(&mut socket, Bytes::new(), opened, held, &server);
                 if run.await.is_ok() {
                     // Whoever is still there sees the end.

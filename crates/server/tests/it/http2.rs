@@ -139,6 +139,32 @@ fn a_stopping_server_ends_streams_and_connections() {
 }
 
 #[test]
+fn polls_that_are_held_are_accounted_for() {
+    let server = Server::start(Config::default());
+    run(async {
+        let mut client = Client::connect(&server).await;
+        assert_eq!(client.get("/channels/a/poll").await.status(), 204);
+        let before = server.metric("pushbench_memory_bytes");
+        let polls: Vec<_> = (0..20)
+            .map(|_| {
+                let request = Request::get("https://localhost/channels/a/long-poll?after=0");
+                tokio::spawn(client.0.send_request(request.body(Empty::new()).unwrap()))
+            })
+            .collect();
+        let accounted = async {
+            while server.metric("pushbench_memory_bytes") < before + 20 * (24 << 10) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(HANG, accounted).await.expect("they are accounted for");
+        server.publish_texts(&["x"]);
+        for poll in polls {
+            assert_eq!(timeout(HANG, poll).await.unwrap().unwrap().unwrap().status(), 200);
+        }
+    });
+}
+
+#[test]
 fn what_is_refused_says_why() {
     let server = Server::start(Config::default());
     run(async {
