@@ -42,8 +42,8 @@ pub(super) const HTTP_BYTES: usize = 16 << 10;
 /// socket, its place among those to wake and the frames of the queue, without their content.
 const STREAM_BYTES: usize = 4 << 10;
 
-/// How long a rejected client may take to read the reason.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a client may take to read the end: of a stream, or why it is rejected.
+pub(super) const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves one accepted connection of `client` to its end, with TLS if there is an `acceptor`.
 /// What it holds is accounted for in `held`.
@@ -107,7 +107,9 @@ pub(super) async fn reject(mut socket: Socket, rejection: &Rejection) {
 
 /// Closes in the order that lets the client read everything that was sent.
 async fn close(mut socket: Socket) {
-    if socket.shutdown().await.is_ok() {
+    // TLS says goodbye, which waits for room like anything else.
+    let shutdown = timeout(LINGER_TIMEOUT, socket.shutdown()).await;
+    if matches!(shutdown, Ok(Ok(()))) {
         linger(socket).await;
     }
 }

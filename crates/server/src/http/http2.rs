@@ -11,15 +11,18 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
+use hyper::header::CONTENT_LENGTH;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::time::{Instant, sleep_until};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::connection::LINGER_TIMEOUT;
 use super::connection_state::ConnectionState;
 use super::event_body::{Answered, EventBody};
-use super::reply::Rejection;
+use super::reply::{Rejection, Reply};
 use super::request::header_bytes;
 use super::route;
 use super::socket::Socket;
@@ -57,6 +60,11 @@ pub(super) async fn serve(socket: Socket, client: IpAddr, held: Reservation, ser
             .max_header_list_size(header_bytes.saturating_mul(2))
             .max_send_buf_size(MAX_SEND_BUFFER)
             .enable_connect_protocol()
+            // Who is gone answers no ping. Streams that nobody reads are not written to, so nothing
+            // else would notice.
+            .timer(TokioTimer::new())
+            .keep_alive_interval(config.heartbeat)
+            .keep_alive_timeout(config.stall_timeout)
             .serve_connection(TokioIo::new(socket), service)
     );
     let mut closed = pin!(server.hub.closed());
@@ -108,6 +116,14 @@ impl Drop for Open {
     }
 }
 
+/// Leaves what a HEAD request is to know about the body (RFC 9110 §9.3.2).
+fn leave_out_body(reply: &mut Reply) {
+    let body = std::mem::take(reply.body_mut());
+    if let Some(length @ 1..) = body.size_hint().exact() {
+        reply.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+}
+
 async fn answer(
     server: Arc<Server>,
     state: &ConnectionState,
@@ -125,15 +141,17 @@ async fn answer(
     let mut request = Request::from_parts(head, body);
     let upgrade = transport::is_websocket_connect(request.method(), request.extensions())
         .then(|| hyper::upgrade::on(&mut request));
+    let is_head = *request.method() == Method::HEAD;
     let has_body = !request.body().is_end_stream();
     state.request_began();
     let answer = route::answer(&server, state, client, request).await;
     state.request_handled(has_body);
     let opened = match answer {
         Answer::Reply(mut reply) => {
-            // HTTP/2 has no such header (RFC 9113 §8.2.2).
-            reply.headers_mut().remove(hyper::header::CONNECTION);
-            reply.headers_mut().remove(hyper::header::UPGRADE);
+            // By HTTP/2, hyper leaves that to its service.
+            if is_head {
+                leave_out_body(&mut reply);
+            }
             return reply.map(|body| Answered::Whole(body, open));
         }
         Answer::Stream(opened) => opened,
@@ -155,7 +173,7 @@ async fn answer(
                 let run = transport::run_stream(&mut socket, Bytes::new(), opened, held, &server);
                 if run.await.is_ok() {
                     // Whoever is still there sees the end.
-                    let _ = tokio::io::AsyncWriteExt::shutdown(&mut socket).await;
+                    let _ = timeout(LINGER_TIMEOUT, socket.shutdown()).await;
                 }
             });
             let mut response = Response::new(Answered::Nothing);

@@ -1,4 +1,4 @@
-//! HTTP/1.1: accepts connections, serves the requests on them and routes each request. It knows
+//! HTTP/1.1 and HTTP/2: accepts connections, serves the requests on them and routes each request. It knows
 //! neither how events are stored nor how they are framed.
 
 mod connection;
