@@ -107,6 +107,11 @@ impl EventBody {
                     return Poll::Ready(None);
                 }
                 self.take();
+                if self.next.is_empty() {
+                    // What is newest may not be readable yet. Its publisher may need this very thread.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 continue;
             }
             let is_due = || subscriber.has_new_events() || server.hub.is_closing();
