@@ -72,7 +72,8 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
         say(&format!("pushbench: this server injects faults: {}", faults.join(", ")));
     }
     let tls = args.tls.read(args.listen)?;
-    let access = args.access.check(args.listen)?;
+    let by_tls = tls.as_ref().map(|(address, _)| *address);
+    let access = args.access.check([args.listen].into_iter().chain(by_tls))?;
     let config = args.streams.put_into(Config { faults, access, ..Config::from(args.limits) });
     config.check().context("a limit is out of range")?;
     // Threads inherit the affinity, so it is set before any are started.

@@ -53,6 +53,7 @@ pub(crate) struct Event {
 struct Labelled {
     name: Box<str>,
     frames: [OnceLock<Bytes>; FRAMINGS],
+    _held: Reservation,
 }
 
 impl Event {
@@ -108,8 +109,10 @@ impl Event {
     /// Its frame for a subscriber of several channels, of which its own is `channel`.
     pub(crate) fn labelled_frame(&self, channel: &str, framing: Framing) -> &Bytes {
         let labelled = self.labelled.get_or_init(|| {
-            let name = label(channel, self.name.as_deref()).into();
-            Box::new(Labelled { name, frames: Default::default() })
+            let name: Box<str> = label(channel, self.name.as_deref()).into();
+            let bytes = size_of::<Labelled>() + name.len() + 2 * ALLOCATION_BYTES;
+            let held = self.held.beside(bytes);
+            Box::new(Labelled { name, frames: Default::default(), _held: held })
         });
         labelled.frames[framing as usize]
             .get_or_init(|| self.encode(framing, self.place.position, &labelled.name))
@@ -191,6 +194,7 @@ impl NewEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::{Memory, Need};
     use proptest::prelude::*;
     use tokio_tungstenite::tungstenite::Message;
     use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
@@ -245,6 +249,17 @@ mod tests {
         assert_eq!(&plain.labelled_frame("eur", Framing::WebSocket)[2..], b"9 eur\n1.2");
         let once = plain.labelled_frame("eur", Framing::Json).as_ptr();
         assert_eq!(plain.labelled_frame("eur", Framing::Json).as_ptr(), once, "built once");
+    }
+
+    #[test]
+    fn its_names_and_frames_are_accounted_for_as_long_as_it_lives() {
+        let memory = Memory::new(1 << 20);
+        let held = memory.reserve(0, Need::Input).unwrap();
+        let event = Event::new(PLACE, NewEvent::new(None, b"1.2", false, held));
+        let frame = event.labelled_frame("eur", Framing::Sse).len();
+        assert!(memory.used() >= frame + SHARED_BYTES + size_of::<Labelled>() + "eur".len());
+        drop(event);
+        assert_eq!(memory.used(), 0);
     }
 
     #[test]

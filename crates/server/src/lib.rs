@@ -72,7 +72,7 @@ pub enum Error {
 }
 
 impl Server {
-    fn new(config: Config, address: SocketAddr) -> Result<Self, Error> {
+    fn new(config: Config, address: SocketAddr, by_tls: Option<SocketAddr>) -> Result<Self, Error> {
         config.check()?;
         let limits = Limits {
             max_channels: config.max_channels,
@@ -81,7 +81,7 @@ impl Server {
             channel_idle: config.channel_idle,
         };
         let hub = Hub::new(limits, Memory::new(config.total_memory()));
-        let gate = Gate::new(config.access.clone(), address);
+        let gate = Gate::new(config.access.clone(), address, by_tls);
         let metrics = Arc::default();
         let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
         Ok(Self { config, gate, hub, metrics, injector, streams_opened: AtomicU64::new(0) })
@@ -117,7 +117,9 @@ pub async fn run(
 ) -> Result<(), Error> {
     let listeners = listeners.into();
     let address = listeners.plain.local_addr().map_err(Error::Address)?;
-    let server = Arc::new(Server::new(config, address)?);
+    let by_tls = listeners.tls.as_ref().map(|(listener, _)| listener.local_addr());
+    let by_tls = by_tls.transpose().map_err(Error::Address)?;
+    let server = Arc::new(Server::new(config, address, by_tls)?);
     http::serve(listeners, server, shutdown).await;
     Ok(())
 }

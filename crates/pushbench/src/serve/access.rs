@@ -41,21 +41,29 @@ pub(super) struct AccessFlags {
 }
 
 impl AccessFlags {
-    /// Who may use a server that listens on `address`.
+    /// Who may use a server that listens on `addresses`.
     ///
     /// # Errors
     /// When everybody could, and nobody has said that they may.
-    pub(super) fn check(self, address: SocketAddr) -> anyhow::Result<Access> {
-        if !address.ip().to_canonical().is_loopback() && self.token.is_none() {
+    pub(super) fn check(
+        self,
+        addresses: impl Iterator<Item = SocketAddr>,
+    ) -> anyhow::Result<Access> {
+        let reachable: Vec<_> = addresses
+            .filter(|address| !address.ip().to_canonical().is_loopback())
+            .map(|address| address.to_string())
+            .collect();
+        if !reachable.is_empty() && self.token.is_none() {
+            let reachable = reachable.join(" and ");
             if !self.public {
                 bail!(
-                    "other machines can reach {address}, and there everyone could publish and read; \
+                    "other machines can reach {reachable}, and there everyone could publish and read; \
                      set a token with {TOKEN_VARIABLE} or --token, or say --public if everyone may, \
                      or listen on 127.0.0.1"
                 );
             }
             say(&format!(
-                "pushbench: everyone who can reach {address} can publish and read, because of --public"
+                "pushbench: everyone who can reach {reachable} can publish and read, because of --public"
             ));
         }
         Ok(Access {

@@ -141,6 +141,8 @@ fn a_server_that_others_can_reach_needs_a_token_or_a_word() {
     let refused = complaint(&["--listen", "0.0.0.0:0"]);
     assert!(refused.contains("other machines can reach 0.0.0.0:0"), "{refused}");
     assert!(refused.contains("say --public if everyone may"), "{refused}");
+    let by_tls = complaint(&["--stop-on-stdin-eof", "--tls", "0.0.0.0:0"]);
+    assert!(by_tls.contains("other machines can reach 0.0.0.0:0"), "{by_tls}");
     let warning = "pushbench: everyone who can reach 0.0.0.0:0 can publish and read, because of \
                    --public\n";
     for (listen, flags, token, said) in [

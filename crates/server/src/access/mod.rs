@@ -43,7 +43,7 @@ pub struct Access {
 #[derive(Debug)]
 pub(crate) struct Gate {
     access: Access,
-    /// The address that the server listens on, if that is a loopback address.
+    /// The address that the server listens on, if it listens on loopback alone.
     loopback: Option<IpAddr>,
     /// The host that most requests are for: the address as it is announced.
     usual_host: String,
@@ -52,11 +52,13 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// The gate of a server that listens on `address`.
-    pub(crate) fn new(access: Access, address: SocketAddr) -> Self {
-        let ip = address.ip().to_canonical();
+    /// The gate of a server that listens on `address`, and for TLS on `by_tls`. If others can reach one
+    /// of them, they come under any name.
+    pub(crate) fn new(access: Access, address: SocketAddr, by_tls: Option<SocketAddr>) -> Self {
+        let is_loopback = |address: SocketAddr| address.ip().to_canonical().is_loopback();
+        let is_private = is_loopback(address) && by_tls.is_none_or(is_loopback);
         Self {
-            loopback: ip.is_loopback().then_some(ip),
+            loopback: is_private.then_some(address.ip().to_canonical()),
             usual_host: address.to_string(),
             requests: access.client_requests_per_second.map(RateLimit::new),
             connections: access.client_connections_per_second.map(RateLimit::new),
@@ -184,16 +186,20 @@ mod tests {
     fn only_a_listener_on_loopback_is_choosy_about_hosts() {
         let request = Request::get("/").header("host", "evil.example").body(()).unwrap();
         let request = request.into_parts().0;
-        for (address, is_choosy) in [
-            ("127.0.0.1:80", true),
-            ("[::1]:80", true),
-            ("[::ffff:127.0.0.1]:80", true),
-            ("0.0.0.0:80", false),
-            ("10.0.0.1:80", false),
-            ("[::]:80", false),
+        for (address, by_tls, is_choosy) in [
+            ("127.0.0.1:80", None, true),
+            ("[::1]:80", None, true),
+            ("[::ffff:127.0.0.1]:80", None, true),
+            ("0.0.0.0:80", None, false),
+            ("10.0.0.1:80", None, false),
+            ("[::]:80", None, false),
+            ("127.0.0.1:80", Some("[::1]:443"), true),
+            ("127.0.0.1:80", Some("0.0.0.0:443"), false),
+            ("0.0.0.0:80", Some("127.0.0.1:443"), false),
         ] {
-            let gate = Gate::new(Access::default(), address.parse().unwrap());
-            assert_eq!(gate.check_source(&request).is_err(), is_choosy, "{address}");
+            let parsed = |address: &str| address.parse().unwrap();
+            let gate = Gate::new(Access::default(), parsed(address), by_tls.map(parsed));
+            assert_eq!(gate.check_source(&request).is_err(), is_choosy, "{address} {by_tls:?}");
         }
     }
 }

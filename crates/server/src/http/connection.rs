@@ -42,8 +42,8 @@ pub(super) const HTTP_BYTES: usize = 16 << 10;
 /// socket, its place among those to wake and the frames of the queue, without their content.
 const STREAM_BYTES: usize = 4 << 10;
 
-/// How long a rejected client may take to read the reason.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a client may take to read the end: of a stream, or why it is rejected.
+pub(super) const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves one accepted connection of `client` to its end, with TLS if there is an `acceptor`.
 /// What it holds is accounted for in `held`.
@@ -107,7 +107,9 @@ pub(super) async fn reject(mut socket: Socket, rejection: &Rejection) {
 
 /// Closes in the order that lets the client read everything that was sent.
 async fn close(mut socket: Socket) {
-    if socket.shutdown().await.is_ok() {
+    // TLS says goodbye, which waits for room like anything else.
+    let shutdown = timeout(LINGER_TIMEOUT, socket.shutdown()).await;
+    if matches!(shutdown, Ok(Ok(()))) {
         linger(socket).await;
     }
 }
@@ -252,7 +254,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (address, client) = (listener.local_addr().unwrap(), stream.local_addr().unwrap().ip());
-        let server = Arc::new(Server::new(Config::default(), address).unwrap());
+        let server = Arc::new(Server::new(Config::default(), address, None).unwrap());
         let task = serve(stream, None, client, Reservation::default(), server);
         assert!(size_of_val(&task) < 1_536, "{} bytes", size_of_val(&task));
     }

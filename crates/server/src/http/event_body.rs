@@ -16,7 +16,6 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::http2::Open;
 use crate::Server;
 use crate::framing::Framing;
-use crate::memory::Reservation;
 use crate::transport::{Limit, Subscriber, SubscriberWaiter, first_heartbeat};
 
 /// Events that are taken from the log at once.
@@ -73,7 +72,6 @@ pub(super) struct EventBody {
     /// Frames that have not been asked for yet.
     next: VecDeque<Bytes>,
     heartbeat: Pin<Box<Sleep>>,
-    _held: Reservation,
     _open: Open,
 }
 
@@ -83,7 +81,6 @@ impl EventBody {
         first: Bytes,
         subscriber: Subscriber,
         server: Arc<Server>,
-        held: Reservation,
         open: Open,
     ) -> Self {
         Self {
@@ -92,7 +89,6 @@ impl EventBody {
             next: VecDeque::from([first]),
             heartbeat: Box::pin(sleep_until(Instant::now() + first_heartbeat(&server))),
             server,
-            _held: held,
             _open: open,
         }
     }
@@ -111,6 +107,11 @@ impl EventBody {
                     return Poll::Ready(None);
                 }
                 self.take();
+                if self.next.is_empty() {
+                    // What is newest may not be readable yet. Its publisher may need this very thread.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 continue;
             }
             let is_due = || subscriber.has_new_events() || server.hub.is_closing();

@@ -11,14 +11,19 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
+use hyper::header::CONTENT_LENGTH;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::time::{Instant, sleep_until};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::connection::LINGER_TIMEOUT;
 use super::connection_state::ConnectionState;
 use super::event_body::{Answered, EventBody};
+use super::reply::{Rejection, Reply};
+use super::request::header_bytes;
 use super::route;
 use super::socket::Socket;
 use crate::Server;
@@ -30,8 +35,12 @@ use crate::transport::{self, Answer};
 /// least, and more than a page has streams.
 const MAX_STREAMS: u32 = 256;
 
-/// What an open stream costs: its task, its state in HTTP/2, and the frames that wait for its window.
-const STREAM_BYTES: usize = 8 << 10;
+/// How much of an answer may wait for the window of its client: as much as for TLS.
+const MAX_SEND_BUFFER: usize = 16 << 10;
+
+/// What a request costs until its answer is over, beside its headers: its task, its state in HTTP/2, and
+/// what waits for its window. An event that is larger than that waits as a part of its log, which counts it.
+const STREAM_BYTES: usize = MAX_SEND_BUFFER + (8 << 10);
 
 /// Serves an accepted connection of `client` to its end. What it holds is accounted for in `held`.
 pub(super) async fn serve(socket: Socket, client: IpAddr, held: Reservation, server: &Arc<Server>) {
@@ -49,7 +58,13 @@ pub(super) async fn serve(socket: Socket, client: IpAddr, held: Reservation, ser
         http2::Builder::new(TokioExecutor::new())
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(header_bytes.saturating_mul(2))
+            .max_send_buf_size(MAX_SEND_BUFFER)
             .enable_connect_protocol()
+            // Who is gone answers no ping. Streams that nobody reads are not written to, so nothing
+            // else would notice.
+            .timer(TokioTimer::new())
+            .keep_alive_interval(config.heartbeat)
+            .keep_alive_timeout(config.stall_timeout)
             .serve_connection(TokioIo::new(socket), service)
     );
     let mut closed = pin!(server.hub.closed());
@@ -82,19 +97,30 @@ pub(super) async fn serve(socket: Socket, client: IpAddr, held: Reservation, ser
     .await;
 }
 
-/// A request that is not over yet.
-pub(super) struct Open(Arc<AtomicUsize>);
+/// A request that is not over yet, and what it costs.
+pub(super) struct Open {
+    all: Arc<AtomicUsize>,
+    held: Reservation,
+}
 
 impl Open {
     fn one(all: &Arc<AtomicUsize>) -> Self {
         all.fetch_add(1, Relaxed);
-        Self(Arc::clone(all))
+        Self { all: Arc::clone(all), held: Reservation::default() }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.all.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Leaves what a HEAD request is to know about the body (RFC 9110 §9.3.2).
+fn leave_out_body(reply: &mut Reply) {
+    let body = std::mem::take(reply.body_mut());
+    if let Some(length @ 1..) = body.size_hint().exact() {
+        reply.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
 }
 
@@ -102,32 +128,38 @@ async fn answer(
     server: Arc<Server>,
     state: &ConnectionState,
     client: IpAddr,
-    mut request: Request<Incoming>,
-    open: Open,
+    request: Request<Incoming>,
+    mut open: Open,
 ) -> Response<Answered> {
+    let (head, body) = request.into_parts();
+    // As long as it waits for its answer, it is as much to hold as a stream.
+    let bytes = STREAM_BYTES + header_bytes(&head);
+    let Some(held) = server.hub.reserve(bytes, Need::Connection) else {
+        return Rejection::out_of_memory().into_reply().map(|body| Answered::Whole(body, open));
+    };
+    open.held = held;
+    let mut request = Request::from_parts(head, body);
     let upgrade = transport::is_websocket_connect(request.method(), request.extensions())
         .then(|| hyper::upgrade::on(&mut request));
+    let is_head = *request.method() == Method::HEAD;
     let has_body = !request.body().is_end_stream();
     state.request_began();
     let answer = route::answer(&server, state, client, request).await;
     state.request_handled(has_body);
     let opened = match answer {
         Answer::Reply(mut reply) => {
-            // HTTP/2 has no such header (RFC 9113 §8.2.2).
-            reply.headers_mut().remove(hyper::header::CONNECTION);
-            reply.headers_mut().remove(hyper::header::UPGRADE);
+            // By HTTP/2, hyper leaves that to its service.
+            if is_head {
+                leave_out_body(&mut reply);
+            }
             return reply.map(|body| Answered::Whole(body, open));
         }
         Answer::Stream(opened) => opened,
     };
-    let Some(held) = server.hub.reserve(STREAM_BYTES, Need::Connection) else {
-        let reply = super::reply::Rejection::out_of_memory().into_reply();
-        return reply.map(|body| Answered::Whole(body, open));
-    };
     match upgrade {
         None => {
             let (headers, first, subscriber) = opened.into_parts();
-            let body = EventBody::new(first, subscriber, server, held, open);
+            let body = EventBody::new(first, subscriber, server, open);
             let mut response = Response::new(Answered::Events(Box::new(body)));
             *response.headers_mut() = headers;
             response
@@ -135,13 +167,13 @@ async fn answer(
         Some(upgrade) => {
             let headers = opened.headers().clone();
             tokio::spawn(async move {
-                let _open = open;
                 let Ok(upgraded) = upgrade.await else { return };
                 let mut socket = Socket::of_stream(upgraded);
+                let held = std::mem::take(&mut open.held);
                 let run = transport::run_stream(&mut socket, Bytes::new(), opened, held, &server);
                 if run.await.is_ok() {
                     // Whoever is still there sees the end.
-                    let _ = tokio::io::AsyncWriteExt::shutdown(&mut socket).await;
+                    let _ = timeout(LINGER_TIMEOUT, socket.shutdown()).await;
                 }
             });
             let mut response = Response::new(Answered::Nothing);

@@ -1,4 +1,4 @@
-//! HTTP/1.1: accepts connections, serves the requests on them and routes each request. It knows
+//! HTTP/1.1 and HTTP/2: accepts connections, serves the requests on them and routes each request. It knows
 //! neither how events are stored nor how they are framed.
 
 mod connection;
@@ -185,7 +185,7 @@ mod tests {
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Arc::new(Server::new(Config::default(), address).unwrap());
+        let server = Arc::new(Server::new(Config::default(), address, None).unwrap());
         let _kept = server.hub.channel("a").unwrap();
         tokio::spawn(serve(listener.into(), Arc::clone(&server), std::future::pending()));
         let ask = async |request: &[u8]| {

@@ -35,7 +35,7 @@ pub(crate) use subscriber::{Limit, Subscriber, SubscriberWaiter};
 pub(crate) enum Answer {
     /// A response.
     Reply(Reply),
-    /// A stream on the bare socket.
+    /// A stream: on the bare socket, or by HTTP/2 one of its streams.
     Stream(Box<OpenedStream>),
 }
 

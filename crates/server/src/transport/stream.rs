@@ -177,7 +177,7 @@ mod tests {
     const HEAD: Bytes = Bytes::from_static(b"head");
 
     fn server() -> Server {
-        Server::new(Config::default(), "127.0.0.1:0".parse().unwrap()).unwrap()
+        Server::new(Config::default(), "127.0.0.1:0".parse().unwrap(), None).unwrap()
     }
 
     fn subscriber(server: &Server) -> Subscriber {

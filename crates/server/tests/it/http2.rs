@@ -139,6 +139,68 @@ fn a_stopping_server_ends_streams_and_connections() {
 }
 
 #[test]
+fn polls_that_are_held_are_accounted_for() {
+    let server = Server::start(Config::default());
+    run(async {
+        let mut client = Client::connect(&server).await;
+        assert_eq!(client.get("/channels/a/poll").await.status(), 204);
+        let before = server.metric("pushbench_memory_bytes");
+        let polls: Vec<_> = (0..20)
+            .map(|_| {
+                let request = Request::get("https://localhost/channels/a/long-poll?after=0");
+                tokio::spawn(client.0.send_request(request.body(Empty::new()).unwrap()))
+            })
+            .collect();
+        let accounted = async {
+            while server.metric("pushbench_memory_bytes") < before + 20 * (24 << 10) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(HANG, accounted).await.expect("they are accounted for");
+        server.publish_texts(&["x"]);
+        for poll in polls {
+            assert_eq!(timeout(HANG, poll).await.unwrap().unwrap().unwrap().status(), 200);
+        }
+    });
+}
+
+#[test]
+fn a_head_has_the_length_of_the_body_and_no_body() {
+    let server = Server::start(Config::default());
+    run(async {
+        let mut client = Client::connect(&server).await;
+        let length = client.get("/healthz").await.headers()["content-length"].clone();
+        let request = Request::head("https://localhost/healthz").body(Empty::new()).unwrap();
+        let response = client.0.send_request(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-length"], length);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "");
+    });
+}
+
+#[test]
+fn a_client_that_answers_no_ping_is_disconnected() {
+    let (beat, long) = (Duration::from_millis(50), Duration::from_secs(3_600));
+    let config =
+        Config { heartbeat: beat, stall_timeout: beat, header_timeout: long, ..Config::default() };
+    let server = Server::start(config);
+    run(async {
+        let mut trust = (*server.trust()).clone();
+        trust.alpn_protocols = vec![b"h2".to_vec()];
+        let connector = TlsConnector::from(std::sync::Arc::new(trust));
+        let tcp = TcpStream::connect(server.tls).await.unwrap();
+        let mut tls = connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+        // Empty settings, and nothing more.
+        let hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        tls.write_all(hello).await.unwrap();
+        let mut answer = Vec::new();
+        let read = tokio::io::AsyncReadExt::read_to_end(&mut tls, &mut answer);
+        // It may be cut off.
+        let _ = timeout(HANG, read).await.expect("the connection ends");
+    });
+}
+
+#[test]
 fn what_is_refused_says_why() {
     let server = Server::start(Config::default());
     run(async {
