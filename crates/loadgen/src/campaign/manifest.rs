@@ -121,7 +121,7 @@ fn described(scenario: &Scenario) -> Vec<DescribedServer> {
             label: server.label.clone(),
             promises: server.promises.clone(),
             started: matches!(server.start, Start::Command { .. }),
-            seen: server.start != Start::Running { pid_file: None },
+            seen: server.start != Start::Running { seen: None },
             insecure: server.trust.insecure,
         };
         if !found.contains(&described) {

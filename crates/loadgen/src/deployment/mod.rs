@@ -17,16 +17,15 @@ mod output;
 mod patience;
 mod proxy;
 mod readiness;
+mod running;
 mod server_command;
 mod server_process;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::bail;
 use futures_util::future::select_all;
-use nix::unistd::Pid;
 use tempfile::TempDir;
 
 pub(crate) use cores::Cores;
@@ -43,11 +42,6 @@ use listener::{Listener, listener};
 use network::{Network, Reading};
 use observe::{Observation, Observe};
 use server_process::ServerProcess;
-
-use crate::input;
-
-/// A number, and perhaps a line end.
-const MAX_PID_FILE_BYTES: u64 = 100;
 
 /// All parts of a trial. Dropping it ends the processes that it started.
 #[derive(Default)]
@@ -180,52 +174,6 @@ impl Deployment {
             ),
         }
         Ok(&self.processes[at])
-    }
-
-    /// Finds a server that runs already. Its process is seen if a file has its number.
-    ///
-    /// # Errors
-    /// When its host is not known, or the process is not there or another one's.
-    pub(crate) async fn of_running(at: &str, pid_file: Option<&Path>) -> Result<Self, NotStarted> {
-        let mut deployment = Self::default();
-        let address = announcement::addresses(at).await.map_err(NotStarted)?;
-        deployment.publish.extend(address.first());
-        deployment.subscribe.extend(address.first());
-        if let Some(file) = pid_file {
-            deployment.see(file, &address).map_err(NotStarted)?;
-        }
-        Ok(deployment)
-    }
-
-    fn see(&mut self, pid_file: &Path, addresses: &[SocketAddr]) -> anyhow::Result<()> {
-        let shown = pid_file.display();
-        let text = input::text(pid_file, MAX_PID_FILE_BYTES)
-            .with_context(|| format!("cannot read the process of the server from {shown}"))?;
-        let process: i32 = text
-            .trim()
-            .parse()
-            .with_context(|| format!("{shown} should hold the number of a process"))?;
-        ensure!(process > 0, "{shown} should hold the number of a process, found {process}");
-        let mut observe = observe::started_process(Pid::from_raw(process), Mark::new());
-        observe.look();
-        let processes = observe.processes();
-        ensure!(
-            observe.read().cpu_ns.is_some(),
-            "{shown} names the process {process}, which is not there or not to be seen"
-        );
-        self.add_part(PartRole::Server(0), observe);
-        let mut other = None;
-        for &address in addresses {
-            match listener(address, &processes) {
-                Listener::Known | Listener::Untold => return Ok(()),
-                Listener::Other(who) => drop(other.get_or_insert((address, who))),
-            }
-        }
-        let Some((address, who)) = other else { return Ok(()) };
-        bail!(
-            "{shown} names the process {process}, but at {address}, {who}: CPU and memory would be \
-             those of another process"
-        )
     }
 
     /// Whether it is certain that the servers listen at their addresses themselves.

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, ensure};
@@ -14,13 +13,15 @@ use super::token::token;
 use crate::client::foreign::{Location, Values};
 use crate::client::{Foreign, PublishForm, RedisPlace, Tls};
 use crate::deployment::{Cores, Deployment, NotStarted, Readiness, ServerStart, free_port};
-use crate::scenario::{Publish, Ready, SECOND_PORT, Server, Start, Template, websocket_url};
+use crate::scenario::{
+    Publish, Ready, SECOND_PORT, SeenBy, Server, Start, Template, websocket_url,
+};
 
 /// A server that is not ours, for one trial.
 #[derive(Clone)]
 pub(crate) struct ForeignPlace {
-    /// The file that has the number of the process of one that runs already.
-    pub(crate) pid_file: Option<PathBuf>,
+    /// How the processes of one are found that runs already.
+    pub(crate) seen: Option<SeenBy>,
     /// Where it is: host and port.
     pub(crate) at: String,
     /// How it is started; none that runs already.
@@ -114,12 +115,12 @@ impl ForeignPlace {
         let tls = hosts(server).iter().any(|host| host.is_secure);
         let trust = &server.trust;
         let tls = tls.then(|| Tls::new(trust.ca.as_deref(), trust.insecure)).transpose()?;
-        let pid_file = match &server.start {
-            Start::Running { pid_file } => pid_file.clone(),
+        let seen = match &server.start {
+            Start::Running { seen } => seen.clone(),
             Start::Command { .. } => None,
         };
         Ok(Self {
-            pid_file,
+            seen,
             at: location.host_and_port(),
             start,
             values: Values::new(values),
@@ -170,7 +171,7 @@ impl ForeignPlace {
                     )),
                 })
             }
-            None => Deployment::of_running(&self.at, self.pid_file.as_deref()).await,
+            None => Deployment::of_running(&self.at, self.seen.as_ref()).await,
         }
     }
 

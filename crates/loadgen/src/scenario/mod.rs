@@ -60,8 +60,8 @@ pub use proxy::{Proxy, Way};
 pub use road::{HttpVersion, Road};
 pub use server::{
     Ask, Match, OWN_SERVER, Ping, Publish, PublishRedis, PublishRequest, PublishSocket, Ready,
-    Recipe, Reply, Request, Resume, SECOND_PORT, Server, Source, Split, Start, Step, Template,
-    Token, Trust, preset_names, preset_text, websocket_url, with_loopback,
+    Recipe, Reply, Request, Resume, SECOND_PORT, SeenBy, Server, Source, Split, Start, Step,
+    Template, Token, Trust, preset_names, preset_text, websocket_url, with_loopback,
 };
 pub use sweep::{Amount, BASE_CELL, labels_of};
 pub use thresholds::Threshold;

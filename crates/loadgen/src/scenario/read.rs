@@ -12,7 +12,7 @@ use super::file::schema;
 use super::limits::MAX_FILE_BYTES;
 use super::preset_files::with_preset_files;
 use super::workload::check_trace;
-use super::{Proxy, Rows, Scenario, Start, sweep};
+use super::{Proxy, Rows, Scenario, SeenBy, Start, sweep};
 use crate::input;
 
 impl Scenario {
@@ -59,8 +59,10 @@ impl Scenario {
             let server = Arc::make_mut(server);
             match &mut server.start {
                 Start::Command { folder: of_server, .. } => folder.clone_into(of_server),
-                Start::Running { pid_file: Some(file) } => *file = folder.join(&*file),
-                Start::Running { pid_file: None } => {}
+                Start::Running { seen: Some(SeenBy::PidFile(path) | SeenBy::Cgroup(path)) } => {
+                    *path = folder.join(&*path);
+                }
+                Start::Running { seen: None } => {}
             }
             if let Some(ca) = &mut server.trust.ca {
                 *ca = folder.join(&*ca);

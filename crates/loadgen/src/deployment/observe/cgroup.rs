@@ -18,6 +18,11 @@ pub(super) struct Cgroup {
 }
 
 impl Cgroup {
+    /// That of this folder.
+    pub(super) fn of(folder: &Path) -> Self {
+        Self { dir: folder.to_owned(), counter: None }
+    }
+
     /// That of `process`, if it is another one than ours, nobody else is in it, and it accounts for
     /// memory: otherwise the tree of processes says more.
     pub(super) fn of_its_own(process: Pid) -> Option<Self> {

@@ -10,6 +10,8 @@ mod process;
 mod threads;
 mod tree;
 
+use std::path::Path;
+
 use nix::unistd::Pid;
 
 use super::family::Mark;
@@ -20,6 +22,11 @@ pub(crate) use threads::Threads;
 
 use cgroup::Cgroup;
 use tree::ProcessTree;
+
+/// The way for all that runs in the control group of version 2 whose folder is this.
+pub(super) fn control_group(folder: &Path) -> Box<dyn Observe> {
+    Box::new(Cgroup::of(folder))
+}
 
 /// The way for a process that was started with `mark`: by its control group if it was given one of its own, as
 /// service managers do, and otherwise by the tree of processes below it.

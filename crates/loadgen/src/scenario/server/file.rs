@@ -35,6 +35,11 @@ pub(in crate::scenario) struct ServerFile {
     #[schemars(with = "String")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) pid_file: Option<Spanned<String>>,
+    /// Instead of that, the folder of the control group (version 2) in which it runs alone, such as that of a
+    /// unit of systemd or of a container.
+    #[schemars(with = "String", example = "/sys/fs/cgroup/system.slice/nginx.service")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cgroup: Option<Spanned<String>>,
     /// When it can be used: `{ line = "listening" }` as soon as it has written a line with that,
     /// `{ url = "{url}/health" }` as soon as that answers 2xx. As soon as its port takes connections,
     /// when left out.

@@ -11,6 +11,7 @@ mod read;
 mod read_preset;
 mod read_publish;
 mod read_recipe;
+mod read_start;
 mod read_url;
 mod recipe;
 mod several;
@@ -134,9 +135,18 @@ pub enum Start {
     },
     /// It runs already.
     Running {
-        /// The file that has the number of its process; nobody sees that without.
-        pid_file: Option<PathBuf>,
+        /// How its processes are found; nobody sees them without.
+        seen: Option<SeenBy>,
     },
+}
+
+/// How the processes of a server are found that runs on this machine already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeenBy {
+    /// By the file that has the number of its process.
+    PidFile(PathBuf),
+    /// By the folder of their control group (version 2), in which nothing else runs.
+    Cgroup(PathBuf),
 }
 
 /// When a server that was started can be used.

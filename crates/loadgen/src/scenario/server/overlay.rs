@@ -17,6 +17,7 @@ impl ServerFile {
             promises: self.promises.or(base.promises),
             command: self.command.or(base.command),
             pid_file: self.pid_file.or(base.pid_file),
+            cgroup: self.cgroup.or(base.cgroup),
             ready: self.ready.or(base.ready),
             url: self.url.or(base.url),
             token: self.token.or(base.token),

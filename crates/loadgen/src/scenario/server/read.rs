@@ -10,10 +10,10 @@ use hyper::header::{self, HeaderName};
 use pushbench_wire::Transport;
 use toml::Spanned;
 
-use super::file::{ReadyFile, ServerFile, TokenFile};
+use super::file::{ServerFile, TokenFile};
 use super::read_preset::Presets;
 use super::template::FILTERS;
-use super::{OWN_SERVER, Publish, Ready, Server, Start, Template, Token, Trust};
+use super::{OWN_SERVER, Publish, Server, Start, Template, Token, Trust};
 use crate::scenario::error::{Problems, quoted};
 use crate::scenario::shape::{listed, nearest};
 use crate::scenario::values::Values;
@@ -242,59 +242,6 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    fn start(&mut self, file: &ServerFile) -> Start {
-        let Some(command) = &file.command else {
-            if let Some(ready) = &file.ready {
-                let message = "`ready` has no effect without `command`: remove it".to_owned();
-                self.problem(ready.span(), message);
-            }
-            return Start::Running {
-                pid_file: file.pid_file.as_ref().map(|file| file.get_ref().into()),
-            };
-        };
-        if let Some(pid_file) = &file.pid_file {
-            let message =
-                "`pid_file` has no effect with `command`, whose process is known: remove it";
-            self.problem(pid_file.span(), message.to_owned());
-        }
-        let words = match shell_words::split(command.get_ref()) {
-            Ok(words) if words.first().is_some_and(|first| sets_a_variable(first)) => {
-                let message = format!(
-                    "no shell reads `command`, which would set a variable: write \"env {}\"",
-                    command.get_ref().trim().escape_debug()
-                );
-                self.problem(command.span(), message);
-                words
-            }
-            Ok(words) if !words.is_empty() => words,
-            Ok(_) => {
-                self.problem(command.span(), "`command` must not be empty".to_owned());
-                Vec::new()
-            }
-            Err(error) => {
-                self.problem(command.span(), format!("`command` cannot be read: {error}"));
-                Vec::new()
-            }
-        };
-        let word = |word: String| {
-            self.template(&Spanned::new(command.span(), word), &["host", "port", "port_2", "url"])
-        };
-        let words = words.into_iter().map(word).collect();
-        let ready = match file.ready.as_ref().map(Spanned::get_ref) {
-            None | Some(ReadyFile { line: None, url: None }) => Ready::Port,
-            Some(ReadyFile { line: Some(line), url: None }) => Ready::Line(line.clone()),
-            Some(ReadyFile { line: None, url: Some(url) }) => {
-                Ready::Url(self.url(url, &["host", "port", "url"], "{url}"))
-            }
-            Some(ReadyFile { line: Some(_), url: Some(url) }) => {
-                let message = "`ready` has either `line` or `url`: remove one".to_owned();
-                self.problem(url.span(), message);
-                Ready::Port
-            }
-        };
-        Start::Command { words, folder: PathBuf::new(), ready }
-    }
-
     pub(super) fn headers(
         &mut self,
         files: Option<&Headers>,
@@ -364,15 +311,6 @@ impl Reader<'_, '_, '_> {
     }
 }
 
-/// Whether a shell would take this word for a variable and its value.
-fn sets_a_variable(word: &str) -> bool {
-    let is_name = |name: &str| {
-        name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-            && name.chars().all(|of| of.is_ascii_alphanumeric() || of == '_')
-    };
-    word.split_once('=').is_some_and(|(name, _)| is_name(name))
-}
-
 pub(super) fn is_method(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase())
 }
@@ -384,7 +322,7 @@ fn unknown(name: &Spanned<String>) -> Server {
         name: name.get_ref().clone(),
         label: name.get_ref().clone(),
         promises: None,
-        start: Start::Running { pid_file: None },
+        start: Start::Running { seen: None },
         url: Template::default(),
         token: None,
         trust: Trust::default(),

@@ -44,7 +44,7 @@ fn every_preset_is_right_and_can_be_changed() {
          url = \"{url}/s\"\nheaders = { X = \"1\" }\n",
     );
     let server = changed.contenders.iter().find_map(|of| of.server.clone()).unwrap();
-    assert_eq!((&server.label[..], &server.start), ("Mine", &Start::Running { pid_file: None }));
+    assert_eq!((&server.label[..], &server.start), ("Mine", &Start::Running { seen: None }));
     let sse = &server.subscribe[&Transport::Sse];
     assert_eq!(sse.ask.url, Template::parse("{url}/s").unwrap());
     let names: Vec<_> = sse.ask.headers.iter().map(|(name, _)| name.as_str()).collect();
@@ -111,6 +111,16 @@ fn what_is_wrong_is_named_with_its_line() {
         &format!("{RIGHT}ready.line = \"up\"\n"),
         4,
         "`ready` has no effect without `command`: remove it",
+    );
+    wrong(
+        &format!("{RIGHT}pid_file = \"a\"\ncgroup = \"b\"\n"),
+        5,
+        "a server is seen by `pid_file` or by `cgroup`: remove one",
+    );
+    wrong(
+        &format!("{RIGHT}command = \"x\"\ncgroup = \"b\"\n"),
+        5,
+        "`cgroup` has no effect with `command`, whose process is known: remove it",
     );
     wrong(
         &format!("{RIGHT}publish.body = \"x\"\n"),
