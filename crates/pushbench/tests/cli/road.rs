@@ -28,7 +28,7 @@ interval = "100ms"
     )
 }
 
-/// What was delivered and lost, in numbers, of each contender.
+/// What was expected and delivered, in numbers, of each contender.
 fn delivered(bench: &Bench, scenario: &str) -> Vec<[String; 3]> {
     fs::write(bench.path("tiny.toml"), scenario).unwrap();
     let output = bench.output(&["run", "tiny.toml", "--out", "out"]);
@@ -40,7 +40,7 @@ fn delivered(bench: &Bench, scenario: &str) -> Vec<[String; 3]> {
     let column = |name: &str| head.iter().position(|of| of == name).unwrap();
     let [contender, metric, value] = ["contender", "metric", "value"].map(column);
     let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
-    let rows = rows.iter().filter(|row| ["delivered", "lost"].contains(&&row[metric]));
+    let rows = rows.iter().filter(|row| ["delivered", "expected"].contains(&&row[metric]));
     rows.map(|row| [contender, metric, value].map(|at| row[at].to_owned())).collect()
 }
 
@@ -57,13 +57,17 @@ fn delivers_all(road: &str, shared: &str) {
     let scenario = tiny(road).replace("channels_per", &format!("{shared}channels_per"));
     let mut rows = delivered(&bench, &scenario);
     rows.sort();
-    let all = |name: &str| {
-        // Twelve memberships, with eight events each.
-        [("delivered", "96"), ("lost", "0")]
-            .map(|(metric, value)| [name, metric, value].map(str::to_owned))
-    };
     let names = ["long-polling", "polling", "sse", "tcp", "websocket"];
-    assert_eq!(rows, names.map(all).concat(), "{road} {shared}");
+    assert!(
+        rows.iter().step_by(2).map(|[name, ..]| &name[..]).eq(names),
+        "{road} {shared}: {rows:?}"
+    );
+    for [[_, _, delivered], [name, _, expected]] in rows.as_chunks().0 {
+        assert_eq!(delivered, expected, "{name}, {road} {shared}");
+        // Twelve memberships, with eight events each; on a busy machine the last ones come too late to count.
+        let events: u32 = expected.parse().unwrap();
+        assert!((80..=96).contains(&events), "{name}, {road} {shared}: {events}");
+    }
 }
 
 #[test]
