@@ -24,6 +24,10 @@ const CONNECT_STALL: Duration = Duration::from_secs(20);
 /// before. What is asked then is not asked at the edge, so it should not be long.
 const MARGIN: Duration = Duration::from_millis(5);
 
+/// How long a publisher that is behind at the end of the window has to catch up: a busy machine holds a
+/// thread up for less, and a rate that nobody can sustain goes on for longer.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
 /// Starts the publisher, whose schedule begins at that time of [`clock`].
 pub(super) type StartPublisher<'a> = Box<dyn FnOnce(u64) -> anyhow::Result<Publisher> + 'a>;
 
@@ -180,7 +184,10 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
                 let Some(publisher) = self.publisher.take() else { return Ok(()) };
                 let window_end = self.findings.snapshots.get(&Moment::WindowEnd);
                 let published = window_end.map_or(0, |snapshot| snapshot.published);
-                self.findings.sent = Some(finish(publisher, published, self.planned).await?);
+                let behind = Warning::FewerEventsThanPlanned { published, planned: self.planned };
+                let patience = behind.invalidates().then_some(CATCH_UP);
+                let end = move || publisher.finish(patience);
+                self.findings.sent = Some(tokio::task::spawn_blocking(end).await??);
             }
         }
         Ok(())
@@ -260,14 +267,6 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
             patience_left = patience_left.saturating_sub(LOOK);
         }
     }
-}
-
-/// Waits for the publisher, unless so much is left to publish that the trial cannot be used: with a
-/// rate that nobody can sustain it would go on for long.
-async fn finish(publisher: Publisher, published: u64, planned: u64) -> anyhow::Result<Sent> {
-    let is_in_vain = Warning::FewerEventsThanPlanned { published, planned }.invalidates();
-    let end = move || if is_in_vain { publisher.stop() } else { publisher.finish() };
-    tokio::task::spawn_blocking(end).await?
 }
 
 #[cfg(test)]

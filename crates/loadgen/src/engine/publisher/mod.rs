@@ -9,6 +9,7 @@ mod plan;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use hdrhistogram::Histogram;
@@ -16,6 +17,7 @@ use nix::time::ClockId;
 use pushbench_wire::clock;
 
 use crate::client::{Acknowledgements, OpenPath, PublishPath, TcpProbe, TcpTotals};
+use crate::deployment::LOOK;
 use crate::scenario::schedule::Due;
 pub(super) use batching::stamped;
 pub(super) use plan::PublishPlan;
@@ -143,16 +145,18 @@ impl Publisher {
         self.shared.failure.lock().ok()?.clone()
     }
 
-    /// Publishes no more, and returns what [`finish`](Self::finish) does.
-    pub(super) fn stop(self) -> anyhow::Result<Sent> {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        self.finish()
-    }
-
-    /// Waits until everything is published and answered.
-    pub(super) fn finish(mut self) -> anyhow::Result<Sent> {
+    /// Waits until everything is published, or publishes no more after `patience`, and then until all
+    /// of it is answered.
+    pub(super) fn finish(mut self, patience: Option<Duration>) -> anyhow::Result<Sent> {
         let Threads { sending, answers } =
             self.threads.take().context("the publisher has ended before")?;
+        if let Some(patience) = patience {
+            let end_ns = clock::now_ns() + patience.as_nanos() as u64;
+            while !sending.is_finished() && clock::now_ns() < end_ns {
+                std::thread::park_timeout(patience.min(LOOK));
+            }
+            self.shared.stop.store(true, Ordering::Relaxed);
+        }
         let sent = join(sending);
         // A server that stops reading also stops answering: its answer says more than the write.
         answers.into_iter().try_for_each(join)?;

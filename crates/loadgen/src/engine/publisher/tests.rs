@@ -10,7 +10,7 @@ fn a_schedule_is_followed_over_all_paths_and_answered() {
     let paths = [ScriptedPath::default(), ScriptedPath::default()];
     let open = paths.iter().map(ScriptedPath::opened).collect();
     let publisher = Publisher::start(publish_plan(clock::now_ns()), schedule, open).unwrap();
-    let sent = publisher.finish().unwrap();
+    let sent = publisher.finish(None).unwrap();
     // Even events are on the first channel and odd ones on the second, with an audience of 1 and 10.
     assert_eq!(sent.deliveries, 3 + 30);
     assert_eq!(sent.lateness.len(), 6);
@@ -30,7 +30,7 @@ fn a_publisher_that_is_stopped_ends_before_its_schedule() {
         std::thread::yield_now();
     }
     assert_eq!(publisher.tcp(), None, "nobody says");
-    let sent = publisher.stop().unwrap();
+    let sent = publisher.finish(Some(Duration::from_millis(1))).unwrap();
     assert_eq!((sent.deliveries, sent.schedule_sha256), (1, None));
     assert_eq!(path.pushed(), [(0, 0)]);
 }
@@ -47,5 +47,5 @@ fn a_path_that_breaks_is_a_failure_at_once() {
         std::thread::yield_now();
     };
     assert_eq!(reason, "it is broken");
-    assert_eq!(publisher.finish().unwrap_err().to_string(), "it is broken");
+    assert_eq!(publisher.finish(None).unwrap_err().to_string(), "it is broken");
 }
