@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use pushbench_wire::clock;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::phase::Phase;
@@ -28,15 +29,19 @@ const MARGIN: Duration = Duration::from_millis(5);
 /// thread up for less, and a rate that nobody can sustain goes on for longer.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
+/// Connects the publisher. It blocks for as long as the server takes.
+pub(super) type OpenPublisher = Box<dyn FnOnce() -> anyhow::Result<StartPublisher> + Send>;
+
 /// Starts the publisher, whose schedule begins at that time of [`clock`].
-pub(super) type StartPublisher<'a> = Box<dyn FnOnce(u64) -> anyhow::Result<Publisher> + 'a>;
+pub(super) type StartPublisher = Box<dyn FnOnce(u64) -> anyhow::Result<Publisher> + Send>;
 
 /// A trial that goes on.
 pub(super) struct Execution<'a, P: SubscriberPool> {
     deployment: &'a mut Deployment,
     pool: P,
-    /// Gone once it has been used.
-    start_publisher: Option<StartPublisher<'a>>,
+    /// Gone once it has been used, as what follows is.
+    open_publisher: Option<OpenPublisher>,
+    start_publisher: Option<StartPublisher>,
     /// Measured events that are to be published.
     planned: u64,
     /// Where the servers' metrics have what they delivered.
@@ -65,12 +70,13 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
         pool: P,
         planned: u64,
         deliveries_series: String,
-        start_publisher: StartPublisher<'a>,
+        open_publisher: OpenPublisher,
     ) -> Self {
         Self {
             deployment,
             pool,
-            start_publisher: Some(start_publisher),
+            open_publisher: Some(open_publisher),
+            start_publisher: None,
             planned,
             deliveries_series,
             publisher: None,
@@ -123,7 +129,7 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
                 (When::AheadOfEnd, Until::Passed(length)) => {
                     begin + length.saturating_sub((self.looking + self.asking) * 2 + MARGIN)
                 }
-                (When::AheadOfEnd, Until::Connected(_) | Until::Delivered(_)) => {
+                (When::AheadOfEnd, Until::Connected(_) | Until::Delivered(_) | Until::Done) => {
                     bail!("nobody knows when this step ends: {step:?}")
                 }
             };
@@ -131,6 +137,7 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
             self.perform(action).await?;
         }
         match step.until {
+            Until::Done => {}
             Until::Passed(length) => {
                 self.wait_until(begin + length, kind, progress).await?;
                 return Ok(begin + length);
@@ -176,8 +183,9 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
                 self.findings.server_deliveries = said;
             }
             Action::CountInstructions(on) => self.deployment.count_instructions(on),
+            Action::OpenPublisher => self.start_publisher = Some(self.open_publisher().await?),
             Action::Publish => {
-                let start = self.start_publisher.take().context("it is published already")?;
+                let start = self.start_publisher.take().context("there is no publisher")?;
                 self.publisher = Some(start(clock::now_ns() + LEAD.as_nanos() as u64)?);
             }
             Action::FinishPublishing => {
@@ -191,6 +199,22 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
             }
         }
         Ok(())
+    }
+
+    /// Connects on a thread of its own, which nobody waits for who gives the trial up.
+    async fn open_publisher(&mut self) -> anyhow::Result<StartPublisher> {
+        let open = self.open_publisher.take().context("the publisher is connected already")?;
+        let (opened, mut outcome) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("publish-open".into())
+            .spawn(move || drop(opened.send(open())))
+            .context("cannot start the thread that connects the publisher")?;
+        loop {
+            match timeout(LOOK, &mut outcome).await {
+                Ok(outcome) => return outcome.context("the publisher's thread panicked")?,
+                Err(_) => self.look_around(Duration::ZERO).await?,
+            }
+        }
     }
 
     /// Waits until `time`, as long as subscribers and publisher are well.

@@ -62,6 +62,8 @@ pub(super) enum Action {
     AskServers,
     /// Begins or ends counting instructions.
     CountInstructions(bool),
+    /// Connects the publisher.
+    OpenPublisher,
     /// Starts the schedule, whose first event is [`LEAD`] later at the earliest.
     Publish,
     /// Waits until everything is published, if the trial can still be used.
@@ -90,6 +92,8 @@ pub(super) enum Until {
     Connected(u64),
     /// A time from its beginning, on the spot: steps that follow each other do not drift.
     Passed(Duration),
+    /// What there is to do is done.
+    Done,
     /// All that was published has been delivered, or nothing has come for so long.
     Delivered(Duration),
 }
@@ -103,7 +107,8 @@ pub(super) fn steps(
     polling: Option<Duration>,
 ) -> Vec<Step> {
     use Action::{
-        AskServers, AskTraffic, CountInstructions, FinishPublishing, LookAtParts, Observe, Publish,
+        AskServers, AskTraffic, CountInstructions, FinishPublishing, LookAtParts, Observe,
+        OpenPublisher, Publish,
     };
     use When::{After, AheadOfEnd};
     let at_once = After(Duration::ZERO);
@@ -133,19 +138,21 @@ pub(super) fn steps(
     steps.extend([
         Step {
             kind: StepKind::WarmUp,
-            actions: connected
-                .into_iter()
-                .chain([
-                    (at_once, Publish),
-                    // Only to know how long it takes.
-                    (at_once, LookAtParts),
-                    (at_once, AskTraffic(Moment::Connected)),
-                    // What costs CPU to ask is asked before the window and after it.
-                    (AheadOfEnd, LookAtParts),
-                    (AheadOfEnd, CountInstructions(true)),
-                    (AheadOfEnd, AskTraffic(Moment::WindowStart)),
-                ])
-                .collect(),
+            actions: connected.into_iter().chain([(at_once, OpenPublisher)]).collect(),
+            until: Until::Done,
+        },
+        Step {
+            kind: StepKind::WarmUp,
+            actions: vec![
+                (at_once, Publish),
+                // Only to know how long it takes.
+                (at_once, LookAtParts),
+                (at_once, AskTraffic(Moment::Connected)),
+                // What costs CPU to ask is asked before the window and after it.
+                (AheadOfEnd, LookAtParts),
+                (AheadOfEnd, CountInstructions(true)),
+                (AheadOfEnd, AskTraffic(Moment::WindowStart)),
+            ],
             until: Until::Passed(LEAD + span.start),
         },
         Step {
@@ -201,13 +208,16 @@ mod tests {
     fn a_trial_is_a_list_of_steps() {
         let kinds = |steps: &[Step]| steps.iter().map(|step| step.kind).collect::<Vec<_>>();
         use StepKind::{Connect, Drain, Idle, Measure, WarmUp};
-        assert_eq!(kinds(&steps_of(IDLE, true)), [Connect, Idle, WarmUp, Measure, Drain, Drain]);
+        assert_eq!(
+            kinds(&steps_of(IDLE, true)),
+            [Connect, Idle, WarmUp, WarmUp, Measure, Drain, Drain]
+        );
         let steps = steps_of(NOT_IDLE, true);
-        assert_eq!(kinds(&steps), [Connect, WarmUp, Measure, Drain, Drain]);
+        assert_eq!(kinds(&steps), [Connect, WarmUp, WarmUp, Measure, Drain, Drain]);
         assert_eq!(steps[0].until, Until::Connected(200));
-        assert_eq!(steps[3].until, Until::Delivered(Duration::from_secs(1) + DRAIN));
+        assert_eq!(steps[4].until, Until::Delivered(Duration::from_secs(1) + DRAIN));
         let only_counted = steps_of(NOT_IDLE, false);
-        assert_eq!(only_counted[3].until, Until::Passed(Duration::ZERO), "nobody waits for it");
+        assert_eq!(only_counted[4].until, Until::Passed(Duration::ZERO), "nobody waits for it");
     }
 
     /// Or it would be done late, or a step would be longer than it says.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::delivery_tracker::ExpectedEvents;
-use super::execution::{Execution, Findings};
+use super::execution::{Execution, Findings, OpenPublisher};
 use super::foreign_place::ForeignPlace;
 use super::measurement::Measurement;
 use super::phase::Phase;
@@ -162,12 +162,17 @@ impl TrialPlan<'_> {
             place: deployment.network().and_then(Network::clients),
         })?;
         let network = deployment.network().map(|of| (of.plan().clone(), of.measured()));
-        let start_publisher = Box::new(|start_ns| {
-            recorded.begins_at(start_ns + window(workload).start.as_nanos() as u64);
-            publish(&schedule, workload, &channels, &forms, start_ns, stamp_channels, send_queues)
-        });
+        let open_publisher = open_publisher(
+            &schedule,
+            workload,
+            recorded,
+            channels,
+            forms,
+            stamp_channels,
+            send_queues,
+        );
         let series = format!("pushbench_deliveries_total{{transport=\"{transport}\"}}");
-        let mut execution = Execution::new(deployment, pool, planned, series, start_publisher);
+        let mut execution = Execution::new(deployment, pool, planned, series, open_publisher);
         let polling = settings.polling_interval();
         let steps = steps(workload, connections, self.record, polling);
         execution.run(&steps, progress).await?;
@@ -351,31 +356,37 @@ fn recorded_window(workload: &Workload) -> Window {
     }
 }
 
-/// Starts to publish `schedule` at `start_ns`.
-fn publish(
+/// How the publisher of `schedule` is connected, and then started.
+fn open_publisher(
     schedule: &Schedule,
     workload: &Workload,
-    channels: &[String],
-    forms: &[PublishForm],
-    start_ns: u64,
+    recorded: Window,
+    channels: Vec<String>,
+    forms: Vec<PublishForm>,
     stamp_channels: bool,
     send_queues: Vec<mpsc::UnboundedSender<DueEvent>>,
-) -> anyhow::Result<Publisher> {
+) -> OpenPublisher {
     let membership = schedule.membership();
     let audience = |channel| membership.of_channel(channel).len() as u64;
     let content = workload.content;
-    let open = |form: &PublishForm| {
-        PublishWay::open(&PublishTarget { channels, content, form: form.clone() })
-    };
-    let paths = forms.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
-    ensure!(!paths.is_empty(), "the deployment has no address to publish to");
-    let plan = PublishPlan {
+    let window_start_ns = window(workload).start.as_nanos() as u64;
+    let mut plan = PublishPlan {
         audiences: (0..workload.channels).map(audience).collect(),
         stamp_channels,
         content,
         most_payload_bytes: workload.most_payload_bytes(),
-        start_ns,
+        start_ns: 0,
         send_queues,
     };
-    Publisher::start(plan, schedule.events(), paths)
+    let events = schedule.events();
+    Box::new(move || {
+        let open = |form| PublishWay::open(&PublishTarget { channels: &channels, content, form });
+        let paths = forms.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+        ensure!(!paths.is_empty(), "the deployment has no address to publish to");
+        Ok(Box::new(move |start_ns| {
+            recorded.begins_at(start_ns + window_start_ns);
+            plan.start_ns = start_ns;
+            Publisher::start(plan, events, paths)
+        }))
+    })
 }

@@ -87,7 +87,8 @@ fn scenario(idle: &str) -> Scenario {
 fn quiet_steps(scenario: &Scenario, record: bool) -> Vec<Step> {
     let mut steps = steps(&scenario.workload, scenario.workload.subscribers.into(), record, None);
     for step in &mut steps {
-        step.actions.retain(|(_, action)| *action != Action::Publish);
+        step.actions
+            .retain(|(_, action)| ![Action::OpenPublisher, Action::Publish].contains(action));
     }
     steps
 }
@@ -110,8 +111,8 @@ async fn run(steps: &[Step], signals: Vec<Signal>, asking: Duration) -> Ran {
         begin: Instant::now(),
         measured: |_| 7,
     };
-    let start = Box::new(|_| bail!("nothing is published"));
-    let mut execution = Execution::new(&mut deployment, pool, 0, String::new(), start);
+    let open = Box::new(|| bail!("nothing is published"));
+    let mut execution = Execution::new(&mut deployment, pool, 0, String::new(), open);
     let phases = Rc::new(RefCell::new(Vec::<Phase>::new()));
     let outcome = execution
         .run(steps, &mut |phase| {
@@ -219,8 +220,8 @@ async fn drained(measured: fn(Duration) -> u64) -> (Duration, Option<Phase>) {
         begin,
         measured,
     };
-    let start = Box::new(|_| bail!("all is published"));
-    let mut execution = Execution::new(&mut deployment, pool, 0, String::new(), start);
+    let open = Box::new(|| bail!("all is published"));
+    let mut execution = Execution::new(&mut deployment, pool, 0, String::new(), open);
     let (lateness, schedule_sha256) = (latency_log::histogram(), None);
     execution.findings.sent = Some(Sent { lateness, deliveries: 10, schedule_sha256, told: None });
     let mut last = None;
@@ -256,11 +257,13 @@ async fn sent_of_two(planned: u64) -> Sent {
         measured: |_| 0,
     };
     let offset_ns = if planned > 2 { 100_000_000_000 } else { 0 };
-    let start = Box::new(move |start_ns| {
+    let start: StartPublisher = Box::new(move |start_ns| {
         let schedule = [due(0, 0), due(1, offset_ns)].into_iter();
         Publisher::start(publish_plan(start_ns), schedule, vec![ScriptedPath::default().opened()])
     });
-    let mut execution = Execution::new(&mut deployment, pool, planned, String::new(), start);
+    let open = Box::new(|| Ok(start));
+    let mut execution = Execution::new(&mut deployment, pool, planned, String::new(), open);
+    execution.perform(Action::OpenPublisher).await.unwrap();
     execution.perform(Action::Publish).await.unwrap();
     while execution.publisher.as_ref().unwrap().published() == 0 {
         tokio::task::yield_now().await;

@@ -3,11 +3,13 @@
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use super::frames::TEXT;
 use super::publishing_in_band::{ACKNOWLEDGED, TABLE, taking};
 use super::redis::redis;
 use super::server::Server;
-use super::{Case, check};
+use super::{Bench, Case, check};
 
 #[test]
 fn what_never_comes_is_not_awaited_for_ever() {
@@ -129,4 +131,17 @@ fn what_never_comes_is_not_awaited_for_ever() {
             ": does `command` pass {port}?",
         ),
     ]);
+}
+
+#[test]
+fn ctrl_c_does_not_wait_for_a_publisher_that_connects() {
+    let case = Case::new("none", "sse", taking(|_, peer, _| peer.wait()), "").published(TABLE);
+    let bench = Bench::new();
+    bench.scenario(&case.scenario());
+    let mut run = bench.start_run();
+    run.wait_for("warming up");
+    run.signal(Signal::SIGINT);
+    let (code, said) = run.finish();
+    assert_eq!(code, Some(130), "{said}");
+    assert!(!said.contains("has not answered within"), "it was waited for: {said}");
 }
