@@ -4,17 +4,19 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use nix::sys::socket::{Shutdown, setsockopt, shutdown, sockopt};
 use pushbench_wire::clock;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::{ClientError, Tally, TcpTotals};
+use crate::scenario::CutHow;
 
 /// What the sockets of one subscriber share: its worker's counters, the time of its last read, and
 /// what TCP did for those that have closed.
@@ -23,6 +25,8 @@ pub(crate) struct ConnectionMeter {
     tally: Arc<Tally>,
     last_read_ns: Cell<u64>,
     open: Rc<RefCell<Vec<RawFd>>>,
+    /// Of those, which end by a RST.
+    doomed: Rc<RefCell<Vec<RawFd>>>,
     closed: Rc<Cell<Option<TcpTotals>>>,
 }
 
@@ -32,6 +36,7 @@ impl ConnectionMeter {
             tally,
             last_read_ns: Cell::new(0),
             open: Rc::default(),
+            doomed: Rc::default(),
             closed: Rc::new(Cell::new(Some(TcpTotals::default()))),
         })
     }
@@ -43,6 +48,7 @@ impl ConnectionMeter {
             tally: Arc::clone(&self.tally),
             last_read_ns: Cell::new(0),
             open: Rc::clone(&self.open),
+            doomed: Rc::clone(&self.doomed),
             closed: Rc::clone(&self.closed),
         })
     }
@@ -54,6 +60,24 @@ impl ConnectionMeter {
             .borrow()
             .iter()
             .try_fold(self.closed.get()?, |sum, &socket| Some(sum.plus(TcpTotals::read(socket)?)))
+    }
+
+    /// Cuts all connections that are open: whoever reads gets to the end at once, as if the other side
+    /// had ended them. The server sees a FIN now, or a RST as soon as the client lets go.
+    pub(crate) fn cut(&self, how: CutHow) {
+        for &socket in self.open.borrow().iter() {
+            let directions = match how {
+                CutHow::Close => Shutdown::Both,
+                CutHow::Reset => {
+                    self.doomed.borrow_mut().push(socket);
+                    Shutdown::Read
+                }
+            };
+            // It may have broken by itself.
+            if shutdown(socket, directions).is_ok() {
+                self.tally.cuts.add(1);
+            }
+        }
     }
 
     /// The counters.
@@ -75,7 +99,7 @@ pub(super) type Stream = Socket<TcpStream>;
 /// A connection to the server, metered: what is put on top of it, such as encryption, is counted as
 /// it goes over the network.
 #[derive(Debug)]
-pub(super) struct Socket<S: AsRawFd> {
+pub(super) struct Socket<S: AsFd + AsRawFd> {
     stream: S,
     meter: Rc<ConnectionMeter>,
 }
@@ -97,7 +121,7 @@ impl Stream {
     }
 }
 
-impl<S: AsRawFd> Socket<S> {
+impl<S: AsFd + AsRawFd> Socket<S> {
     fn written(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = outcome {
             self.meter.tally.bytes_out.add(bytes as u64);
@@ -107,16 +131,23 @@ impl<S: AsRawFd> Socket<S> {
 }
 
 /// Runs before the stream is closed, while its number is still its own.
-impl<S: AsRawFd> Drop for Socket<S> {
+impl<S: AsFd + AsRawFd> Drop for Socket<S> {
     fn drop(&mut self) {
         let socket = self.stream.as_raw_fd();
         self.meter.open.borrow_mut().retain(|&open| open != socket);
+        let mut doomed = self.meter.doomed.borrow_mut();
+        if let Some(at) = doomed.iter().position(|&one| one == socket) {
+            doomed.swap_remove(at);
+            let at_once = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+            // It may be closed by the other side by now, and then it does not matter.
+            let _ = setsockopt(&self.stream, sockopt::Linger, &at_once);
+        }
         let closed = self.meter.closed.get().zip(TcpTotals::read_last(socket));
         self.meter.closed.set(closed.map(|(before, last)| before.plus(last)));
     }
 }
 
-impl<S: AsyncRead + AsRawFd + Unpin> AsyncRead for Socket<S> {
+impl<S: AsyncRead + AsFd + AsRawFd + Unpin> AsyncRead for Socket<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -130,7 +161,7 @@ impl<S: AsyncRead + AsRawFd + Unpin> AsyncRead for Socket<S> {
     }
 }
 
-impl<S: AsyncWrite + AsRawFd + Unpin> AsyncWrite for Socket<S> {
+impl<S: AsyncWrite + AsFd + AsRawFd + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -197,5 +228,34 @@ mod tests {
             assert!((3..=4).contains(&closing), "{closing} segments");
         }
         assert!(meter.open.borrow().is_empty());
+    }
+
+    /// What the server reads of a connection that was cut.
+    async fn cut_as_seen_by_the_server(how: CutHow) -> io::Result<usize> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tally = Arc::<Tally>::default();
+        let meter = ConnectionMeter::new(Arc::clone(&tally));
+        let mut socket = Stream::open(listener.local_addr().unwrap(), &meter).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let client = async {
+            let read = socket.read(&mut [0; 6]).await;
+            assert_eq!(read.unwrap(), 0, "it is told at once");
+            drop(socket);
+        };
+        let cut = async { meter.cut(how) };
+        tokio::join!(client, cut);
+        let mut totals = crate::client::Totals::default();
+        totals.add(&tally);
+        assert_eq!(totals.cuts, 1);
+        meter.cut(how);
+        assert!(meter.doomed.borrow().is_empty(), "nothing is open");
+        server.read(&mut [0; 6]).await
+    }
+
+    #[tokio::test]
+    async fn a_cut_is_a_fin_or_a_rst() {
+        assert_eq!(cut_as_seen_by_the_server(CutHow::Close).await.unwrap(), 0);
+        let reset = cut_as_seen_by_the_server(CutHow::Reset).await.unwrap_err();
+        assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
     }
 }

@@ -38,6 +38,8 @@ tally! {
     bytes_out
     /// Connections opened.
     connections
+    /// Connections that were cut on purpose.
+    cuts
     /// HTTP requests sent.
     requests
     /// Subscribers that went on with something else than they asked for first, each time that they connected.

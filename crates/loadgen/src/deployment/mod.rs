@@ -246,6 +246,16 @@ impl Deployment {
         self.parts.iter_mut().for_each(|part| part.observe.count_instructions(on));
     }
 
+    /// Stops the processes of all servers where they are, or lets them go on.
+    pub(crate) fn pause_servers(&mut self, is_paused: bool) {
+        for (process, part) in self.processes.iter().zip(&mut self.parts) {
+            if matches!(part.role, PartRole::Server(_)) {
+                part.observe.look();
+                process.pause(is_paused, &part.observe.processes());
+            }
+        }
+    }
+
     fn servers(&self) -> impl Iterator<Item = &ServerProcess> {
         let both = self.processes.iter().zip(&self.parts);
         both.filter(|(_, part)| matches!(part.role, PartRole::Server(_)))

@@ -242,6 +242,11 @@ impl ServerProcess {
         self.signal(Signal::SIGKILL, family);
     }
 
+    /// Stops it and `family` where they are, or lets them go on.
+    pub(super) fn pause(&self, is_paused: bool, family: &[Pid]) {
+        self.signal(if is_paused { Signal::SIGSTOP } else { Signal::SIGCONT }, family);
+    }
+
     /// To the group, and to those of `family` that have left it.
     fn signal(&self, signal: Signal, family: &[Pid]) {
         // Who has gone in the meantime needs no signal.

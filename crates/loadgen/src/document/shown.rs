@@ -49,7 +49,7 @@ pub(super) const NETWORK: Closer = Closer {
 };
 
 /// The tables that look closer, in order.
-pub(super) const CLOSER: [Closer; 8] = [
+pub(super) const CLOSER: [Closer; 9] = [
     Closer {
         heading: "Percentiles of latency",
         note: "A percentile takes at least 50 deliveries beyond it.",
@@ -76,6 +76,26 @@ pub(super) const CLOSER: [Closer; 8] = [
             Metric::EchoLatencyP99,
         ],
         needs: Some(Metric::EchoLatencyP50),
+        is_folded: false,
+    },
+    Closer {
+        heading: "When things broke",
+        note: "Times count from when a subscriber noticed that its connection was broken. What it missed meanwhile it \
+               gets from the log, late, so that is in its latency; what it did not get is lost. The slowest delivery \
+               says how long the whole of it took. Deliveries and bytes are not held against the server's own count \
+               here: what it sent over a connection that broke is in nobody's hands.",
+        metrics: &[
+            Metric::ConnectionsCut,
+            Metric::ConnectionsBroken,
+            Metric::ReconnectTimeP50,
+            Metric::ReconnectTimeMax,
+            Metric::RecoveryTimeP50,
+            Metric::RecoveryTimeMax,
+            Metric::LatencyMax,
+            Metric::Lost,
+            Metric::Duplicated,
+        ],
+        needs: Some(Metric::Faults),
         is_folded: false,
     },
     Closer {

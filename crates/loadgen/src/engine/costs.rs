@@ -1,7 +1,10 @@
 //! What a trial cost beyond the CPU time and the bytes of its sockets: how both divide, what the
 //! kernel's scheduler and TCP added, and memory. What could not be measured has no value.
 
+use hdrhistogram::Histogram;
+
 use super::measurement::{Measurement, percentile, ratio};
+use super::recorder::Recorder;
 use super::snapshot::Usage;
 use crate::deployment::{ObservedPart, PartRole};
 use crate::results::{Metric, Warning};
@@ -65,7 +68,10 @@ impl Measurement {
             (Metric::GeneratorMemoryPeak, number(generator_peak)),
             (Metric::KernelMemoryPerSubscriber, per_subscriber),
         ];
-        mine.into_iter().chain(self.connecting()).chain(self.traffic_values(window))
+        mine.into_iter()
+            .chain(self.connecting())
+            .chain(self.coming_back())
+            .chain(self.traffic_values(window))
     }
 
     /// What connecting took. Who opens a connection for each poll has hardly opened any by then, and what
@@ -84,6 +90,23 @@ impl Measurement {
             (Metric::GeneratorCpuPerConnection, each(generator.cpu_ns)),
             (Metric::BytesPerConnection, each(Some(flow.bytes_in + flow.bytes_out))),
             (Metric::Fallbacks, self.falls_back.then_some(flow.fallbacks as f64)),
+        ]
+        .into_iter()
+    }
+
+    /// What breaking cost: connections that ended by themselves too.
+    fn coming_back(&self) -> impl Iterator<Item = (Metric, Option<f64>)> {
+        let Recorder { reconnects, recoveries, account, .. } = &self.recorder;
+        let planned = |count: u64| (self.faults > 0).then_some(count as f64);
+        let most = |times: &Histogram<u64>| (!times.is_empty()).then(|| times.max() as f64);
+        [
+            (Metric::Faults, planned(self.faults)),
+            (Metric::ConnectionsCut, planned(self.end.totals.cuts)),
+            (Metric::ConnectionsBroken, planned(account.reconnects)),
+            (Metric::ReconnectTimeP50, percentile(reconnects, 0.5)),
+            (Metric::ReconnectTimeMax, most(reconnects)),
+            (Metric::RecoveryTimeP50, percentile(recoveries, 0.5)),
+            (Metric::RecoveryTimeMax, most(recoveries)),
         ]
         .into_iter()
     }

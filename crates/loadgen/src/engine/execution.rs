@@ -12,11 +12,13 @@ use tokio::time::{Instant, timeout};
 use super::phase::Phase;
 use super::pool::{Signal, SubscriberPool, Traffic};
 use super::publisher::{Publisher, Sent};
+use super::publishing::{OpenPublisher, StartPublisher};
 use super::recorder::Recorder;
 use super::snapshot::Snapshot;
 use super::steps::{Action, LEAD, Moment, Step, StepKind, Until, When};
 use crate::deployment::{Deployment, LOOK, within};
 use crate::results::{Warning, latency_log};
+use crate::scenario::FaultKind;
 
 /// How long no subscriber may get connected before the trial is given up.
 const CONNECT_STALL: Duration = Duration::from_secs(20);
@@ -28,12 +30,6 @@ const MARGIN: Duration = Duration::from_millis(5);
 /// How long a publisher that is behind at the end of the window has to catch up: a busy machine holds a
 /// thread up for less, and a rate that nobody can sustain goes on for longer.
 const CATCH_UP: Duration = Duration::from_secs(1);
-
-/// Connects the publisher. It blocks for as long as the server takes.
-pub(super) type OpenPublisher = Box<dyn FnOnce() -> anyhow::Result<StartPublisher> + Send>;
-
-/// Starts the publisher, whose schedule begins at that time of [`clock`].
-pub(super) type StartPublisher = Box<dyn FnOnce(u64) -> anyhow::Result<Publisher> + Send>;
 
 /// A trial that goes on.
 pub(super) struct Execution<'a, P: SubscriberPool> {
@@ -182,6 +178,8 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
                 let said = self.deployment.sample(&self.deliveries_series).await;
                 self.findings.server_deliveries = said;
             }
+            Action::Break(kind) => self.disturb(kind, true)?,
+            Action::Mend(kind) => self.disturb(kind, false)?,
             Action::CountInstructions(on) => self.deployment.count_instructions(on),
             Action::OpenPublisher => self.start_publisher = Some(self.open_publisher().await?),
             Action::Publish => {
@@ -215,6 +213,19 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
                 Err(_) => self.look_around(Duration::ZERO).await?,
             }
         }
+    }
+
+    /// Lets a fault begin or end.
+    fn disturb(&mut self, kind: FaultKind, begins: bool) -> anyhow::Result<()> {
+        match kind {
+            FaultKind::Cut { how, share } => self.pool.cut(how, share),
+            FaultKind::Pause { .. } => self.deployment.pause_servers(begins),
+            FaultKind::Outage { .. } => {
+                let network = self.deployment.network().context("there is no network to break")?;
+                network.carry_nothing(begins)?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until `time`, as long as subscribers and publisher are well.

@@ -124,6 +124,7 @@ pub(super) fn flawless() -> Measurement {
         lateness: latency_log::histogram(),
         network: None,
         is_steady: true,
+        faults: 0,
         schedule_sha256: None,
         recorder: recorder(|_| 2_000_000),
     }

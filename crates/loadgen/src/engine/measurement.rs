@@ -58,6 +58,8 @@ pub(crate) struct Measurement {
     pub(super) is_steady: bool,
     /// SHA-256 over the schedule as it was followed; empty when not to its end.
     pub(super) schedule_sha256: Option<String>,
+    /// How many things broke in the window, as the scenario wants it.
+    pub(super) faults: u64,
     pub(super) recorder: Recorder,
 }
 

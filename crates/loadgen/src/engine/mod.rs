@@ -16,6 +16,7 @@ mod phase;
 mod pool;
 pub(crate) mod probe;
 mod publisher;
+mod publishing;
 mod recognised;
 mod recorder;
 pub(crate) mod remote;

@@ -81,6 +81,10 @@ pub(super) struct Recorder {
     pub(super) echoes: Histogram<u64>,
     /// How long subscribers took to connect, the first time that each did.
     pub(super) connects: Histogram<u64>,
+    /// How long it took from a broken connection until the next one.
+    pub(super) reconnects: Histogram<u64>,
+    /// How long it took from a broken connection until the next event.
+    pub(super) recoveries: Histogram<u64>,
     /// The account of every event.
     pub(super) account: Account,
 }
@@ -119,6 +123,8 @@ impl Recorder {
             uncorrected: latency_log::histogram(),
             echoes: latency_log::histogram(),
             connects: latency_log::histogram(),
+            reconnects: latency_log::histogram(),
+            recoveries: latency_log::histogram(),
             account: Account::default(),
         }
     }
@@ -190,6 +196,8 @@ impl Recorder {
         add(&mut self.uncorrected, &other.uncorrected);
         add(&mut self.echoes, &other.echoes);
         add(&mut self.connects, &other.connects);
+        add(&mut self.reconnects, &other.reconnects);
+        add(&mut self.recoveries, &other.recoveries);
         self.account.merge(&other.account);
     }
 }

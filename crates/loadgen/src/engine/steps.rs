@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::scenario::Workload;
 use crate::scenario::schedule::window;
+use crate::scenario::{FaultKind, Workload};
 
 /// From the last connection to the first event: the server finishes what connecting began.
 pub(super) const LEAD: Duration = Duration::from_millis(200);
@@ -66,6 +66,9 @@ pub(super) enum Action {
     OpenPublisher,
     /// Starts the schedule, whose first event is [`LEAD`] later at the earliest.
     Publish,
+    /// Breaks something, and makes it whole again.
+    Break(FaultKind),
+    Mend(FaultKind),
     /// Waits until everything is published, if the trial can still be used.
     FinishPublishing,
 }
@@ -107,8 +110,8 @@ pub(super) fn steps(
     polling: Option<Duration>,
 ) -> Vec<Step> {
     use Action::{
-        AskServers, AskTraffic, CountInstructions, FinishPublishing, LookAtParts, Observe,
-        OpenPublisher, Publish,
+        AskServers, AskTraffic, Break, CountInstructions, FinishPublishing, LookAtParts, Mend,
+        Observe, OpenPublisher, Publish,
     };
     use When::{After, AheadOfEnd};
     let at_once = After(Duration::ZERO);
@@ -133,6 +136,10 @@ pub(super) fn steps(
     }
     let span = window(workload);
     let length = span.end - span.start;
+    // After each loss TCP waits twice as long, so it may notice the end of an outage as late as that
+    // was long (RFC 6298 §5.5).
+    let lengths = workload.faults.iter().filter_map(|fault| fault.kind.length());
+    let longest_fault = lengths.max().unwrap_or_default();
     let is_next = |_: &_| workload.idle.is_zero();
     let connected = Some((at_once, Observe(Moment::Connected))).filter(is_next);
     steps.extend([
@@ -157,21 +164,27 @@ pub(super) fn steps(
         },
         Step {
             kind: StepKind::Measure,
-            actions: vec![
-                (at_once, Observe(Moment::WindowStart)),
-                // A process that is new counts at the end.
-                (AheadOfEnd, LookAtParts),
-                (After(length), Observe(Moment::WindowEnd)),
-                (After(length), CountInstructions(false)),
-                (After(length), AskTraffic(Moment::WindowEnd)),
-            ],
+            actions: [(at_once, Observe(Moment::WindowStart))]
+                .into_iter()
+                .chain(workload.faults.iter().flat_map(|fault| {
+                    let mend = fault.kind.length().map(|_| (After(fault.end()), Mend(fault.kind)));
+                    [(After(fault.at), Break(fault.kind))].into_iter().chain(mend)
+                }))
+                .chain([
+                    // A process that is new counts at the end.
+                    (AheadOfEnd, LookAtParts),
+                    (After(length), Observe(Moment::WindowEnd)),
+                    (After(length), CountInstructions(false)),
+                    (After(length), AskTraffic(Moment::WindowEnd)),
+                ])
+                .collect(),
             until: Until::Passed(length),
         },
         Step {
             kind: StepKind::Drain,
             actions: vec![(at_once, FinishPublishing)],
             until: match record {
-                true => Until::Delivered(polling.unwrap_or_default() + DRAIN),
+                true => Until::Delivered(polling.unwrap_or_default() + DRAIN + longest_fault),
                 false => Until::Passed(Duration::ZERO),
             },
         },

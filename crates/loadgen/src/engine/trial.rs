@@ -10,22 +10,22 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::delivery_tracker::ExpectedEvents;
-use super::execution::{Execution, Findings, OpenPublisher};
+use super::execution::{Execution, Findings};
 use super::foreign_place::ForeignPlace;
 use super::measurement::Measurement;
 use super::phase::Phase;
-use super::pool::{PoolPlan, SubscriberPool as _, SubscriberSpec, THREAD_NAME, ThreadPool};
-use super::publisher::{PublishPlan, Publisher, Sent, stamped};
+use super::pool::{
+    Comeback, PoolPlan, SubscriberPool as _, SubscriberSpec, THREAD_NAME, ThreadPool,
+};
+use super::publisher::{Sent, stamped};
+use super::publishing::open_publisher;
 use super::recognised::{Suspicion, ensure_recognised};
 use super::recorder::{Account, Window};
 use super::send_queue::{DueEvent, SendPlan};
 use super::snapshot::Snapshot;
 use super::steps::{LEAD, Moment, steps};
 use super::traffic::TrafficReadings;
-use crate::client::{
-    Foreign, Http, Mechanism, PublishForm, PublishPath as _, PublishTarget, PublishWay,
-    Subscription, Tls, Totals,
-};
+use crate::client::{Foreign, Http, Mechanism, PublishForm, Subscription, Tls, Totals};
 use crate::deployment::network::{self, Network};
 use crate::deployment::observe::OwnProcess;
 use crate::deployment::{Cores, Deployment, NotStarted, PartRole, within};
@@ -160,6 +160,11 @@ impl TrialPlan<'_> {
             record: self.record,
             workers: self.cores.generator.len(),
             place: deployment.network().and_then(Network::clients),
+            comeback: Comeback {
+                reconnect: workload.reconnect,
+                seed: self.scenario.seed,
+                is_patient: !workload.faults.is_empty(),
+            },
         })?;
         let network = deployment.network().map(|of| (of.plan().clone(), of.measured()));
         let open_publisher = open_publisher(
@@ -229,6 +234,7 @@ impl TrialPlan<'_> {
             lateness,
             network,
             is_steady: workload.is_steady(),
+            faults: workload.faults.len() as u64,
             schedule_sha256,
             recorder,
         })
@@ -319,6 +325,8 @@ impl TrialPlan<'_> {
                             })
                         }),
                     },
+                    connection,
+                    subscriber: connection / per_subscriber,
                     head_may_wait,
                     expected: match members {
                         [only] => Arc::clone(&of_channels[*only as usize]),
@@ -354,39 +362,4 @@ fn recorded_window(workload: &Workload) -> Window {
         [] => Window::new(&[span.end - span.start]),
         phases => Window::new(phases),
     }
-}
-
-/// How the publisher of `schedule` is connected, and then started.
-fn open_publisher(
-    schedule: &Schedule,
-    workload: &Workload,
-    recorded: Window,
-    channels: Vec<String>,
-    forms: Vec<PublishForm>,
-    stamp_channels: bool,
-    send_queues: Vec<mpsc::UnboundedSender<DueEvent>>,
-) -> OpenPublisher {
-    let membership = schedule.membership();
-    let audience = |channel| membership.of_channel(channel).len() as u64;
-    let content = workload.content;
-    let window_start_ns = window(workload).start.as_nanos() as u64;
-    let mut plan = PublishPlan {
-        audiences: (0..workload.channels).map(audience).collect(),
-        stamp_channels,
-        content,
-        most_payload_bytes: workload.most_payload_bytes(),
-        start_ns: 0,
-        send_queues,
-    };
-    let events = schedule.events();
-    Box::new(move || {
-        let open = |form| PublishWay::open(&PublishTarget { channels: &channels, content, form });
-        let paths = forms.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
-        ensure!(!paths.is_empty(), "the deployment has no address to publish to");
-        Ok(Box::new(move |start_ns| {
-            recorded.begins_at(start_ns + window_start_ns);
-            plan.start_ns = start_ns;
-            Publisher::start(plan, events, paths)
-        }))
-    })
 }

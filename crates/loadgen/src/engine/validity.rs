@@ -66,12 +66,15 @@ impl Measurement {
             warnings.push(Warning::NegativeLatency { count: account.negative });
         }
         let received = self.end.totals.deliveries;
-        if let Some(server) = self.server_deliveries.map(|count| count as u64)
-            && server != received
-        {
-            warnings.push(Warning::CountsDisagree { server, received });
+        // What was sent over a connection before it broke may be in nobody's hands.
+        if self.faults == 0 {
+            if let Some(server) = self.server_deliveries.map(|count| count as u64)
+                && server != received
+            {
+                warnings.push(Warning::CountsDisagree { server, received });
+            }
+            warnings.extend(self.traffic.warning());
         }
-        warnings.extend(self.traffic.warning());
         if self.is_steady {
             warnings.extend(drift(&self.recorder));
         }
@@ -86,7 +89,8 @@ impl Measurement {
         if let Some(lost) = self.lost().filter(|lost| *lost > 0) {
             warnings.push(Warning::DeliveriesLost { lost });
         }
-        if let Some(reason) = &account.first_reconnect {
+        // Where something breaks on purpose, the report has a table of what followed.
+        if let Some(reason) = account.first_reconnect.as_ref().filter(|_| self.faults == 0) {
             let reason = reason.clone();
             warnings.push(Warning::Reconnected { count: account.reconnects, reason });
         }
@@ -182,5 +186,19 @@ mod tests {
         let expected = u64::from(EVENTS * SUBSCRIBERS);
         let (warning, used) = only(|trial| trial.expected = Some(expected + 3));
         assert_eq!((warning, used), (Warning::DeliveriesLost { lost: 3 }, true));
+    }
+
+    #[test]
+    fn what_breaks_on_purpose_is_no_surprise() {
+        let broken = |faults: u64| {
+            after(|trial| {
+                trial.faults = faults;
+                trial.server_deliveries = Some(1.0);
+                trial.recorder.account.reconnects = 1;
+                trial.recorder.account.first_reconnect = Some("reset".to_owned());
+            })
+        };
+        assert_eq!(broken(0).len(), 2, "{:?}", broken(0));
+        assert_eq!(broken(1), []);
     }
 }

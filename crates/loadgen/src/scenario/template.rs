@@ -73,6 +73,24 @@ idle = "2s"                 # before that: nothing is published, and what waitin
 #   name = "goal"
 #   duration = "5s"
 #   rate = 10.0
+#
+# What breaks, one after the other: "cut" ends connections, by how = "close" (FIN) or "reset" (RST), of a
+# share of the subscribers; "pause" stops the server's processes, and "outage" the network, for a while:
+#   [[workload.faults]]
+#   at = "2s" # from the beginning of the measured window
+#   kind = "cut"
+#   how = "reset"
+#   share = 0.5
+#   [[workload.faults]]
+#   at = "5s"
+#   kind = "pause"
+#   for = "500ms"
+# How subscribers come back: so long after their connection broke, and twice as long after each attempt
+# that failed, up to the most; with jitter, each waits for a time drawn between nothing and that:
+#   [workload.reconnect]
+#   first = "100ms"
+#   most = "5s"
+#   jitter = false
 
 # Below are the defaults; every table, and every key in it, may be left out.
 

@@ -54,7 +54,7 @@ fn long() -> String {
 }
 
 /// Whether networks can be laid here. If not, the test has failed, or somebody allows that.
-fn can_lay() -> bool {
+pub(crate) fn can_lay() -> bool {
     let is_there = |name: &str| Command::new(name).arg("--version").output().is_ok();
     let version = |name: &str| Command::new(name).arg("-V").output().is_ok();
     let makes = Command::new("unshare").args(["-Urn", "true"]).status();

@@ -110,6 +110,12 @@ pub(super) fn queueing() -> Vec<String> {
     words(&format!("-t mangle -A PREROUTING -i {INTERFACE} -j NFQUEUE --queue-num {number}"))
 }
 
+/// Makes all packets that come over the line get lost, before any is queued, or no more of them.
+pub(super) fn dropping(is_out: bool) -> Vec<String> {
+    let change = if is_out { "-I" } else { "-D" };
+    words(&format!("-t mangle {change} PREROUTING -i {INTERFACE} -j DROP"))
+}
+
 /// Limits what this end sends. A burst is what goes out within 5 ms; what waits for longer than a second is
 /// dropped, as by a router with a large buffer.
 pub(super) fn limiting(bits: u64) -> Vec<String> {

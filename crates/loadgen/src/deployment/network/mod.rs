@@ -206,6 +206,19 @@ impl Network {
         }
     }
 
+    /// Loses all that is sent from now on, or no more than it did before.
+    ///
+    /// # Errors
+    /// Where it does not carry packets, or the kernel refuses.
+    pub(crate) fn carry_nothing(&self, is_out: bool) -> anyhow::Result<()> {
+        match &self.by {
+            By::Packets { server, clients, .. } => [server, clients]
+                .iter()
+                .try_for_each(|end| end.within(|| IPTABLES.run(&commands::dropping(is_out), ""))),
+            By::Relay(_) => Err(anyhow!("a relay cannot lose packets")),
+        }
+    }
+
     /// What it has done so far.
     ///
     /// # Errors

@@ -9,8 +9,8 @@ use crate::deployment::observe::{Observation, Observe};
 use crate::engine::fixture::{ScriptedPath, due, publish_plan, recorder};
 use crate::engine::pool::PoolPlan;
 use crate::engine::steps::steps;
-use crate::scenario::Scenario;
 use crate::scenario::template::TEMPLATE;
+use crate::scenario::{CutHow, Scenario};
 
 /// What happened, and when, in virtual time.
 type Log = Arc<Mutex<Vec<(String, Instant)>>>;
@@ -50,6 +50,10 @@ impl SubscriberPool for ScriptedPool {
         tokio::time::sleep(self.asking).await;
         note(&self.log, "asked");
         None
+    }
+
+    fn cut(&self, how: CutHow, share: f64) {
+        note(&self.log, &format!("cut {how:?} {share}"));
     }
 
     fn stop(self) -> anyhow::Result<Recorder> {

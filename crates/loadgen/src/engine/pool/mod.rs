@@ -11,6 +11,7 @@ use super::recorder::{Recorder, Window};
 use super::send_queue::SendPlan;
 use crate::client::{Mechanism, Subscription, TcpTotals, Totals};
 use crate::deployment::network::Namespace;
+use crate::scenario::{CutHow, Reconnect};
 
 pub(super) use threads::{THREAD_NAME, ThreadPool};
 
@@ -32,6 +33,9 @@ pub(super) trait SubscriberPool: Sized + Send + 'static {
     /// It may cost a system call per connection: ask outside the measured window.
     async fn traffic(&self) -> Option<Traffic>;
 
+    /// Cuts the connections of a share of them, evenly spread, from 0 to 1.
+    fn cut(&self, how: CutHow, share: f64);
+
     /// Ends them and hands over what they recorded. It blocks until they have ended.
     ///
     /// # Errors
@@ -50,6 +54,18 @@ pub(super) struct PoolPlan {
     pub(super) workers: usize,
     /// The network that they are in; that of the caller if it is none.
     pub(super) place: Option<Namespace>,
+    /// How they come back when their connection broke.
+    pub(super) comeback: Comeback,
+}
+
+/// How subscribers connect again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Comeback {
+    pub(super) reconnect: Reconnect,
+    /// What their waits are drawn from.
+    pub(super) seed: u64,
+    /// Whether they go on when they cannot connect, as where something breaks on purpose.
+    pub(super) is_patient: bool,
 }
 
 /// What a subscriber reports while it runs.
@@ -64,6 +80,10 @@ pub(super) enum Signal {
 /// A connection of a subscriber to one of its channels.
 pub(super) struct SubscriberSpec {
     pub(super) subscription: Subscription,
+    /// Its number among all connections.
+    pub(super) connection: u32,
+    /// Whose it is: the number of its subscriber.
+    pub(super) subscriber: u32,
     /// Whether the head of a stream may come with its first event, because something between holds it back.
     pub(super) head_may_wait: bool,
     /// What it is to receive.

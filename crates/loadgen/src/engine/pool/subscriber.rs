@@ -21,9 +21,7 @@ use crate::client::{
 use crate::engine::delivery_tracker::DeliveryTracker;
 use crate::engine::recorder::Recorder;
 use crate::engine::send_queue::SendQueue;
-
-/// How long a subscriber whose connection broke waits before it connects again.
-const RECONNECT_AFTER: Duration = Duration::from_millis(100);
+use crate::scenario::schedule::ReconnectWaits;
 
 /// How long the head of a stream may take before its subscriber counts as connected without it, where
 /// something between may hold it back.
@@ -38,6 +36,8 @@ pub(super) struct Connector {
     pub(super) permits: Rc<Semaphore>,
     pub(super) signals: mpsc::UnboundedSender<Signal>,
     pub(super) head_may_wait: bool,
+    /// Whether it goes on when it cannot connect again.
+    pub(super) is_patient: bool,
 }
 
 impl Connector {
@@ -80,8 +80,9 @@ pub(super) async fn subscribe<S: Subscriber>(
     connector: Connector,
     mut log: EventLog,
     mut queue: Option<SendQueue>,
+    waits: ReconnectWaits,
 ) {
-    let Err(error) = receive_until_failure::<S>(&connector, &mut log, queue.as_mut()).await;
+    let Err(error) = receive_until_failure::<S>(&connector, &mut log, queue.as_mut(), waits).await;
     // Nobody listens any more when the trial is over.
     let _ = connector.signals.send(Signal::Failed(error.to_string()));
 }
@@ -90,14 +91,27 @@ async fn receive_until_failure<S: Subscriber>(
     connector: &Connector,
     log: &mut EventLog,
     mut queue: Option<&mut SendQueue>,
+    mut waits: ReconnectWaits,
 ) -> Result<Infallible, ClientError> {
     let mut is_new = true;
+    // Attempts since the connection broke.
+    let mut failed = 0;
     loop {
         let (mut subscriber, took_ns): (S, _) =
-            connector.connect(log.last_event_id, &mut is_new).await?;
+            match connector.connect(log.last_event_id, &mut is_new).await {
+                Ok(connected) => connected,
+                Err(_) if connector.is_patient && !is_new => {
+                    failed += 1;
+                    tokio::time::sleep(waits.next(failed)).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+        failed = 0;
         if is_new {
             log.recorder.borrow_mut().connects.saturating_record(took_ns);
         }
+        log.is_connected();
         let Err(error) = match queue.as_deref_mut() {
             None => {
                 connector.announce(&mut is_new);
@@ -112,8 +126,8 @@ async fn receive_until_failure<S: Subscriber>(
         if !error.is_broken_connection() {
             return Err(error);
         }
-        log.reconnects(&error);
-        tokio::time::sleep(RECONNECT_AFTER).await;
+        log.breaks(&error);
+        tokio::time::sleep(waits.next(failed)).await;
     }
 }
 
@@ -128,13 +142,23 @@ pub(super) struct EventLog {
     /// The last read of its connection that brought an event. Those who share the connection share it.
     pub(super) last_read_ns: Rc<Cell<u64>>,
     pub(super) last_event_id: u64,
+    /// When its connection broke, if nothing has come since.
+    pub(super) broken_ns: Option<u64>,
 }
 
 impl EventLog {
-    fn reconnects(&self, reason: &ClientError) {
+    fn breaks(&mut self, reason: &ClientError) {
+        self.broken_ns.get_or_insert_with(clock::now_ns);
         let account = &mut self.recorder.borrow_mut().account;
         account.reconnects += 1;
         account.first_reconnect.get_or_insert_with(|| reason.to_string());
+    }
+
+    fn is_connected(&self) {
+        if let Some(broken_ns) = self.broken_ns {
+            let took_ns = clock::now_ns().saturating_sub(broken_ns);
+            self.recorder.borrow_mut().reconnects.saturating_record(took_ns);
+        }
     }
 }
 
@@ -154,6 +178,11 @@ impl Sink for EventLog {
         if is_lagged_name(event.name) {
             self.recorder.borrow_mut().account.lagged += 1;
             return;
+        }
+        if let Some(broken_ns) = self.broken_ns {
+            self.broken_ns = None;
+            let took_ns = at_ns.saturating_sub(broken_ns);
+            self.recorder.borrow_mut().recoveries.saturating_record(took_ns);
         }
         self.tally.deliveries.add(1);
         self.tally.payload_bytes.add(event.payload.len() as u64);
@@ -187,6 +216,7 @@ mod tests {
             tally: Arc::clone(&tally),
             last_read_ns: Rc::default(),
             last_event_id: 0,
+            broken_ns: Some(400),
         };
         let mut payload = [0; pushbench_wire::stamp::STAMP_LEN];
         for (at_ns, sequence) in [(1_000, 0), (1_000, 1), (2_000, 2)] {
@@ -207,6 +237,7 @@ mod tests {
         let (totals, recorder) = received(Some(tracker()));
         assert_eq!((totals.reads, totals.deliveries, totals.measured), (2, 3, 3));
         assert_eq!((recorder.account.delivered, recorder.corrected().len()), (3, 3));
+        assert_eq!((recorder.recoveries.len(), recorder.recoveries.max()), (1, 600));
     }
 
     #[test]

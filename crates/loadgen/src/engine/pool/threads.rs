@@ -10,13 +10,15 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use super::subscriber::{Connector, EventLog, subscribe};
-use super::{PoolPlan, Signal, SubscriberPool, SubscriberSpec, Traffic};
+use super::{Comeback, PoolPlan, Signal, SubscriberPool, SubscriberSpec, Traffic};
 use crate::client::{
     ConnectionMeter, Http, Subscriber, Tally, TcpTotals, Totals, WithSubscriber, with_subscriber,
 };
 use crate::engine::delivery_tracker::DeliveryTracker;
 use crate::engine::recorder::{Recorder, Window};
 use crate::engine::send_queue::SendQueue;
+use crate::scenario::CutHow;
+use crate::scenario::schedule::ReconnectWaits;
 
 /// Connections that one worker opens at the same time: below any listen backlog, so that a flood
 /// of connects does not become a measurement of SYN retries.
@@ -29,8 +31,13 @@ const ASKED_AT_ONCE: usize = 32;
 /// The name of every worker thread, by which the operating system's account of them is found.
 pub(in crate::engine) const THREAD_NAME: &str = "subscribers";
 
-/// Asks a worker what has gone over its connections.
-type Question = oneshot::Sender<Option<Traffic>>;
+/// What a worker is to do beside.
+enum Order {
+    /// To say what has gone over its connections.
+    Traffic(oneshot::Sender<Option<Traffic>>),
+    /// To cut the connections of this share of all subscribers.
+    Cut(CutHow, f64),
+}
 
 /// Worker threads, with a share of the subscribers each. They have the cores of the thread that
 /// started them.
@@ -41,14 +48,14 @@ pub(in crate::engine) struct ThreadPool {
 
 struct WorkerHandle {
     tally: Arc<Tally>,
-    questions: mpsc::UnboundedSender<Question>,
+    orders: mpsc::UnboundedSender<Order>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<anyhow::Result<Recorder>>,
 }
 
 impl SubscriberPool for ThreadPool {
     fn connect(plan: PoolPlan) -> anyhow::Result<Self> {
-        let PoolPlan { mechanism, subscribers, window, record, workers, place } = plan;
+        let PoolPlan { mechanism, subscribers, window, record, workers, place, comeback } = plan;
         let (sender, signals) = mpsc::unbounded_channel();
         let shares = shares(subscribers, workers);
         let workers = shares
@@ -56,15 +63,16 @@ impl SubscriberPool for ThreadPool {
             .map(|subscribers| {
                 let tally = Arc::new(Tally::default());
                 let (stop, stopped) = oneshot::channel();
-                let (questions, asked) = mpsc::unbounded_channel();
+                let (orders, ordered) = mpsc::unbounded_channel();
                 let worker = Worker {
                     subscribers,
                     window: window.clone(),
                     record,
                     tally: Arc::clone(&tally),
                     signals: sender.clone(),
-                    asked,
+                    ordered,
                     stopped,
+                    comeback,
                 };
                 let place = place.clone();
                 let thread = std::thread::Builder::new()
@@ -76,7 +84,7 @@ impl SubscriberPool for ThreadPool {
                         with_subscriber(mechanism, worker)
                     })
                     .context("cannot start a worker thread")?;
-                Ok(WorkerHandle { tally, questions, stop, thread })
+                Ok(WorkerHandle { tally, orders, stop, thread })
             })
             .collect::<anyhow::Result<_>>()?;
         Ok(Self { workers, signals })
@@ -100,7 +108,7 @@ impl SubscriberPool for ThreadPool {
     async fn traffic(&self) -> Option<Traffic> {
         let ask = |worker: &WorkerHandle| {
             let (question, answer) = oneshot::channel();
-            worker.questions.send(question).ok()?;
+            worker.orders.send(Order::Traffic(question)).ok()?;
             Some(answer)
         };
         let answers: Option<Vec<_>> = self.workers.iter().map(ask).collect();
@@ -109,6 +117,13 @@ impl SubscriberPool for ThreadPool {
             all = all.plus(answer.await.ok()??);
         }
         Some(all)
+    }
+
+    fn cut(&self, how: CutHow, share: f64) {
+        for worker in &self.workers {
+            // One that has ended has said why.
+            let _ = worker.orders.send(Order::Cut(how, share));
+        }
     }
 
     fn stop(self) -> anyhow::Result<Recorder> {
@@ -152,8 +167,9 @@ struct Worker {
     record: bool,
     tally: Arc<Tally>,
     signals: mpsc::UnboundedSender<Signal>,
-    asked: mpsc::UnboundedReceiver<Question>,
+    ordered: mpsc::UnboundedReceiver<Order>,
     stopped: oneshot::Receiver<()>,
+    comeback: Comeback,
 }
 
 impl WithSubscriber for Worker {
@@ -169,9 +185,20 @@ impl WithSubscriber for Worker {
         let tasks = LocalSet::new();
         let permits = Rc::new(Semaphore::new(CONNECTS_AT_ONCE));
         let mut meters = Vec::with_capacity(self.subscribers.len());
+        // Whose each of them is.
+        let mut owners = Vec::with_capacity(self.subscribers.len());
+        let Comeback { reconnect, seed, is_patient } = self.comeback;
         let mut before: Option<(Http, Rc<ConnectionMeter>, Rc<Cell<u64>>)> = None;
         for spec in self.subscribers {
-            let SubscriberSpec { subscription, head_may_wait, expected, publisher, sends } = spec;
+            let SubscriberSpec {
+                subscription,
+                connection,
+                subscriber,
+                head_may_wait,
+                expected,
+                publisher,
+                sends,
+            } = spec;
             let [meter, beside] = [(); 2].map(|()| ConnectionMeter::new(Arc::clone(&self.tally)));
             let (meter, last_read_ns) = match before.take() {
                 // What reads for one, reads for the other.
@@ -180,12 +207,14 @@ impl WithSubscriber for Worker {
                 }
                 _ => {
                     meters.push(Rc::clone(&meter));
+                    owners.push(subscriber);
                     (meter, Rc::default())
                 }
             };
             before = Some((subscription.http.clone(), Rc::clone(&meter), Rc::clone(&last_read_ns)));
             if sends.is_some() {
                 meters.push(Rc::clone(&beside));
+                owners.push(subscriber);
             }
             let connector = Connector {
                 subscription,
@@ -194,6 +223,7 @@ impl WithSubscriber for Worker {
                 permits: Rc::clone(&permits),
                 signals: self.signals.clone(),
                 head_may_wait,
+                is_patient,
             };
             let log = EventLog {
                 tracker: self.record.then(|| DeliveryTracker::new(expected)),
@@ -202,13 +232,18 @@ impl WithSubscriber for Worker {
                 tally: Arc::clone(&self.tally),
                 last_read_ns,
                 last_event_id: 0,
+                broken_ns: None,
             };
             let queue = sends.map(|plan| SendQueue::new(plan, publisher));
-            tasks.spawn_local(subscribe::<S>(connector, log, queue));
+            let waits = ReconnectWaits::new(seed, connection, reconnect);
+            tasks.spawn_local(subscribe::<S>(connector, log, queue, waits));
         }
-        let answer =
-            answer_until(self.stopped, self.asked, async || traffic(&self.tally, &meters).await);
-        runtime.block_on(tasks.run_until(answer));
+        let cut = |how, share| {
+            let hit = meters.iter().zip(&owners).filter(|(_, owner)| is_hit(**owner, share));
+            hit.for_each(|(meter, _)| meter.cut(how));
+        };
+        let ask = async || traffic(&self.tally, &meters).await;
+        runtime.block_on(tasks.run_until(obey_until(self.stopped, self.ordered, ask, cut)));
         drop(tasks);
         drop(runtime);
         Rc::try_unwrap(recorder)
@@ -217,20 +252,31 @@ impl WithSubscriber for Worker {
     }
 }
 
-/// Answers every question until the worker is stopped.
-async fn answer_until(
+/// Whether a subscriber is one of this share of all, spread evenly.
+fn is_hit(subscriber: u32, share: f64) -> bool {
+    let hit_before = |subscriber: u32| (f64::from(subscriber) * share + ROUNDING).floor();
+    hit_before(subscriber + 1) > hit_before(subscriber)
+}
+
+/// What is whole but for the rounding of floating point is meant to be whole.
+const ROUNDING: f64 = 1e-9;
+
+/// Does what it is ordered to until the worker is stopped.
+async fn obey_until(
     mut stopped: oneshot::Receiver<()>,
-    mut asked: mpsc::UnboundedReceiver<Question>,
+    mut ordered: mpsc::UnboundedReceiver<Order>,
     traffic: impl AsyncFn() -> Option<Traffic>,
+    cut: impl Fn(CutHow, f64),
 ) {
     loop {
         tokio::select! {
             // An error means that the trial was dropped, which stops the worker as well.
             _ = &mut stopped => return,
-            Some(question) = asked.recv() => {
+            Some(order) = ordered.recv() => match order {
                 // Who asked may have given up.
-                let _ = question.send(traffic().await);
-            }
+                Order::Traffic(question) => drop(question.send(traffic().await)),
+                Order::Cut(how, share) => cut(how, share),
+            },
         }
     }
 }
@@ -275,5 +321,15 @@ mod tests {
         assert_eq!(answer.tcp, TcpTotals::default());
         let meanwhile = answer.stream_bytes_after - answer.stream_bytes_before;
         assert!(meanwhile >= 9, "they had their turn {meanwhile} times");
+    }
+
+    #[test]
+    fn a_share_is_spread_evenly() {
+        let hit = |share: f64| (0..10).filter(|&of| is_hit(of, share)).collect::<Vec<_>>();
+        assert_eq!(hit(1.0), (0..10).collect::<Vec<_>>());
+        assert_eq!(hit(0.5), [1, 3, 5, 7, 9]);
+        assert_eq!(hit(0.3), [3, 6, 9]);
+        assert_eq!(hit(0.05), [0; 0], "half a subscriber");
+        assert_eq!((0..1_000).filter(|&of| is_hit(of, 0.123)).count(), 123);
     }
 }

@@ -87,6 +87,9 @@ impl<'a> Scale<'a> {
     }
 }
 
+/// Whatever is beyond this is no measurement, and would only overflow.
+const GREATEST: f64 = 1e18;
+
 /// The least and the greatest.
 fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.fold(None, |ends: Option<(f64, f64)>, value| {
@@ -95,6 +98,7 @@ fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 }
 
 fn scaled(value: f64, is_logarithmic: bool) -> f64 {
+    let value = value.clamp(-GREATEST, GREATEST);
     // Nothing that is not above 0 stands on a logarithmic axis.
     if is_logarithmic { value.max(f64::MIN_POSITIVE).log10() } else { value }
 }
@@ -102,7 +106,8 @@ fn scaled(value: f64, is_logarithmic: bool) -> f64 {
 /// Marks at places, as far as these are apart, with a little room at both ends.
 fn at_places(places: &[f64], (low, high): (f64, f64), is_logarithmic: bool) -> Span {
     let (low, high) = (scaled(low, is_logarithmic), scaled(high, is_logarithmic));
-    let margin = ((high - low) * 0.04).max(1e-9);
+    // So much that it is not lost in rounding where all are one.
+    let margin = ((high - low) * 0.04).max(1e-9).max(1e-9 * low.abs().max(high.abs()));
     let length = high - low + 2.0 * margin;
     let mut marks: Vec<f64> = Vec::new();
     for &place in places.iter().rev() {
@@ -129,15 +134,14 @@ fn decades(low: f64, high: f64) -> Span {
 
 /// From 0 to `highest` or a little more, in about six round steps.
 fn steps(highest: f64) -> Span {
-    // Whatever is beyond this is no measurement, and would only overflow.
-    let highest = if highest > 0.0 { highest.clamp(1e-9, 1e18) } else { 1.0 };
+    let highest = if highest > 0.0 { highest.clamp(1e-9, GREATEST) } else { 1.0 };
     in_steps(0.0, highest, round_step(highest / 6.0))
 }
 
 /// From `low` to `high` and a tenth of their middle to either side, in about four round steps: for what
 /// varies little, far from 0.
 fn around(low: f64, high: f64) -> Span {
-    let [low, high] = [low, high].map(|end| end.clamp(-1e18, 1e18));
+    let [low, high] = [low, high].map(|end| end.clamp(-GREATEST, GREATEST));
     let middle = low / 2.0 + high / 2.0;
     let margin = (0.1 * middle.abs()).max(1e-9);
     let (low, high) = (low.min(middle - margin), high.max(middle + margin));

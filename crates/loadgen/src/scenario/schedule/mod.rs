@@ -14,8 +14,8 @@ use std::time::Duration;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
+pub use random::{ReconnectWaits, first_long_poll_timeouts, polling_phases};
 pub(super) use random::{Stream, generator};
-pub use random::{first_long_poll_timeouts, polling_phases};
 
 use super::workload::{Nominal, PoissonEvents, Sent, Span, Timeline, Upstreams, events_within};
 use super::{Arrivals, ContenderId, Membership, PayloadBytes, Scenario, Workload};

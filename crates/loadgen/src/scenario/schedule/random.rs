@@ -7,6 +7,8 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
+use crate::scenario::Reconnect;
+
 /// When each subscriber sends its first poll, as an offset within one `interval`.
 #[must_use]
 pub fn polling_phases(seed: u64, subscribers: u32, interval: Duration) -> Vec<Duration> {
@@ -45,6 +47,29 @@ fn phases(seed: u64, stream: Stream, subscribers: u32, interval: Duration) -> Ve
     phases
 }
 
+/// How long one connection waits before it is made again, each time that it broke.
+pub struct ReconnectWaits {
+    reconnect: Reconnect,
+    rng: ChaCha8Rng,
+}
+
+impl ReconnectWaits {
+    /// Those of the connection with this number.
+    #[must_use]
+    pub fn new(seed: u64, connection: u32, reconnect: Reconnect) -> Self {
+        Self { reconnect, rng: generator(seed, Stream::Reconnects { connection }) }
+    }
+
+    /// Before the next attempt, when so many have failed since it broke.
+    pub fn next(&mut self, failed: u32) -> Duration {
+        let longest = self.reconnect.longest(failed);
+        match self.reconnect.jitter {
+            true => self.rng.random_range(Duration::ZERO..=longest),
+            false => longest,
+        }
+    }
+}
+
 /// What a seed is used for: each use draws from a stream of its own, so that a change in one
 /// leaves the others as they were.
 #[derive(Clone, Copy)]
@@ -57,6 +82,7 @@ pub(in crate::scenario) enum Stream {
     Senders,
     PayloadBytes,
     Arrivals { channel: u32 },
+    Reconnects { connection: u32 },
 }
 
 pub(in crate::scenario) fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
@@ -70,6 +96,7 @@ pub(in crate::scenario) fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
         Stream::Senders => 5,
         Stream::PayloadBytes => 6,
         Stream::Arrivals { channel } => (1 << 32) + u64::from(channel),
+        Stream::Reconnects { connection } => (2 << 32) + u64::from(connection),
     });
     rng
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use humantime::format_duration;
 use toml::Spanned;
 
+use super::faults_values::check_faults;
 use super::file::WorkloadFile;
 use super::{Membership, Rows, Timeline, Upstream, Workload};
 use crate::scenario::error::{Problems, quoted};
@@ -30,6 +31,7 @@ pub(in crate::scenario) fn check_together(
     check_shape(file, scenario, problems);
     check_exclusions(file, problems);
     check_rates(file, scenario, problems);
+    check_faults(file, scenario, problems);
     if let Some(interval) = scenario.longest_polling_interval() {
         check_window(file, scenario, interval, problems);
     }

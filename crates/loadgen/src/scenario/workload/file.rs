@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::{Spanned, Value};
 
+use super::faults_file::{FaultFile, ReconnectFile};
 use super::payload::PayloadSchema;
 use super::{Arrivals, Content};
 use crate::scenario::defaults::{not, one, unwritten};
@@ -72,6 +73,13 @@ pub(in crate::scenario) struct WorkloadFile {
     /// `duration`.
     #[serde(default)]
     pub(in crate::scenario) phases: Vec<PhaseFile>,
+    /// What breaks while events are measured.
+    #[serde(default)]
+    pub(in crate::scenario) faults: Vec<FaultFile>,
+    /// How subscribers come back whose connection broke.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ReconnectFile")]
+    pub(in crate::scenario) reconnect: Option<ReconnectFile>,
     /// How long events are measured, rounded up to whole gaps between events: "10s", "2m". It is
     /// left out when there are phases.
     #[serde(default, skip_serializing_if = "Option::is_none")]

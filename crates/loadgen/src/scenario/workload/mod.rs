@@ -3,6 +3,9 @@
 
 mod arrivals;
 mod contradictions;
+mod faults;
+mod faults_file;
+mod faults_values;
 pub(super) mod file;
 mod membership;
 mod model;
@@ -15,6 +18,7 @@ mod values;
 pub use arrivals::Arrivals;
 pub(super) use arrivals::{Nominal, PoissonEvents, Span};
 pub(super) use contradictions::{check_together, check_trace};
+pub use faults::{CutHow, Fault, FaultKind, Reconnect};
 pub use membership::Membership;
 pub(super) use model::events_within;
 pub use model::{Bursts, Phase, Popularity, Upstream, Workload};

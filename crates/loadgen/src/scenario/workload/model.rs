@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Arrivals, Content, PayloadBytes, Trace};
+use super::{Arrivals, Content, Fault, PayloadBytes, Reconnect, Trace};
 
 /// Traffic and its duration.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,10 @@ pub struct Workload {
     pub upstream: Option<Upstream>,
     /// Parts of the measured window with rates of their own; none when it is one.
     pub phases: Vec<Phase>,
+    /// What breaks, in the order of its times; each is over before the next one and before the window.
+    pub faults: Vec<Fault>,
+    /// How subscribers come back.
+    pub reconnect: Reconnect,
     /// How long events are measured; holds at least one event, and is at least the interval of
     /// polling, if that is compared. That of all phases.
     pub duration: Duration,
@@ -142,6 +146,7 @@ impl Workload {
     /// Changes how long it is measured; phases keep their shares, to the millisecond.
     pub(crate) fn set_duration(&mut self, duration: Duration) {
         let share = duration.div_duration_f64(self.duration);
+        self.faults.iter_mut().for_each(|fault| fault.stretch(share));
         for phase in &mut self.phases {
             let ms = phase.duration.as_secs_f64() * share * 1e3;
             phase.duration = Duration::from_millis((ms.round() as u64).max(1));
@@ -152,10 +157,13 @@ impl Workload {
         };
     }
 
-    /// Whether its rate is the same all along, and so may last as long as one likes.
+    /// Whether it is the same all along, and so may last as long as one likes.
     #[must_use]
     pub fn is_steady(&self) -> bool {
-        self.bursts.is_none() && self.phases.is_empty() && self.trace.is_none()
+        self.bursts.is_none()
+            && self.phases.is_empty()
+            && self.trace.is_none()
+            && self.faults.is_empty()
     }
 
     /// The largest event.

@@ -69,6 +69,8 @@ impl Values<'_, '_> {
             trace,
             upstream,
             phases,
+            faults: self.faults(&file.faults),
+            reconnect: self.reconnect(file.reconnect.as_ref()),
             duration,
             warm_up: self.duration("warm_up", &file.warm_up, Duration::ZERO..=12 * HOUR),
             idle: self.duration("idle", &file.idle, Duration::ZERO..=HOUR),

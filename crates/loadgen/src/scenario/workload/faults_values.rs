@@ -1,0 +1,207 @@
+//! Whether faults are right, each alone and all together.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use humantime::format_duration;
+use toml::Spanned;
+
+use super::faults_file::{FaultFile, Kind, ReconnectFile};
+use super::file::WorkloadFile;
+use super::{CutHow, Fault, FaultKind, Reconnect};
+use crate::scenario::duration;
+use crate::scenario::error::Problems;
+use crate::scenario::limits::{HOUR, TICK};
+use crate::scenario::values::Values;
+use crate::scenario::{Imitation, Scenario, Start};
+
+impl Values<'_, '_> {
+    pub(super) fn faults(&mut self, files: &[FaultFile]) -> Vec<Fault> {
+        let mut faults: Vec<_> = files.iter().map(|file| self.fault(file)).collect();
+        faults.sort_by_key(|fault| fault.at);
+        faults
+    }
+
+    fn fault(&mut self, file: &FaultFile) -> Fault {
+        let at = self.duration("at", &file.at, Duration::ZERO..=12 * HOUR);
+        let kind = *file.kind.get_ref();
+        if kind != Kind::Cut {
+            for (key, span) in [
+                ("how", file.how.as_ref().map(Spanned::span)),
+                ("share", file.share.as_ref().map(Spanned::span)),
+            ] {
+                self.out_of_place(key, span, "only a cut has it");
+            }
+        }
+        let mut length = || match &file.length {
+            Some(length) => self.duration("for", length, TICK..=HOUR),
+            None => {
+                let message =
+                    "`for` is missing: how long does it last? Add, for example, `for = \"1s\"`";
+                self.problems.at(file.kind.span(), message.to_owned());
+                TICK
+            }
+        };
+        let kind = match kind {
+            Kind::Pause => FaultKind::Pause { length: length() },
+            Kind::Outage => FaultKind::Outage { length: length() },
+            Kind::Cut => {
+                let span = file.length.as_ref().map(Spanned::span);
+                self.out_of_place("for", span, "connections are cut at once");
+                FaultKind::Cut {
+                    how: file.how.as_ref().map_or(CutHow::Close, |how| *how.get_ref()),
+                    share: file.share.as_ref().map_or(1.0, |share| self.share(share)),
+                }
+            }
+        };
+        Fault { at, kind }
+    }
+
+    fn out_of_place(&mut self, key: &str, span: Option<Range<usize>>, why: &str) {
+        if let Some(span) = span {
+            self.problems.at(span, format!("`{key}` must be left out: {why}"));
+        }
+    }
+
+    fn share(&mut self, share: &Spanned<f64>) -> f64 {
+        let found = *share.get_ref();
+        if found > 0.0 && found <= 1.0 {
+            return found;
+        }
+        let message = format!("`share` must be above 0 and at most 1, found {found}");
+        self.problems.at(share.span(), message);
+        1.0
+    }
+
+    pub(super) fn reconnect(&mut self, file: Option<&ReconnectFile>) -> Reconnect {
+        let Some(file) = file else { return Reconnect::USUAL };
+        let first = self.duration("first", &file.first, TICK..=HOUR);
+        let most = self.duration("most", &file.most, TICK..=HOUR);
+        if most < first {
+            // A default stands nowhere in the file.
+            let span = [&file.most, &file.first].map(Spanned::span);
+            let span = span.into_iter().find(|span| !span.is_empty()).unwrap_or_default();
+            self.problems.at(
+                span,
+                format!(
+                    "`most` ({}) must be at least `first` ({})",
+                    format_duration(most),
+                    format_duration(first)
+                ),
+            );
+        }
+        Reconnect { first, most, jitter: file.jitter }
+    }
+}
+
+/// Whether everything that breaks can, and is whole again before the window ends.
+pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &mut Problems<'_>) {
+    let duration = scenario.workload.duration;
+    let mut files: Vec<_> = file.faults.iter().collect();
+    // As the faults are.
+    files.sort_by_key(|file| duration::parse(file.at.get_ref()).unwrap_or_default());
+    let mut pairs = files.iter().zip(&scenario.workload.faults).peekable();
+    while let Some((file, fault)) = pairs.next() {
+        if fault.end() >= duration {
+            problems.at(
+                file.at.span(),
+                format!(
+                    "a fault must be over before the window is ({}), and this one is at {}: lengthen \
+                     `duration`",
+                    format_duration(duration),
+                    format_duration(fault.end())
+                ),
+            );
+        }
+        if let Some((next, _)) = pairs.peek().filter(|(_, next)| next.at < fault.end()) {
+            problems.at(
+                next.at.span(),
+                "a fault begins before the one before it is over: let them follow each other"
+                    .to_owned(),
+            );
+        }
+        let lacks = scenario.contenders.iter().find(|of| match fault.kind {
+            FaultKind::Cut { .. } => false,
+            FaultKind::Pause { .. } => of
+                .server
+                .as_ref()
+                .is_some_and(|server| !matches!(server.start, Start::Command { .. })),
+            FaultKind::Outage { .. } => {
+                of.road.network.as_ref().is_none_or(|network| network.by != Imitation::Packets)
+            }
+        });
+        if let Some(contender) = lacks {
+            let what = match fault.kind {
+                FaultKind::Outage { .. } => {
+                    "an outage needs a [network] that is imitated by packets: add \
+                     `network = { round_trip = \"1ms\" }`"
+                }
+                _ => {
+                    "a pause needs a server that is started for the trial: give its [server.…] a `command`"
+                }
+            };
+            problems
+                .at(file.kind.span(), format!("{} cannot have this fault: {what}", contender.id));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::template::TEMPLATE;
+
+    fn with(tables: &str) -> Result<Scenario, String> {
+        // The last table of the template's workload is open-ended.
+        let text = format!("{TEMPLATE}\n{tables}");
+        Scenario::parse(&text, "s.toml").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn faults_are_in_the_order_of_their_times() {
+        let scenario = with(
+            "[[workload.faults]]\nat = \"4s\"\nkind = \"pause\"\nfor = \"500ms\"\n\
+             [[workload.faults]]\nat = \"1s\"\nkind = \"cut\"\nhow = \"reset\"\nshare = 0.5\n\
+             [workload.reconnect]\nfirst = \"50ms\"\njitter = true\n",
+        )
+        .unwrap();
+        let cut = FaultKind::Cut { how: CutHow::Reset, share: 0.5 };
+        let pause = FaultKind::Pause { length: Duration::from_millis(500) };
+        let at = Duration::from_secs;
+        assert_eq!(
+            scenario.workload.faults,
+            [Fault { at: at(1), kind: cut }, Fault { at: at(4), kind: pause }]
+        );
+        let Reconnect { first, most, jitter } = scenario.workload.reconnect;
+        assert_eq!((first.as_millis(), most, jitter), (50, at(5), true));
+    }
+
+    #[test]
+    fn a_shorter_window_has_its_faults_too() {
+        let mut scenario =
+            with("[[workload.faults]]\nat = \"4s\"\nkind = \"pause\"\nfor = \"1s\"\n").unwrap();
+        let before = scenario.workload.duration;
+        scenario.workload.set_duration(before / 4);
+        let fault = scenario.workload.faults[0];
+        assert_eq!((fault.at, fault.end()), (Duration::from_secs(1), Duration::from_millis(1_250)));
+    }
+
+    #[test]
+    fn what_cannot_break_says_why() {
+        for (tables, message) in [
+            ("at = \"1s\"\nkind = \"pause\"\n", "`for` is missing"),
+            ("at = \"1s\"\nkind = \"cut\"\nfor = \"1s\"\n", "connections are cut at once"),
+            ("at = \"1s\"\nkind = \"cut\"\nshare = 0.0\n", "`share` must be above 0"),
+            ("at = \"1s\"\nkind = \"pause\"\nshare = 0.5\nfor = \"1s\"\n", "only a cut has it"),
+            ("at = \"9h\"\nkind = \"cut\"\n", "a fault must be over before the window is"),
+            ("at = \"1s\"\nkind = \"outage\"\nfor = \"1s\"\n", "an outage needs a [network]"),
+            (
+                "at = \"1s\"\nkind = \"pause\"\nfor = \"2s\"\n[[workload.faults]]\nat = \"2s\"\nkind = \"cut\"\n",
+                "let them follow each other",
+            ),
+        ] {
+            let said = with(&format!("[[workload.faults]]\n{tables}")).unwrap_err();
+            assert!(said.contains(message), "{said}");
+        }
+    }
+}
