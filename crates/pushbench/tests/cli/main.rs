@@ -6,7 +6,7 @@
 mod bad_servers;
 mod capacity;
 mod compare;
-mod faults;
+mod breaks;
 mod foreign;
 mod history;
 mod network;
