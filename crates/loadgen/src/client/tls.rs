@@ -28,7 +28,11 @@ use tokio_rustls::client::TlsStream;
 
 use super::ClientError;
 use super::socket::{ConnectionMeter, Stream};
+use super::tls_refusal::NothingChosen;
 use crate::scenario::HttpVersion;
+
+/// HTTP/2 as TLS names it (RFC 9113 §3.2).
+const HTTP_2: &[u8] = b"h2";
 
 /// How certificates are checked; connections of one trial share it.
 #[derive(Clone)]
@@ -105,7 +109,7 @@ impl Tls {
             .with_no_client_auth();
         config.alpn_protocols = vec![match http {
             HttpVersion::Http1 => b"http/1.1".to_vec(),
-            HttpVersion::Http2 => b"h2".to_vec(),
+            HttpVersion::Http2 => HTTP_2.to_vec(),
         }];
         Ok(Self(Arc::new(config)))
     }
@@ -122,6 +126,11 @@ impl Tls {
     ) -> io::Result<Secured<S>> {
         let connector = TlsConnector::from(self.config());
         let secured = connector.connect(server_name(host)?, stream).await?;
+        // Who says nothing speaks HTTP/1.1, and would take HTTP/2 for a bad request (RFC 9113 §3.2).
+        let chosen = secured.get_ref().1.alpn_protocol();
+        if self.0.alpn_protocols == [HTTP_2] && chosen != Some(HTTP_2) {
+            return Err(io::Error::other(NothingChosen));
+        }
         Ok(Secured::Tls(Box::new(secured)))
     }
 }

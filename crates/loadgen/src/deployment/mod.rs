@@ -202,6 +202,14 @@ impl Deployment {
         self.network.as_ref()
     }
 
+    /// Makes sure that the network is as it was laid, if there is one.
+    ///
+    /// # Errors
+    /// When it is not, and why.
+    pub(crate) fn ensure_network_intact(&self) -> anyhow::Result<()> {
+        self.network.as_ref().map_or(Ok(()), Network::ensure_intact)
+    }
+
     /// What the network has done so far; none where there is none.
     ///
     /// # Errors

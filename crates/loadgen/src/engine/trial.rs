@@ -111,13 +111,18 @@ impl TrialPlan<'_> {
         let place = reach.behind.as_ref().or(place);
         match self.measure(&mut deployment, place, reach.tls, progress).await {
             Ok(measurement) => {
+                deployment.ensure_network_intact()?;
                 deployment.stop().await?;
                 Ok(measurement)
             }
-            // A dead server shows first as a broken connection, but its end is the better reason.
+            // A dead server shows first as a broken connection, and so does a network that is no more, but
+            // these are the better reasons.
             Err(error) => Err(match within(DYING, deployment.ended()).await {
                 Some(ended) => ended,
-                None => self.on_the_road(error),
+                None => match deployment.ensure_network_intact() {
+                    Ok(()) => self.on_the_road(error),
+                    Err(changed) => changed,
+                },
             }),
         }
     }

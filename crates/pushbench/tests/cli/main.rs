@@ -6,6 +6,7 @@
 mod bad_servers;
 mod capacity;
 mod compare;
+mod faults;
 mod foreign;
 mod history;
 mod network;

@@ -54,7 +54,7 @@ fn long() -> String {
 }
 
 /// Whether networks can be laid here. If not, the test has failed, or somebody allows that.
-fn can_lay() -> bool {
+pub(super) fn can_lay() -> bool {
     let is_there = |name: &str| Command::new(name).arg("--version").output().is_ok();
     let version = |name: &str| Command::new(name).arg("-V").output().is_ok();
     let makes = Command::new("unshare").args(["-Urn", "true"]).status();
@@ -69,7 +69,7 @@ fn can_lay() -> bool {
 }
 
 /// The network namespaces of a process and of all of its threads.
-fn networks_of(process: Pid) -> BTreeSet<String> {
+pub(super) fn networks_of(process: Pid) -> BTreeSet<String> {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     let network = |task: fs::DirEntry| {
         let link = fs::read_link(task.path().join("ns/net")).ok()?;
@@ -87,7 +87,7 @@ fn within(networks: &BTreeSet<String>) -> Vec<Pid> {
 }
 
 /// What a network could leave in ours: its queues, its rules, its interfaces, and names of namespaces.
-fn traces() -> [String; 4] {
+pub(super) fn traces() -> [String; 4] {
     let said = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output().unwrap();
         String::from_utf8(output.stdout).unwrap()

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::Foreign;
 use crate::client::socket::{ConnectionMeter, Stream};
 use crate::client::tls::Secured;
+use crate::client::tls_refusal::Refusal;
 use crate::client::{ClientError, Tls};
 use crate::scenario::with_loopback;
 
@@ -169,17 +170,8 @@ impl Location {
 }
 
 /// What may be done about a handshake that failed.
-fn advice(error: &io::Error) -> &'static str {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match tls {
-        Some(rustls::Error::InvalidCertificate(_)) => {
-            " (trust it with `tls = { ca = \"ca.pem\" }`, or anybody with `tls = { insecure = true }`)"
-        }
-        Some(rustls::Error::InvalidMessage(_)) => {
-            " (does it speak TLS at this port? else use http://)"
-        }
-        _ => "",
-    }
+fn advice(error: &io::Error) -> String {
+    Refusal::of(error).map_or_else(String::new, |why| format!(" ({})", why.advice_for_described()))
 }
 
 #[cfg(test)]
