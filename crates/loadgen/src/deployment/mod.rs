@@ -20,6 +20,8 @@ mod readiness;
 mod running;
 mod server_command;
 mod server_process;
+mod socket_table;
+mod sockets;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -36,6 +38,7 @@ pub(crate) use patience::{LOOK, within};
 pub(crate) use proxy::{free_port, proxy_version};
 pub(crate) use readiness::{Readiness, ServerStart};
 pub(crate) use server_command::server_command;
+pub(crate) use sockets::{EndSockets, Sockets};
 
 use family::Mark;
 use listener::{Listener, listener};

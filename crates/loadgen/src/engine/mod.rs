@@ -21,6 +21,7 @@ mod recorder;
 pub(crate) mod remote;
 mod send_queue;
 mod snapshot;
+mod sockets;
 mod start;
 mod steps;
 pub(crate) mod token;

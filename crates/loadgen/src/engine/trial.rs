@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::delivery_tracker::ExpectedEvents;
 use super::execution::{Execution, Findings};
 use super::foreign_place::ForeignPlace;
+use super::machine::local_ports;
 use super::measurement::Measurement;
 use super::phase::Phase;
 use super::pool::{PoolPlan, SubscriberPool as _, SubscriberSpec, THREAD_NAME, ThreadPool};
@@ -20,6 +21,7 @@ use super::recognised::{Suspicion, ensure_recognised};
 use super::recorder::{Account, Window};
 use super::send_queue::{DueEvent, SendPlan};
 use super::snapshot::Snapshot;
+use super::sockets::SocketReadings;
 use super::steps::{LEAD, Moment, steps};
 use super::traffic::TrafficReadings;
 use crate::client::{
@@ -153,6 +155,7 @@ impl TrialPlan<'_> {
         };
         let stamp_channels = foreign.is_some() || self.contender.shares_connections(workload);
         let listeners_are_known = deployment.listeners_are_known();
+        let sockets_at_start = deployment.sockets();
         let start = Snapshot::take(deployment, Totals::default(), None)?;
         let pool = ThreadPool::connect(PoolPlan {
             mechanism: Mechanism {
@@ -192,7 +195,7 @@ impl TrialPlan<'_> {
                 None => "",
             }
         );
-        let Findings { mut snapshots, mut traffic, sent, server_deliveries } = findings;
+        let Findings { mut snapshots, mut traffic, sockets, sent, server_deliveries } = findings;
         let Sent { lateness, deliveries, schedule_sha256, told } =
             sent.context("nothing was sent")?;
         if let (Some(server), true) = (server.as_deref(), self.record && deliveries > 0) {
@@ -224,6 +227,13 @@ impl TrialPlan<'_> {
                 before: traffic(Moment::WindowStart),
                 after: traffic(Moment::WindowEnd),
                 at_end: traffic(Moment::End),
+            },
+            sockets: SocketReadings {
+                start: sockets_at_start,
+                after: sockets.0,
+                publisher: sockets.1,
+                local_ports: local_ports(),
+                may_be_elsewhere: foreign.is_some(),
             },
             server_deliveries,
             lateness,

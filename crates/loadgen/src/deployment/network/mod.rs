@@ -188,6 +188,11 @@ impl Network {
         }
     }
 
+    /// Whether it is in between itself, with connections of its own to both sides.
+    pub(crate) fn is_a_relay(&self) -> bool {
+        matches!(self.by, By::Relay(_))
+    }
+
     /// Where clients are; none where that is no place of its own.
     pub(crate) fn clients(&self) -> Option<Namespace> {
         match &self.by {
