@@ -49,7 +49,7 @@ pub(super) const NETWORK: Closer = Closer {
 };
 
 /// The tables that look closer, in order.
-pub(super) const CLOSER: [Closer; 9] = [
+pub(super) const CLOSER: [Closer; 10] = [
     Closer {
         heading: "Percentiles of latency",
         note: "A percentile takes at least 50 deliveries beyond it.",
@@ -107,6 +107,23 @@ pub(super) const CLOSER: [Closer; 9] = [
             Metric::Fallbacks,
         ],
         needs: Some(Metric::BytesPerConnection),
+        is_folded: true,
+    },
+    Closer {
+        heading: "TLS handshakes",
+        note: "Of a whole trial, behind the handshake of TCP. A full one has the certificate and its signature; who \
+               resumes a session proves with a ticket that he had one. Costs per connection are those of the \
+               first connections, which are full.",
+        metrics: &[
+            Metric::TlsHandshakes,
+            Metric::TlsHandshakeMean,
+            Metric::TlsResumptions,
+            Metric::TlsResumptionMean,
+            Metric::ServerCpuPerConnection,
+            Metric::ServerCpuPerDelivery,
+            Metric::GeneratorCpuPerDelivery,
+        ],
+        needs: Some(Metric::TlsHandshakes),
         is_folded: true,
     },
     Closer {

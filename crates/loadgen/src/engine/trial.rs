@@ -278,7 +278,7 @@ impl TrialPlan<'_> {
         }
         // Subscriptions of one subscriber follow each other.
         let per_subscriber = workload.channels_per_subscriber.div_ceil(together as u32).max(1);
-        let mut http = Http::Http1;
+        let (mut http, mut secured) = (Http::Http1, tls.cloned());
         let expected = |ranges: &[MeasuredRange]| Arc::new(ExpectedEvents::new(ranges));
         let of_channels: Vec<_> = ranges.iter().map(|ranges| expected(ranges)).collect();
         let head_may_wait = self.contender.road.proxy.is_some() && transport == Transport::Sse;
@@ -291,6 +291,9 @@ impl TrialPlan<'_> {
             .map(|(((poll_phase, first_long_poll_timeout), members), connection)| {
                 if self.contender.http() == HttpVersion::Http2 && connection % per_subscriber == 0 {
                     http = Http::Http2(Arc::default());
+                }
+                if self.contender.road.resumes_tls && connection % per_subscriber == 0 {
+                    secured = tls.map(Tls::remembering);
                 }
                 let first = *members.first().context("a connection has no channel")?;
                 let address = deployment.subscribe(connection, first);
@@ -306,7 +309,7 @@ impl TrialPlan<'_> {
                         poll_phase,
                         first_long_poll_timeout,
                         fallback: self.contender.fallback.clone(),
-                        tls: tls.cloned(),
+                        tls: secured.clone(),
                         http: http.clone(),
                         foreign: foreign.and_then(|(server, place)| {
                             let recipe = server.subscribe.get(&transport)?;

@@ -91,7 +91,7 @@ impl Location {
         let addresses = self.addresses().await.map_err(ClientError::Foreign)?;
         for &address in &addresses {
             match Stream::open(address, meter).await {
-                Ok(stream) => return self.secured(foreign.tls.as_ref(), stream).await,
+                Ok(stream) => return self.secured(foreign.tls.as_ref(), stream, meter).await,
                 Err(ClientError::Connect { source, .. })
                     if source.kind() == ErrorKind::ConnectionRefused =>
                 {
@@ -127,6 +127,7 @@ impl Location {
         &self,
         tls: Option<&Tls>,
         stream: Stream,
+        meter: &ConnectionMeter,
     ) -> Result<Secured<Stream>, ClientError> {
         if !self.is_secure {
             return Ok(Secured::Plain(stream));
@@ -135,7 +136,7 @@ impl Location {
             ClientError::Foreign(format!("no TLS with {}:{}: {why}", self.host, self.port))
         };
         let tls = tls.ok_or_else(|| refused("nobody says whom to trust".to_owned()))?;
-        let secured = timeout(HANDSHAKE_WITHIN, tls.connect(&self.host, stream)).await;
+        let secured = timeout(HANDSHAKE_WITHIN, tls.connect(&self.host, stream, meter)).await;
         let secured =
             secured.map_err(|_| refused(format!("it takes longer than {HANDSHAKE_WITHIN:?}")))?;
         secured.map_err(|error| refused(format!("{error}{}", advice(&error))))
