@@ -15,6 +15,7 @@ mod measurement;
 mod phase;
 mod pool;
 pub(crate) mod probe;
+mod probe_notes;
 mod publisher;
 mod recognised;
 mod recorder;

@@ -281,7 +281,7 @@ fn a_proxy_that_nobody_here_vouches_for() {
 }
 
 /// As the script of a proxy: one that does what [`acts_as_a_proxy`] does in this way.
-fn acting(how: &str) -> String {
+pub(super) fn acting(how: &str) -> String {
     let tests = std::env::current_exe().unwrap();
     format!(
         "ACT_AS={how} LISTEN=$1 UPSTREAM=$2 CERTIFICATE=$3 KEY=$4 exec '{}' --exact --ignored \
