@@ -78,7 +78,8 @@ fn sessions_are_resumed_where_that_is_asked_for() {
         )
     };
     let bench = Bench::new();
-    let contenders = contender("whole", "tls = true")
+    let contenders = contender("new", "")
+        + &contender("whole", "tls = true")
         + &contender("resumed", "tls = true\ntls_resumption = true");
     let scenario = tiny("compare = [\"polling\"]");
     bench.scenario(&scenario.replace("[workload]", &format!("{contenders}[workload]")));
@@ -101,6 +102,12 @@ fn sessions_are_resumed_where_that_is_asked_for() {
     for metric in ["tls_handshakes", "tls_resumptions", "tls_handshake_mean"] {
         assert_eq!(figure("polling", metric), None, "it has no TLS");
     }
+    // Whoever closes first waits: of what polls over new connections, nearly all.
+    let waiting = |contender: &str| figure(contender, "time_wait_at_subscribers").unwrap();
+    assert_eq!((waiting("polling"), figure("polling", "ports_at_server")), (0.0, Some(12.0)));
+    let opened = figure("new", "connections_opened").unwrap();
+    assert!(waiting("new") > opened / 4.0 && waiting("new") <= opened, "{}", waiting("new"));
+    assert!(figure("new", "ports_at_subscribers").unwrap() >= waiting("new"));
 }
 
 #[test]
