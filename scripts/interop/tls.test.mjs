@@ -1,10 +1,10 @@
-// The server by TLS, by HTTP/1.1 and HTTP/2: curl, OpenSSL, Node's https and http2, ws, eventsource and
-// Chromium, which trust its certificate and nobody else.
+// The server by TLS, by HTTP/1.1 and HTTP/2: curl, OpenSSL, nghttp2's h2load, Node's https and http2, ws,
+// eventsource and Chromium, which trust its certificate and nobody else. (h2load trusts anybody.)
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import http2 from 'node:http2';
 import https from 'node:https';
 import os from 'node:os';
@@ -85,6 +85,28 @@ test('OpenSSL agrees on TLS 1.3, one cipher suite and what is spoken', { timeout
   assert.notEqual((await connect('-alpn', 'h3')).code, 0, 'nothing that both speak');
   assert.notEqual((await connect('-tls1_2')).code, 0);
   assert.notEqual((await connect('-ciphersuites', 'TLS_AES_256_GCM_SHA384')).code, 0);
+});
+
+test('h2load publishes and polls by HTTP/2, many at a time on each connection', { timeout: 60_000 }, async () => {
+  const at = (resource) => `${url}/channels/h2load/${resource}`;
+  const event = path.join(folder, 'event');
+  await writeFile(event, 'news');
+  const load = async (requests, ...args) => {
+    const { stdout } = await run('h2load', '-n', String(requests), '-c', '10', '-m', '20', ...args);
+    assert.match(stdout, /TLS Protocol: TLSv1.3/);
+    assert.match(stdout, /Application protocol: h2/);
+    assert.match(stdout, new RegExp(`requests: ${requests} total, .* ${requests} succeeded, 0 failed`));
+    assert.match(stdout, new RegExp(`status codes: ${requests} 2xx`));
+    return Number(/\((\d+)\) data/.exec(stdout)[1]);
+  };
+  await load(500, '-d', event, at('events'));
+  const poll = await curl('--http2', at('poll?after=0'));
+  const { events, last_event_id: last } = JSON.parse(poll.stdout.slice(0, -2));
+  assert.equal(last, 500, 'each has an id of its own');
+  assert.ok(events.every(({ data }) => data === 'news'));
+  const bytes = await load(400, at('poll?after=0'));
+  assert.equal(bytes, 400 * (poll.stdout.length - 2), 'all get the same');
+  assert.equal(await load(400, at('poll?after=500')), 0, '204 has no body');
 });
 
 describe('Node', { timeout: 60_000 }, () => {

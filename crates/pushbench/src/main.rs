@@ -174,6 +174,10 @@ struct ProbeArguments {
     /// Where the server of a preset is.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// Ask the server of a preset through these proxies, as scenarios name them: nginx, or
+    /// nginx-tls:tuned for a profile; none is without. A scenario says it by `proxy`.
+    #[arg(long, value_name = "NAME[:PROFILE]", num_args = 1.., value_delimiter = ',')]
+    proxy: Vec<String>,
     /// Try only these transports [default: all that are described].
     #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
     transport: Vec<Transport>,
@@ -285,8 +289,9 @@ fn capacity_options(arguments: CapacityArguments) -> CapacityOptions {
 }
 
 fn probe_options(arguments: ProbeArguments) -> ProbeOptions {
-    let ProbeArguments { target, url, transport: transports, allow_remote } = arguments;
-    ProbeOptions { target, url, transports, allow_remote }
+    let ProbeArguments { target, url, proxy: proxies, transport: transports, allow_remote } =
+        arguments;
+    ProbeOptions { target, url, proxies, transports, allow_remote }
 }
 
 fn run_options(arguments: RunArguments) -> RunOptions {

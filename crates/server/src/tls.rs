@@ -100,6 +100,18 @@ impl Tls {
         Ok(Self(Arc::new(config)))
     }
 
+    /// The same, whose clients may resume their session: each connection gets one ticket (RFC 8446 §4.6.1),
+    /// which the server does not have to remember.
+    ///
+    /// # Errors
+    /// When there is no randomness for the key of tickets.
+    pub fn with_resumption(self) -> Result<Self, TlsError> {
+        let mut config = (*self.0).clone();
+        config.send_tls13_tickets = 1;
+        config.ticketer = ring::Ticketer::new()?;
+        Ok(Self(Arc::new(config)))
+    }
+
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.0))
     }

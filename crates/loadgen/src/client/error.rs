@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 
+use hyper::StatusCode;
 use pushbench_wire::{frame, sse as sse_format};
 use tokio_tungstenite::tungstenite;
+
+use super::tls_refusal::Refusal;
 
 /// Why a subscriber cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +15,7 @@ pub(crate) enum ClientError {
     #[error("cannot connect to {address}: {source}{}", advice(.source))]
     Connect { address: SocketAddr, source: std::io::Error },
     /// A connection without TLS, where it should be there.
-    #[error("no TLS with {address}: {source}")]
+    #[error("no TLS with {address}: {source}{}", advice_for_tls(.source))]
     Tls { address: SocketAddr, source: std::io::Error },
     /// The connection broke.
     #[error("the connection broke: {0}")]
@@ -24,8 +27,8 @@ pub(crate) enum ClientError {
     #[error("the server ended the stream")]
     Ended,
     /// An answer other than was asked for.
-    #[error("the server answered {status}: {body}")]
-    Status { status: hyper::StatusCode, body: String },
+    #[error("the server answered {status}: {body}{}", advice_for_status(*.status))]
+    Status { status: StatusCode, body: String },
     /// A body larger than any client accepts.
     #[error("the server sent an answer of more than {limit} bytes")]
     TooLarge { limit: usize },
@@ -61,6 +64,25 @@ fn advice(error: &std::io::Error) -> &'static str {
         Some(nix::errno::Errno::EADDRNOTAVAIL) => {
             " (no local port is free: every connection takes one of `net.ipv4.ip_local_port_range`, and keeps it \
              for a minute after its end; widen the range, lower `subscribers`, or poll with `keep-alive`)"
+        }
+        _ => "",
+    }
+}
+
+fn advice_for_tls(error: &std::io::Error) -> String {
+    Refusal::of(error).map_or_else(String::new, |why| format!(" ({})", why.advice_for_ours()))
+}
+
+/// No server says these of itself (RFC 9110 §15.6.3 and §15.6.5).
+fn advice_for_status(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_GATEWAY => {
+            " (a proxy says that of a server which it does not reach, or which broke off: does its configuration \
+             lead to {upstream}, and what does its log say?)"
+        }
+        StatusCode::GATEWAY_TIMEOUT => {
+            " (a proxy says that of a server which it waited for in vain: is its time-out longer than the server \
+             is silent?)"
         }
         _ => "",
     }

@@ -37,6 +37,7 @@ mod tally;
 mod tcp;
 mod tcp_info;
 mod tls;
+mod tls_refusal;
 mod upstream;
 #[cfg(test)]
 mod upstream_test;

@@ -1,6 +1,7 @@
 //! How the publisher's events get to a server. It must not know when they are sent, nor which of
 //! them go together.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -117,6 +118,8 @@ pub(crate) struct TcpProbe(Arc<Mutex<Connections>>);
 #[derive(Default)]
 struct Connections {
     open: Option<TcpStream>,
+    /// What all of them had for addresses.
+    addresses: BTreeSet<SocketAddr>,
     /// What TCP did for those that have been closed.
     closed: TcpTotals,
     /// Whether the kernel did not say that of one of them.
@@ -126,7 +129,9 @@ struct Connections {
 impl TcpProbe {
     /// From now on there is this connection.
     pub(super) fn open(&self, connection: TcpStream) {
-        self.connections().open = Some(connection);
+        let mut connections = self.connections();
+        connections.addresses.extend(connection.local_addr());
+        connections.open = Some(connection);
     }
 
     /// The connection ends; its socket must still be open.
@@ -149,6 +154,11 @@ impl TcpProbe {
             Some(open) => Some(connections.closed.plus(TcpTotals::read(open.as_raw_fd())?)),
             None => Some(connections.closed),
         }
+    }
+
+    /// What all of them have had for addresses.
+    pub(crate) fn addresses(&self) -> BTreeSet<SocketAddr> {
+        self.connections().addresses.clone()
     }
 
     fn connections(&self) -> MutexGuard<'_, Connections> {

@@ -85,6 +85,17 @@ impl ConnectionMeter {
         &self.tally
     }
 
+    /// A handshake of TLS took so long.
+    pub(super) fn note_handshake(&self, is_resumed: bool, took_ns: u64) {
+        let Tally { handshakes, handshake_ns, resumptions, resumption_ns, .. } = &*self.tally;
+        let (count, time_ns) = match is_resumed {
+            true => (resumptions, resumption_ns),
+            false => (handshakes, handshake_ns),
+        };
+        count.add(1);
+        time_ns.add(took_ns);
+    }
+
     /// When the subscriber last read anything from a socket. That is when the data that it has in
     /// hand came as long as one read is decoded before the next one is made: on one thread, and with
     /// hyper because HTTP/1.1 hands over one piece of a body at a time, and HTTP/2 is made to.

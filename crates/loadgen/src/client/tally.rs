@@ -40,6 +40,14 @@ tally! {
     connections
     /// Connections that were cut on purpose.
     cuts
+    /// Whole handshakes of TLS, and how long they took together, in nanoseconds.
+    handshakes
+    /// See `handshakes`.
+    handshake_ns
+    /// Sessions of TLS that were resumed, and how long that took together, in nanoseconds.
+    resumptions
+    /// See `resumptions`.
+    resumption_ns
     /// HTTP requests sent.
     requests
     /// Subscribers that went on with something else than they asked for first, each time that they connected.

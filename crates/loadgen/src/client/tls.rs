@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use anyhow::{Context as _, ensure};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use pushbench_wire::clock;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{
@@ -20,7 +21,8 @@ use rustls::crypto::{
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, version,
+    CertificateError, ClientConfig, DigitallySignedStruct, HandshakeKind, RootCertStore,
+    SignatureScheme, version,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
@@ -28,7 +30,11 @@ use tokio_rustls::client::TlsStream;
 
 use super::ClientError;
 use super::socket::{ConnectionMeter, Stream};
+use super::tls_refusal::NothingChosen;
 use crate::scenario::HttpVersion;
+
+/// HTTP/2 as TLS names it (RFC 9113 §3.2).
+const HTTP_2: &[u8] = b"h2";
 
 /// How certificates are checked; connections of one trial share it.
 #[derive(Clone)]
@@ -103,11 +109,20 @@ impl Tls {
             .context("cannot set up TLS")?
             .with_root_certificates(roots)
             .with_no_client_auth();
+        // What a proxy offers is not taken unless it is asked for: every connection has a whole handshake.
+        config.resumption = Resumption::disabled();
         config.alpn_protocols = vec![match http {
             HttpVersion::Http1 => b"http/1.1".to_vec(),
-            HttpVersion::Http2 => b"h2".to_vec(),
+            HttpVersion::Http2 => HTTP_2.to_vec(),
         }];
         Ok(Self(Arc::new(config)))
+    }
+
+    /// The same for one subscriber, who remembers the sessions of his connections and resumes them.
+    pub(crate) fn remembering(&self) -> Self {
+        let mut config = (*self.0).clone();
+        config.resumption = Resumption::in_memory_sessions(1);
+        Self(Arc::new(config))
     }
 
     /// For connections that are not asynchronous.
@@ -119,9 +134,18 @@ impl Tls {
         &self,
         host: &str,
         stream: S,
+        meter: &ConnectionMeter,
     ) -> io::Result<Secured<S>> {
+        let begun_ns = clock::now_ns();
         let connector = TlsConnector::from(self.config());
         let secured = connector.connect(server_name(host)?, stream).await?;
+        // Who says nothing speaks HTTP/1.1, and would take HTTP/2 for a bad request (RFC 9113 §3.2).
+        let chosen = secured.get_ref().1.alpn_protocol();
+        if self.0.alpn_protocols == [HTTP_2] && chosen != Some(HTTP_2) {
+            return Err(io::Error::other(NothingChosen));
+        }
+        let is_resumed = secured.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+        meter.note_handshake(is_resumed, clock::now_ns() - begun_ns);
         Ok(Secured::Tls(Box::new(secured)))
     }
 }
@@ -210,7 +234,7 @@ impl Line {
     ) -> Result<Self, ClientError> {
         let stream = Stream::open(address, meter).await?;
         let Some(tls) = tls else { return Ok(Self::Plain(stream)) };
-        let secured = tls.connect(&address.ip().to_string(), stream).await;
+        let secured = tls.connect(&address.ip().to_string(), stream, meter).await;
         secured.map_err(|source| ClientError::Tls { address, source })
     }
 }

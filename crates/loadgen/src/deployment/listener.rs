@@ -3,13 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use nix::unistd::Pid;
 
-/// The state of a socket that listens, in `/proc/net/tcp`.
-const LISTEN: &str = "0A";
+use super::socket_table::{LISTEN, sockets_seen_by as sockets_of_network};
 
 /// Who listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,10 +79,9 @@ fn sockets_seen_by(proc: &Path, processes: &[Pid]) -> BTreeSet<Socket> {
         let name = process.to_string();
         networks.entry(network_of(&proc.join(&name))).or_insert(name);
     }
-    let tables = networks.values().flat_map(|process| {
-        ["tcp", "tcp6"].map(|table| fs::read_to_string(proc.join(process).join("net").join(table)))
-    });
-    tables.flatten().flat_map(|table| listening(&table).collect::<Vec<_>>()).collect()
+    let rows = networks.values().filter_map(|process| sockets_of_network(&proc.join(process)));
+    let listening = rows.flatten().filter(|row| row.state == LISTEN);
+    listening.map(|row| Socket { address: row.local, inode: row.inode }).collect()
 }
 
 /// The files of the sockets that get connections to `address`: those at this very address, and
@@ -102,34 +100,6 @@ fn at(address: SocketAddr, sockets: &BTreeSet<Socket>) -> Vec<u64> {
         false => exact,
         // `::` takes IPv4 as well, unless it is told not to, which the table does not say.
         true => inodes(&|listens| listens.is_unspecified() || loopback(listens)),
-    }
-}
-
-/// The sockets that listen in the text of a `/proc/net/tcp` or `tcp6`, see proc_net(5).
-fn listening(table: &str) -> impl Iterator<Item = Socket> {
-    table.lines().filter_map(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        let (local, state) = (fields.next()?, fields.nth(1)?);
-        let inode = fields.nth(5)?.parse().ok()?;
-        let (ip, port) = local.split_once(':')?;
-        let address = SocketAddr::new(ip_in(ip)?, u16::from_str_radix(port, 16).ok()?);
-        (state == LISTEN).then_some(Socket { address, inode })
-    })
-}
-
-/// An address as the kernel writes it: words of 32 bits, whose bytes are as they lie in memory.
-fn ip_in(hex: &str) -> Option<IpAddr> {
-    let word = |at: usize| {
-        let word = u32::from_str_radix(hex.get(at * 8..at * 8 + 8)?, 16).ok()?;
-        Some(word.to_ne_bytes())
-    };
-    match hex.len() {
-        8 => Some(Ipv4Addr::from(word(0)?).into()),
-        32 => {
-            let words = [word(0)?, word(1)?, word(2)?, word(3)?];
-            Some(Ipv6Addr::from(<[u8; 16]>::try_from(words.concat()).ok()?).into())
-        }
-        _ => None,
     }
 }
 
@@ -191,21 +161,6 @@ mod tests {
         assert!(addresses_of(&[Pid::this()]).contains(&address));
         let gone = Pid::from_raw(i32::MAX);
         assert_eq!(listener(address, &[gone]), Listener::Untold, "its files cannot be seen");
-    }
-
-    #[test]
-    fn tables() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
-            0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0 100 0 0 10 0\n   \
-            1: 0100007F:1F90 0100007F:9999 01 00000000:00000000 00:00000000 00000000  1000        0 4712 1 0 100 0 0 10 0\n";
-        let found: Vec<_> = listening(table).collect();
-        if cfg!(target_endian = "little") {
-            assert_eq!(found, [Socket { address: ([127, 0, 0, 1], 8080).into(), inode: 4711 }]);
-            let v6 = ip_in("00000000000000000000000001000000").unwrap();
-            assert_eq!(v6, IpAddr::from(Ipv6Addr::LOCALHOST));
-        }
-        assert_eq!(ip_in("7F"), None);
-        assert_eq!(listening("nonsense\n1: 2 3\n").count(), 0);
     }
 
     #[test]

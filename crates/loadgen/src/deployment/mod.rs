@@ -20,6 +20,8 @@ mod readiness;
 mod running;
 mod server_command;
 mod server_process;
+mod socket_table;
+mod sockets;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -36,6 +38,7 @@ pub(crate) use patience::{LOOK, within};
 pub(crate) use proxy::{free_port, proxy_version};
 pub(crate) use readiness::{Readiness, ServerStart};
 pub(crate) use server_command::server_command;
+pub(crate) use sockets::{EndSockets, Sockets};
 
 use family::Mark;
 use listener::{Listener, listener};
@@ -200,6 +203,14 @@ impl Deployment {
     /// What lies before the servers.
     pub(crate) fn network(&self) -> Option<&Network> {
         self.network.as_ref()
+    }
+
+    /// Makes sure that the network is as it was laid, if there is one.
+    ///
+    /// # Errors
+    /// When it is not, and why.
+    pub(crate) fn ensure_network_intact(&self) -> anyhow::Result<()> {
+        self.network.as_ref().map_or(Ok(()), Network::ensure_intact)
     }
 
     /// What the network has done so far; none where there is none.

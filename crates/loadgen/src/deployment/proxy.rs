@@ -57,6 +57,7 @@ impl Deployment {
         let path = |path: &Path| path.display().to_string();
         let mut values = vec![
             ("listen", address.to_string()),
+            ("listen_host", host.to_string()),
             ("port", port.to_string()),
             ("upstream", upstream.to_string()),
             ("upstream_host", upstream.ip().to_string()),

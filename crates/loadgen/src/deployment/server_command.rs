@@ -69,6 +69,9 @@ pub(crate) fn server_command(
     if let Some(certificate) = certificate {
         flag("--tls", format!("{host}:0"));
         flag("--tls-cert-out", certificate.to_string_lossy().into_owned());
+        if contender.road.resumes_tls {
+            command.push("--tls-resumption".into());
+        }
     }
     command.push("--stop-on-stdin-eof".into());
     if !host.is_loopback() {

@@ -186,7 +186,8 @@ impl ServerProcess {
             // It has only started others, which go on.
             Ok(status) if status.success() && self.group.is_there() => std::future::pending().await,
             Ok(status) => {
-                anyhow!("{} {}{}", self.what, ended_with(status), self.complaint.words().await)
+                let said = self.complaint.words().await;
+                anyhow!("{} {}{}{said}", self.what, ended_with(status), suspect(status))
             }
             Err(error) => {
                 anyhow::Error::new(error).context(format!("cannot wait for {}", self.what))
@@ -203,9 +204,10 @@ impl ServerProcess {
         let ended = self.child.try_wait().context("cannot wait for the server")?;
         let outcome = match ended {
             Some(status) if !status.success() || family().is_empty() => Err(anyhow!(
-                "{} {} unexpectedly{}",
+                "{} {} unexpectedly{}{}",
                 self.what,
                 ended_with(status),
+                suspect(status),
                 self.complaint.words().await
             )),
             _ => Ok(()),
@@ -326,6 +328,17 @@ fn ended_with(status: ExitStatus) -> String {
         (Some(signal), _) => format!("was ended by {signal}"),
         (None, Some(code)) => format!("ended with exit code {code}"),
         (None, None) => format!("ended with {status}"),
+    }
+}
+
+/// Who may have ended it that way, as a part of a sentence.
+fn suspect(status: ExitStatus) -> &'static str {
+    use std::os::unix::process::ExitStatusExt as _;
+    match status.signal() {
+        Some(number) if number == Signal::SIGKILL as i32 => {
+            " (by somebody else, or by the kernel where memory ran out, which `dmesg` tells)"
+        }
+        _ => "",
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) const NETWORK: Closer = Closer {
 };
 
 /// The tables that look closer, in order.
-pub(super) const CLOSER: [Closer; 9] = [
+pub(super) const CLOSER: [Closer; 11] = [
     Closer {
         heading: "Percentiles of latency",
         note: "A percentile takes at least 50 deliveries beyond it.",
@@ -127,6 +127,38 @@ pub(super) const CLOSER: [Closer; 9] = [
             Metric::Fallbacks,
         ],
         needs: Some(Metric::BytesPerConnection),
+        is_folded: true,
+    },
+    Closer {
+        heading: "TLS handshakes",
+        note: "Of a whole trial, behind the handshake of TCP. A full one has the certificate and its signature; who \
+               resumes a session proves with a ticket that he had one. Costs per connection are those of the \
+               first connections, which are full.",
+        metrics: &[
+            Metric::TlsHandshakes,
+            Metric::TlsHandshakeMean,
+            Metric::TlsResumptions,
+            Metric::TlsResumptionMean,
+            Metric::ServerCpuPerConnection,
+            Metric::ServerCpuPerDelivery,
+            Metric::GeneratorCpuPerDelivery,
+        ],
+        needs: Some(Metric::TlsHandshakes),
+        is_folded: true,
+    },
+    Closer {
+        heading: "Ports and TIME-WAIT",
+        note: "Of subscribers' connections, when the window has ended. Whoever closes one first keeps a socket of it \
+               for a minute (TIME-WAIT). At the subscribers' end it has a local port as long, of which there are \
+               not many.",
+        metrics: &[
+            Metric::ConnectionsOpened,
+            Metric::TimeWaitAtServer,
+            Metric::TimeWaitAtSubscribers,
+            Metric::PortsAtServer,
+            Metric::PortsAtSubscribers,
+        ],
+        needs: Some(Metric::PortsAtSubscribers),
         is_folded: true,
     },
     Closer {

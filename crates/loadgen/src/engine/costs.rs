@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use super::measurement::{Measurement, percentile, ratio};
 use super::recorder::Recorder;
 use super::snapshot::Usage;
+use crate::client::Totals;
 use crate::deployment::{ObservedPart, PartRole};
 use crate::results::{Metric, Warning};
 
@@ -90,6 +91,21 @@ impl Measurement {
             (Metric::GeneratorCpuPerConnection, each(generator.cpu_ns)),
             (Metric::BytesPerConnection, each(Some(flow.bytes_in + flow.bytes_out))),
             (Metric::Fallbacks, self.falls_back.then_some(flow.fallbacks as f64)),
+        ]
+        .into_iter()
+        .chain(self.handshakes())
+    }
+
+    /// Of TLS, from the first to the end of the drain. Where there is none, there is no zero.
+    fn handshakes(&self) -> impl Iterator<Item = (Metric, Option<f64>)> {
+        let Totals { handshakes, handshake_ns, resumptions, resumption_ns, .. } = self.end.totals;
+        let has_tls = handshakes + resumptions > 0;
+        let count = |of: u64| has_tls.then_some(of as f64);
+        [
+            (Metric::TlsHandshakes, count(handshakes)),
+            (Metric::TlsResumptions, count(resumptions)),
+            (Metric::TlsHandshakeMean, ratio(handshake_ns, handshakes)),
+            (Metric::TlsResumptionMean, ratio(resumption_ns, resumptions)),
         ]
         .into_iter()
     }

@@ -1,7 +1,8 @@
 //! Does the steps of a trial one after the other, and tells how far it is. It must not know why they
 //! are in that order, nor what becomes of what it finds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -16,7 +17,7 @@ use super::publishing::{OpenPublisher, StartPublisher};
 use super::recorder::Recorder;
 use super::snapshot::Snapshot;
 use super::steps::{Action, LEAD, Moment, Step, StepKind, Until, When};
-use crate::deployment::{Deployment, LOOK, within};
+use crate::deployment::{Deployment, LOOK, Sockets, within};
 use crate::results::{Warning, latency_log};
 use crate::scenario::FaultKind;
 
@@ -54,6 +55,8 @@ pub(super) struct Execution<'a, P: SubscriberPool> {
 pub(super) struct Findings {
     pub(super) snapshots: BTreeMap<Moment, Snapshot>,
     pub(super) traffic: BTreeMap<Moment, Option<Traffic>>,
+    /// Just after the window, and which of them are the publisher's.
+    pub(super) sockets: (Sockets, BTreeSet<SocketAddr>),
     /// Empty when nothing was published.
     pub(super) sent: Option<Sent>,
     /// Events that the servers say they delivered; empty when one does not say.
@@ -173,6 +176,10 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
                 let traffic = self.pool.traffic().await;
                 self.asking = since.elapsed();
                 self.findings.traffic.insert(moment, traffic);
+            }
+            Action::CountSockets => {
+                let publisher = self.publisher.as_ref().map(Publisher::addresses);
+                self.findings.sockets = (self.deployment.sockets(), publisher.unwrap_or_default());
             }
             Action::AskServers => {
                 let said = self.deployment.sample(&self.deliveries_series).await;

@@ -44,7 +44,8 @@ pub(crate) fn settings(cores: &Cores, own_server: bool) -> Vec<Setting> {
             "HTTP, TLS, compression",
             "HTTP/1.1, or HTTP/2 where a contender has it; TLS 1.3 with TLS_AES_128_GCM_SHA256 likewise; no \
              compression",
-            "the same; with servers of others whatever TLS both have; a whole handshake for every connection"
+            "the same; with servers of others whatever TLS both have; a whole handshake for every connection that \
+             does not resume a session"
                 .to_owned(),
         ),
         setting("Threads", &threads(&cores.server), threads(&cores.generator)),

@@ -15,6 +15,7 @@ use super::pool::Traffic;
 use super::publisher::PublishPlan;
 use super::recorder::{Recorder, Window};
 use super::snapshot::Snapshot;
+use super::sockets::SocketReadings;
 use super::traffic::TrafficReadings;
 use crate::client::{Acknowledgements, OpenPath, PublishPath, PublishTarget, Totals};
 use crate::deployment::observe::{Observation, Threads};
@@ -120,6 +121,7 @@ pub(super) fn flawless() -> Measurement {
         end: after.clone(),
         after,
         traffic: TrafficReadings { at_end: Some(Traffic::default()), ..TrafficReadings::default() },
+        sockets: SocketReadings::default(),
         server_deliveries: Some(deliveries as f64),
         lateness: latency_log::histogram(),
         network: None,

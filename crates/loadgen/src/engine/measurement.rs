@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::recorder::Recorder;
 use super::snapshot::{Snapshot, Usage};
+use super::sockets::SocketReadings;
 use super::traffic::TrafficReadings;
 use crate::deployment::Cores;
 use crate::deployment::network::RoundTrip;
@@ -49,6 +50,7 @@ pub(crate) struct Measurement {
     /// When the drain has ended.
     pub(super) end: Snapshot,
     pub(super) traffic: TrafficReadings,
+    pub(super) sockets: SocketReadings,
     /// Events that the servers say they delivered in the whole trial.
     pub(super) server_deliveries: Option<f64>,
     pub(super) lateness: Histogram<u64>,
@@ -196,6 +198,7 @@ impl Measurement {
             .into_iter()
             .chain(self.network_values(&window))
             .chain(self.costs(&window))
+            .chain(self.sockets.values())
             .filter_map(|(metric, value)| Some((metric, value?)))
             .collect()
     }

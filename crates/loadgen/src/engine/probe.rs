@@ -3,9 +3,9 @@
 
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -16,15 +16,16 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout};
 
 use super::foreign_place::ForeignPlace;
+use super::probe_notes::{Notes, shown};
 use super::recognised::Suspicion;
 use crate::client::foreign::{Seen, Trace, Values};
 use crate::client::{
     Acknowledgements as _, ConnectionMeter, Foreign, Http, Mechanism, OpenPath, PublishForm,
-    PublishPath as _, PublishTarget, PublishWay, Sink, Subscriber, Subscription, WithSubscriber,
-    with_subscriber,
+    PublishPath as _, PublishTarget, PublishWay, Sink, Subscriber, Subscription, Tls,
+    WithSubscriber, with_subscriber,
 };
 use crate::deployment::Cores;
-use crate::scenario::{Content, Scenario, Server, Settings};
+use crate::scenario::{Content, HttpVersion, Scenario, Server, Settings, Way};
 
 /// How long a subscriber may take to connect, and an event to come.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
@@ -34,46 +35,8 @@ const EVENT_WITHIN: Duration = Duration::from_secs(5);
 /// it holds.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// How much of a message is shown.
-const SHOWN_CHARS: usize = 200;
-
-/// What was seen, and since when.
-#[derive(Clone)]
-struct Notes {
-    values: Values,
-    since: Instant,
-    lines: Arc<Mutex<Vec<(Duration, String)>>>,
-}
-
-impl Notes {
-    fn add(&self, line: &str) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push((self.since.elapsed(), self.values.redact(line)));
-    }
-
-    fn see(&self, who: &str, seen: Seen<'_>) {
-        // Before anything is quoted or cut.
-        let redact = |text: &str| self.values.redact(text);
-        let (sign, text) = match seen {
-            Seen::Asked(method, url) => (">", format!("{method} {url}")),
-            Seen::Answered(status, "") => ("<", status.to_string()),
-            Seen::Answered(status, more) => ("<", format!("{status} {more}")),
-            Seen::Sent(text) => (">", format!("{:?}", redact(text))),
-            Seen::Received(message) => {
-                ("<", format!("{:?}", redact(&String::from_utf8_lossy(message))))
-            }
-        };
-        self.add(&format!("{who}{sign} {}", shown(&text)));
-    }
-}
-
-/// The beginning of a text.
-fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
+/// How long the head of a stream may take that a proxy may hold back until the first event pushes it out.
+const HEAD_WITHIN: Duration = Duration::from_secs(1);
 
 /// What came of it.
 pub(crate) struct Probed {
@@ -83,24 +46,28 @@ pub(crate) struct Probed {
     pub(crate) outcome: Option<anyhow::Result<Duration>>,
 }
 
-/// Subscribes to `server` over `transport`, with those settings of a contender, and publishes one event.
-pub(crate) fn probe(
-    server: &Server,
-    transport: Transport,
-    settings: &Settings,
-    cores: &Cores,
-) -> anyhow::Result<Probed> {
+/// What is asked: a server over a transport, with those settings of a contender, and through its proxy.
+#[derive(Clone, Debug)]
+pub(crate) struct Probing {
+    pub(crate) server: Arc<Server>,
+    pub(crate) transport: Transport,
+    pub(crate) settings: Settings,
+    pub(crate) proxy: Way,
+}
+
+/// Subscribes and publishes one event.
+pub(crate) fn probe(probing: &Probing, cores: &Cores) -> anyhow::Result<Probed> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let place = ForeignPlace::of(server, Ipv4Addr::LOCALHOST)?;
+    let place = ForeignPlace::of(&probing.server, Ipv4Addr::LOCALHOST)?;
     let values = place.values.clone();
-    let notes = Notes { values, since: Instant::now(), lines: Arc::default() };
+    let notes = Notes::new(values);
     let tasks = LocalSet::new();
     let asked = tasks.run_until(async {
         tokio::select! {
-            outcome = ask(server, transport, settings, cores, &place, &notes) => Some(outcome),
+            outcome = ask(probing, cores, &place, &notes) => Some(outcome),
             _ = tokio::signal::ctrl_c() => None,
         }
     });
@@ -108,32 +75,58 @@ pub(crate) fn probe(
     drop(tasks);
     // Nobody waits for a publisher whom the server does not answer.
     runtime.shutdown_background();
-    let lines = std::mem::take(&mut *notes.lines.lock().unwrap_or_else(PoisonError::into_inner));
-    let outcome = outcome.map(|of| of.map_err(|error| place.without_secrets(&error)));
+    let lines = notes.take();
+    let outcome = outcome.map(|of| {
+        of.map_err(|error| {
+            let through = probing.proxy.as_ref().map(|proxy| format!("through {}", proxy.label));
+            place.without_secrets(&match through {
+                Some(through) => error.context(through),
+                None => error,
+            })
+        })
+    });
     Ok(Probed { lines, outcome })
 }
 
 async fn ask(
-    server: &Server,
-    transport: Transport,
-    settings: &Settings,
+    probing: &Probing,
     cores: &Cores,
     place: &ForeignPlace,
     notes: &Notes,
 ) -> anyhow::Result<Duration> {
+    let Probing { server, transport, settings, proxy } = probing;
+    let transport = *transport;
     if let Some(start) = &place.start {
         notes.add(&format!("$ {}", shell_words::join(&start.command)));
     }
-    let deployment = place.deployment(cores).await?;
+    let mut deployment = place.deployment(cores).await?;
     if place.start.is_some() {
         notes.add("it is ready");
     }
+    let certificate = match proxy {
+        None => None,
+        Some(proxy) => {
+            let put = deployment.put_before(proxy, place.second, Ipv4Addr::LOCALHOST, cores);
+            put.await?
+        }
+    };
+    let address = deployment.subscribe(0, 0).context("there is nowhere to subscribe")?;
+    let behind = match proxy {
+        None => None,
+        Some(proxy) => {
+            notes.add(&format!("the proxy {} is ready at {address}", proxy.label));
+            let tls =
+                certificate.map(|file| Tls::trusting(&file, HttpVersion::Http1)).transpose()?;
+            Some(place.behind(address, tls)?)
+        }
+    };
+    let reached = behind.as_ref().unwrap_or(place);
     let channel = format!("{}channel-0", place.channel_prefix);
     let recipe = server.subscribe.get(&transport).context("nobody says how one subscribes")?;
     let see = notes.clone();
     let own = [("channel", channel.clone()), ("subscriber", "0".to_owned())];
     let subscription = Subscription {
-        address: deployment.subscribe(0, 0).context("there is nowhere to subscribe")?,
+        address,
         channel: channel.clone(),
         settings: settings.clone(),
         poll_epoch: Instant::now(),
@@ -144,15 +137,16 @@ async fn ask(
         fallback: None,
         foreign: Some(Foreign {
             recipe: Arc::clone(recipe),
-            values: place.values.with(own),
-            tls: place.tls.clone(),
+            values: reached.values_over(address).with(own),
+            tls: reached.tls_of_subscribers().cloned(),
             trace: Some(Trace(Arc::new(move |seen| see.see("", seen)))),
         }),
     };
     let forms = place.publish_forms(server, std::slice::from_ref(&channel)).await?;
     let form = forms.into_iter().next().context("there is nowhere to publish")?;
-    let (server, notes) = (server.clone(), notes.clone());
-    let work = Receive { server, transport, subscription, channel, form, notes };
+    let head_may_wait = proxy.is_some() && transport == Transport::Sse;
+    let (server, notes) = (Arc::clone(server), notes.clone());
+    let work = Receive { server, transport, subscription, head_may_wait, channel, form, notes };
     let mechanism = Mechanism { transport, foreign: true, falls_back: false };
     let outcome = with_subscriber(mechanism, work).await;
     deployment.stop().await?;
@@ -161,9 +155,11 @@ async fn ask(
 
 /// Connects, publishes, and waits for the event.
 struct Receive {
-    server: Server,
+    server: Arc<Server>,
     transport: Transport,
     subscription: Subscription,
+    /// Whether the head of a stream may come with its first event, because a proxy holds it back.
+    head_may_wait: bool,
     channel: String,
     form: PublishForm,
     notes: Notes,
@@ -180,11 +176,18 @@ impl WithSubscriber for Receive {
 impl Receive {
     async fn receive<S: Subscriber>(self) -> anyhow::Result<Duration> {
         let meter = ConnectionMeter::new(Arc::default());
-        let connecting = timeout(CONNECT_WITHIN, S::connect(&self.subscription, &meter, 0));
-        let mut subscriber = match connecting.await {
-            Ok(connected) => connected.map_err(|error| anyhow!("cannot subscribe: {error}"))?,
+        let refused = |error| anyhow!("cannot subscribe: {error}");
+        let mut connecting = pin!(S::connect(&self.subscription, &meter, 0));
+        let patience = if self.head_may_wait { HEAD_WITHIN } else { CONNECT_WITHIN };
+        let connected = match timeout(patience, &mut connecting).await {
+            Ok(connected) => Some(connected.map_err(refused)?),
+            Err(_) if self.head_may_wait => {
+                self.notes.add("  the head of the stream is held back: an event may push it out");
+                None
+            }
             Err(_) => bail!("cannot subscribe: that takes longer than {CONNECT_WITHIN:?}"),
         };
+        let is_held_back = connected.is_none();
         let since_ns = clock::now_ns();
         let found = Rc::new(RefCell::new(Found {
             since_ns,
@@ -195,6 +198,10 @@ impl Receive {
         let mut sink = First(Rc::clone(&found));
         // Neither waits for the other, and a poll must not be given up for anything.
         let receiving = async {
+            let mut subscriber = match connected {
+                Some(connected) => connected,
+                None => connecting.await.map_err(refused)?,
+            };
             loop {
                 let received = subscriber.receive(&mut sink).await;
                 received.map_err(|error| anyhow!("the subscription ended: {error}"))?;
@@ -228,6 +235,13 @@ impl Receive {
                     transport: self.transport,
                     publisher_told: told.as_deref(),
                 };
+                if is_held_back {
+                    bail!(
+                        "the event did not come within {EVENT_WITHIN:?}, nor the head of the stream: the proxy \
+                         holds back what comes until its buffer is full; turn that off, as the profile `tuned` \
+                         does (docs/proxies.md)"
+                    )
+                }
                 bail!(found.borrow().missing(&self.notes.values, &suspicion))
             }
         }
@@ -339,17 +353,20 @@ impl Sink for First {
     }
 }
 
-/// The servers of a scenario that are not ours, each with its transports and their settings.
-pub(crate) fn servers_of(scenario: &Scenario) -> Vec<(Arc<Server>, Transport, Settings)> {
-    let mut servers: Vec<(Arc<Server>, Transport, Settings)> = Vec::new();
+/// The servers of a scenario that are not ours, each by its transports and through its proxies.
+pub(crate) fn servers_of(scenario: &Scenario) -> Vec<Probing> {
+    let mut servers: Vec<Probing> = Vec::new();
     for contender in &scenario.contenders {
         let Some(server) = &contender.server else { continue };
-        let transport = contender.id.transport();
-        let is_known = |(other, of, _): &(Arc<Server>, Transport, Settings)| {
-            other.name == server.name && *of == transport
+        let (transport, proxy) = (contender.id.transport(), &contender.road.proxy);
+        let is_known = |other: &Probing| {
+            other.server.name == server.name
+                && other.transport == transport
+                && other.proxy == *proxy
         };
         if !servers.iter().any(is_known) {
-            servers.push((Arc::clone(server), transport, contender.settings.clone()));
+            let (server, settings) = (Arc::clone(server), contender.settings.clone());
+            servers.push(Probing { server, transport, settings, proxy: proxy.clone() });
         }
     }
     servers

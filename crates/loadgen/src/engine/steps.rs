@@ -58,6 +58,8 @@ pub(super) enum Action {
     Observe(Moment),
     /// Asks how much went over the subscribers' connections, which costs a system call for each.
     AskTraffic(Moment),
+    /// Counts the sockets of subscribers' connections, which reads the tables of all sockets.
+    CountSockets,
     /// Asks the servers what they delivered.
     AskServers,
     /// Begins or ends counting instructions.
@@ -110,8 +112,8 @@ pub(super) fn steps(
     polling: Option<Duration>,
 ) -> Vec<Step> {
     use Action::{
-        AskServers, AskTraffic, Break, CountInstructions, FinishPublishing, LookAtParts, Mend,
-        Observe, OpenPublisher, Publish,
+        AskServers, AskTraffic, Break, CountInstructions, CountSockets, FinishPublishing,
+        LookAtParts, Mend, Observe, OpenPublisher, Publish,
     };
     use When::{After, AheadOfEnd};
     let at_once = After(Duration::ZERO);
@@ -176,6 +178,7 @@ pub(super) fn steps(
                     (After(length), Observe(Moment::WindowEnd)),
                     (After(length), CountInstructions(false)),
                     (After(length), AskTraffic(Moment::WindowEnd)),
+                    (After(length), CountSockets),
                 ])
                 .collect(),
             until: Until::Passed(length),

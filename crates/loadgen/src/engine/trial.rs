@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::delivery_tracker::ExpectedEvents;
 use super::execution::{Execution, Findings};
 use super::foreign_place::ForeignPlace;
+use super::machine::local_ports;
 use super::measurement::Measurement;
 use super::phase::Phase;
 use super::pool::{
@@ -23,6 +24,7 @@ use super::recognised::{Suspicion, ensure_recognised};
 use super::recorder::{Account, Window};
 use super::send_queue::{DueEvent, SendPlan};
 use super::snapshot::Snapshot;
+use super::sockets::SocketReadings;
 use super::steps::{LEAD, Moment, steps};
 use super::traffic::TrafficReadings;
 use crate::client::{Foreign, Http, Mechanism, PublishForm, Subscription, Tls, Totals};
@@ -111,13 +113,18 @@ impl TrialPlan<'_> {
         let place = reach.behind.as_ref().or(place);
         match self.measure(&mut deployment, place, reach.tls, progress).await {
             Ok(measurement) => {
+                deployment.ensure_network_intact()?;
                 deployment.stop().await?;
                 Ok(measurement)
             }
-            // A dead server shows first as a broken connection, but its end is the better reason.
+            // A dead server shows first as a broken connection, and so does a network that is no more, but
+            // these are the better reasons.
             Err(error) => Err(match within(DYING, deployment.ended()).await {
                 Some(ended) => ended,
-                None => self.on_the_road(error),
+                None => match deployment.ensure_network_intact() {
+                    Ok(()) => self.on_the_road(error),
+                    Err(changed) => changed,
+                },
             }),
         }
     }
@@ -148,6 +155,7 @@ impl TrialPlan<'_> {
         };
         let stamp_channels = foreign.is_some() || self.contender.shares_connections(workload);
         let listeners_are_known = deployment.listeners_are_known();
+        let sockets_at_start = deployment.sockets();
         let start = Snapshot::take(deployment, Totals::default(), None)?;
         let pool = ThreadPool::connect(PoolPlan {
             mechanism: Mechanism {
@@ -197,7 +205,7 @@ impl TrialPlan<'_> {
                 None => "",
             }
         );
-        let Findings { mut snapshots, mut traffic, sent, server_deliveries } = findings;
+        let Findings { mut snapshots, mut traffic, sockets, sent, server_deliveries } = findings;
         let Sent { lateness, deliveries, schedule_sha256, told } =
             sent.context("nothing was sent")?;
         if let (Some(server), true) = (server.as_deref(), self.record && deliveries > 0) {
@@ -229,6 +237,13 @@ impl TrialPlan<'_> {
                 before: traffic(Moment::WindowStart),
                 after: traffic(Moment::WindowEnd),
                 at_end: traffic(Moment::End),
+            },
+            sockets: SocketReadings {
+                start: sockets_at_start,
+                after: sockets.0,
+                publisher: sockets.1,
+                local_ports: local_ports(),
+                may_be_elsewhere: foreign.is_some(),
             },
             server_deliveries,
             lateness,
@@ -274,7 +289,7 @@ impl TrialPlan<'_> {
         }
         // Subscriptions of one subscriber follow each other.
         let per_subscriber = workload.channels_per_subscriber.div_ceil(together as u32).max(1);
-        let mut http = Http::Http1;
+        let (mut http, mut secured) = (Http::Http1, tls.cloned());
         let expected = |ranges: &[MeasuredRange]| Arc::new(ExpectedEvents::new(ranges));
         let of_channels: Vec<_> = ranges.iter().map(|ranges| expected(ranges)).collect();
         let head_may_wait = self.contender.road.proxy.is_some() && transport == Transport::Sse;
@@ -287,6 +302,9 @@ impl TrialPlan<'_> {
             .map(|(((poll_phase, first_long_poll_timeout), members), connection)| {
                 if self.contender.http() == HttpVersion::Http2 && connection % per_subscriber == 0 {
                     http = Http::Http2(Arc::default());
+                }
+                if self.contender.road.resumes_tls && connection % per_subscriber == 0 {
+                    secured = tls.map(Tls::remembering);
                 }
                 let first = *members.first().context("a connection has no channel")?;
                 let address = deployment.subscribe(connection, first);
@@ -302,7 +320,7 @@ impl TrialPlan<'_> {
                         poll_phase,
                         first_long_poll_timeout,
                         fallback: self.contender.fallback.clone(),
-                        tls: tls.cloned(),
+                        tls: secured.clone(),
                         http: http.clone(),
                         foreign: foreign.and_then(|(server, place)| {
                             let recipe = server.subscribe.get(&transport)?;

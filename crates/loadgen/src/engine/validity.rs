@@ -31,6 +31,7 @@ impl Measurement {
         let mut warnings = self.of_the_cores(&mut unchecked);
         warnings.extend(self.of_the_server(&self.after.since(&self.before)));
         warnings.extend(self.of_the_network());
+        warnings.extend(self.sockets.warning());
         warnings.extend(self.of_the_publisher());
         warnings.extend(self.of_the_deliveries());
         if self.server_deliveries.is_none() && !self.is_described {

@@ -219,6 +219,16 @@ pub enum Warning {
         /// How many.
         lost: u64,
     },
+    /// Connections, closed ones among them, have nearly all ports that there are.
+    #[error(
+        "subscribers' connections had {used} of the {ports} local ports of `net.ipv4.ip_local_port_range`, closed ones included, which keep theirs for a minute: soon none can connect, and looking for a free one costs CPU; widen the range (`sysctl -w net.ipv4.ip_local_port_range='1024 65535'`, as root), poll with `keep-alive`, or lower `subscribers`"
+    )]
+    PortsNearlyUsedUp {
+        /// Taken when the window ended.
+        used: u64,
+        /// That there are.
+        ports: u64,
+    },
     /// Connections broke and were opened again.
     #[error("subscribers had to reconnect {count} times: the first reason was {reason}")]
     Reconnected {
@@ -270,6 +280,7 @@ impl Warning {
             | Self::BytesDisagree { .. }
             | Self::DeliveriesLost { .. }
             | Self::Unchecked { .. }
+            | Self::PortsNearlyUsedUp { .. }
             | Self::Reconnected { .. } => false,
         }
     }

@@ -111,12 +111,17 @@ heartbeat = "5s""#]
     table_unknown:
         ["[polling]" => "[webrtc]
 [polling]"]
-        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `contender`, `description`, `gates`, `http`, `long-polling`, `name`, `network`, `objectives`, `polling`, `preset_files`, `proxy`, `published`, `seed`, `server`, `servers`, `sse`, `sweep`, `tcp`, `thresholds`, `tls`, `websocket` and `workload`"
+        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `contender`, `description`, `gates`, `http`, `long-polling`, `name`, `network`, `objectives`, `polling`, `preset_files`, `proxy`, `published`, `seed`, `server`, `servers`, `sse`, `sweep`, `tcp`, `thresholds`, `tls`, `tls_resumption`, `websocket` and `workload`"
 
     http_2_without_tls:
         ["[workload]" => "http = \"2\"
 [workload]"]
         "bad.toml:4: `http = \"2\"` needs TLS, as browsers speak it by TLS only: add `tls = true`, or a proxy that has it"
+
+    resumption_without_tls:
+        ["[workload]" => "tls_resumption = true
+[workload]"]
+        "bad.toml:4: `tls_resumption` is about TLS to pushbench's own server, or to a proxy: add `tls = true`, or a proxy that has it"
 
     http_2_with_a_new_connection_for_each_poll:
         ["[workload]" => "tls = true

@@ -56,6 +56,11 @@ pub(super) struct ScenarioFile {
     #[serde(default = "not")]
     #[schemars(with = "bool")]
     pub(super) tls: Spanned<bool>,
+    /// Whether connections behind the first of a subscriber resume its TLS session instead of a whole
+    /// handshake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub(super) tls_resumption: Option<Spanned<bool>>,
     /// What is spoken to pushbench's own server: "1.1", or "2", which needs TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "HttpVersion")]
@@ -172,6 +177,11 @@ pub(super) struct ContenderFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     pub(super) tls: Option<Spanned<bool>>,
+    /// Whether connections behind the first of a subscriber resume its TLS session; as at the top of the
+    /// file when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub(super) tls_resumption: Option<Spanned<bool>>,
     /// What is spoken to pushbench's own server; as at the top of the file when this is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "HttpVersion")]

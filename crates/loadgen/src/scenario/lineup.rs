@@ -98,6 +98,7 @@ pub(super) fn contenders(
     let usual = Usual {
         multiplex: *file.workload.multiplex.get_ref(),
         tls: *file.tls.get_ref(),
+        resumes_tls: file.tls_resumption.as_ref().is_some_and(|resumes| *resumes.get_ref()),
         http: file.http.as_ref().map(|http| *http.get_ref()).unwrap_or_default(),
         ways: values.ways(file.proxy.as_ref(), file),
         network,

@@ -24,6 +24,7 @@ pub(super) type Measured = (Identity, Settings, Option<Arc<Server>>, bool, Road,
 pub(super) struct Usual {
     pub(super) multiplex: bool,
     pub(super) tls: bool,
+    pub(super) resumes_tls: bool,
     pub(super) http: HttpVersion,
     pub(super) ways: Vec<Way>,
     pub(super) network: Keys,
@@ -35,7 +36,7 @@ pub(super) struct Usual {
 pub(super) fn through(
     (identity, settings, server, usual): (Identity, Settings, Option<Arc<Server>>, Usual),
 ) -> Vec<Measured> {
-    let Usual { multiplex, tls, http, ways, network, fallback } = usual;
+    let Usual { multiplex, tls, resumes_tls, http, ways, network, fallback } = usual;
     let are_several = ways.len() > 1;
     let of = |proxy: Way| {
         let mut identity = identity.clone();
@@ -43,7 +44,7 @@ pub(super) fn through(
             identity.name = format!("{}-{}", identity.name, proxy.name);
             identity.label = format!("{} · {}", identity.label, proxy.label);
         }
-        let road = Road { tls, http, proxy, network: network.network() };
+        let road = Road { tls, resumes_tls, http, proxy, network: network.network() };
         (identity, settings.clone(), server.clone(), multiplex, road, fallback.clone())
     };
     ways.into_iter().map(of).collect()
@@ -71,6 +72,7 @@ impl Values<'_, '_> {
         let usual = Usual {
             multiplex: or(file.multiplex.as_ref(), usual.multiplex),
             tls: or(file.tls.as_ref(), usual.tls),
+            resumes_tls: or(file.tls_resumption.as_ref(), usual.resumes_tls),
             http: file.http.as_ref().map_or(usual.http, |http| *http.get_ref()),
             ways: match &file.proxy {
                 Some(own) => self.ways(Some(own), scenario),
@@ -123,7 +125,7 @@ impl Values<'_, '_> {
 
     /// Whether everyone can be reached through its proxy.
     pub(super) fn check_ways(&mut self, file: &ScenarioFile, lineup: &[Measured]) {
-        let mut http_is_right = true;
+        let (mut http_is_right, mut resumption_is_right) = (true, true);
         for (identity, settings, server, _, road, _) in lineup {
             let own = file.contender.iter().find(|own| {
                 let name = own.name.get_ref();
@@ -137,6 +139,17 @@ impl Values<'_, '_> {
                 let message = "`http = \"2\"` needs TLS, as browsers speak it by TLS only: add `tls = true`, \
                                or a proxy that has it";
                 self.problems.at(http.span(), message.to_owned());
+            }
+            let proxy_has_tls = road.proxy.as_ref().is_some_and(|proxy| proxy.tls);
+            let can_resume = proxy_has_tls || (road.tls && server.is_none());
+            let resumes = own.and_then(|own| own.tls_resumption.as_ref());
+            let resumes = resumes.or(file.tls_resumption.as_ref());
+            if let Some(resumes) = resumes.filter(|_| road.resumes_tls && !can_resume)
+                && std::mem::take(&mut resumption_is_right)
+            {
+                let message = "`tls_resumption` is about TLS to pushbench's own server, or to a proxy: add \
+                               `tls = true`, or a proxy that has it";
+                self.problems.at(resumes.span(), message.to_owned());
             }
             let is_new = settings.connection() == Connection::New && server.is_none();
             if let Some(http) = http.filter(|_| road.http == HttpVersion::Http2 && is_new) {

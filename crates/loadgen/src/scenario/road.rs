@@ -10,6 +10,8 @@ use super::{Network, Way};
 pub struct Road {
     /// Whether pushbench's own server is spoken to by TLS. Others say it in their URL.
     pub tls: bool,
+    /// Whether a subscriber's connections resume the TLS session of the one before (RFC 8446 §2.2).
+    pub resumes_tls: bool,
     /// What is spoken to it.
     pub http: HttpVersion,
     /// The proxy between, if there is one.

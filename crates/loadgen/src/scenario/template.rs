@@ -21,6 +21,9 @@ compare = ["polling", "long-polling", "sse", "websocket", "tcp"]
 # Whether they are spoken to by TLS 1.3.
 tls = false
 
+# Whether a subscriber's next connection resumes its TLS session instead of a whole handshake.
+tls_resumption = false
+
 # What is spoken then: "1.1", or "2", which needs TLS.
 http = "1.1"
 

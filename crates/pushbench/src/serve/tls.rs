@@ -23,6 +23,10 @@ pub(crate) struct TlsFlags {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
+    /// Let clients resume their session, with a ticket for each connection, instead of a whole handshake
+    #[arg(long, requires = "tls")]
+    tls_resumption: bool,
+
     /// Write the certificate that is made to this file, for those who are to trust it
     #[arg(long, value_name = "FILE", requires = "tls", conflicts_with = "tls_cert")]
     tls_cert_out: Option<PathBuf>,
@@ -43,6 +47,10 @@ impl TlsFlags {
                 })?
             }
             _ => self.made(at, listen)?,
+        };
+        let tls = match self.tls_resumption {
+            true => tls.with_resumption().context("no tickets can be issued")?,
+            false => tls,
         };
         Ok(Some((at, tls)))
     }

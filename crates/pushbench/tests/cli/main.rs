@@ -4,9 +4,10 @@
 #![expect(clippy::print_stdout, reason = "what a test says is shown when it fails")]
 
 mod bad_servers;
+mod breaks;
 mod capacity;
 mod compare;
-mod breaks;
+mod faults;
 mod foreign;
 mod history;
 mod network;

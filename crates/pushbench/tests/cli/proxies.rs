@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use pushbench_loadgen::results::Outcome;
 
+use super::faults::acting;
 use super::support::{Bench, run_in, text, wait_gone};
 
 /// Measures one transport through `proxy`, and without one.
@@ -92,6 +93,38 @@ fn what_a_proxy_answers_itself_is_the_reason() {
     let reason = failure(&bench, &proxy);
     assert!(reason.starts_with("through the proxy fake: subscriber"), "{reason}");
     assert!(reason.contains("the server answered 503 Service Unavailable"), "{reason}");
+}
+
+#[test]
+fn a_probe_goes_through_each_proxy() {
+    let bench = Bench::new();
+    let passing = script(&bench, &acting("gateway"));
+    fs::write(bench.path("other.sh"), format!("exec {SERVE}")).unwrap();
+    let other = passing.replace("fake", "other").replace("proxy.sh", "other.sh");
+    let program = env!("CARGO_BIN_EXE_pushbench");
+    let server = format!(
+        "[server.mine]\ncommand = \"'{program}' serve --listen 127.0.0.1:{{port}}\"\n\
+         publish.url = \"{{url}}/channels/{{channel}}/events\"\n\
+         websocket = {{ url = \"{{ws}}/channels/{{channel}}/ws\", subprotocol = \"pushbench.v1\" }}\n"
+    );
+    let ways = format!("[\"none\", {passing}, {other}]");
+    let of_server = scenario("")
+        .replace("[\"none\", ]", &ways)
+        .replace("[\"sse\"]", "[\"websocket\"]\nservers = [\"mine\"]");
+    bench.scenario(&(of_server + &server));
+    let output = bench.output(&["probe", "scenario.toml"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said} {}", text(&output.stderr));
+    let last: Vec<_> = said.lines().rev().take(3).collect();
+    assert_eq!(last[2], "WebSocket · mine: works", "{said}");
+    // On a busy machine it may be late.
+    assert!(last[1].starts_with("WebSocket · mine · fake: works"), "{said}");
+    assert_eq!(last[0], "WebSocket · mine · other: does not work", "{said}");
+    assert!(said.contains("the proxy fake is ready at 127.0.0.1:"), "{said}");
+    assert!(
+        said.contains("does not work: through other: the event did not come within 5s"),
+        "{said}"
+    );
 }
 
 #[test]

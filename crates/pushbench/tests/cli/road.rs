@@ -70,6 +70,47 @@ fn delivers_all(road: &str, shared: &str) {
 }
 
 #[test]
+fn sessions_are_resumed_where_that_is_asked_for() {
+    let contender = |name: &str, more: &str| {
+        format!(
+            "[[contender]]\nname = \"{name}\"\ntransport = \"polling\"\n\
+             polling = {{ connection = \"new\" }}\n{more}\n"
+        )
+    };
+    let bench = Bench::new();
+    let contenders = contender("new", "")
+        + &contender("whole", "tls = true")
+        + &contender("resumed", "tls = true\ntls_resumption = true");
+    let scenario = tiny("compare = [\"polling\"]");
+    bench.scenario(&scenario.replace("[workload]", &format!("{contenders}[workload]")));
+    let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", text(&output.stderr));
+    let trials = bench.trials();
+    let figure = |contender: &str, metric: &str| trials[contender].values.get(metric).copied();
+    for contender in ["whole", "resumed"] {
+        let [opened, whole, resumed] = ["connections_opened", "tls_handshakes", "tls_resumptions"]
+            .map(|metric| figure(contender, metric).unwrap());
+        // At the end, each may be in the middle of one.
+        assert!((0.0..=12.0).contains(&(opened - whole - resumed)), "{opened}: {whole}, {resumed}");
+        assert_eq!(figure(contender, "tls_resumption_mean").is_some(), resumed > 0.0);
+        match contender {
+            "whole" => assert_eq!(resumed, 0.0),
+            // Twelve polls begin at the same time, and leave each subscriber three tickets.
+            _ => assert!((4.0..=12.0).contains(&whole) && resumed > whole, "{whole} and {resumed}"),
+        }
+    }
+    for metric in ["tls_handshakes", "tls_resumptions", "tls_handshake_mean"] {
+        assert_eq!(figure("polling", metric), None, "it has no TLS");
+    }
+    // Whoever closes first waits: of what polls over new connections, nearly all.
+    let waiting = |contender: &str| figure(contender, "time_wait_at_subscribers").unwrap();
+    assert_eq!((waiting("polling"), figure("polling", "ports_at_server")), (0.0, Some(12.0)));
+    let opened = figure("new", "connections_opened").unwrap();
+    assert!(waiting("new") > opened / 4.0 && waiting("new") <= opened, "{}", waiting("new"));
+    assert!(figure("new", "ports_at_subscribers").unwrap() >= waiting("new"));
+}
+
+#[test]
 fn a_server_without_tls_is_told_from_one_with() {
     let bench = Bench::new();
     let program = env!("CARGO_BIN_EXE_pushbench");

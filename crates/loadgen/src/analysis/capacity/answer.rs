@@ -50,7 +50,10 @@ fn meaning(warning: &Warning) -> Meaning {
         | Warning::CpuLimited { .. }
         | Warning::OtherLoad { side: Side::Server, .. } => Meaning::Crowded,
         Warning::GeneratorSaturated { .. } if severe => Meaning::GeneratorFull,
-        Warning::GeneratorSaturated { .. } => Meaning::GeneratorBusy,
+        // Ports are its own, too.
+        Warning::GeneratorSaturated { .. } | Warning::PortsNearlyUsedUp { .. } => {
+            Meaning::GeneratorBusy
+        }
         Warning::ServerSaturated { .. } => Meaning::ServerFull,
         Warning::PublisherLate { .. } | Warning::FewerEventsThanPlanned { .. } if severe => {
             Meaning::Behind

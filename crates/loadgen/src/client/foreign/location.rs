@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::Foreign;
 use crate::client::socket::{ConnectionMeter, Stream};
 use crate::client::tls::Secured;
+use crate::client::tls_refusal::Refusal;
 use crate::client::{ClientError, Tls};
 use crate::scenario::with_loopback;
 
@@ -90,7 +91,7 @@ impl Location {
         let addresses = self.addresses().await.map_err(ClientError::Foreign)?;
         for &address in &addresses {
             match Stream::open(address, meter).await {
-                Ok(stream) => return self.secured(foreign.tls.as_ref(), stream).await,
+                Ok(stream) => return self.secured(foreign.tls.as_ref(), stream, meter).await,
                 Err(ClientError::Connect { source, .. })
                     if source.kind() == ErrorKind::ConnectionRefused =>
                 {
@@ -126,6 +127,7 @@ impl Location {
         &self,
         tls: Option<&Tls>,
         stream: Stream,
+        meter: &ConnectionMeter,
     ) -> Result<Secured<Stream>, ClientError> {
         if !self.is_secure {
             return Ok(Secured::Plain(stream));
@@ -134,7 +136,7 @@ impl Location {
             ClientError::Foreign(format!("no TLS with {}:{}: {why}", self.host, self.port))
         };
         let tls = tls.ok_or_else(|| refused("nobody says whom to trust".to_owned()))?;
-        let secured = timeout(HANDSHAKE_WITHIN, tls.connect(&self.host, stream)).await;
+        let secured = timeout(HANDSHAKE_WITHIN, tls.connect(&self.host, stream, meter)).await;
         let secured =
             secured.map_err(|_| refused(format!("it takes longer than {HANDSHAKE_WITHIN:?}")))?;
         secured.map_err(|error| refused(format!("{error}{}", advice(&error))))
@@ -169,17 +171,8 @@ impl Location {
 }
 
 /// What may be done about a handshake that failed.
-fn advice(error: &io::Error) -> &'static str {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match tls {
-        Some(rustls::Error::InvalidCertificate(_)) => {
-            " (trust it with `tls = { ca = \"ca.pem\" }`, or anybody with `tls = { insecure = true }`)"
-        }
-        Some(rustls::Error::InvalidMessage(_)) => {
-            " (does it speak TLS at this port? else use http://)"
-        }
-        _ => "",
-    }
+fn advice(error: &io::Error) -> String {
+    Refusal::of(error).map_or_else(String::new, |why| format!(" ({})", why.advice_for_described()))
 }
 
 #[cfg(test)]

@@ -52,8 +52,10 @@ async fn handshake(made: &Made, tls: &Tls) -> Result<(), String> {
         stream.flush().await.unwrap();
     };
     let ask = async {
-        let mut stream =
-            tls.connect("localhost", client).await.map_err(|error| error.to_string())?;
+        let mut stream = tls
+            .connect("localhost", client, &ConnectionMeter::new(Arc::default()))
+            .await
+            .map_err(|error| error.to_string())?;
         stream.write_all(b"echo").await.unwrap();
         stream.flush().await.unwrap();
         let mut word = [0; 4];

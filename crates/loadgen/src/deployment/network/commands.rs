@@ -34,6 +34,14 @@ impl Program {
     /// # Errors
     /// When it is missing, or what it complains of.
     pub(super) fn run(self, arguments: &[String], input: &str) -> anyhow::Result<()> {
+        self.said(arguments, input).map(drop)
+    }
+
+    /// The same, and what it says.
+    ///
+    /// # Errors
+    /// When it is missing, or what it complains of.
+    pub(super) fn said(self, arguments: &[String], input: &str) -> anyhow::Result<String> {
         let path = std::env::var("PATH").unwrap_or_default();
         let started = Command::new(self.name)
             .args(arguments)
@@ -41,7 +49,7 @@ impl Program {
             // Nobody else changes the rules of our networks, and only root may lock those of the machine.
             .env("XTABLES_LOCKFILE", "/dev/null")
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
         let mut child = match started {
@@ -59,7 +67,7 @@ impl Program {
             let shown = arguments.join(" ");
             bail!("`{} {shown}` failed: {}", self.name, said.trim().replace('\n', "; "));
         }
-        Ok(())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Whether it can be started at all.
@@ -106,8 +114,22 @@ pub(super) fn end_at(address: std::net::Ipv4Addr) -> String {
 
 /// Makes packets that come over the line wait in the queue.
 pub(super) fn queueing() -> Vec<String> {
+    queueing_by("-A")
+}
+
+/// Asks whether they do.
+pub(super) fn is_queueing() -> Vec<String> {
+    queueing_by("-C")
+}
+
+fn queueing_by(command: &str) -> Vec<String> {
     let number = nfqueue::NUMBER;
-    words(&format!("-t mangle -A PREROUTING -i {INTERFACE} -j NFQUEUE --queue-num {number}"))
+    words(&format!("-t mangle {command} PREROUTING -i {INTERFACE} -j NFQUEUE --queue-num {number}"))
+}
+
+/// Asks what this end does to what it sends.
+pub(super) fn disciplines() -> Vec<String> {
+    words(&format!("qdisc show dev {INTERFACE}"))
 }
 
 /// Makes all packets that come over the line get lost, before any is queued, or no more of them.

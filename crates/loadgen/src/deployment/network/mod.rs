@@ -5,6 +5,7 @@
 mod account;
 mod commands;
 mod delay;
+mod intact;
 mod namespace;
 mod nfqueue;
 
@@ -44,6 +45,8 @@ enum By {
         server: Namespace,
         clients: Namespace,
         delays: Vec<DelayThread>,
+        /// What each end does to what it sends, as `tc` calls it; none where it does nothing.
+        discipline: Option<&'static str>,
     },
     Relay(Relay),
 }
@@ -116,6 +119,11 @@ impl Network {
         let by_netem = netem
             .is_some_and(|netem| ends.iter().all(|end| end.within(|| TC.run(&netem, "")).is_ok()));
         let mut delays = Vec::new();
+        let discipline = match (by_netem, plan.bandwidth) {
+            (true, _) => Some("netem"),
+            (false, Some(_)) => Some("tbf"),
+            (false, None) => None,
+        };
         if !by_netem {
             if let Some(bits) = plan.bandwidth {
                 ends.iter()
@@ -137,7 +145,7 @@ impl Network {
             echoing.join().map_err(|_| anyhow!("a thread of the network panicked"))??;
             anyhow::Ok(measured)
         })?;
-        let by = By::Packets { server, clients, delays };
+        let by = By::Packets { server, clients, delays, discipline };
         Ok(Self { plan: plan.clone(), by, measured })
     }
 
@@ -178,6 +186,11 @@ impl Network {
             By::Packets { server, .. } => server.enter().map(Some),
             By::Relay(_) => Ok(None),
         }
+    }
+
+    /// Whether it is in between itself, with connections of its own to both sides.
+    pub(crate) fn is_a_relay(&self) -> bool {
+        matches!(self.by, By::Relay(_))
     }
 
     /// Where clients are; none where that is no place of its own.

@@ -55,7 +55,7 @@ impl Namespace {
     }
 
     /// Does `work` in it, on a thread of its own.
-    pub(super) fn within<T: Send>(
+    pub(in crate::deployment) fn within<T: Send>(
         &self,
         work: impl FnOnce() -> anyhow::Result<T> + Send,
     ) -> anyhow::Result<T> {

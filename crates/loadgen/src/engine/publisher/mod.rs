@@ -6,6 +6,8 @@ mod batching;
 mod pacer;
 mod plan;
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -133,6 +135,11 @@ impl Publisher {
         self.probes
             .iter()
             .try_fold(TcpTotals::default(), |sum, probe| Some(sum.plus(probe.as_ref()?.read()?)))
+    }
+
+    /// What its connections have had for addresses.
+    pub(super) fn addresses(&self) -> BTreeSet<SocketAddr> {
+        self.probes.iter().flatten().flat_map(TcpProbe::addresses).collect()
     }
 
     /// Measured events that were written to the server or handed to connections so far.

@@ -152,5 +152,8 @@ fn every_shipped_scenario_with_proxies_loads() {
         names.push(scenario.name);
     }
     names.sort();
-    assert_eq!(names, ["cut", "described", "fallback", "findings", "proxies", "two-backends"]);
+    assert_eq!(
+        names,
+        ["cut", "described", "fallback", "findings", "http2", "proxies", "two-backends"]
+    );
 }
