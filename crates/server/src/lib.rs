@@ -12,6 +12,7 @@
 //! | `GET /healthz`, `GET /metrics` | readiness, Prometheus metrics |
 
 mod access;
+mod compression;
 mod config;
 mod control;
 mod framing;
