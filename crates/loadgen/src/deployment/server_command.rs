@@ -70,6 +70,9 @@ pub(crate) fn server_command(
         flag("--tls", format!("{host}:0"));
         flag("--tls-cert-out", certificate.to_string_lossy().into_owned());
     }
+    if contender.compresses() {
+        command.push("--compression".into());
+    }
     command.push("--stop-on-stdin-eof".into());
     if !host.is_loopback() {
         // Nobody else is in the network of a trial.

@@ -293,6 +293,7 @@ impl TrialPlan<'_> {
                         fallback: self.contender.fallback.clone(),
                         tls: tls.cloned(),
                         http: http.clone(),
+                        compression: self.contender.compresses(),
                         foreign: foreign.and_then(|(server, place)| {
                             let recipe = server.subscribe.get(&transport)?;
                             let recipe = match &names[..] {

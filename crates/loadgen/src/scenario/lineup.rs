@@ -99,6 +99,7 @@ pub(super) fn contenders(
         multiplex: *file.workload.multiplex.get_ref(),
         tls: *file.tls.get_ref(),
         http: file.http.as_ref().map(|http| *http.get_ref()).unwrap_or_default(),
+        compression: *file.compression.get_ref(),
         ways: values.ways(file.proxy.as_ref(), file),
         network,
         fallback: None,

@@ -12,6 +12,8 @@ pub struct Road {
     pub tls: bool,
     /// What is spoken to it.
     pub http: HttpVersion,
+    /// Whether it compresses what it sends.
+    pub compression: bool,
     /// The proxy between, if there is one.
     pub proxy: Way,
     /// The network; loopback if there is none.
