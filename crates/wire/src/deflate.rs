@@ -4,7 +4,7 @@
 //! A message of `permessage-deflate` without context takeover (RFC 7692 §7.2.1) is such a piece, and pieces
 //! with [`TAIL`] behind each are a DEFLATE stream that goes on.
 //!
-//! Both directions use a state of the calling thread, about 0.4 MB where both are used: a new one for each
+//! Both directions use a state of the calling thread, about 0.3 MB where both are used: a new one for each
 //! piece would cost more than most pieces do.
 
 use std::cell::RefCell;
