@@ -9,6 +9,7 @@ use pushbench_wire::event::{DEFAULT_NAME, LAGGED_NAME, label};
 use pushbench_wire::{frame as tcp, message, poll, sse};
 
 use crate::memory::{ALLOCATION_BYTES, Reservation, SHARED_BYTES, share};
+use crate::websocket_frame;
 
 /// How an event is written for a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,18 +175,10 @@ impl Event {
         match framing {
             Framing::Json => deflate(frame, &mut deflated),
             Framing::Sse => push_flushed(frame, &mut deflated),
-            Framing::WebSocket => {
-                let message = &frame[frame_header_len(frame)..];
-                let mut small = Vec::with_capacity(message.len() + 64);
-                deflate(message, &mut small);
-                if small.len() >= message.len() {
-                    // RFC 7692 §6 leaves it to the sender what to compress.
-                    return frame.clone();
-                }
-                push_frame_header(self.binary, small.len(), &mut deflated);
-                deflated[0] |= RSV1;
-                deflated.extend_from_slice(&small);
-            }
+            Framing::WebSocket => match websocket_frame::deflated(frame) {
+                Some(small) => deflated = small,
+                None => return frame.clone(),
+            },
             Framing::Tcp => return frame.clone(),
         }
         deflated.shrink_to_fit();
@@ -203,7 +196,7 @@ impl Event {
             Framing::WebSocket => {
                 let mut message = Vec::with_capacity(self.payload.len() + name.len() + 24);
                 message::encode(&event, &mut message);
-                push_frame_header(self.binary, message.len(), &mut frame);
+                websocket_frame::push_header(self.binary, message.len(), &mut frame);
                 frame.extend_from_slice(&message);
             }
             Framing::Tcp => tcp::encode(&event, &mut frame),
@@ -211,37 +204,6 @@ impl Event {
         frame.shrink_to_fit();
         let held = self.held.beside(frame.len() + SHARED_BYTES);
         share(frame, held)
-    }
-}
-
-/// Appends the header of an unfragmented, unmasked data frame (RFC 6455 §5.2).
-fn push_frame_header(binary: bool, len: usize, out: &mut Vec<u8>) {
-    const FIN: u8 = 0x80;
-    const TEXT: u8 = 0x1;
-    const BINARY: u8 = 0x2;
-    out.push(FIN | if binary { BINARY } else { TEXT });
-    match (u8::try_from(len), u16::try_from(len)) {
-        (Ok(len @ ..=125), _) => out.push(len),
-        (_, Ok(len)) => {
-            out.push(126);
-            out.extend_from_slice(&len.to_be_bytes());
-        }
-        _ => {
-            out.push(127);
-            out.extend_from_slice(&(len as u64).to_be_bytes());
-        }
-    }
-}
-
-/// Says in the first frame of a message that it is compressed (RFC 7692 §6).
-pub(crate) const RSV1: u8 = 0x40;
-
-/// How long the header is that [`push_frame_header`] wrote.
-fn frame_header_len(frame: &[u8]) -> usize {
-    match frame[1] {
-        ..=125 => 2,
-        126 => 4,
-        _ => 10,
     }
 }
 
@@ -282,6 +244,7 @@ impl NewEvent {
 mod tests {
     use super::*;
     use crate::memory::{Memory, Need};
+    use crate::websocket_frame::RSV1;
     use proptest::prelude::*;
     use pushbench_wire::deflate::{TAIL, inflate};
     use tokio_tungstenite::tungstenite::Message;
@@ -339,8 +302,8 @@ mod tests {
             assert_eq!(small, plain);
         } else {
             assert_eq!(small[0] & !RSV1, plain[0]);
-            let message = &plain[frame_header_len(plain)..];
-            assert_eq!(inflated(&small[frame_header_len(small)..]), message);
+            let message = &plain[websocket_frame::header_len(plain)..];
+            assert_eq!(inflated(&small[websocket_frame::header_len(small)..]), message);
         }
         assert_eq!(event.frame(Framing::Tcp.deflated()), event.frame(Framing::Tcp));
     }

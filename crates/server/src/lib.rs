@@ -25,6 +25,7 @@ mod publish;
 mod tls;
 mod transport;
 mod waiters;
+mod websocket_frame;
 
 use std::future::Future;
 use std::net::SocketAddr;

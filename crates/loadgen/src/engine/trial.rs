@@ -203,6 +203,7 @@ impl TrialPlan<'_> {
             cores: self.cores.clone(),
             listeners_are_known,
             is_described: foreign.is_some(),
+            is_compressed: self.contender.compresses(),
             falls_back: self.contender.fallback.is_some(),
             planned,
             expected: self.record.then_some(deliveries),

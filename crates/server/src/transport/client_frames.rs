@@ -5,7 +5,7 @@ use std::str::from_utf8;
 
 use pushbench_wire::deflate::{InflateError, inflate};
 
-use crate::framing::RSV1;
+use crate::websocket_frame::RSV1;
 
 /// What has arrived, in order.
 #[derive(Debug, PartialEq, Eq)]
