@@ -36,8 +36,8 @@ pub(super) struct Unmarked<S> {
 
 #[derive(Clone, Copy, Debug)]
 enum Place {
-    /// In the head of an answer, behind so many bytes of what ends it.
-    Answer(usize),
+    /// In the head of an answer: how far in its status, and in what ends it.
+    Answer { status: usize, matched: usize },
     /// In the header of a frame, of which this is known.
     Header { bytes: [u8; 10], known: usize },
     /// In a payload, with so much to come.
@@ -46,7 +46,10 @@ enum Place {
 
 const HEADER: Place = Place::Header { bytes: [0; 10], known: 0 };
 
-/// What ends the head of an answer.
+/// What begins the head of an answer behind which there are frames. Any other one has a body, which is quoted.
+const SWITCHES: &[u8; 12] = b"HTTP/1.1 101";
+
+/// What ends it.
 const END_OF_HEAD: &[u8; 4] = b"\r\n\r\n";
 
 impl<S> Unmarked<S> {
@@ -57,7 +60,7 @@ impl<S> Unmarked<S> {
 
     /// One on which the answer to a request comes first.
     pub(super) fn behind_an_answer(line: S) -> Self {
-        Self { place: Some(Place::Answer(0)), ..Self::plain(line) }
+        Self { place: Some(Place::Answer { status: 0, matched: 0 }), ..Self::plain(line) }
     }
 
     /// One on which frames come at once.
@@ -75,15 +78,23 @@ impl<S> Unmarked<S> {
         let Some(mut place) = self.place else { return };
         while !read.is_empty() {
             match place {
-                Place::Answer(matched) => {
+                Place::Answer { mut status, mut matched } => {
                     let byte = read[0];
                     read = &mut read[1..];
-                    place = match byte {
-                        _ if byte != END_OF_HEAD[matched] => {
-                            Place::Answer(usize::from(byte == END_OF_HEAD[0]))
+                    if let Some(&expected) = SWITCHES.get(status) {
+                        if byte != expected {
+                            self.place = None;
+                            return;
                         }
-                        _ if matched + 1 == END_OF_HEAD.len() => HEADER,
-                        _ => Place::Answer(matched + 1),
+                        status += 1;
+                    }
+                    matched = match byte == END_OF_HEAD[matched] {
+                        true => matched + 1,
+                        false => usize::from(byte == END_OF_HEAD[0]),
+                    };
+                    place = match matched == END_OF_HEAD.len() {
+                        true => HEADER,
+                        false => Place::Answer { status, matched },
                     };
                 }
                 Place::Header { mut bytes, known } => {
@@ -202,6 +213,17 @@ mod tests {
         }
         frame.extend_from_slice(payload);
         frame
+    }
+
+    #[test]
+    fn what_follows_another_answer_is_no_frame() {
+        let mut line = Unmarked::behind_an_answer(());
+        let mut answer = *b"HTTP/1.1 403 Forbidden\r\n\r\nA body";
+        for byte in answer.chunks_mut(1) {
+            line.unmark(byte);
+        }
+        assert_eq!(answer.last_chunk(), Some(b"A body"));
+        assert_eq!(line.next_mark(), None);
     }
 
     proptest! {
