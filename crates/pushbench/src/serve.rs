@@ -51,6 +51,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FAULT")]
     inject: Vec<Fault>,
 
+    /// Compress events for clients that take it: gzip for polls and event streams, permessage-deflate for
+    /// WebSocket
+    #[arg(long)]
+    compression: bool,
+
     #[command(flatten)]
     streams: StreamFlags,
 
@@ -74,7 +79,12 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
     let tls = args.tls.read(args.listen)?;
     let by_tls = tls.as_ref().map(|(address, _)| *address);
     let access = args.access.check([args.listen].into_iter().chain(by_tls))?;
-    let config = args.streams.put_into(Config { faults, access, ..Config::from(args.limits) });
+    let config = args.streams.put_into(Config {
+        faults,
+        access,
+        compression: args.compression,
+        ..Config::from(args.limits)
+    });
     config.check().context("a limit is out of range")?;
     // Threads inherit the affinity, so it is set before any are started.
     if let Some(cpus) = &args.cpus {

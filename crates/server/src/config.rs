@@ -66,6 +66,9 @@ pub struct Config {
     /// Whether event streams have `X-Accel-Buffering: no`, which tells nginx to pass on at once what comes.
     /// Default yes.
     pub accel_buffering_hint: bool,
+    /// Whether clients that take it get their events compressed: answers and event streams as gzip, and WebSocket by
+    /// `permessage-deflate` (RFC 7692). Default no.
+    pub compression: bool,
     /// How long an `EventSource` waits before it reconnects (`retry`). Default 1 s.
     pub reconnect_delay: Duration,
     /// How long a stopping server waits for its connections to end. Default 5 s.
@@ -107,6 +110,7 @@ impl Default for Config {
             stall_timeout: Duration::from_secs(60),
             sse_framing: SseFraming::Close,
             accel_buffering_hint: true,
+            compression: false,
             reconnect_delay: Duration::from_secs(1),
             grace: Duration::from_secs(5),
             access: Access::default(),

@@ -1,13 +1,15 @@
 //! One published event and its frame in each framing, which is built when the first subscriber needs
-//! it and then shared by all. It knows no connection.
+//! it, compressed or not, and then shared by all. It knows no connection.
 
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+use pushbench_wire::deflate::{deflate, push_flushed};
 use pushbench_wire::event::{DEFAULT_NAME, LAGGED_NAME, label};
 use pushbench_wire::{frame as tcp, message, poll, sse};
 
 use crate::memory::{ALLOCATION_BYTES, Reservation, SHARED_BYTES, share};
+use crate::websocket_frame;
 
 /// How an event is written for a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,42 @@ pub(crate) enum Framing {
 }
 
 const FRAMINGS: usize = Framing::Tcp as usize + 1;
+
+/// A framing, and whether its frames are compressed, each by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    framing: Framing,
+    is_deflated: bool,
+}
+
+impl From<Framing> for Form {
+    fn from(framing: Framing) -> Self {
+        Self { framing, is_deflated: false }
+    }
+}
+
+impl Framing {
+    /// The same, compressed: JSON is a piece of DEFLATE then ([`pushbench_wire::deflate`]), an event of an event
+    /// stream is one that is flushed, and of WebSocket it is the message (RFC 7692 §6.1) if that makes it smaller.
+    /// Raw TCP stays as it is.
+    pub(crate) fn deflated(self) -> Form {
+        Form { framing: self, is_deflated: true }
+    }
+}
+
+/// The frames of an event so far.
+#[derive(Debug, Default)]
+struct Frames {
+    plain: [OnceLock<Bytes>; FRAMINGS],
+    /// If anybody has asked for one.
+    deflated: OnceLock<Box<Deflated>>,
+}
+
+#[derive(Debug)]
+struct Deflated {
+    frames: [OnceLock<Bytes>; FRAMINGS],
+    _held: Reservation,
+}
 
 /// Where an event is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +79,7 @@ pub(crate) struct Event {
     name: Option<Box<str>>,
     payload: Bytes,
     binary: bool,
-    frames: [OnceLock<Bytes>; FRAMINGS],
+    frames: Frames,
     /// For those who subscribe to several channels, if there are any.
     labelled: OnceLock<Box<Labelled>>,
     held: Reservation,
@@ -52,7 +90,7 @@ pub(crate) struct Event {
 #[derive(Debug)]
 struct Labelled {
     name: Box<str>,
-    frames: [OnceLock<Bytes>; FRAMINGS],
+    frames: Frames,
     _held: Reservation,
 }
 
@@ -100,22 +138,52 @@ impl Event {
         self.payload.len() + self.name.as_ref().map_or(0, |name| name.len())
     }
 
-    /// The event's frame in `framing`.
-    pub(crate) fn frame(&self, framing: Framing) -> &Bytes {
+    /// The event's frame in `form`.
+    pub(crate) fn frame(&self, form: impl Into<Form>) -> &Bytes {
         let name = self.name.as_deref().unwrap_or(DEFAULT_NAME);
-        self.frames[framing as usize].get_or_init(|| self.encode(framing, self.place.id, name))
+        self.framed(&self.frames, form.into(), self.place.id, name)
     }
 
     /// Its frame for a subscriber of several channels, of which its own is `channel`.
-    pub(crate) fn labelled_frame(&self, channel: &str, framing: Framing) -> &Bytes {
+    pub(crate) fn labelled_frame(&self, channel: &str, form: impl Into<Form>) -> &Bytes {
         let labelled = self.labelled.get_or_init(|| {
             let name: Box<str> = label(channel, self.name.as_deref()).into();
             let bytes = size_of::<Labelled>() + name.len() + 2 * ALLOCATION_BYTES;
             let held = self.held.beside(bytes);
-            Box::new(Labelled { name, frames: Default::default(), _held: held })
+            Box::new(Labelled { name, frames: Frames::default(), _held: held })
         });
-        labelled.frames[framing as usize]
-            .get_or_init(|| self.encode(framing, self.place.position, &labelled.name))
+        self.framed(&labelled.frames, form.into(), self.place.position, &labelled.name)
+    }
+
+    fn framed<'f>(&self, frames: &'f Frames, form: Form, id: u64, name: &str) -> &'f Bytes {
+        let Form { framing, is_deflated } = form;
+        let plain = &frames.plain[framing as usize];
+        let plain = || plain.get_or_init(|| self.encode(framing, id, name));
+        if !is_deflated {
+            return plain();
+        }
+        let deflated = frames.deflated.get_or_init(|| {
+            let held = self.held.beside(size_of::<Deflated>() + ALLOCATION_BYTES);
+            Box::new(Deflated { frames: Default::default(), _held: held })
+        });
+        deflated.frames[framing as usize].get_or_init(|| self.deflate(framing, plain()))
+    }
+
+    /// What `frame` becomes.
+    fn deflate(&self, framing: Framing, frame: &Bytes) -> Bytes {
+        let mut deflated = Vec::with_capacity(frame.len() + 64);
+        match framing {
+            Framing::Json => deflate(frame, &mut deflated),
+            Framing::Sse => push_flushed(frame, &mut deflated),
+            Framing::WebSocket => match websocket_frame::deflated(frame) {
+                Some(small) => deflated = small,
+                None => return frame.clone(),
+            },
+            Framing::Tcp => return frame.clone(),
+        }
+        deflated.shrink_to_fit();
+        let held = self.held.beside(deflated.len() + SHARED_BYTES);
+        share(deflated, held)
     }
 
     fn encode(&self, framing: Framing, id: u64, name: &str) -> Bytes {
@@ -128,7 +196,7 @@ impl Event {
             Framing::WebSocket => {
                 let mut message = Vec::with_capacity(self.payload.len() + name.len() + 24);
                 message::encode(&event, &mut message);
-                push_frame_header(self.binary, message.len(), &mut frame);
+                websocket_frame::push_header(self.binary, message.len(), &mut frame);
                 frame.extend_from_slice(&message);
             }
             Framing::Tcp => tcp::encode(&event, &mut frame),
@@ -136,25 +204,6 @@ impl Event {
         frame.shrink_to_fit();
         let held = self.held.beside(frame.len() + SHARED_BYTES);
         share(frame, held)
-    }
-}
-
-/// Appends the header of an unfragmented, unmasked data frame (RFC 6455 §5.2).
-fn push_frame_header(binary: bool, len: usize, out: &mut Vec<u8>) {
-    const FIN: u8 = 0x80;
-    const TEXT: u8 = 0x1;
-    const BINARY: u8 = 0x2;
-    out.push(FIN | if binary { BINARY } else { TEXT });
-    match (u8::try_from(len), u16::try_from(len)) {
-        (Ok(len @ ..=125), _) => out.push(len),
-        (_, Ok(len)) => {
-            out.push(126);
-            out.extend_from_slice(&len.to_be_bytes());
-        }
-        _ => {
-            out.push(127);
-            out.extend_from_slice(&(len as u64).to_be_bytes());
-        }
     }
 }
 
@@ -195,7 +244,9 @@ impl NewEvent {
 mod tests {
     use super::*;
     use crate::memory::{Memory, Need};
+    use crate::websocket_frame::RSV1;
     use proptest::prelude::*;
+    use pushbench_wire::deflate::{TAIL, inflate};
     use tokio_tungstenite::tungstenite::Message;
     use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
 
@@ -209,6 +260,12 @@ mod tests {
         #[test]
         fn another_implementation_reads_a_websocket_frame(payload: Vec<u8>) {
             check_frame(&payload);
+        }
+
+        #[test]
+        fn what_is_compressed_is_the_frame(payload: Vec<u8>, times in 1..20_usize, binary: bool) {
+            let payload = if binary { payload } else { format!("{payload:?}").into_bytes() };
+            check_deflated(&payload.repeat(times), binary);
         }
     }
 
@@ -228,13 +285,43 @@ mod tests {
         assert_eq!((read.id, read.name, read.payload), (7, "price", payload));
     }
 
+    fn check_deflated(payload: &[u8], binary: bool) {
+        let event = event(payload, binary);
+        let inflated = |piece: &[u8]| {
+            let mut out = Vec::new();
+            inflate(piece, 1 << 20, &mut out).unwrap();
+            out
+        };
+        assert_eq!(inflated(event.frame(Framing::Json.deflated())), *event.frame(Framing::Json));
+        let sse = event.frame(Framing::Sse.deflated()).strip_suffix(&TAIL).unwrap();
+        assert_eq!(inflated(sse), *event.frame(Framing::Sse));
+        let (plain, small) =
+            (event.frame(Framing::WebSocket), event.frame(Framing::WebSocket.deflated()));
+        assert!(small.len() <= plain.len());
+        if small[0] & RSV1 == 0 {
+            assert_eq!(small, plain);
+        } else {
+            assert_eq!(small[0] & !RSV1, plain[0]);
+            let message = &plain[websocket_frame::header_len(plain)..];
+            assert_eq!(inflated(&small[websocket_frame::header_len(small)..]), message);
+        }
+        assert_eq!(event.frame(Framing::Tcp.deflated()), event.frame(Framing::Tcp));
+    }
+
     #[test]
     fn a_frame_is_built_once() {
-        let event = event(b"a", false);
+        let event = event(&[b'a'; 100], false);
         for framing in [Framing::Json, Framing::Sse, Framing::WebSocket, Framing::Tcp] {
-            let first = event.frame(framing).as_ptr();
-            assert_eq!(event.frame(framing).as_ptr(), first, "{framing:?}");
+            for form in [framing.into(), framing.deflated()] {
+                let first = event.frame(form).as_ptr();
+                assert_eq!(event.frame(form).as_ptr(), first, "{form:?}");
+            }
         }
+        assert_ne!(
+            event.frame(Framing::WebSocket.deflated())[0] & RSV1,
+            0,
+            "what is regular becomes smaller"
+        );
     }
 
     #[test]
@@ -258,6 +345,9 @@ mod tests {
         let event = Event::new(PLACE, NewEvent::new(None, b"1.2", false, held));
         let frame = event.labelled_frame("eur", Framing::Sse).len();
         assert!(memory.used() >= frame + SHARED_BYTES + size_of::<Labelled>() + "eur".len());
+        let before = memory.used();
+        let frame = event.labelled_frame("eur", Framing::Sse.deflated()).len();
+        assert!(memory.used() >= before + frame + SHARED_BYTES + size_of::<Deflated>());
         drop(event);
         assert_eq!(memory.used(), 0);
     }

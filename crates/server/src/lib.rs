@@ -12,6 +12,7 @@
 //! | `GET /healthz`, `GET /metrics` | readiness, Prometheus metrics |
 
 mod access;
+mod compression;
 mod config;
 mod control;
 mod framing;
@@ -24,6 +25,7 @@ mod publish;
 mod tls;
 mod transport;
 mod waiters;
+mod websocket_frame;
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -13,6 +13,7 @@ use serde::de::{
 use serde::{Deserialize, Serialize};
 
 use crate::event::{DEFAULT_NAME, Event};
+use crate::gzip;
 use crate::message::push_decimal;
 
 #[derive(Serialize, Deserialize)]
@@ -51,16 +52,55 @@ pub fn encode_body<'a>(
     last_event_id: u64,
     out: &mut Vec<u8>,
 ) {
-    out.extend_from_slice(br#"{"events":["#);
+    out.extend_from_slice(OPENING);
     for (index, event) in events.into_iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
         out.extend_from_slice(event);
     }
+    push_closing(last_event_id, out);
+}
+
+const OPENING: &[u8] = br#"{"events":["#;
+
+fn push_closing(last_event_id: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"],"last_event_id":"#);
     push_decimal(last_event_id, out);
     out.push(b'}');
+}
+
+/// What [`encode_gzip_body`] adds to the events as they are compressed, beside what [`encode_body`] adds to
+/// them as they are: so much to each, and so much once.
+pub const GZIP_BYTES: (usize, usize) = (4, 25);
+
+/// Appends the body with `events`, of which there is at least one, as gzip. Each comes as it was encoded by
+/// [`encode_event`], and as that was compressed by [`crate::deflate::deflate`]: what is between events is not
+/// compressed.
+pub fn encode_gzip_body<'a>(
+    events: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    last_event_id: u64,
+    out: &mut Vec<u8>,
+) {
+    let mut member = gzip::Member::default();
+    let between = |text: &[u8], member: &mut gzip::Member, out: &mut Vec<u8>| {
+        member.add(text);
+        gzip::push_stored(text, out);
+    };
+    out.extend_from_slice(&gzip::HEAD);
+    // The head of a stored block that is not the last (RFC 1951 §3.2.3).
+    out.push(0);
+    let mut before = OPENING;
+    for (plain, compressed) in events {
+        between(before, &mut member, out);
+        member.add(plain);
+        out.extend_from_slice(compressed);
+        before = b",";
+    }
+    let mut closing = Vec::with_capacity(48);
+    push_closing(last_event_id, &mut closing);
+    between(&closing, &mut member, out);
+    out.extend_from_slice(&member.end());
 }
 
 /// Decodes a body, passes each event to `on_event` and returns `last_event_id`.
@@ -174,6 +214,31 @@ mod tests {
             encode_body(frames.iter().map(Vec::as_slice), last, &mut body);
             serde_json::from_slice::<serde_json::Value>(&body).expect("any JSON reader reads it");
             prop_assert_eq!(decode(&body).unwrap(), (events, last));
+        }
+
+        #[test]
+        fn every_compressed_body_is_the_same_and_as_long_as_is_said(
+            events in proptest::collection::vec(any_event(), 1..4),
+            last: u64,
+        ) {
+            let frames: Vec<_> = events
+                .iter()
+                .map(|event| {
+                    let (mut plain, mut compressed) = (Vec::new(), Vec::new());
+                    encode_event(&event.borrow(), &mut plain);
+                    crate::deflate::deflate(&plain, &mut compressed);
+                    (plain, compressed)
+                })
+                .collect();
+            let (mut body, mut small) = (Vec::new(), Vec::new());
+            encode_body(frames.iter().map(|(plain, _)| &plain[..]), last, &mut body);
+            encode_gzip_body(frames.iter().map(|(plain, small)| (&plain[..], &small[..])), last, &mut small);
+            let mut read = Vec::new();
+            std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&small[..]), &mut read).unwrap();
+            prop_assert_eq!(&read, &body);
+            let added: usize = frames.iter().map(|(_, small)| small.len() + GZIP_BYTES.0).sum();
+            let without: usize = frames.iter().map(|(plain, _)| plain.len()).sum();
+            prop_assert_eq!(small.len() - (added + GZIP_BYTES.1), body.len() - without);
         }
 
         #[test]

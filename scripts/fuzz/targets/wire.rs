@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use pushbench_wire::endpoint::{Resource, is_channel_name, parse_path};
 use pushbench_wire::event::is_event_name;
-use pushbench_wire::{Event, Stamp, Transport, frame, message, poll, sse};
+use pushbench_wire::{Event, Stamp, Transport, deflate, frame, gzip, message, poll, sse};
 
 const LIMIT: usize = 1_000;
 
@@ -25,13 +25,15 @@ fn borrowed((id, name, payload, binary): &Owned) -> Event<'_> {
 fuzz_target!(|data: &[u8]| {
     let [which, cut, input @ ..] = data else { return };
     let (head, tail) = input.split_at(usize::from(*cut).min(input.len()));
-    match which % 6 {
+    match which % 8 {
         0 => sse_stream(input, [head, tail]),
         1 => one_message(input, cut % 2 == 0),
         2 => frames(input, [head, tail]),
         3 => poll_body(input),
         4 => stamp(input),
-        _ => names(input),
+        5 => names(input),
+        6 => piece(input),
+        _ => gzip_body(input, [head, tail]),
     }
 });
 
@@ -43,6 +45,34 @@ fn sse_stream(whole: &[u8], pieces: [&[u8]; 2]) {
         (events, result.is_ok(), decoder.retry_ms())
     };
     assert_eq!(decode(&pieces), decode(&[whole]));
+}
+
+fn piece(input: &[u8]) {
+    let (mut piece, mut again) = (Vec::new(), Vec::new());
+    if deflate::inflate(input, LIMIT, &mut again).is_ok() {
+        assert!(again.len() <= LIMIT);
+    }
+    deflate::deflate(input, &mut piece);
+    assert_eq!(deflate::inflate(&piece, input.len(), &mut again), Ok(()));
+    assert_eq!(again, input);
+}
+
+fn gzip_body(whole: &[u8], pieces: [&[u8]; 2]) {
+    let decode = |pieces: &[&[u8]]| {
+        let (mut decoder, mut content) = (gzip::Decoder::default(), Vec::new());
+        let result = pieces.iter().try_for_each(|piece| {
+            decoder.feed(piece, |part| {
+                content.extend_from_slice(part);
+                Ok::<_, gzip::DecodeError>(())
+            })
+        });
+        (result.is_ok().then_some(content), decoder.is_complete())
+    };
+    assert_eq!(decode(&pieces), decode(&[whole]));
+    // The fuzzer finds no head by itself.
+    let body = [&gzip::HEAD[..], whole].concat();
+    let cut = pieces[0].len();
+    assert_eq!(decode(&[&body[..cut], &body[cut..]]), decode(&[&body]));
 }
 
 fn one_message(input: &[u8], binary: bool) {

@@ -85,6 +85,7 @@ pub(super) fn subscription(
         first_long_poll_timeout: Duration::from_millis(50),
         tls: None,
         http: Http::Http1,
+        compression: false,
         fallback: None,
         foreign: None,
     }
@@ -120,7 +121,7 @@ impl Server {
     }
 
     /// A subscription to it, by TLS and this HTTP, or without.
-    fn subscription(
+    pub(super) fn subscription(
         &self,
         transport: Transport,
         connection: Connection,
@@ -198,7 +199,7 @@ async fn delivers<S: Subscriber>(address: SocketAddr, subscription: Subscription
     assert!(totals.bytes_in > 200 && totals.bytes_out > 200, "{totals:?}");
 }
 
-struct Delivers(SocketAddr, Subscription);
+pub(super) struct Delivers(pub(super) SocketAddr, pub(super) Subscription);
 
 impl WithSubscriber for Delivers {
     type Output = LocalFuture<()>;
@@ -277,7 +278,7 @@ async fn delivers_several<S: Subscriber>(mut subscription: Subscription) {
     assert_eq!(totals.connections, 2, "one at a time");
 }
 
-struct DeliversSeveral(Subscription);
+pub(super) struct DeliversSeveral(pub(super) Subscription);
 
 impl WithSubscriber for DeliversSeveral {
     type Output = LocalFuture<()>;

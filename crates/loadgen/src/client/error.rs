@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use hyper::StatusCode;
-use pushbench_wire::{frame, sse as sse_format};
+use pushbench_wire::{deflate, frame, gzip, sse as sse_format};
 use tokio_tungstenite::tungstenite;
 
 use super::tls_refusal::Refusal;
@@ -38,6 +38,15 @@ pub(crate) enum ClientError {
     /// An event stream that cannot be read.
     #[error("the server sent an event stream that cannot be read: {0}")]
     Sse(#[from] sse_format::DecodeError),
+    /// A server that does not compress, where it should.
+    #[error("the server was asked to compress: {0}")]
+    NotCompressed(String),
+    /// An answer that is no gzip.
+    #[error("the server sent gzip that cannot be read: {0}")]
+    Gzip(#[from] gzip::DecodeError),
+    /// A message that cannot be inflated.
+    #[error("the server sent a compressed message that cannot be read: {0}")]
+    Inflate(#[from] deflate::InflateError),
     /// Frames that cannot be read.
     #[error("the server sent frames that cannot be read: {0}")]
     Frame(#[from] frame::DecodeError),
@@ -99,6 +108,9 @@ impl ClientError {
             | Self::TooLarge { .. }
             | Self::Poll(_)
             | Self::Sse(_)
+            | Self::NotCompressed(_)
+            | Self::Gzip(_)
+            | Self::Inflate(_)
             | Self::Frame(_)
             | Self::Message(_)
             | Self::NotText(_)

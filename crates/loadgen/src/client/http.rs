@@ -9,13 +9,14 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::client::conn::http2;
-use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, UPGRADE};
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, HOST, HeaderValue, UPGRADE};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use pushbench_wire::endpoint::LAST_EVENT_ID;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+use super::gzip_answer::ACCEPTED_ENCODING;
 use super::http2::{RequestBody, handshake as handshake_http2};
 use super::publish_link::is_end;
 use super::socket::ConnectionMeter;
@@ -45,6 +46,7 @@ pub(super) struct HttpRequest {
     uri: Uri,
     host: Option<HeaderValue>,
     accept: HeaderValue,
+    accepts_gzip: bool,
 }
 
 impl HttpRequest {
@@ -54,7 +56,8 @@ impl HttpRequest {
         accept: &'static str,
     ) -> Result<Self, ClientError> {
         let (uri, host) = subscription.target(path)?;
-        Ok(Self { uri, host, accept: HeaderValue::from_static(accept) })
+        let accepts_gzip = subscription.compression;
+        Ok(Self { uri, host, accept: HeaderValue::from_static(accept), accepts_gzip })
     }
 
     fn after(&self, id: u64) -> Result<Request<Empty<Bytes>>, ClientError> {
@@ -64,6 +67,10 @@ impl HttpRequest {
             .body(Empty::new())?;
         if let Some(host) = &self.host {
             request.headers_mut().insert(HOST, host.clone());
+        }
+        if self.accepts_gzip {
+            let gzip = HeaderValue::from_static(ACCEPTED_ENCODING);
+            request.headers_mut().insert(ACCEPT_ENCODING, gzip);
         }
         Ok(request)
     }

@@ -97,6 +97,7 @@ mod tests {
             first_long_poll_timeout: first,
             tls: None,
             http: crate::client::Http::Http1,
+            compression: false,
             fallback: None,
             foreign: None,
         };

@@ -1,12 +1,16 @@
 //! The client side of each transport, and the ways to publish. It owns connections, encoding and
 //! decoding; it must not know what becomes of an event, nor when a trial begins or ends.
 
+mod compressed_frames;
+#[cfg(test)]
+mod compression_test;
 #[cfg(test)]
 mod delivery_test;
 mod dispatch;
 mod error;
 mod fallback;
 pub(crate) mod foreign;
+mod gzip_answer;
 mod http;
 mod http2;
 mod http_answer;
@@ -116,6 +120,8 @@ pub(crate) struct Subscription {
     pub(crate) tls: Option<Tls>,
     /// What is spoken to it.
     pub(crate) http: Http,
+    /// Whether it has to compress what it sends.
+    pub(crate) compression: bool,
     /// What comes next where a WebSocket is refused.
     pub(crate) fallback: Option<Fallback>,
     /// How it is done on a server that is not ours.

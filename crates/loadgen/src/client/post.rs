@@ -122,6 +122,7 @@ mod tests {
             first_long_poll_timeout: Duration::ZERO,
             tls: None,
             http: crate::client::Http::Http1,
+            compression: false,
             fallback: None,
             foreign: None,
         };

@@ -118,7 +118,7 @@ impl Batch {
     fn new(address: SocketAddr, channel: &str, content: Content) -> Self {
         let path = Resource::Events.path(channel);
         let (split, kind) = match content {
-            Content::Text => ("lines", "text/plain"),
+            Content::Text | Content::Json => ("lines", "text/plain"),
             Content::Binary => ("lengths", BINARY_TYPE),
         };
         let head = format!(
@@ -129,7 +129,8 @@ impl Batch {
 
     fn push(&mut self, payload: &[u8]) {
         match self.content {
-            Content::Text => {
+            // No record has a line break in it.
+            Content::Text | Content::Json => {
                 self.events.extend_from_slice(payload);
                 self.events.push(b'\n');
             }

@@ -1,11 +1,14 @@
 //! What polling and long polling share: one request, its answer, and the position behind it.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper::body::{Body as _, Incoming};
+use pushbench_wire::gzip::Decoder;
 
+use super::gzip_answer::{Coding, coding, decode, ensure_compressible};
 use super::http::{HttpConnection, HttpRequest, met_the_end, unexpected};
 use super::socket::ConnectionMeter;
 use super::{ClientError, MAX_EVENT_BYTES, Sink, Subscription};
@@ -27,6 +30,13 @@ pub(super) struct Pull {
     last_event_id: u64,
     /// Gathers a body that comes in pieces.
     body: Vec<u8>,
+    /// What a compressed one was.
+    inflated: Vec<u8>,
+}
+
+thread_local! {
+    /// Answers are read whole, so subscribers of a thread can share it.
+    static GZIP: RefCell<Decoder> = RefCell::default();
 }
 
 impl Pull {
@@ -47,6 +57,7 @@ impl Pull {
             kept,
             last_event_id: after,
             body: Vec::new(),
+            inflated: Vec::new(),
         })
     }
 
@@ -76,7 +87,13 @@ impl Pull {
             }
         };
         match response.status() {
-            StatusCode::OK => self.read(response.into_body(), sink).await?,
+            StatusCode::OK => {
+                if self.subscription.compression {
+                    ensure_compressible(response.headers())?;
+                }
+                let coding = coding(response.headers())?;
+                self.read(response.into_body(), coding, sink).await?;
+            }
             StatusCode::NO_CONTENT => {}
             _ => return Err(unexpected(response).await),
         }
@@ -86,20 +103,40 @@ impl Pull {
         Ok(())
     }
 
-    async fn read(&mut self, mut body: Incoming, sink: &mut impl Sink) -> Result<(), ClientError> {
+    async fn read(
+        &mut self,
+        mut body: Incoming,
+        coding: Coding,
+        sink: &mut impl Sink,
+    ) -> Result<(), ClientError> {
         self.body.clear();
         while let Some(frame) = body.frame().await {
             let Ok(piece) = frame?.into_data() else { continue };
             if self.body.is_empty() && body.is_end_stream() {
-                self.last_event_id = deliver_poll(&piece, self.meter.last_read_ns(), sink)?;
-                return Ok(());
+                return self.deliver(Some(&piece), coding, sink);
             }
             if self.body.len() + piece.len() > MAX_BODY_BYTES {
                 return Err(ClientError::TooLarge { limit: MAX_BODY_BYTES });
             }
             self.body.extend_from_slice(&piece);
         }
-        self.last_event_id = deliver_poll(&self.body, self.meter.last_read_ns(), sink)?;
+        self.deliver(None, coding, sink)
+    }
+
+    /// Decodes a body into `sink`: one that came whole, or what was gathered.
+    fn deliver(
+        &mut self,
+        whole: Option<&[u8]>,
+        coding: Coding,
+        sink: &mut impl Sink,
+    ) -> Result<(), ClientError> {
+        let mut body = whole.unwrap_or(&self.body);
+        if coding == Coding::Gzip {
+            let inflated = &mut self.inflated;
+            GZIP.with_borrow_mut(|gzip| decode(gzip, body, MAX_BODY_BYTES, inflated))?;
+            body = inflated;
+        }
+        self.last_event_id = deliver_poll(body, self.meter.last_read_ns(), sink)?;
         Ok(())
     }
 }

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use pushbench_wire::Transport;
 use pushbench_wire::endpoint::Resource;
 use pushbench_wire::sse::Decoder;
+use pushbench_wire::{Transport, gzip};
 
+use super::gzip_answer::{Coding, coding};
 use super::http::{HttpConnection, HttpRequest, unexpected};
 use super::post::Poster;
 use super::socket::ConnectionMeter;
@@ -18,6 +19,8 @@ use super::{ClientError, MAX_EVENT_BYTES, Sink, Subscriber, Subscription};
 pub(crate) struct Sse {
     body: Incoming,
     decoder: Decoder,
+    /// What the stream comes through.
+    gzip: Option<Box<gzip::Decoder>>,
     meter: Rc<ConnectionMeter>,
     /// Dropping it would end the connection.
     _connection: HttpConnection,
@@ -38,7 +41,16 @@ impl Subscriber for Sse {
         if response.status() != StatusCode::OK {
             return Err(unexpected(response).await);
         }
+        let gzip = match coding(response.headers())? {
+            Coding::Gzip => Some(Box::default()),
+            Coding::Identity if subscription.compression => {
+                let why = "an event stream does not come as gzip";
+                return Err(ClientError::NotCompressed(why.to_owned()));
+            }
+            Coding::Identity => None,
+        };
         Ok(Self {
+            gzip,
             body: response.into_body(),
             decoder: Decoder::new(MAX_EVENT_BYTES),
             meter: Rc::clone(meter),
@@ -50,7 +62,14 @@ impl Subscriber for Sse {
         let frame = self.body.frame().await.ok_or(ClientError::Ended)??;
         if let Ok(piece) = frame.into_data() {
             let at_ns = self.meter.last_read_ns();
-            self.decoder.feed(&piece, |event| sink.on_event(at_ns, event))?;
+            let decoder = &mut self.decoder;
+            let mut decode = |piece: &[u8]| {
+                Ok::<_, ClientError>(decoder.feed(piece, |event| sink.on_event(at_ns, event))?)
+            };
+            match &mut self.gzip {
+                Some(gzip) => gzip.feed(&piece, decode)?,
+                None => decode(&piece)?,
+            }
         }
         Ok(())
     }

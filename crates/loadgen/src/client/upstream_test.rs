@@ -153,9 +153,12 @@ impl WithSubscriber for Converse {
 #[tokio::test]
 async fn members_that_all_send_all_receive_everything_once() {
     for &transport in Transport::ALL {
-        for binary in [false, true] {
-            let server = Server::start(pushbench_server::Config::default()).await;
-            let subscription = subscription(server.address, transport, Connection::KeepAlive);
+        for (binary, compression) in [(false, false), (true, false), (false, true), (true, true)] {
+            let compression = compression && transport != Transport::Tcp;
+            let config = pushbench_server::Config { compression, ..Default::default() };
+            let server = Server::start(config).await;
+            let plain = subscription(server.address, transport, Connection::KeepAlive);
+            let subscription = Subscription { compression, ..plain };
             let clients = LocalSet::new();
             let talk =
                 with_subscriber(Mechanism::own(transport), Converse { subscription, binary });

@@ -10,18 +10,24 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http_body_util::Empty;
 use hyper::client::conn::http2::SendRequest;
 use hyper::ext::Protocol;
-use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
-use hyper::{Method, Request, StatusCode};
+use hyper::header::{
+    HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+};
+use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use pushbench_wire::Transport;
+use pushbench_wire::deflate::{deflate, inflate};
 use pushbench_wire::endpoint::{AFTER, Resource, SUBPROTOCOL};
 use pushbench_wire::message;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::compressed_frames::{Mark, Unmarked};
 use super::http::unexpected;
 use super::socket::ConnectionMeter;
 use super::tls::Line;
@@ -32,7 +38,11 @@ use super::{
 
 /// Reads and writes the messages of one connection. Pings are answered as the protocol demands.
 pub(crate) struct WebSocket {
-    stream: WebSocketStream<Line>,
+    stream: WebSocketStream<Unmarked<Line>>,
+    /// Whether messages may be compressed.
+    is_compressed: bool,
+    /// What a compressed one was.
+    inflated: Vec<u8>,
     meter: Rc<ConnectionMeter>,
 }
 
@@ -51,6 +61,7 @@ impl Subscriber for WebSocket {
             .max_message_size(Some(MAX_EVENT_BYTES))
             .max_frame_size(Some(MAX_EVENT_BYTES));
         meter.tally().requests.add(1);
+        let is_compressed = subscription.compression;
         let stream = match &subscription.http {
             Http::Http1 => {
                 let socket = subscription.connect(meter).await?;
@@ -58,16 +69,34 @@ impl Subscriber for WebSocket {
                 let mut request = url.into_client_request()?;
                 let protocol = HeaderValue::from_static(SUBPROTOCOL);
                 request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
-                client_async_with_config(request, socket, Some(config)).await.map_err(not_opened)?.0
+                let socket = match is_compressed {
+                    true => Unmarked::behind_an_answer(socket),
+                    false => Unmarked::plain(socket),
+                };
+                if is_compressed {
+                    let offer = HeaderValue::from_static(OFFER);
+                    request.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, offer);
+                }
+                let opened = client_async_with_config(request, socket, Some(config)).await;
+                let (stream, answer) = opened.map_err(not_opened)?;
+                if is_compressed {
+                    ensure_agreed(answer.headers())?;
+                }
+                stream
             }
             Http::Http2(shared) => {
                 let open = async || opened(subscription.connect(meter).await?).await;
                 let sender = shared.sender(open).await?;
                 let stream = stream_of_http2(subscription, sender, &path).await?;
+                let stream = match is_compressed {
+                    true => Unmarked::of_frames(stream),
+                    false => Unmarked::plain(stream),
+                };
                 WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await
             }
         };
-        Ok(Self { stream, meter: Rc::clone(meter) })
+        let (meter, inflated) = (Rc::clone(meter), Vec::new());
+        Ok(Self { stream, is_compressed, inflated, meter })
     }
 
     /// Cancel-safe: what has been read of a message stays in `stream`.
@@ -91,6 +120,34 @@ fn not_opened(error: Error) -> ClientError {
     }
 }
 
+impl WebSocket {
+    /// What the frames of a message said, which was just given.
+    fn mark_of(&mut self, message: &Message) -> Option<Mark> {
+        let is_data = matches!(message, Message::Text(_) | Message::Binary(_));
+        if is_data { self.stream.get_mut().next_mark() } else { None }
+    }
+}
+
+/// What is offered: any window, and messages by themselves (RFC 7692 §7.1).
+const OFFER: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits";
+
+/// Sees that the server compresses messages, each by itself.
+fn ensure_agreed(answer: &HeaderMap) -> Result<(), ClientError> {
+    let agreed = answer.get(SEC_WEBSOCKET_EXTENSIONS).and_then(|value| value.to_str().ok());
+    let agreed = agreed.unwrap_or_default();
+    let has = |wanted: &str| agreed.split(';').any(|part| part.trim() == wanted);
+    let wanted = ["permessage-deflate", "server_no_context_takeover", "client_no_context_takeover"];
+    // A window of less would forbid what is sent.
+    if wanted.into_iter().all(has) && !agreed.contains("client_max_window_bits") {
+        return Ok(());
+    }
+    let why = match agreed {
+        "" => "its WebSocket has no extension".to_owned(),
+        other => format!("its WebSocket has the extension {other:?}, not {:?}", wanted.join("; ")),
+    };
+    Err(ClientError::NotCompressed(why))
+}
+
 impl SendInBand for WebSocket {
     fn poll_receive(
         &mut self,
@@ -99,6 +156,18 @@ impl SendInBand for WebSocket {
     ) -> Poll<Result<(), ClientError>> {
         let message = ready!(self.stream.poll_next_unpin(cx)).ok_or(ClientError::Ended)??;
         let at_ns = self.meter.last_read_ns();
+        let mark = self.mark_of(&message);
+        if let (Message::Binary(bytes), Some(Mark { is_deflated: true, is_text })) =
+            (&message, mark)
+        {
+            inflate(bytes, MAX_EVENT_BYTES, &mut self.inflated)?;
+            if is_text {
+                // As the library does with what is not compressed.
+                std::str::from_utf8(&self.inflated)?;
+            }
+            sink.on_event(at_ns, message::decode(&self.inflated, !is_text)?);
+            return Poll::Ready(Ok(()));
+        }
         match &message {
             Message::Text(text) => sink.on_event(at_ns, message::decode(text.as_bytes(), false)?),
             Message::Binary(bytes) => sink.on_event(at_ns, message::decode(bytes, true)?),
@@ -110,6 +179,19 @@ impl SendInBand for WebSocket {
     }
 
     fn start_send(&mut self, payload: &[u8], binary: bool) -> Result<(), ClientError> {
+        if self.is_compressed {
+            let mut deflated = Vec::new();
+            deflate(payload, &mut deflated);
+            if deflated.len() < payload.len() {
+                if !binary {
+                    std::str::from_utf8(payload)?;
+                }
+                let kind = if binary { Data::Binary } else { Data::Text };
+                let mut frame = Frame::message(deflated, OpCode::Data(kind), true);
+                frame.header_mut().rsv1 = true;
+                return Ok(self.stream.start_send_unpin(Message::Frame(frame))?);
+            }
+        }
         // A message owns what it holds.
         let payload = Bytes::copy_from_slice(payload);
         let message =
@@ -151,10 +233,17 @@ async fn stream_of_http2(
         .header(SEC_WEBSOCKET_VERSION, "13")
         .header(SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
     let mut request = request.body(Empty::new())?;
+    if subscription.compression {
+        let offer = HeaderValue::from_static(OFFER);
+        request.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, offer);
+    }
     request.extensions_mut().insert(Protocol::from_static("websocket"));
     let response = sender.send_request(request).await?;
     if response.status() != StatusCode::OK {
         return Err(unexpected(response).await);
+    }
+    if subscription.compression {
+        ensure_agreed(response.headers())?;
     }
     Ok(Line::Stream(TokioIo::new(hyper::upgrade::on(response).await?)))
 }

@@ -73,6 +73,9 @@ pub(crate) fn server_command(
             command.push("--tls-resumption".into());
         }
     }
+    if contender.compresses() {
+        command.push("--compression".into());
+    }
     command.push("--stop-on-stdin-eof".into());
     if !host.is_loopback() {
         // Nobody else is in the network of a trial.

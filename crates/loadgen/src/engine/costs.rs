@@ -137,7 +137,9 @@ impl Measurement {
             |amount: f64| (flow.deliveries > 0).then(|| amount / flow.deliveries as f64);
         let stream_bytes = (flow.bytes_in + flow.bytes_out) as f64;
         let payload_bytes = (!self.is_described).then_some(flow.payload_bytes as f64);
-        let framing_bytes = payload_bytes.map(|payload_bytes| stream_bytes - payload_bytes);
+        // What is compressed has both in it, and nobody can tell them apart.
+        let framing_bytes = payload_bytes.filter(|_| !self.is_compressed);
+        let framing_bytes = framing_bytes.map(|payload_bytes| stream_bytes - payload_bytes);
         let header_bytes = tcp.map(|tcp| tcp.header_bytes as f64);
         let segments = tcp.map(|tcp| tcp.segments() as f64);
         [

@@ -7,6 +7,7 @@ mod delivery_tracker;
 mod distance;
 mod execution;
 pub(crate) mod fairness;
+mod filler;
 #[cfg(test)]
 mod fixture;
 mod foreign_place;

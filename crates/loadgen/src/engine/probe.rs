@@ -134,6 +134,7 @@ async fn ask(
         first_long_poll_timeout: Duration::ZERO,
         tls: None,
         http: Http::Http1,
+        compression: false,
         fallback: None,
         foreign: Some(Foreign {
             recipe: Arc::clone(recipe),

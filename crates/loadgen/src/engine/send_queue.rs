@@ -2,10 +2,9 @@
 //! connection that sends it. It knows no transport.
 
 use pushbench_wire::{Stamp, clock};
-use rand::{Rng as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc;
 
+use super::filler::Filler;
 use crate::client::{Payload, UpstreamEvents};
 use crate::scenario::Content;
 
@@ -31,14 +30,13 @@ pub(super) struct SendPlan {
 pub(super) struct SendQueue {
     due: mpsc::UnboundedReceiver<DueEvent>,
     publisher: u16,
-    content: Content,
-    payload: Vec<u8>,
+    filler: Filler,
 }
 
 impl SendQueue {
     pub(super) fn new(plan: SendPlan, publisher: u16) -> Self {
-        let payload = filler(plan.content, plan.most_payload_bytes);
-        Self { due: plan.due, publisher, content: plan.content, payload }
+        let filler = Filler::new(plan.content, plan.most_payload_bytes);
+        Self { due: plan.due, publisher, filler }
     }
 }
 
@@ -52,20 +50,7 @@ impl UpstreamEvents for SendQueue {
             intended_ns: due.intended_ns,
             published_ns: now_ns,
         };
-        stamp.write_to(&mut self.payload);
-        let bytes = &self.payload[..due.payload_bytes];
-        Payload { bytes, binary: self.content == Content::Binary }
-    }
-}
-
-/// What follows the stamp in a payload, with room for that.
-pub(super) fn filler(content: Content, bytes: usize) -> Vec<u8> {
-    match content {
-        Content::Text => (b'a'..=b'z').cycle().take(bytes).collect(),
-        Content::Binary => {
-            let mut random = vec![0; bytes];
-            ChaCha8Rng::seed_from_u64(0).fill_bytes(&mut random);
-            random
-        }
+        let binary = self.filler.is_binary();
+        Payload { bytes: self.filler.payload(&stamp, due.payload_bytes), binary }
     }
 }

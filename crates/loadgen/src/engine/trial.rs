@@ -221,6 +221,7 @@ impl TrialPlan<'_> {
             cores: self.cores.clone(),
             listeners_are_known,
             is_described: foreign.is_some(),
+            is_compressed: self.contender.compresses(),
             falls_back: self.contender.fallback.is_some(),
             planned,
             expected: self.record.then_some(deliveries),
@@ -322,6 +323,7 @@ impl TrialPlan<'_> {
                         fallback: self.contender.fallback.clone(),
                         tls: secured.clone(),
                         http: http.clone(),
+                        compression: self.contender.compresses(),
                         foreign: foreign.and_then(|(server, place)| {
                             let recipe = server.subscribe.get(&transport)?;
                             let recipe = match &names[..] {

@@ -235,6 +235,13 @@ impl Contender {
         }
     }
 
+    /// Whether what its subscribers receive is compressed. Raw TCP has nothing for that, and other servers
+    /// decide it themselves.
+    #[must_use]
+    pub fn compresses(&self) -> bool {
+        self.road.compression && self.server.is_none() && self.id.transport() != Transport::Tcp
+    }
+
     /// Whether its connections carry several channels each.
     #[must_use]
     pub fn shares_connections(&self, workload: &Workload) -> bool {

@@ -65,6 +65,11 @@ pub(super) struct ScenarioFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "HttpVersion")]
     pub(super) http: Option<Spanned<HttpVersion>>,
+    /// Whether pushbench's own server compresses what it sends: gzip for polls and SSE, permessage-deflate for
+    /// WebSocket. Raw TCP stays as it is.
+    #[serde(default = "not")]
+    #[schemars(with = "bool")]
+    pub(super) compression: Spanned<bool>,
     /// The proxy through which subscribers reach their server: "nginx", "nginx-tls", `{ preset = "nginx",
     /// profile = "tuned" }`, `{ command = "…", config = "./file" }`; or a list of them, and "none": then
     /// every contender is measured through each.
@@ -186,6 +191,11 @@ pub(super) struct ContenderFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "HttpVersion")]
     pub(super) http: Option<Spanned<HttpVersion>>,
+    /// Whether pushbench's own server compresses what it sends; as at the top of the file when this is left
+    /// out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub(super) compression: Option<Spanned<bool>>,
     /// What it goes on with where it is refused its WebSocket: `{ order = ["sse", "long-polling"] }`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "FallbackFile")]

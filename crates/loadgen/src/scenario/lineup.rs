@@ -100,6 +100,7 @@ pub(super) fn contenders(
         tls: *file.tls.get_ref(),
         resumes_tls: file.tls_resumption.as_ref().is_some_and(|resumes| *resumes.get_ref()),
         http: file.http.as_ref().map(|http| *http.get_ref()).unwrap_or_default(),
+        compression: *file.compression.get_ref(),
         ways: values.ways(file.proxy.as_ref(), file),
         network,
         fallback: None,

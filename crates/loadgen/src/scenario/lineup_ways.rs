@@ -26,6 +26,7 @@ pub(super) struct Usual {
     pub(super) tls: bool,
     pub(super) resumes_tls: bool,
     pub(super) http: HttpVersion,
+    pub(super) compression: bool,
     pub(super) ways: Vec<Way>,
     pub(super) network: Keys,
     /// None for all.
@@ -36,7 +37,7 @@ pub(super) struct Usual {
 pub(super) fn through(
     (identity, settings, server, usual): (Identity, Settings, Option<Arc<Server>>, Usual),
 ) -> Vec<Measured> {
-    let Usual { multiplex, tls, resumes_tls, http, ways, network, fallback } = usual;
+    let Usual { multiplex, tls, resumes_tls, http, compression, ways, network, fallback } = usual;
     let are_several = ways.len() > 1;
     let of = |proxy: Way| {
         let mut identity = identity.clone();
@@ -44,7 +45,7 @@ pub(super) fn through(
             identity.name = format!("{}-{}", identity.name, proxy.name);
             identity.label = format!("{} · {}", identity.label, proxy.label);
         }
-        let road = Road { tls, resumes_tls, http, proxy, network: network.network() };
+        let road = Road { tls, resumes_tls, http, compression, proxy, network: network.network() };
         (identity, settings.clone(), server.clone(), multiplex, road, fallback.clone())
     };
     ways.into_iter().map(of).collect()
@@ -74,6 +75,7 @@ impl Values<'_, '_> {
             tls: or(file.tls.as_ref(), usual.tls),
             resumes_tls: or(file.tls_resumption.as_ref(), usual.resumes_tls),
             http: file.http.as_ref().map_or(usual.http, |http| *http.get_ref()),
+            compression: or(file.compression.as_ref(), usual.compression),
             ways: match &file.proxy {
                 Some(own) => self.ways(Some(own), scenario),
                 None => usual.ways.clone(),
@@ -89,6 +91,11 @@ impl Values<'_, '_> {
             let message =
                 "`http` is about pushbench's own server, and raw TCP has none of it: remove it";
             self.problems.at(http.span(), message.to_owned());
+        }
+        if let Some(compression) = file.compression.as_ref().filter(|_| has_none) {
+            let message =
+                "`compression` is about pushbench's own server, and raw TCP has none: remove it";
+            self.problems.at(compression.span(), message.to_owned());
         }
         usual
     }

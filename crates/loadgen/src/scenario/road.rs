@@ -14,6 +14,8 @@ pub struct Road {
     pub resumes_tls: bool,
     /// What is spoken to it.
     pub http: HttpVersion,
+    /// Whether it compresses what it sends.
+    pub compression: bool,
     /// The proxy between, if there is one.
     pub proxy: Way,
     /// The network; loopback if there is none.

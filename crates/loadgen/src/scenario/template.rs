@@ -27,6 +27,9 @@ tls_resumption = false
 # What is spoken then: "1.1", or "2", which needs TLS.
 http = "1.1"
 
+# Whether the server compresses what it sends: polls and SSE by gzip, WebSocket by permessage-deflate.
+compression = false
+
 # The proxy between, or several, through each of which they are measured:
 #   proxy = ["none", "nginx", { preset = "nginx-tls", profile = "tuned" }]
 
@@ -48,7 +51,8 @@ arrivals = "constant"       # at equal distances; "poisson" at random
 payload_bytes = 128         # of one event; from 46 (the stamp with its sequence and times) to 65536;
                             # or { uniform = [64, 1024] }, { mix = [[128, 9], [4096, 1]] } or
                             # { lognormal = { median = 300, p99 = 4000 } }
-content = "text"            # or "binary", which SSE and JSON carry in base64
+content = "text"            # or "json", records that compress as such events do; or "binary", which
+                            # SSE and JSON carry in base64
 duration = "10s"            # measured
 warm_up = "2s"              # before that, unmeasured; at least the interval of polling
 idle = "2s"                 # before that: nothing is published, and what waiting costs is measured

@@ -72,7 +72,7 @@ pub(crate) fn any_workload() -> impl Strategy<Value = Workload> {
         phases.prop_map(|phases| (None, phases)),
     ];
     let popularity = prop_oneof![Just(Popularity::Even), (0.1_f64..3.0).prop_map(Popularity::Zipf)];
-    let content = prop_oneof![Just(Content::Text), Just(Content::Binary)];
+    let content = prop_oneof![Just(Content::Text), Just(Content::Json), Just(Content::Binary)];
     let who = (1_u32..=200, any::<Index>(), any::<Index>(), popularity);
     let what = (0.5_f64..10.0, arrivals, sizes(), content, proptest::option::of(upstream), uneven);
     (who, what).prop_map(|((subscribers, channels, each, popularity), what)| {
@@ -226,7 +226,8 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
         let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("#:schema ./scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
-        let own = ["distance", "http-versions", "lossy-mobile", "tls", "trading-screen"];
+        let own =
+            ["compression", "distance", "http-versions", "lossy-mobile", "tls", "trading-screen"];
         if !own.contains(&&scenario.name[..]) {
             assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
         }
@@ -240,6 +241,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "auction",
             "chat",
             "collaborative-editing",
+            "compression",
             "dashboard-refresh",
             "default",
             "distance",

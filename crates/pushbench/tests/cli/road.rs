@@ -52,6 +52,13 @@ fn every_transport_delivers_all_by_tls_and_http_2_and_over_shared_connections() 
     delivers_all(http2, "");
 }
 
+#[test]
+fn every_transport_delivers_all_compressed() {
+    let http2 = "tls = true\nhttp = \"2\"\ncompression = true";
+    delivers_all("compression = true", "multiplex = true\ncontent = \"json\"\n");
+    delivers_all(http2, "content = \"binary\"\n");
+}
+
 fn delivers_all(road: &str, shared: &str) {
     let bench = Bench::new();
     let scenario = tiny(road).replace("channels_per", &format!("{shared}channels_per"));

@@ -10,12 +10,13 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
-use pushbench_wire::{Transport, sse};
+use pushbench_wire::Transport;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::http2::Open;
 use crate::Server;
-use crate::framing::Framing;
+use crate::compression::Compression;
+use crate::framing::{Form, Framing};
 use crate::transport::{Limit, Subscriber, SubscriberWaiter, first_heartbeat};
 
 /// Events that are taken from the log at once.
@@ -67,6 +68,9 @@ impl Body for Answered {
 /// An event stream.
 pub(super) struct EventBody {
     subscriber: Subscriber,
+    compression: Compression,
+    /// Whether its end was given.
+    is_ending: bool,
     waiter: SubscriberWaiter,
     server: Arc<Server>,
     /// Frames that have not been asked for yet.
@@ -79,6 +83,7 @@ impl EventBody {
     /// One that begins with `first`.
     pub(super) fn new(
         first: Bytes,
+        compression: Compression,
         subscriber: Subscriber,
         server: Arc<Server>,
         open: Open,
@@ -86,6 +91,8 @@ impl EventBody {
         Self {
             waiter: subscriber.waiter(),
             subscriber,
+            compression,
+            is_ending: false,
             next: VecDeque::from([first]),
             heartbeat: Box::pin(sleep_until(Instant::now() + first_heartbeat(&server))),
             server,
@@ -100,7 +107,8 @@ impl EventBody {
             }
             let Self { subscriber, server, waiter, .. } = self;
             if server.hub.is_closing() {
-                return Poll::Ready(None);
+                let is_over = std::mem::replace(&mut self.is_ending, true);
+                return Poll::Ready(self.compression.end().filter(|_| !is_over));
             }
             if subscriber.has_new_events() {
                 if server.hub.is_out_of_memory() {
@@ -122,7 +130,7 @@ impl EventBody {
                 return Poll::Pending;
             }
             self.heartbeat.as_mut().reset(Instant::now() + self.server.config.heartbeat);
-            self.next.push_back(Bytes::from_static(sse::HEARTBEAT.as_bytes()));
+            self.next.push_back(self.compression.heartbeat());
         }
     }
 
@@ -134,9 +142,11 @@ impl EventBody {
             events.push((channel, event));
         });
         self.server.deliver(Transport::Sse, events.len(), notices);
-        let frames = events
-            .iter()
-            .map(|(channel, event)| self.subscriber.frame(*channel, event, Framing::Sse).clone());
-        self.next.extend(frames);
+        let subscriber = &self.subscriber;
+        let frames_of = |form: Form| {
+            events.iter().map(move |(channel, event)| subscriber.frame(*channel, event, form))
+        };
+        self.compression.add(frames_of(Framing::Sse.into()));
+        self.next.extend(frames_of(self.compression.form(Framing::Sse)).cloned());
     }
 }

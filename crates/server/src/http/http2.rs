@@ -158,8 +158,8 @@ async fn answer(
     };
     match upgrade {
         None => {
-            let (headers, first, subscriber) = opened.into_parts();
-            let body = EventBody::new(first, subscriber, server, open);
+            let (headers, first, compression, subscriber) = opened.into_parts();
+            let body = EventBody::new(first, compression, subscriber, server, open);
             let mut response = Response::new(Answered::Events(Box::new(body)));
             *response.headers_mut() = headers;
             response

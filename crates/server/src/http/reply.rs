@@ -5,10 +5,12 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName,
-    HeaderValue, RETRY_AFTER, UPGRADE, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE,
+    HeaderName, HeaderValue, RETRY_AFTER, UPGRADE, VARY,
 };
 use hyper::{Response, StatusCode};
+
+use crate::compression::{GZIP, VARIES};
 
 /// A response whose body is complete.
 pub(crate) type Reply = Response<Full<Bytes>>;
@@ -22,6 +24,15 @@ pub(crate) fn json(body: impl Into<Bytes>) -> Reply {
     reply.headers_mut().insert(CONTENT_TYPE, JSON);
     reply.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     reply
+}
+
+/// Says that `reply` may differ by what its client takes, and that its body is gzip if it is.
+pub(crate) fn compressible(reply: &mut Reply, is_gzip: bool) {
+    let (name, value) = VARIES;
+    reply.headers_mut().append(name, value);
+    if is_gzip {
+        reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(GZIP));
+    }
 }
 
 /// 204: there are no new events.
@@ -45,7 +56,7 @@ pub(crate) fn prometheus(text: String) -> Reply {
 pub(crate) fn allow_origin(reply: &mut Reply, origin: HeaderValue) {
     if origin != "*" {
         // Another page must not get this response from a cache.
-        reply.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
+        reply.headers_mut().append(VARY, HeaderValue::from_static("Origin"));
     }
     reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
 }

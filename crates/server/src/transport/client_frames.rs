@@ -1,7 +1,11 @@
-//! What a WebSocket client sends, frame by frame (RFC 6455 §5), however it is cut into pieces. It knows
-//! no socket, and holds no more than one message and one frame.
+//! What a WebSocket client sends, frame by frame (RFC 6455 §5), however it is cut into pieces, and inflated
+//! where that was agreed on (RFC 7692). It knows no socket, and holds no more than one message and one frame.
 
 use std::str::from_utf8;
+
+use pushbench_wire::deflate::{InflateError, inflate};
+
+use crate::websocket_frame::RSV1;
 
 /// What has arrived, in order.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,11 +29,14 @@ pub(super) enum Violation {
     Protocol,
     /// A text, or the reason of a close, is not UTF-8.
     NotUtf8,
-    /// The message is larger than the limit.
+    /// A compressed message cannot be inflated.
+    NotDeflated,
+    /// The message is larger than the limit, as it came or inflated.
     TooLarge,
 }
 
 const FIN: u8 = 0x80;
+const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
 const CONTINUATION: u8 = 0x0;
 const TEXT: u8 = 0x1;
@@ -51,18 +58,29 @@ pub(super) struct ClientFrames {
     unread: Vec<u8>,
     /// How much of `unread` has been read.
     at: usize,
-    /// The fragments of a message so far, and whether it is binary.
-    message: Option<(Vec<u8>, bool)>,
+    /// The fragments of a message so far.
+    message: Option<Fragments>,
     /// How much of a text is known to be UTF-8.
     checked: usize,
-    /// The last message that came in fragments.
+    /// The last message that came in fragments or compressed.
     complete: Vec<u8>,
+    /// Whether messages may be compressed.
+    inflates: bool,
     max_bytes: usize,
+}
+
+/// The beginning of a message.
+#[derive(Debug)]
+struct Fragments {
+    payload: Vec<u8>,
+    binary: bool,
+    is_deflated: bool,
 }
 
 /// The head of a frame.
 struct Head {
     fin: bool,
+    is_deflated: bool,
     opcode: u8,
     mask: [u8; 4],
     /// Where the payload is, counted from the start of the frame.
@@ -72,9 +90,9 @@ struct Head {
 
 impl ClientFrames {
     /// `read_ahead` has arrived already. Messages may have `max_bytes`.
-    pub(super) fn new(read_ahead: &[u8], max_bytes: usize) -> Self {
+    pub(super) fn new(read_ahead: &[u8], inflates: bool, max_bytes: usize) -> Self {
         let (unread, complete) = (read_ahead.to_vec(), Vec::new());
-        Self { unread, at: 0, message: None, checked: 0, complete, max_bytes }
+        Self { unread, at: 0, message: None, checked: 0, complete, inflates, max_bytes }
     }
 
     /// Adds what has arrived.
@@ -92,7 +110,7 @@ impl ClientFrames {
             self.unread = Vec::new();
             self.at = 0;
         }
-        self.unread.capacity() + self.message.as_ref().map_or(0, |(message, _)| message.capacity())
+        self.unread.capacity() + self.message.as_ref().map_or(0, |of| of.payload.capacity())
     }
 
     /// What comes next; `None` when more has to arrive first.
@@ -111,23 +129,29 @@ impl ClientFrames {
             CLOSE => return close_code(payload).map(|code| Some(Item::Close(code))),
             TEXT | BINARY if head.fin => {
                 let binary = head.opcode == BINARY;
+                let payload = match head.is_deflated {
+                    false => payload,
+                    true => inflated(payload, self.max_bytes, &mut self.complete)?,
+                };
                 if !binary && from_utf8(payload).is_err() {
                     return Err(Violation::NotUtf8);
                 }
                 return Ok(Some(Item::Message { payload, binary }));
             }
             TEXT | BINARY => {
-                self.message = Some((Vec::new(), head.opcode == BINARY));
+                let (payload, binary) = (Vec::new(), head.opcode == BINARY);
+                let is_deflated = head.is_deflated;
+                self.message = Some(Fragments { payload, binary, is_deflated });
                 self.checked = 0;
             }
             _ => {}
         }
-        let Some((message, binary)) = &mut self.message else { return Err(Violation::Protocol) };
-        message.extend_from_slice(payload);
-        if !*binary {
+        let Some(message) = &mut self.message else { return Err(Violation::Protocol) };
+        message.payload.extend_from_slice(payload);
+        if !message.binary && !message.is_deflated {
             // Only the fragments of a character at the end may still become one.
-            match from_utf8(&message[self.checked..]) {
-                Ok(_) => self.checked = message.len(),
+            match from_utf8(&message.payload[self.checked..]) {
+                Ok(_) => self.checked = message.payload.len(),
                 Err(error) if error.error_len().is_none() && !head.fin => {
                     self.checked += error.valid_up_to();
                 }
@@ -137,8 +161,16 @@ impl ClientFrames {
         if !head.fin {
             return Ok(Some(Item::Fragment));
         }
-        let Some((message, binary)) = self.message.take() else { return Err(Violation::Protocol) };
-        self.complete = message;
+        let Some(message) = self.message.take() else { return Err(Violation::Protocol) };
+        let Fragments { payload, binary, is_deflated } = message;
+        if is_deflated {
+            inflated(&payload, self.max_bytes, &mut self.complete)?;
+            if !binary && from_utf8(&self.complete).is_err() {
+                return Err(Violation::NotUtf8);
+            }
+        } else {
+            self.complete = payload;
+        }
         Ok(Some(Item::Message { payload: &self.complete, binary }))
     }
 
@@ -154,9 +186,13 @@ impl ClientFrames {
             CLOSE | PING | PONG => fin,
             _ => false,
         };
-        // No extension gives the reserved bits a meaning, and what a client sends is masked (§5.1).
+        // Of the reserved bits, one may have a meaning, and in the first frame of a message only (RFC 7692
+        // §6.1). What a client sends is masked (§5.1).
+        let is_first = matches!(opcode, TEXT | BINARY);
+        let reserved = if self.inflates && is_first { RESERVED & !RSV1 } else { RESERVED };
+        let is_deflated = first & RSV1 != 0;
         let is_too_long = is_control && second & !MASKED > MAX_CONTROL_BYTES;
-        if !is_expected || is_too_long || first & 0x70 != 0 || second & MASKED == 0 {
+        if !is_expected || is_too_long || first & reserved != 0 || second & MASKED == 0 {
             return Err(Violation::Protocol);
         }
         let (len, extended) = match second & !MASKED {
@@ -180,7 +216,7 @@ impl ClientFrames {
             return Err(Violation::Protocol);
         }
         let before = match &self.message {
-            Some((message, _)) if !is_control => message.len(),
+            Some(message) if !is_control => message.payload.len(),
             _ => 0,
         };
         let len = usize::try_from(len).unwrap_or(usize::MAX);
@@ -188,7 +224,20 @@ impl ClientFrames {
             return Err(Violation::TooLarge);
         }
         let Some((&mask, _)) = rest[extended..].split_first_chunk() else { return Ok(None) };
-        Ok(Some(Head { fin, opcode, mask, start: 2 + extended + mask.len(), len }))
+        Ok(Some(Head { fin, is_deflated, opcode, mask, start: 2 + extended + mask.len(), len }))
+    }
+}
+
+/// What a compressed `payload` was, which is then in `complete`.
+fn inflated<'c>(
+    payload: &[u8],
+    max_bytes: usize,
+    complete: &'c mut Vec<u8>,
+) -> Result<&'c [u8], Violation> {
+    match inflate(payload, max_bytes, complete) {
+        Ok(()) => Ok(complete),
+        Err(InflateError::TooLarge { .. }) => Err(Violation::TooLarge),
+        Err(InflateError::Broken) => Err(Violation::NotDeflated),
     }
 }
 
@@ -217,7 +266,7 @@ mod tests {
 
     /// What is read from `stream`, which arrives in pieces of `piece` bytes.
     fn read(stream: &[u8], piece: usize, max_bytes: usize) -> (Vec<String>, Option<Violation>) {
-        let mut frames = ClientFrames::new(b"", max_bytes);
+        let mut frames = ClientFrames::new(b"", true, max_bytes);
         let mut items = Vec::new();
         for piece in stream.chunks(piece) {
             frames.push(piece);
@@ -242,6 +291,9 @@ mod tests {
                     Just(b"\x01\x81\0\0\0\0\xe2".to_vec()),
                     Just(b"\x80\x82\0\0\0\0\x82\xac".to_vec()),
                     Just(b"\x89\x81\x01\0\0\0p".to_vec()),
+                    Just(b"\xc1\x87\0\0\0\0\xf2\x48\xcd\xc9\xc9\x07\0".to_vec()),
+                    Just(b"\x41\x83\0\0\0\0\xf2\x48\xcd".to_vec()),
+                    Just(b"\x80\x84\0\0\0\0\xc9\xc9\x07\0".to_vec()),
                     Just(b"\x82\xfe\0\x7e\0\0\0\0".iter().copied().chain([7; 126]).collect()),
                     proptest::collection::vec(any::<u8>(), 0..9),
                 ],

@@ -20,13 +20,14 @@ pub(super) async fn answer(
     request: &Parts,
 ) -> Result<Reply, Rejection> {
     let timeout = timeout(request, server.config.long_poll_timeout)?;
+    let takes_gzip = server.compresses_for(request);
     let mut subscriber = Subscriber::at_or_earliest(channels, position(request)?);
     let mut waiter = subscriber.waiter();
     let mut timeout = pin!(tokio::time::sleep(timeout));
     loop {
-        if let Some(reply) =
-            polling::new_events(server, &mut subscriber, Transport::LongPolling).await?
-        {
+        let transport = Transport::LongPolling;
+        let events = polling::new_events(server, &mut subscriber, transport, takes_gzip);
+        if let Some(reply) = events.await? {
             return Ok(reply);
         }
         if server.hub.is_closing() {

@@ -3,6 +3,7 @@
 mod chunks;
 mod client_frames;
 mod long_polling;
+mod permessage_deflate;
 mod polling;
 mod sse;
 mod stream;
@@ -23,6 +24,7 @@ use hyper::{HeaderMap, Method};
 use pushbench_wire::Transport;
 
 use crate::Server;
+use crate::compression::Compression;
 use crate::http::reply::{Rejection, Reply};
 use crate::http::socket::Socket;
 use crate::memory::Reservation;
@@ -48,13 +50,14 @@ pub(crate) struct OpenedStream {
     headers: HeaderMap,
     /// Whether what follows the head goes in chunks.
     is_chunked: bool,
+    compression: Compression,
     subscriber: Subscriber,
 }
 
 impl OpenedStream {
-    /// Headers, what comes first, and who reads.
-    pub(crate) fn into_parts(self) -> (HeaderMap, Bytes, Subscriber) {
-        (self.headers, self.head, self.subscriber)
+    /// Headers, what comes first, how what follows is compressed, and who reads.
+    pub(crate) fn into_parts(self) -> (HeaderMap, Bytes, Compression, Subscriber) {
+        (self.headers, self.head, self.compression, self.subscriber)
     }
 
     /// The headers of the response by HTTP/2.
@@ -104,7 +107,7 @@ pub(crate) async fn answer(
             long_polling::answer(server, channels, request).await.map(Answer::Reply)
         }
         Transport::Sse => sse::open(server, channels, request, origin).map(stream),
-        Transport::WebSocket => websocket::open(channels, request).map(stream),
+        Transport::WebSocket => websocket::open(server, channels, request).map(stream),
         Transport::Tcp => tcp::open(channels, request).map(stream),
     }?;
     server.metrics.requested(transport);
@@ -124,8 +127,11 @@ pub(crate) async fn run_stream(
     held: Reservation,
     server: &Server,
 ) -> io::Result<()> {
-    let OpenedStream { transport, head, is_chunked, subscriber, .. } = *opened;
-    let stream = StreamState::new(socket, head, subscriber, held, server).chunked(is_chunked);
+    let OpenedStream { transport, head, is_chunked, compression, subscriber, .. } = *opened;
+    let inflates = matches!(compression, Compression::Messages);
+    let stream = StreamState::new(socket, head, subscriber, held, server)
+        .chunked(is_chunked)
+        .compressed(compression);
     // `read_ahead` holds hyper's whole read buffer even when it is empty, hence the drops.
     match transport {
         StreamTransport::Sse => {
@@ -134,7 +140,7 @@ pub(crate) async fn run_stream(
             stream::run(stream, sse::Sse { is_chunked }).await
         }
         StreamTransport::WebSocket => {
-            let protocol = websocket::WebSocket::new(&read_ahead, server);
+            let protocol = websocket::WebSocket::new(&read_ahead, inflates, server);
             drop(read_ahead);
             stream::run(stream, protocol).await
         }

@@ -4,16 +4,17 @@ use std::io;
 
 use bytes::Bytes;
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName,
+    HeaderValue, VARY,
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Version};
-use pushbench_wire::{Transport, sse};
+use pushbench_wire::Transport;
 
 use super::chunks::{LAST_CHUNK, chunk};
 use super::stream_protocol::{Received, StreamProtocol, StreamState};
-use super::write_queue::WriteQueue;
 use super::{Channels, OpenedStream, StreamTransport, Subscriber};
+use crate::compression::{Compression, GZIP, VARIES};
 use crate::framing::Framing;
 use crate::http::reply::Rejection;
 use crate::http::request::position;
@@ -33,11 +34,17 @@ pub(super) fn open(
     origin: Option<&HeaderValue>,
 ) -> Result<OpenedStream, Rejection> {
     let subscriber = Subscriber::at_or_latest(channels, position(request)?);
-    let retry_ms = server.config.reconnect_delay.as_millis();
+    let transport = StreamTransport::Sse;
+    let retry = format!("retry: {}\n\n", server.config.reconnect_delay.as_millis());
+    let is_gzip = server.compresses_for(request);
+    let (compression, first) = match is_gzip {
+        true => Compression::gzip(retry.as_bytes()),
+        false => (Compression::None, Bytes::from(retry)),
+    };
     if request.version == Version::HTTP_2 {
-        let head = format!("retry: {retry_ms}\n\n").into();
-        let (transport, headers) = (StreamTransport::Sse, http2_headers(server, origin));
-        return Ok(OpenedStream { transport, head, headers, is_chunked: false, subscriber });
+        let (head, is_chunked) = (first, false);
+        let headers = http2_headers(server, origin, is_gzip);
+        return Ok(OpenedStream { transport, head, headers, is_chunked, compression, subscriber });
     }
     let mut head = HEAD.as_bytes().to_vec();
     if server.config.accel_buffering_hint {
@@ -49,20 +56,25 @@ pub(super) fn open(
     if is_chunked {
         head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
+    if server.config.compression {
+        head.extend_from_slice(b"Vary: Accept-Encoding\r\n");
+    }
+    if is_gzip {
+        head.extend_from_slice(b"Content-Encoding: gzip\r\n");
+    }
     if let Some(origin) = origin {
         head.extend_from_slice(b"Access-Control-Allow-Origin: ");
         head.extend_from_slice(origin.as_bytes());
         head.extend_from_slice(b"\r\nVary: Origin\r\n");
     }
     head.extend_from_slice(b"\r\n");
-    let retry = Bytes::from(format!("retry: {retry_ms}\n\n"));
-    head.extend_from_slice(&if is_chunked { chunk(&retry) } else { retry });
-    let (transport, headers) = (StreamTransport::Sse, HeaderMap::new());
-    Ok(OpenedStream { transport, head: head.into(), headers, is_chunked, subscriber })
+    head.extend_from_slice(&if is_chunked { chunk(&first) } else { first });
+    let (head, headers) = (head.into(), HeaderMap::new());
+    Ok(OpenedStream { transport, head, headers, is_chunked, compression, subscriber })
 }
 
 /// The same headers by HTTP/2, which says itself where a body ends.
-fn http2_headers(server: &Server, origin: Option<&HeaderValue>) -> HeaderMap {
+fn http2_headers(server: &Server, origin: Option<&HeaderValue>, is_gzip: bool) -> HeaderMap {
     let fixed = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")];
     let mut headers: HeaderMap =
         fixed.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
@@ -70,9 +82,16 @@ fn http2_headers(server: &Server, origin: Option<&HeaderValue>) -> HeaderMap {
         let name = HeaderName::from_static("x-accel-buffering");
         headers.insert(name, HeaderValue::from_static("no"));
     }
+    if server.config.compression {
+        let (name, value) = VARIES;
+        headers.append(name, value);
+    }
+    if is_gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(GZIP));
+    }
     if let Some(origin) = origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        headers.append(VARY, HeaderValue::from_static("Origin"));
     }
     headers
 }
@@ -90,13 +109,16 @@ impl StreamProtocol for Sse {
         stream.discard_input().map(|()| Received::Drained)
     }
 
-    fn heartbeat(&mut self, queue: &mut WriteQueue) -> io::Result<()> {
-        let comment = Bytes::from_static(sse::HEARTBEAT.as_bytes());
-        queue.push(if self.is_chunked { chunk(&comment) } else { comment });
+    fn heartbeat(&mut self, stream: &mut StreamState<'_>) -> io::Result<()> {
+        let comment = stream.compression.heartbeat();
+        stream.queue.push(if self.is_chunked { chunk(&comment) } else { comment });
         Ok(())
     }
 
     fn go_away(&mut self, stream: &mut StreamState<'_>) {
+        if let Some(end) = stream.compression.end() {
+            stream.queue.push(if self.is_chunked { chunk(&end) } else { end });
+        }
         if self.is_chunked {
             stream.queue.push(LAST_CHUNK);
         }

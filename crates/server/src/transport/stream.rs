@@ -78,7 +78,7 @@ pub(super) async fn run<P: StreamProtocol>(
                 if now >= heartbeat {
                     heartbeat = now + server.config.heartbeat;
                     if !stream.is_blocked() && !ending {
-                        protocol.heartbeat(&mut stream.queue)?;
+                        protocol.heartbeat(&mut stream)?;
                     }
                 }
                 timer.as_mut().reset(heartbeat);
@@ -168,7 +168,7 @@ mod tests {
     use crate::http::socket::Socket;
     use crate::memory::{Need, Reservation};
     use crate::transport::stream_protocol::{MAX_READS_PER_TURN, READ_BUFFER_BYTES};
-    use crate::transport::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue};
+    use crate::transport::write_queue::MAX_FRAMES_PER_WRITE;
     use crate::transport::{sse::Sse, tcp::Tcp, websocket::WebSocket};
     use pushbench_wire::Transport;
     use tokio::io::AsyncWriteExt;
@@ -253,7 +253,8 @@ mod tests {
         assert!(turns >= least, "raw TCP: {turns} turns, not {least}");
         // Empty fragments of one message that never ends.
         let fragments = [&b"\x01\x80\0\0\0\0"[..], &b"\x00\x80\0\0\0\0".repeat(20_000)].concat();
-        let turns = turns_beside_a_flood(fragments, |server| WebSocket::new(b"", server)).await;
+        let turns =
+            turns_beside_a_flood(fragments, |server| WebSocket::new(b"", false, server)).await;
         assert!(turns >= least, "WebSocket: {turns} turns, not {least}");
     }
 
@@ -271,7 +272,7 @@ mod tests {
             Ok(Received::Drained)
         }
 
-        fn heartbeat(&mut self, _: &mut WriteQueue) -> io::Result<()> {
+        fn heartbeat(&mut self, _: &mut StreamState<'_>) -> io::Result<()> {
             Ok(())
         }
 

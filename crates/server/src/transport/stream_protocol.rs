@@ -13,7 +13,8 @@ use super::chunks::Chunk;
 use super::subscriber::{Limit, Subscriber};
 use super::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue};
 use crate::Server;
-use crate::framing::{Event, Framing, NewEvent};
+use crate::compression::Compression;
+use crate::framing::{Event, Form, Framing, NewEvent};
 use crate::http::socket::Socket;
 use crate::memory::{Need, Reservation};
 
@@ -49,7 +50,7 @@ pub(super) trait StreamProtocol {
     ///
     /// # Errors
     /// When the client has not answered the previous one.
-    fn heartbeat(&mut self, queue: &mut WriteQueue) -> io::Result<()>;
+    fn heartbeat(&mut self, stream: &mut StreamState<'_>) -> io::Result<()>;
 
     /// Tells the client that the server is shutting down, if the protocol can.
     fn go_away(&mut self, stream: &mut StreamState<'_>);
@@ -87,6 +88,8 @@ pub(super) struct StreamState<'a> {
     pub(super) server: &'a Server,
     /// Whether events go in chunks.
     is_chunked: bool,
+    /// How they are compressed.
+    pub(super) compression: Compression,
     /// The memory of the stream, of which `own_bytes` are its own, and the rest is what its client has
     /// begun to send.
     held: Reservation,
@@ -116,6 +119,7 @@ impl<'a> StreamState<'a> {
             socket,
             server,
             is_chunked: false,
+            compression: Compression::None,
             held,
             own_bytes,
             reads_left: 0,
@@ -126,6 +130,11 @@ impl<'a> StreamState<'a> {
     /// The same, of which events go in chunks if that is so: what is written at once is one.
     pub(super) fn chunked(self, is_chunked: bool) -> Self {
         Self { is_chunked, ..self }
+    }
+
+    /// The same, which is compressed like this.
+    pub(super) fn compressed(self, compression: Compression) -> Self {
+        Self { compression, ..self }
     }
 
     /// Allows [`MAX_READS_PER_TURN`] reads again.
@@ -214,10 +223,13 @@ impl<'a> StreamState<'a> {
         }
         self.server.deliver(P::TRANSPORT, count, notices);
         let subscriber = &self.subscriber;
-        let frames = || {
+        let frames_of = |form: Form| {
             let events = batch.iter().flatten();
-            events.map(|(channel, event)| subscriber.frame(*channel, event, P::FRAMING))
+            events.map(move |(channel, event)| subscriber.frame(*channel, event, form))
         };
+        self.compression.add(frames_of(P::FRAMING.into()));
+        let form = self.compression.form(P::FRAMING);
+        let frames = || frames_of(form);
         let chunk = self.is_chunked.then(|| Chunk::of(frames().map(Bytes::len).sum()));
         let pieces = || {
             let before = chunk.iter().map(|chunk| &chunk.size);

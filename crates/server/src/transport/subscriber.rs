@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use crate::framing::{Event, Framing};
+use crate::framing::{Event, Form};
 use crate::hub::{Channel, Hub, Order};
 use crate::memory::{Need, Reservation};
 use crate::waiters::Waiter;
@@ -190,11 +190,11 @@ impl Subscriber {
         &self,
         channel: usize,
         event: &'e Event,
-        framing: Framing,
+        form: impl Into<Form>,
     ) -> &'e Bytes {
         match self {
-            Self::One { .. } => event.frame(framing),
-            Self::Several(several) => event.labelled_frame(&several.members[channel].name, framing),
+            Self::One { .. } => event.frame(form),
+            Self::Several(several) => event.labelled_frame(&several.members[channel].name, form),
         }
     }
 

@@ -12,9 +12,9 @@ use pushbench_wire::frame::{self, FirstFrame, HEARTBEAT, UPGRADE_TOKEN};
 use super::stream_protocol::{
     MAX_MESSAGES_PER_TURN, OutOfMemory, READ_BUFFER_BYTES, Received, StreamProtocol, StreamState,
 };
-use super::write_queue::WriteQueue;
 use super::{Channels, OpenedStream, StreamTransport, Subscriber};
 use crate::Server;
+use crate::compression::Compression;
 use crate::framing::Framing;
 use crate::http::reply::Rejection;
 use crate::http::request::{asks_to_upgrade, position};
@@ -35,7 +35,8 @@ pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, 
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: {UPGRADE_TOKEN}\r\nConnection: Upgrade\r\n\r\n"
     );
     let (transport, headers) = (StreamTransport::Tcp, HeaderMap::new());
-    Ok(OpenedStream { transport, head: head.into(), headers, is_chunked: false, subscriber })
+    let (is_chunked, compression) = (false, Compression::None);
+    Ok(OpenedStream { transport, head: head.into(), headers, is_chunked, compression, subscriber })
 }
 
 /// A client of raw TCP. Each frame that it sends is published.
@@ -109,8 +110,8 @@ impl StreamProtocol for Tcp {
         }
     }
 
-    fn heartbeat(&mut self, queue: &mut WriteQueue) -> io::Result<()> {
-        queue.push(Bytes::from_static(&HEARTBEAT));
+    fn heartbeat(&mut self, stream: &mut StreamState<'_>) -> io::Result<()> {
+        stream.queue.push(Bytes::from_static(&HEARTBEAT));
         Ok(())
     }
 

@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use hyper::header::{
-    HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION,
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
@@ -21,8 +22,11 @@ use super::stream_protocol::{
     StreamState,
 };
 use super::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue};
-use super::{Channels, OpenedStream, StreamTransport, Subscriber, is_websocket_connect};
+use super::{
+    Channels, OpenedStream, StreamTransport, Subscriber, is_websocket_connect, permessage_deflate,
+};
 use crate::Server;
+use crate::compression::Compression;
 use crate::framing::Framing;
 use crate::http::reply::Rejection;
 use crate::http::request::{asks_to_upgrade, list, position};
@@ -35,7 +39,11 @@ pub(super) const PROTOCOL: &str = "websocket";
 const MAX_QUEUED_FRAMES: usize = 2 * MAX_FRAMES_PER_WRITE;
 
 /// Checks the client's handshake (RFC 6455 §4.2.1) and builds the server's (§4.2.2).
-pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, Rejection> {
+pub(super) fn open(
+    server: &Server,
+    channels: Channels,
+    request: &Parts,
+) -> Result<OpenedStream, Rejection> {
     // RFC 8441 §5: what HTTP/2 does otherwise is to ask by CONNECT, and to need no key.
     let by_http2 = is_websocket_connect(&request.method, &request.extensions);
     if !by_http2 && !asks_to_upgrade(request, PROTOCOL) {
@@ -73,11 +81,21 @@ pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, 
         protocol = "Sec-WebSocket-Protocol: pushbench.v1\r\n";
         headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
-    let transport = StreamTransport::WebSocket;
+    // Who offers nothing that can be met is served as it is (RFC 7692 §5.1).
+    let extension =
+        server.config.compression.then(|| permessage_deflate::agreed(request)).flatten();
+    let mut extensions = String::new();
+    let mut compression = Compression::None;
+    if let Some(agreed) = extension {
+        extensions = format!("Sec-WebSocket-Extensions: {agreed}\r\n");
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(agreed));
+        compression = Compression::Messages;
+    }
+    let (transport, is_chunked) = (StreamTransport::WebSocket, false);
     if by_http2 {
         let subscriber = Subscriber::at_or_latest(channels, position(request)?);
-        let (head, is_chunked) = (Bytes::new(), false);
-        return Ok(OpenedStream { transport, head, headers, is_chunked, subscriber });
+        let head = Bytes::new();
+        return Ok(OpenedStream { transport, head, headers, is_chunked, compression, subscriber });
     }
     let key = request
         .headers
@@ -90,10 +108,11 @@ pub(super) fn open(channels: Channels, request: &Parts) -> Result<OpenedStream, 
     let accept = derive_accept_key(key.as_bytes());
     let head = format!(
         "HTTP/1.1 {}\r\nUpgrade: {PROTOCOL}\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \
-         {accept}\r\n{protocol}\r\n",
+         {accept}\r\n{protocol}{extensions}\r\n",
         StatusCode::SWITCHING_PROTOCOLS,
     );
-    Ok(OpenedStream { transport, head: head.into(), headers, is_chunked: false, subscriber })
+    let head = head.into();
+    Ok(OpenedStream { transport, head, headers, is_chunked, compression, subscriber })
 }
 
 /// A client of an open WebSocket. Each message that it sends is published.
@@ -104,9 +123,9 @@ pub(super) struct WebSocket {
 }
 
 impl WebSocket {
-    /// `read_ahead` is what arrived after the handshake.
-    pub(super) fn new(read_ahead: &[u8], server: &Server) -> Self {
-        let frames = ClientFrames::new(read_ahead, server.config.max_event_bytes);
+    /// `read_ahead` is what arrived after the handshake. Messages may be compressed if it `inflates` them.
+    pub(super) fn new(read_ahead: &[u8], inflates: bool, server: &Server) -> Self {
+        let frames = ClientFrames::new(read_ahead, inflates, server.config.max_event_bytes);
         Self { frames, awaits_pong: false }
     }
 
@@ -172,7 +191,7 @@ impl StreamProtocol for WebSocket {
         let received = self.receive_messages(stream)?;
         if matches!(received, Received::Closing | Received::Invalid) {
             // Nothing that it holds is needed any more, and there is only one close.
-            self.frames = ClientFrames::new(&[], 0);
+            self.frames = ClientFrames::new(&[], false, 0);
             return Ok(received);
         }
         match stream.hold(self.frames.shrink()) {
@@ -181,12 +200,12 @@ impl StreamProtocol for WebSocket {
         }
     }
 
-    fn heartbeat(&mut self, queue: &mut WriteQueue) -> io::Result<()> {
+    fn heartbeat(&mut self, stream: &mut StreamState<'_>) -> io::Result<()> {
         if self.awaits_pong {
             return Err(io::ErrorKind::TimedOut.into());
         }
         self.awaits_pong = true;
-        queue.push(control_frame(PING, &[]));
+        stream.queue.push(control_frame(PING, &[]));
         Ok(())
     }
 
@@ -200,6 +219,7 @@ fn describe(violation: Violation) -> (u16, &'static str) {
     match violation {
         Violation::Protocol => (1002, "the frame violates RFC 6455"),
         Violation::NotUtf8 => (1007, "the text is not UTF-8"),
+        Violation::NotDeflated => (1007, "the message cannot be inflated"),
         Violation::TooLarge => (1009, "the message is too large"),
     }
 }

@@ -16,6 +16,7 @@ fn server() -> Server {
         body_timeout: short,
         long_poll_timeout: short,
         max_channels: 100,
+        compression: true,
         ..Config::default()
     })
 }
@@ -44,6 +45,8 @@ fn any_request() -> impl Strategy<Value = Vec<u8>> {
         "(Last-Event-ID|Content-Length): [0-9a-z]{0,20}\r\n",
         "Transfer-Encoding: chunked\r\n|Expect: 100-continue\r\n|Connection: (close|Upgrade)\r\n",
         "Upgrade: (websocket|pushbench-tcp)\r\n|Sec-WebSocket-Version: 13\r\n",
+        "Accept-Encoding: [a-z;=0-9*]{0,9}gzip\r\n",
+        "Sec-WebSocket-Extensions: permessage-deflate(; [a-z_]{0,22}(=[0-9\"]{0,3})?)?\r\n",
         Just("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n".to_owned()),
         "[ -~]{0,20}\r\n",
     ];

@@ -1,5 +1,6 @@
 //! HTTP/2: many requests on one connection, event streams under flow control, and what it has no place for.
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -118,6 +119,29 @@ fn a_heartbeat_comes_on_a_silent_stream() {
             assert_eq!(next(&mut body).await, pushbench_wire::sse::HEARTBEAT);
         }
     });
+}
+
+#[test]
+fn a_compressed_stream_ends_with_its_checksum() {
+    let mut server = Server::start(Config { compression: true, ..Config::default() });
+    run(async {
+        let mut client = Client::connect(&server).await;
+        let request = Request::get("https://localhost/channels/a/sse")
+            .header("accept-encoding", "gzip")
+            .body(Empty::new())
+            .unwrap();
+        let response = client.0.send_request(request).await.unwrap();
+        assert_eq!(response.headers()["content-encoding"], "gzip");
+        assert_eq!(response.headers()["vary"], "Accept-Encoding");
+        server.publish_texts(&["x"]);
+        server.await_metric("pushbench_deliveries_total{transport=\"sse\"}", 1);
+        server.stop();
+        let body = timeout(HANG, response.into_body().collect()).await.expect("no hang").unwrap();
+        let (body, mut text) = (body.to_bytes(), String::new());
+        flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "retry: 1000\n\nid: 1\ndata: x\n\n");
+    });
+    server.stopped(Duration::ZERO);
 }
 
 #[test]

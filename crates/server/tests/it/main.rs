@@ -6,6 +6,7 @@
 mod access;
 mod any_bytes;
 mod bad_requests;
+mod compression;
 mod delivery;
 mod http2;
 mod http_shapes;

@@ -291,7 +291,13 @@ impl Connection {
         std::mem::take(&mut self.read)
     }
 
-    fn exactly(&mut self, length: usize) -> Vec<u8> {
+    /// What has arrived, and something has if this returns.
+    pub(crate) fn some(&mut self) -> Vec<u8> {
+        assert!(!self.read.is_empty() || self.read_some() > 0, "closed");
+        std::mem::take(&mut self.read)
+    }
+
+    pub(crate) fn exactly(&mut self, length: usize) -> Vec<u8> {
         while self.read.len() < length {
             assert!(self.read_some() > 0, "closed before {length} bytes: {:?}", text(&self.read));
         }
@@ -348,6 +354,15 @@ pub(crate) struct Response {
 impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The values of a header that is there several times.
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        self.headers
+            .iter()
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     pub(crate) fn text(&self) -> String {

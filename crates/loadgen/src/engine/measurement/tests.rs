@@ -179,6 +179,16 @@ fn nothing_per_nothing_is_empty() {
 }
 
 #[test]
+fn what_is_compressed_has_no_framing_of_its_own() {
+    let of = |is_compressed| Measurement { is_compressed, ..flawless() }.values();
+    assert!(of(false).contains_key(&Metric::FramingBytesPerDelivery));
+    let values = of(true);
+    assert!(!values.contains_key(&Metric::FramingBytesPerDelivery));
+    let known = [Metric::PayloadBytesPerDelivery, Metric::BytesPerDelivery];
+    assert!(known.iter().all(|metric| values.contains_key(metric)));
+}
+
+#[test]
 fn connecting_is_divided_by_the_connections() {
     let mut trial = flawless();
     trial.start = Snapshot { totals: Totals::default(), parts: parts(0, 0), ..trial.start };

@@ -5,11 +5,11 @@ use std::iter::Peekable;
 
 use hdrhistogram::Histogram;
 use pushbench_wire::Stamp;
-use pushbench_wire::stamp::STAMP_LEN;
 use sha2::{Digest as _, Sha256};
 
 use super::PublishPlan;
-use crate::engine::send_queue::{DueEvent, filler};
+use crate::engine::filler::Filler;
+use crate::engine::send_queue::DueEvent;
 use crate::results::latency_log;
 use crate::scenario::hex;
 use crate::scenario::schedule::{Due, Source};
@@ -18,8 +18,7 @@ use crate::scenario::schedule::{Due, Source};
 pub(super) struct Batching<S: Iterator<Item = Due>> {
     plan: PublishPlan,
     schedule: Peekable<S>,
-    /// The largest payload, into which stamps are written.
-    payload: Vec<u8>,
+    filler: Filler,
     lateness: Histogram<u64>,
     /// Every event that was taken, for the hash.
     taken: Sha256,
@@ -43,7 +42,7 @@ pub(super) struct Followed {
 impl<S: Iterator<Item = Due>> Batching<S> {
     pub(super) fn new(plan: PublishPlan, schedule: S) -> Self {
         Self {
-            payload: filler(plan.content, plan.most_payload_bytes.max(STAMP_LEN)),
+            filler: Filler::new(plan.content, plan.most_payload_bytes),
             plan,
             schedule: schedule.peekable(),
             lateness: latency_log::histogram(),
@@ -80,8 +79,7 @@ impl<S: Iterator<Item = Due>> Batching<S> {
                 Source::Backend => {
                     let publisher = if plan.stamp_channels { stamped(due.channel) } else { 0 };
                     let stamp = Stamp { publisher, sequence, intended_ns, published_ns: now_ns };
-                    stamp.write_to(&mut self.payload);
-                    push(due.channel as usize, &self.payload[..payload_bytes]);
+                    push(due.channel as usize, self.filler.payload(&stamp, payload_bytes));
                 }
             }
         }
@@ -124,6 +122,7 @@ mod tests {
 
     use super::*;
     use crate::scenario::Content;
+    use pushbench_wire::stamp::STAMP_LEN;
 
     #[test]
     fn what_is_due_together_goes_together() {

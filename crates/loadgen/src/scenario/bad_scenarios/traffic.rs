@@ -58,9 +58,17 @@ payload_bytes"]
         "bad.toml:7: `payload_bytes` must be at least 46, found 4: it holds a stamp of 46 bytes (sequence and times), and the server takes up to 65536"
 
     content_unknown:
-        ["payload_bytes" => "content = \"json\"
+        ["payload_bytes" => "content = \"xml\"
 payload_bytes"]
-        r#"bad.toml:7: `content` must be "text" or "binary", found "json""#
+        r#"bad.toml:7: `content` must be "text", "json" or "binary", found "xml""#
+
+    compression_of_raw_tcp:
+        ["[workload]" => "[[contender]]
+name = \"x\"
+transport = \"tcp\"
+compression = true
+[workload]"]
+        "bad.toml:7: `compression` is about pushbench's own server, and raw TCP has none: remove it"
 
     bursts_that_are_cut:
         ["payload_bytes" => "bursts = { on = \"1s\", off = \"2s\" }

@@ -103,6 +103,14 @@ pub(in crate::scenario) fn check_together<'a>(
         );
         problems.at(name.span(), message);
     }
+    if scenario.workload.content == Content::Json {
+        let message = format!(
+            "`content = \"json\"` is not possible with the server `{}`: a template may hold events between \
+             quotation marks",
+            name.get_ref()
+        );
+        problems.at(name.span(), message);
+    }
     check_connections(name, scenario, problems);
 }
 

@@ -57,7 +57,8 @@ pub(in crate::scenario) struct WorkloadFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PayloadSchema", example = 128)]
     pub(in crate::scenario) payload_bytes: Option<Spanned<Value>>,
-    /// "text", or "binary": random bytes, which SSE and JSON carry in base64.
+    /// "text", "json": records such as an exchange sends, other ones in each event; or "binary": random bytes,
+    /// which SSE and JSON carry in base64.
     #[serde(default = "text")]
     pub(in crate::scenario) content: Content,
     /// A recorded trace, replayed instead of `events_per_second`.

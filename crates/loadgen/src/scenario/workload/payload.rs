@@ -80,6 +80,8 @@ impl PayloadBytes {
 pub enum Content {
     /// Text, which every framing carries as it is.
     Text,
+    /// JSON records, other ones in each event: text that compresses as such events do.
+    Json,
     /// Bytes: WebSocket and raw TCP carry them as they are, SSE and JSON in base64.
     Binary,
 }

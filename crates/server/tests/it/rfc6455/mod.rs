@@ -1,6 +1,8 @@
-//! RFC 6455 as the server keeps it: what a client sends, and the one right answer to each.
+//! RFC 6455 as the server keeps it, with the compression of RFC 7692 and without: what a client sends, and the
+//! one right answer to each.
 
 mod control;
+mod deflate;
 mod frames;
 mod handshakes;
 mod text;
@@ -8,6 +10,7 @@ mod text;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
+use flate2::{Decompress, FlushDecompress};
 use pushbench_server::Config;
 
 use crate::support::{Connection, Server};
@@ -107,7 +110,8 @@ fn next_frame(connection: &mut Connection) -> Option<(u8, Vec<u8>)> {
     let stream = &mut connection.stream;
     let mut head = [0; 2];
     stream.read_exact(&mut head).ok()?;
-    assert_eq!(head[0] & 0xf0, FIN, "whole, and no reserved bit");
+    let is_deflated = head[0] & 0x40 != 0;
+    assert_eq!(head[0] & 0xb0, FIN, "whole, and no reserved bit");
     let len = match head[1] {
         126 => {
             let mut len = [0; 2];
@@ -126,16 +130,23 @@ fn next_frame(connection: &mut Connection) -> Option<(u8, Vec<u8>)> {
     };
     let mut payload = vec![0; len];
     stream.read_exact(&mut payload).unwrap();
+    if is_deflated {
+        let mut message = Vec::with_capacity(2 * MAX_BYTES);
+        payload.extend([0, 0, 0xff, 0xff]);
+        let mut inflater = Decompress::new(false);
+        inflater.decompress_vec(&payload, &mut message, FlushDecompress::Sync).unwrap();
+        payload = message;
+    }
     Some((head[0] & 0xf, payload))
 }
 
 /// Sends what `case` sends, in pieces, and compares what comes back.
-fn check(server: &Server, case: &Case, channel: &str, piece: usize) {
+fn check(server: &Server, case: &Case, channel: &str, extension: &str, piece: usize) {
     let mut connection = server.connect();
     connection.send(format!(
         "GET /channels/{channel}/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
          Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{extension}\r\n"
     ));
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -144,6 +155,8 @@ fn check(server: &Server, case: &Case, channel: &str, piece: usize) {
         head.push(byte[0]);
     }
     assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", case.name);
+    let is_agreed = String::from_utf8(head).unwrap().contains("permessage-deflate");
+    assert_eq!(is_agreed, !extension.is_empty(), "{}", case.name);
     for piece in case.sent.chunks(piece) {
         // The server may have closed already.
         let _ = connection.stream.write_all(piece);
@@ -192,12 +205,28 @@ fn every_frame_gets_the_answer_of_rfc_6455() {
     let cases: Vec<_> =
         [frames::cases(), control::cases(), text::cases()].into_iter().flatten().collect();
     assert!(cases.len() > 300, "{} cases", cases.len());
-    for server in Server::plain_and_by_tls(&config) {
+    check_all(&config, &cases, "");
+}
+
+#[test]
+fn every_frame_gets_the_answer_of_rfc_7692_where_messages_may_be_compressed() {
+    let config = Config { max_event_bytes: MAX_BYTES, compression: true, ..Config::default() };
+    let mut cases = deflate::cases();
+    assert!(cases.len() > 60, "{} cases", cases.len());
+    let without = [frames::cases(), control::cases(), text::cases()].into_iter().flatten();
+    // The bit that says that a message is compressed is no longer reserved.
+    let says_it = ["opcode 1, reserved 0x40", "opcode 2, reserved 0x40"];
+    cases.extend(without.filter(|case| !says_it.contains(&&case.name[..])));
+    check_all(&config, &cases, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+}
+
+fn check_all(config: &Config, cases: &[Case], extension: &str) {
+    for server in Server::plain_and_by_tls(config) {
         for (number, case) in cases.iter().enumerate() {
-            check(&server, case, &format!("whole-{number}"), usize::MAX);
+            check(&server, case, &format!("whole-{number}"), extension, usize::MAX);
             // However the network cuts it.
             if case.sent.len() < 100 {
-                check(&server, case, &format!("bytes-{number}"), 1);
+                check(&server, case, &format!("bytes-{number}"), extension, 1);
             }
         }
     }
