@@ -24,6 +24,7 @@ static SERVER: LazyLock<(Runtime, SocketAddr)> = LazyLock::new(|| {
         body_timeout: short,
         long_poll_timeout: short,
         keep_alive: short,
+        compression: true,
         ..Config::default()
     };
     runtime.spawn(pushbench_server::run(listener, config, std::future::pending()));
