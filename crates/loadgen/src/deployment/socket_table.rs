@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 /// The states of sockets that matter here, as the kernel numbers them (`include/net/tcp_states.h`).
 pub(super) const TIME_WAIT: u8 = 6;
@@ -14,6 +15,8 @@ pub(super) struct Row {
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
     pub(super) state: u8,
+    /// When its timer ends, from now on: of one in TIME-WAIT, when it goes.
+    pub(super) timer: Duration,
     /// The number of its file; 0 where nobody has one open.
     pub(super) inode: u64,
 }
@@ -33,11 +36,15 @@ pub(super) fn rows(table: &str) -> impl Iterator<Item = Row> {
     table.lines().filter_map(|line| {
         let mut fields = line.split_whitespace().skip(1);
         let (local, remote, state) = (fields.next()?, fields.next()?, fields.next()?);
-        let inode = fields.nth(5)?.parse().ok()?;
+        // Which timer it is, and when it ends in hundredths of a second (USER_HZ).
+        let (_, timer) = fields.nth(1)?.split_once(':')?;
+        let hundredths = u64::from_str_radix(timer, 16).ok()?;
+        let inode = fields.nth(3)?.parse().ok()?;
         Some(Row {
             local: address_in(local)?,
             remote: address_in(remote)?,
             state: u8::from_str_radix(state, 16).ok()?,
+            timer: Duration::from_millis(hundredths.saturating_mul(10)),
             inode,
         })
     })
@@ -68,6 +75,9 @@ fn ip_in(hex: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
+    /// 0xF00 hundredths of a second.
+    const LEFT: Duration = Duration::from_millis(38_400);
+
     #[test]
     fn tables() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
@@ -80,8 +90,14 @@ mod tests {
             assert_eq!(
                 found,
                 [
-                    Row { local, remote: anybody, state: LISTEN, inode: 4711 },
-                    Row { local, remote: peer, state: TIME_WAIT, inode: 0 },
+                    Row {
+                        local,
+                        remote: anybody,
+                        state: LISTEN,
+                        timer: Duration::ZERO,
+                        inode: 4711
+                    },
+                    Row { local, remote: peer, state: TIME_WAIT, timer: LEFT, inode: 0 },
                 ]
             );
             let v6 = ip_in("00000000000000000000000001000000").unwrap();

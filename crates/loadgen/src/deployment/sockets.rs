@@ -1,9 +1,11 @@
 //! The sockets of subscribers' connections at both of their ends, those that have closed and wait among
 //! them: who closes a connection first keeps its addresses for a minute (TIME-WAIT, RFC 9293 §3.3.2).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
+
+use pushbench_wire::clock;
 
 use super::socket_table::{LISTEN, Row, TIME_WAIT, sockets_seen_by};
 use super::{Deployment, PartRole};
@@ -11,9 +13,14 @@ use super::{Deployment, PartRole};
 /// The calling thread, which may be in another network than the rest of its process.
 const SELF: &str = "/proc/thread-self";
 
+/// How long a socket waits in TIME-WAIT (the kernel's `TCP_TIMEWAIT_LEN`).
+const WAITS_NS: u64 = 60_000_000_000;
+
 /// The sockets at both ends. Where nobody can tell, there is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sockets {
+    /// When they were counted.
+    pub(crate) at_ns: u64,
     /// At the end of whoever takes the connections: the server, or the proxy before it.
     pub(crate) at_server: Option<EndSockets>,
     pub(crate) at_subscribers: Option<EndSockets>,
@@ -24,15 +31,16 @@ pub(crate) struct Sockets {
 pub(crate) struct EndSockets {
     /// In whatever state.
     pub(crate) all: BTreeSet<SocketAddr>,
-    /// Those of them that wait in TIME-WAIT.
-    pub(crate) time_wait: BTreeSet<SocketAddr>,
+    /// Those of them that wait in TIME-WAIT, and since when.
+    pub(crate) time_wait: BTreeMap<SocketAddr, u64>,
 }
 
 impl Deployment {
     /// The sockets of connections to where subscribers connect to. It reads tables of all sockets, which may
     /// take some milliseconds.
     pub(crate) fn sockets(&self) -> Sockets {
-        Sockets { at_server: self.at_server(), at_subscribers: self.at_subscribers() }
+        let at_ns = clock::now_ns();
+        Sockets { at_ns, at_server: self.at_server(), at_subscribers: self.at_subscribers() }
     }
 
     fn at_subscribers(&self) -> Option<EndSockets> {
@@ -85,12 +93,14 @@ fn ends<'a>(
     rows: impl Iterator<Item = &'a Row>,
     of_subscriber: impl Fn(&Row) -> SocketAddr,
 ) -> EndSockets {
+    let now_ns = clock::now_ns();
     let mut ends = EndSockets::default();
     for row in rows {
         let address = canonical(of_subscriber(row));
         ends.all.insert(address);
         if row.state == TIME_WAIT {
-            ends.time_wait.insert(address);
+            let waited_ns = WAITS_NS.saturating_sub(row.timer.as_nanos() as u64);
+            ends.time_wait.insert(address, now_ns.saturating_sub(waited_ns));
         }
     }
     ends
@@ -130,7 +140,7 @@ mod tests {
 
     /// How many there are at each end, and how many of them wait.
     fn counts(deployment: &Deployment) -> [[usize; 2]; 2] {
-        let Sockets { at_server, at_subscribers } = deployment.sockets();
+        let Sockets { at_server, at_subscribers, .. } = deployment.sockets();
         [at_server, at_subscribers].map(|end| {
             let end = end.unwrap();
             [end.all.len(), end.time_wait.len()]
@@ -146,6 +156,8 @@ mod tests {
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             (client, listener.accept().unwrap().0)
         };
+        // The kernel counts hundredths of a second.
+        let begin_ns = clock::now_ns() - 20_000_000;
         let [kept, (client, server), other] = [connect(), connect(), connect()];
         assert_eq!(counts(&deployment), [[3, 0]; 2]);
         // A socket is in the table until the other end has answered to its end.
@@ -159,6 +171,9 @@ mod tests {
         drop(server);
         drop(client);
         closed([[3, 1], [2, 0]]);
+        let waiting = deployment.sockets().at_server.unwrap().time_wait;
+        let since_ns = *waiting.first_key_value().unwrap().1;
+        assert!(since_ns > begin_ns, "it has begun to wait behind {begin_ns}: {since_ns}");
         drop(other.0);
         drop(other.1);
         closed([[2, 1], [2, 1]]);

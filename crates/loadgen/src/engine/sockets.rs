@@ -35,11 +35,15 @@ struct Count {
 impl SocketReadings {
     fn of(&self, end: impl Fn(&Sockets) -> Option<&EndSockets>) -> Option<Count> {
         let (start, after) = (end(&self.start)?, end(&self.after)?);
+        // A server that ran before has sockets of the trial before, whose ports come again in this one.
         let is_new = |address: &&SocketAddr| {
-            !start.all.contains(address) && !self.publisher.contains(address)
+            let has_come_again = start.time_wait.contains_key(address)
+                && after.time_wait.get(address).is_none_or(|since| *since > self.start.at_ns);
+            (has_come_again || !start.all.contains(address)) && !self.publisher.contains(address)
         };
-        let count = |of: &BTreeSet<SocketAddr>| of.iter().filter(is_new).count() as u64;
-        let count = Count { all: count(&after.all), time_wait: count(&after.time_wait) };
+        let all = after.all.iter().filter(is_new).count() as u64;
+        let time_wait = after.time_wait.keys().filter(is_new).count() as u64;
+        let count = Count { all, time_wait };
         Some(count).filter(|count| !self.may_be_elsewhere || count.all > 0)
     }
 
@@ -77,10 +81,18 @@ mod tests {
         all: impl IntoIterator<Item = u16>,
         time_wait: impl IntoIterator<Item = u16>,
     ) -> EndSockets {
+        waiting_since(5, all, time_wait)
+    }
+
+    fn waiting_since(
+        since_ns: u64,
+        all: impl IntoIterator<Item = u16>,
+        time_wait: impl IntoIterator<Item = u16>,
+    ) -> EndSockets {
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
         EndSockets {
             all: all.into_iter().map(address).collect(),
-            time_wait: time_wait.into_iter().map(address).collect(),
+            time_wait: time_wait.into_iter().map(|port| (address(port), since_ns)).collect(),
         }
     }
 
@@ -88,8 +100,9 @@ mod tests {
     fn left() -> SocketReadings {
         let start = end([1], [1]);
         SocketReadings {
-            start: Sockets { at_server: Some(start), at_subscribers: Some(end([], [])) },
+            start: Sockets { at_ns: 10, at_server: Some(start), at_subscribers: Some(end([], [])) },
             after: Sockets {
+                at_ns: 20,
                 at_server: Some(end(1..=9, 1..=7)),
                 at_subscribers: Some(end([2, 3], [])),
             },
@@ -107,6 +120,25 @@ mod tests {
     fn only_the_sockets_of_subscribers_count() {
         assert_eq!(values(&SocketReadings::default()), [None; 4], "nobody has looked");
         assert_eq!(values(&left()), [5.0, 0.0, 7.0, 1.0].map(Some));
+    }
+
+    #[test]
+    fn ports_of_the_trial_before_come_again() {
+        let mut readings = left();
+        readings.start.at_subscribers = Some(end(1..=4, 1..=4));
+        readings.publisher.clear();
+        let now = |all: &[u16], since_ns, time_wait: &[u16]| {
+            let (all, time_wait) = (all.iter().copied(), time_wait.iter().copied());
+            Some(waiting_since(since_ns, all, time_wait))
+        };
+        let mut counts = |end| {
+            readings.after.at_subscribers = end;
+            let values = values(&readings);
+            (values[3].unwrap(), values[1].unwrap())
+        };
+        assert_eq!(counts(now(&[1, 2, 3, 4], 5, &[1, 2, 3, 4])), (0.0, 0.0), "they still wait");
+        assert_eq!(counts(now(&[1, 2, 3, 4], 15, &[1, 2, 3, 4])), (4.0, 4.0), "they wait again");
+        assert_eq!(counts(now(&[1, 2, 3], 5, &[1])), (2.0, 0.0), "they are open");
     }
 
     #[test]
