@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 
+use super::answer_body::AnswerBody;
 use super::http::{HttpConnection, HttpRequest, met_the_end, unexpected};
 use super::socket::ConnectionMeter;
 use super::{ClientError, MAX_EVENT_BYTES, Sink, Subscription};
@@ -86,7 +87,11 @@ impl Pull {
         Ok(())
     }
 
-    async fn read(&mut self, mut body: Incoming, sink: &mut impl Sink) -> Result<(), ClientError> {
+    async fn read(
+        &mut self,
+        mut body: AnswerBody,
+        sink: &mut impl Sink,
+    ) -> Result<(), ClientError> {
         self.body.clear();
         while let Some(frame) = body.frame().await {
             let Ok(piece) = frame?.into_data() else { continue };

@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
-use hyper::body::Incoming;
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::Resource;
 use pushbench_wire::sse::Decoder;
 
+use super::answer_body::AnswerBody;
 use super::http::{HttpConnection, HttpRequest, unexpected};
 use super::post::Poster;
 use super::socket::ConnectionMeter;
@@ -16,7 +16,7 @@ use super::{ClientError, MAX_EVENT_BYTES, Sink, Subscriber, Subscription};
 
 /// Reads an event stream.
 pub(crate) struct Sse {
-    body: Incoming,
+    body: AnswerBody,
     decoder: Decoder,
     meter: Rc<ConnectionMeter>,
     /// Dropping it would end the connection.

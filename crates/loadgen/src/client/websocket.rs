@@ -52,7 +52,8 @@ impl Subscriber for WebSocket {
             .max_frame_size(Some(MAX_EVENT_BYTES));
         meter.tally().requests.add(1);
         let stream = match &subscription.http {
-            Http::Http1 => {
+            // WebSockets are no streams of HTTP/3 here.
+            Http::Http1 | Http::Http3(_) => {
                 let socket = subscription.connect(meter).await?;
                 let url = format!("ws://{}{path}", subscription.address);
                 let mut request = url.into_client_request()?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Cores;
-use crate::scenario::{Contender, MAX_LOG_BYTES, Scenario, SseFraming};
+use crate::scenario::{Contender, HttpVersion, MAX_LOG_BYTES, Scenario, SseFraming};
 
 /// How long a kept connection may be idle, beside a trial and two polling intervals.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -69,6 +69,9 @@ pub(crate) fn server_command(
     if let Some(certificate) = certificate {
         flag("--tls", format!("{host}:0"));
         flag("--tls-cert-out", certificate.to_string_lossy().into_owned());
+    }
+    if contender.http() == HttpVersion::Http3 {
+        command.push("--http3".into());
     }
     command.push("--stop-on-stdin-eof".into());
     if !host.is_loopback() {

@@ -4,13 +4,14 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use pushbench_wire::endpoint::TLS_PREFIX;
+use pushbench_wire::endpoint::{HTTP3_PREFIX, TLS_PREFIX};
 
 use super::foreign_place::ForeignPlace;
 use super::trial::TrialPlan;
 use crate::client::Tls;
 use crate::deployment::network::Network;
 use crate::deployment::{Deployment, FreshCopy, Readiness, ServerStart, server_command};
+use crate::scenario::HttpVersion;
 
 /// How subscribers reach what was started.
 pub(super) struct Reach {
@@ -95,6 +96,11 @@ impl TrialPlan<'_> {
         ensure!(
             certificate.is_some() == deployment.has_tls(),
             "the server does not say where it is by TLS: it should print `{TLS_PREFIX}…` first"
+        );
+        ensure!(
+            (contender.http() == HttpVersion::Http3) == deployment.has_http3(),
+            "the server does not say where it is by HTTP/3: it should print `{HTTP3_PREFIX}…` with the port of \
+             `{TLS_PREFIX}…`"
         );
         let tls = certificate.map(|file| self.trust(file)).transpose()?;
         Ok((deployment, OwnServer { _copy: copy, tls }))

@@ -11,8 +11,8 @@ use super::file::{ContenderFile, ScenarioFile};
 use super::network::Keys;
 use super::values::Values;
 use super::{
-    Connection, Fallback, HttpVersion, Identity, Road, SECOND_PORT, Server, Settings, Start,
-    Template, Way, proxy,
+    Connection, Fallback, HttpVersion, Identity, Imitation, Road, SECOND_PORT, Server, Settings,
+    Start, Template, Way, proxy,
 };
 
 /// A contender before it has its key: and whether it has one connection for all channels, its road, and what
@@ -88,6 +88,13 @@ impl Values<'_, '_> {
                 "`http` is about pushbench's own server, and raw TCP has none of it: remove it";
             self.problems.at(http.span(), message.to_owned());
         }
+        if let Some(http) = file.http.as_ref().filter(|http| {
+            transport == Transport::WebSocket && *http.get_ref() == HttpVersion::Http3
+        }) {
+            let message = "no browser speaks WebSocket over HTTP/3 (RFC 9220), so it is not measured: use \
+                           `http = \"2\"`, or leave it out for HTTP/1.1";
+            self.problems.at(http.span(), message.to_owned());
+        }
         usual
     }
 
@@ -131,20 +138,47 @@ impl Values<'_, '_> {
             });
             let by_tls = road.tls || road.proxy.as_ref().is_some_and(|proxy| proxy.tls);
             let http = own.and_then(|own| own.http.as_ref()).or(file.http.as_ref());
-            if let Some(http) = http.filter(|_| road.http == HttpVersion::Http2 && !by_tls)
+            if let Some(http) = http.filter(|_| road.http.has_streams() && !by_tls)
                 && std::mem::take(&mut http_is_right)
             {
-                let message = "`http = \"2\"` needs TLS, as browsers speak it by TLS only: add `tls = true`, \
-                               or a proxy that has it";
-                self.problems.at(http.span(), message.to_owned());
+                let or = match road.http {
+                    HttpVersion::Http3 => "",
+                    HttpVersion::Http1 | HttpVersion::Http2 => ", or a proxy that has it",
+                };
+                let message = format!(
+                    "`http = \"{}\"` needs TLS, as browsers speak it by TLS only: add `tls = true`{or}",
+                    road.http.key()
+                );
+                self.problems.at(http.span(), message);
             }
             let is_new = settings.connection() == Connection::New && server.is_none();
-            if let Some(http) = http.filter(|_| road.http == HttpVersion::Http2 && is_new) {
+            if let Some(http) = http.filter(|_| road.http.has_streams() && is_new) {
                 let message = format!(
-                    "by HTTP/2 all requests have one connection, and `{}` has `connection = \"new\"`: remove one",
+                    "by HTTP/{} all requests have one connection, and `{}` has `connection = \"new\"`: remove one",
+                    road.http.key(),
                     identity.name
                 );
                 self.problems.at(http.span(), message);
+            }
+            let by_udp = road.http_of(identity.transport, server.is_none()) == HttpVersion::Http3;
+            if let Some(http) = http.filter(|_| by_udp) {
+                if let Some(proxy) = &road.proxy {
+                    let message = format!(
+                        "`http = \"3\"` is for pushbench's own server without a proxy: give `{}` `proxy = \
+                         \"none\"`, or another `http` than through {}",
+                        identity.name,
+                        quoted(&proxy.name)
+                    );
+                    self.problems.at(http.span(), message);
+                }
+                if road.network.as_ref().is_some_and(|network| network.by == Imitation::Relay) {
+                    let message = format!(
+                        "HTTP/3 goes by UDP, of which a relay passes on nothing: give `{}` another `http`, or \
+                         the network `mode = \"packets\"`",
+                        identity.name
+                    );
+                    self.problems.at(http.span(), message);
+                }
             }
             let Some(proxy) = &road.proxy else { continue };
             let span = own.and_then(|own| own.proxy.as_ref()).or(file.proxy.as_ref());

@@ -34,9 +34,9 @@ pub(super) fn open(
 ) -> Result<OpenedStream, Rejection> {
     let subscriber = Subscriber::at_or_latest(channels, position(request)?);
     let retry_ms = server.config.reconnect_delay.as_millis();
-    if request.version == Version::HTTP_2 {
+    if request.version >= Version::HTTP_2 {
         let head = format!("retry: {retry_ms}\n\n").into();
-        let (transport, headers) = (StreamTransport::Sse, http2_headers(server, origin));
+        let (transport, headers) = (StreamTransport::Sse, framed_headers(server, origin));
         return Ok(OpenedStream { transport, head, headers, is_chunked: false, subscriber });
     }
     let mut head = HEAD.as_bytes().to_vec();
@@ -61,8 +61,8 @@ pub(super) fn open(
     Ok(OpenedStream { transport, head: head.into(), headers, is_chunked, subscriber })
 }
 
-/// The same headers by HTTP/2, which says itself where a body ends.
-fn http2_headers(server: &Server, origin: Option<&HeaderValue>) -> HeaderMap {
+/// The same headers by HTTP/2 and HTTP/3, which say themselves where a body ends.
+fn framed_headers(server: &Server, origin: Option<&HeaderValue>) -> HeaderMap {
     let fixed = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")];
     let mut headers: HeaderMap =
         fixed.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();

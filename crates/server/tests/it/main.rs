@@ -8,6 +8,7 @@ mod any_bytes;
 mod bad_requests;
 mod delivery;
 mod http2;
+mod http3;
 mod http_shapes;
 mod inject;
 mod lifetime;
