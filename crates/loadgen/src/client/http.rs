@@ -83,9 +83,9 @@ impl<B: RequestBody> HttpConnection<B> {
                 let socket = subscription.connect(meter).await?;
                 Sender::Http2(handshake_http2(socket).await?.sender)
             }
-            Http::Http3(_) => {
-                Sender::Http3(Box::new(Http3Sender::open(subscription, meter).await?))
-            }
+            Http::Http3(_) => Sender::Http3(Box::new(
+                Http3Sender::open(subscription.address, subscription.tls.as_ref(), meter).await?,
+            )),
         };
         Ok(Self { sender, meter: Rc::clone(meter) })
     }
@@ -138,9 +138,9 @@ impl HttpConnection {
                 };
                 Sender::Http2(shared.sender(open).await?)
             }
-            Http::Http3(shared) => {
-                Sender::Http3(Box::new(shared.sender(subscription, meter).await?))
-            }
+            Http::Http3(shared) => Sender::Http3(Box::new(
+                shared.sender(subscription.address, subscription.tls.as_ref(), meter).await?,
+            )),
         };
         Ok(Self { sender, meter: Rc::clone(meter) })
     }

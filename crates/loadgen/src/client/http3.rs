@@ -1,6 +1,7 @@
 //! HTTP/3 (RFC 9114) over a [`QuicLine`], and connections that several share.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,9 +12,10 @@ use h3_quinn::{BidiStream, Connection, OpenStreams};
 use hyper::{Request, Response};
 use tokio::sync::Mutex;
 
+use super::ClientError;
 use super::quic::QuicLine;
 use super::socket::ConnectionMeter;
-use super::{ClientError, Subscription};
+use super::tls::Tls;
 
 /// What takes requests of one connection. It ends with the last of these, and of the answers.
 #[derive(Clone)]
@@ -25,12 +27,12 @@ pub(super) struct Http3Sender {
 impl Http3Sender {
     /// Connects to a server of ours.
     pub(super) async fn open(
-        subscription: &Subscription,
+        address: SocketAddr,
+        tls: Option<&Tls>,
         meter: &Rc<ConnectionMeter>,
     ) -> Result<Self, ClientError> {
         let no_tls = || ClientError::Foreign("HTTP/3 needs TLS, and nobody says how".to_owned());
-        let tls = subscription.tls.as_ref().ok_or_else(no_tls)?;
-        let line = Arc::new(QuicLine::open(subscription.address, tls, meter).await?);
+        let line = Arc::new(QuicLine::open(address, tls.ok_or_else(no_tls)?, meter).await?);
         let mut http = h3::client::builder();
         http.send_grease(false);
         let (mut driver, requests) = http.build(Connection::new(line.connection().clone())).await?;
@@ -94,14 +96,15 @@ impl SharedHttp3 {
     /// What takes requests; if there is none, or it has ended, that of a new connection.
     pub(super) async fn sender(
         &self,
-        subscription: &Subscription,
+        address: SocketAddr,
+        tls: Option<&Tls>,
         meter: &Rc<ConnectionMeter>,
     ) -> Result<Http3Sender, ClientError> {
         let mut sender = self.0.lock().await;
         if let Some(open) = sender.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(open.clone());
         }
-        let new = Http3Sender::open(subscription, meter).await?;
+        let new = Http3Sender::open(address, tls, meter).await?;
         *sender = Some(new.clone());
         Ok(new)
     }

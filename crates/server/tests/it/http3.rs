@@ -9,7 +9,7 @@ use h3_quinn::{BidiStream, OpenStreams};
 use hyper::{Method, Request, Response, Version};
 use pushbench_server::{Access, Config};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Connection, Endpoint, TransportConfig};
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportConfig};
 use tokio::runtime;
 use tokio::time::timeout;
 
@@ -26,24 +26,31 @@ struct Client {
 
 type Stream = RequestStream<BidiStream<Bytes>, Bytes>;
 
-/// What speaks these protocols to a server by QUIC, with a window as small as this.
-async fn connect(server: &Server, protocol: &[u8], window: u32) -> (Endpoint, Connection) {
+/// What speaks a protocol to a server by QUIC, if that lets it.
+async fn try_connect(
+    server: &Server,
+    protocol: &[u8],
+) -> (Endpoint, Result<Connection, ConnectionError>) {
     let mut trust = (*server.trust()).clone();
     trust.alpn_protocols = vec![protocol.to_vec()];
-    let crypto = QuicClientConfig::try_from(trust).unwrap();
-    let mut config = ClientConfig::new(Arc::new(crypto));
+    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(trust).unwrap()));
     let mut transport = TransportConfig::default();
-    transport.stream_receive_window(window.into());
+    transport.stream_receive_window(65_535_u32.into());
     config.transport_config(Arc::new(transport));
     let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
     let connecting = endpoint.connect_with(config, server.http3, "localhost").unwrap();
-    let connection = timeout(HANG, connecting).await.expect("no hang").unwrap();
-    (endpoint, connection)
+    let connected = timeout(HANG, connecting).await.expect("no hang");
+    (endpoint, connected)
+}
+
+async fn connect(server: &Server) -> (Endpoint, Connection) {
+    let (endpoint, connected) = try_connect(server, b"h3").await;
+    (endpoint, connected.unwrap())
 }
 
 impl Client {
     async fn connect(server: &Server) -> Self {
-        let (endpoint, quic) = connect(server, b"h3", 65_535).await;
+        let (endpoint, quic) = connect(server).await;
         let http = h3::client::new(h3_quinn::Connection::new(quic.clone()));
         let (mut driver, sender) = timeout(HANG, http).await.expect("no hang").unwrap();
         tokio::spawn(async move { driver.wait_idle().await });
@@ -87,6 +94,15 @@ async fn rest(body: &mut Stream) -> String {
         all.push_str(&piece);
     }
     all
+}
+
+async fn wait_while(what: &str, still: impl Fn() -> bool) {
+    let ended = async {
+        while still() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(HANG, ended).await.expect(what);
 }
 
 fn run(test: impl Future<Output = ()>) {
@@ -228,20 +244,14 @@ fn streams_that_their_clients_leave_are_noticed() {
         let (_, body) = client.get("/channels/a/sse").await;
         assert!(server.metric("pushbench_memory_bytes") > before);
         drop(body);
-        let left = async {
-            while server.metric("pushbench_memory_bytes") > before {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(HANG, left).await.expect("it ends with the next heartbeat");
+        wait_while("it ends with the next heartbeat", || {
+            server.metric("pushbench_memory_bytes") > before
+        })
+        .await;
         assert_eq!(client.get("/healthz").await.0.status(), 200);
         client.quic.close(0_u32.into(), b"");
-        let gone = async {
-            while server.metric("pushbench_connections{transport=\"sse\"}") > 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(HANG, gone).await.expect("it is gone");
+        wait_while("it is gone", || server.metric("pushbench_connections{transport=\"sse\"}") > 0)
+            .await;
     });
 }
 
@@ -259,12 +269,10 @@ fn polls_that_are_held_are_accounted_for() {
             poll.finish().await.unwrap();
             polls.push(poll);
         }
-        let accounted = async {
-            while server.metric("pushbench_memory_bytes") < before + 20 * (8 << 10) {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(HANG, accounted).await.expect("they are accounted for");
+        wait_while("they are accounted for", || {
+            server.metric("pushbench_memory_bytes") < before + 20 * (8 << 10)
+        })
+        .await;
         server.publish_texts(&["x"]);
         for mut poll in polls {
             let response = timeout(HANG, poll.recv_response()).await.expect("no hang").unwrap();
@@ -332,12 +340,8 @@ fn requests_and_connections_of_a_client_are_counted() {
     run(async {
         let mut refused = 0;
         for _ in 0..10 {
-            let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-            let mut trust = (*server.trust()).clone();
-            trust.alpn_protocols = vec![b"h3".to_vec()];
-            let config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(trust).unwrap()));
-            let connecting = endpoint.connect_with(config, server.http3, "localhost").unwrap();
-            refused += usize::from(timeout(HANG, connecting).await.expect("no hang").is_err());
+            let (_endpoint, connected) = try_connect(&server, b"h3").await;
+            refused += usize::from(connected.is_err());
         }
         assert!((1..10).contains(&refused), "{refused} of 10");
     });
@@ -349,14 +353,9 @@ fn no_more_connections_are_open_than_may_be() {
     run(async {
         let mut open = Vec::new();
         for _ in 0..2 {
-            open.push(connect(&server, b"h3", 65_535).await);
+            open.push(connect(&server).await);
         }
-        let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-        let mut trust = (*server.trust()).clone();
-        trust.alpn_protocols = vec![b"h3".to_vec()];
-        let config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(trust).unwrap()));
-        let connecting = endpoint.connect_with(config, server.http3, "localhost").unwrap();
-        let refused = timeout(HANG, connecting).await.expect("no hang").unwrap_err();
+        let refused = try_connect(&server, b"h3").await.1.unwrap_err();
         assert!(refused.to_string().contains("refused"), "{refused}");
     });
 }
@@ -365,14 +364,9 @@ fn no_more_connections_are_open_than_may_be() {
 fn who_speaks_something_else_gets_nowhere() {
     let server = Server::start(Config::default());
     run(async {
-        let mut trust = (*server.trust()).clone();
-        trust.alpn_protocols = vec![b"h2".to_vec()];
-        let config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(trust).unwrap()));
-        let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-        let connecting = endpoint.connect_with(config, server.http3, "localhost").unwrap();
-        timeout(HANG, connecting).await.expect("no hang").unwrap_err();
+        try_connect(&server, b"h2").await.1.unwrap_err();
         // Data that belong to no head (RFC 9114 §4.1).
-        let (_endpoint, connection) = connect(&server, b"h3", 65_535).await;
+        let (_endpoint, connection) = connect(&server).await;
         let (mut garbage, _answer) = connection.open_bi().await.unwrap();
         garbage.write_all(b"\0\x01x").await.unwrap();
         timeout(HANG, connection.closed()).await.expect("the connection ends");
@@ -394,18 +388,9 @@ fn a_connection_that_asks_nothing_ends() {
     };
     let server = Server::start(config);
     run(async {
-        let (_endpoint, connection) = connect(&server, b"h3", 65_535).await;
+        let (_endpoint, connection) = connect(&server).await;
         timeout(HANG, connection.closed()).await.expect("it ends");
         let mut client = Client::connect(&server).await;
         assert_eq!(client.get("/healthz").await.0.status(), 200, "another one is as good as ever");
     });
-}
-
-#[test]
-fn others_are_told_where_it_is() {
-    let [plain, by_tls] = Server::plain_and_by_tls(&Config::default());
-    let expected = format!("h3=\":{}\"; ma=86400", by_tls.http3.port());
-    assert_eq!(by_tls.get("/healthz").header("alt-svc"), Some(&expected[..]));
-    // Who is not secure is told nothing: it would be another origin.
-    assert_eq!(plain.get("/healthz").header("alt-svc"), None);
 }
