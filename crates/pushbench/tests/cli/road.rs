@@ -45,11 +45,14 @@ fn delivered(bench: &Bench, scenario: &str) -> Vec<[String; 3]> {
 }
 
 #[test]
-fn every_transport_delivers_all_by_tls_and_http_2_and_over_shared_connections() {
+fn every_transport_delivers_all_by_tls_and_each_http_and_over_shared_connections() {
     let http2 = "tls = true\nhttp = \"2\"";
     delivers_all("tls = true", "multiplex = true\n");
     delivers_all(http2, "multiplex = true\n");
     delivers_all(http2, "");
+    let http3 = "tls = true\nhttp = \"3\"";
+    delivers_all(http3, "multiplex = true\n");
+    delivers_all(http3, "");
 }
 
 fn delivers_all(road: &str, shared: &str) {

@@ -296,6 +296,11 @@ fn bytes_and_segments_are_what_the_interface_says() {
         "#
     );
     hold_against_loopback(&launcher, &kept);
+    let by_http3 = kept.replace("\"kept\"", "\"http3\"").replace(
+        "blocks = 1",
+        "compare = [\"polling\", \"long-polling\", \"sse\"]\nblocks = 1\ntls = true\nhttp = \"3\"",
+    );
+    hold_against_loopback(&launcher, &by_http3);
     // So few that they never queue: what comes after a connection was closed is not seen.
     let workload = workload.replace("subscribers = 100", "subscribers = 20");
     let new = format!(
