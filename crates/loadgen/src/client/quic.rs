@@ -185,3 +185,98 @@ impl AsyncUdpSocket for Metered {
         self.inner.may_fragment()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::atomic::AtomicUsize;
+
+    use tokio::sync::Notify;
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::client::Totals;
+    use crate::client::delivery_test::HANG;
+
+    /// A socket on which a datagram has always come.
+    #[derive(Debug, Default)]
+    struct Flood {
+        reads: AtomicUsize,
+    }
+
+    impl AsyncUdpSocket for Flood {
+        fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+            unreachable!("nothing is sent")
+        }
+
+        fn try_send(&self, _: &Transmit<'_>) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn poll_recv(
+            &self,
+            _: &mut Context<'_>,
+            _: &mut [IoSliceMut<'_>],
+            meta: &mut [RecvMeta],
+        ) -> Poll<io::Result<usize>> {
+            self.reads.fetch_add(1, Relaxed);
+            meta[0].len = 7;
+            Poll::Ready(Ok(1))
+        }
+
+        fn local_addr(&self) -> io::Result<SocketAddr> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    /// What comes goes from the socket's task to the connection's, and from there to the subscriber's.
+    #[tokio::test]
+    async fn a_subscriber_is_asked_for_what_came_before_more_is_read() {
+        const READS: usize = 50;
+        let (flood, tally) = (Arc::new(Flood::default()), Arc::new(Tally::default()));
+        let metered = Metered {
+            inner: Arc::<Flood>::clone(&flood),
+            tally: Arc::clone(&tally),
+            last_read_ns: Arc::default(),
+            turns: AtomicU8::new(0),
+        };
+        let last_read_ns = Arc::clone(&metered.last_read_ns);
+        let (to_connection, to_subscriber) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
+        let tasks = LocalSet::new();
+        let came = Rc::clone(&to_connection);
+        tasks.spawn_local(poll_fn(move |cx| {
+            let mut meta = [RecvMeta::default()];
+            // As QUIC does it: as long as there is anything.
+            while let Poll::Ready(read) = metered.poll_recv(cx, &mut [], &mut meta) {
+                assert_eq!(read.unwrap(), 1);
+                came.notify_one();
+            }
+            Poll::<()>::Pending
+        }));
+        let (came, decrypted) = (to_connection, Rc::clone(&to_subscriber));
+        tasks.spawn_local(async move {
+            loop {
+                came.notified().await;
+                decrypted.notify_one();
+            }
+        });
+        let subscriber = tasks.spawn_local(async move {
+            let mut last = 0;
+            for read in 1..=READS {
+                to_subscriber.notified().await;
+                assert_eq!(
+                    flood.reads.load(Relaxed),
+                    read,
+                    "what has come has the time of its read"
+                );
+                let at_ns = last_read_ns.load(Relaxed);
+                assert!(last < at_ns);
+                last = at_ns;
+            }
+        });
+        timeout(HANG, tasks.run_until(subscriber)).await.expect("no hang").unwrap();
+        let mut totals = Totals::default();
+        totals.add(&tally);
+        assert!(totals.bytes_in >= 7 * READS as u64, "{totals:?}");
+    }
+}

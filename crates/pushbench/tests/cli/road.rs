@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use super::support::{Bench, text};
+use pushbench_loadgen::results::Outcome;
+
+use super::support::{Bench, run_in, text};
 
 /// Every transport with `key`, as short as it gets.
 fn tiny(key: &str) -> String {
@@ -87,4 +89,41 @@ fn a_server_without_tls_is_told_from_one_with() {
     let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("the server does not say where it is by TLS"), "{said}");
+}
+
+/// Nobody says that UDP is blocked: there is no answer.
+#[test]
+fn where_udp_does_not_get_through_a_trial_fails_and_says_why() {
+    let bench = Bench::new();
+    let program = env!("CARGO_BIN_EXE_pushbench");
+    fs::write(
+        bench.path("tiny.toml"),
+        tiny("tls = true\ncompare = [\"sse\"]\n[[contender]]\nname = \"blocked\"\ntransport = \"sse\"\nhttp = \"3\""),
+    )
+    .unwrap();
+    // It says that it has HTTP/3, and has none.
+    let script = format!(
+        "#!/bin/sh\nby= ; for of do shift; case $of in --http3) by=http3;; *) set -- \"$@\" \"$of\";; esac; done\n\
+         [ -n \"$by\" ] || exec {program} \"$@\"\n\
+         {program} \"$@\" | sed -u 's|^pushbench serve: TLS on \\(.*\\)$|&\\npushbench serve: HTTP/3 on \\1|'\n"
+    );
+    fs::write(bench.path("blocked"), script).unwrap();
+    let output =
+        bench.output(&["run", "tiny.toml", "--out", "out", "--server", "sh blocked serve"]);
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert_ne!(output.status.code(), Some(0), "{said}");
+    let run = run_in(&bench.path("out"));
+    let outcomes = run.trials.iter().map(|trial| (trial.contender.name(), &trial.outcome));
+    let outcomes: Vec<_> = outcomes.collect();
+    let failed =
+        outcomes.iter().find(|(name, _)| *name == "blocked").unwrap_or_else(|| panic!("{said}"));
+    let Outcome::Failed { reason } = failed.1 else { panic!("{failed:?}") };
+    assert!(reason.contains("does anything between block UDP"), "{reason}");
+    // The others are measured nevertheless.
+    assert!(
+        outcomes
+            .iter()
+            .any(|(name, outcome)| *name == "sse" && !matches!(outcome, Outcome::Failed { .. })),
+        "{outcomes:?}"
+    );
 }
