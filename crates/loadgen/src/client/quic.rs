@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use pushbench_wire::clock;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::udp::{RecvMeta, Transmit};
@@ -27,6 +28,10 @@ use super::{ClientError, Tally};
 
 /// How long a handshake may take. Nobody says so where UDP is blocked: there is just no answer.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+
+/// What the kernel may keep until it is read: more than the window of a stream (1.25 MB), with what each datagram
+/// costs beside its bytes. What does not fit is lost.
+const SOCKET_BUFFER: usize = 4 << 20;
 
 /// H3_NO_ERROR (RFC 9114 §8.1).
 const NO_ERROR: VarInt = VarInt::from_u32(0x100);
@@ -51,6 +56,9 @@ impl QuicLine {
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
         let socket = UdpSocket::bind((any, 0)).map_err(failed)?;
+        // Whatever the system allows: TCP's buffer grows, and this one does not.
+        let _ = setsockopt(&socket, sockopt::RcvBuf, &SOCKET_BUFFER);
+        let _ = setsockopt(&socket, sockopt::RcvBufForce, &SOCKET_BUFFER);
         let socket = Arc::new(Metered {
             inner: TokioRuntime.wrap_udp_socket(socket).map_err(failed)?,
             tally: meter.shared_tally(),
