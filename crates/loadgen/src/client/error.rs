@@ -64,7 +64,8 @@ pub(crate) enum ClientError {
 fn advice(error: &std::io::Error) -> &'static str {
     match error.raw_os_error().map(nix::errno::Errno::from_raw) {
         Some(nix::errno::Errno::EMFILE) => " (raise the limit on open files: `ulimit -n`)",
-        Some(nix::errno::Errno::EADDRNOTAVAIL) => {
+        // By TCP and by UDP.
+        Some(nix::errno::Errno::EADDRNOTAVAIL | nix::errno::Errno::EADDRINUSE) => {
             " (no local port is free: every connection takes one of `net.ipv4.ip_local_port_range`, and keeps it \
              for a minute after its end; widen the range, lower `subscribers`, or poll with `keep-alive`)"
         }

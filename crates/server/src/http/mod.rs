@@ -75,6 +75,10 @@ pub(crate) async fn serve(
         }
     }
     drop((plain, tls));
+    if let Some(http3) = &http3 {
+        // Its socket is still needed; who comes now is refused.
+        http3.set_server_config(None);
+    }
     server.hub.close();
     let ended = async {
         while connections.join_next().await.is_some() {}
