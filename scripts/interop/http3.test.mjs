@@ -1,4 +1,4 @@
-// The server by HTTP/3: Chromium's own EventSource and fetch, and curl where it has HTTP/3.
+// The server by HTTP/3: Chromium's own EventSource, fetch and WebTransport, and curl where it has HTTP/3.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -19,6 +19,7 @@ before(async () => {
   certificate = path.join(folder, 'certificate.pem');
   server = await startServer(
     '--tls', '127.0.0.1:0', '--http3', '--tls-cert-out', certificate, '--heartbeat', '500ms',
+    '--allow-origin', '*', // a page by plain HTTP is of another origin
   );
   assert.equal(server.http3, server.tls, 'one port number for TCP and UDP');
 });
@@ -33,6 +34,16 @@ async function metric(name) {
   const values = [...text.matchAll(/^(\w+)(?:\{.*\})? (\d+)$/gm)].filter(([, of]) => of === name);
   assert.ok(values.length > 0, name);
   return values.reduce((sum, [, , value]) => sum + Number(value), 0);
+}
+
+/** Whether the server soon holds less for its clients once `end` has been done. */
+async function freesMemory(end) {
+  const before = await metric('pushbench_memory_bytes');
+  await end();
+  for (let look = 0; look < 100 && (await metric('pushbench_memory_bytes')) >= before; look += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assert.ok((await metric('pushbench_memory_bytes')) < before, 'what the stream held is free');
 }
 
 describe('Chromium', { timeout: 90_000 }, () => {
@@ -92,13 +103,66 @@ describe('Chromium', { timeout: 90_000 }, () => {
     });
     await inbox.until(3);
     assert.deepEqual(inbox.ids, [2, 3]);
-    const open = await metric('pushbench_memory_bytes');
-    await page.evaluate(() => window.source.close());
     // With the next heartbeat.
-    for (let look = 0; look < 100 && (await metric('pushbench_memory_bytes')) >= open; look += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    await freesMemory(() => page.evaluate(() => window.source.close()));
+    await page.close();
+  });
+});
+
+describe('Chromium by WebTransport, a draft', { timeout: 90_000 }, () => {
+  let browser;
+  // No flag says whom to trust: the page itself does.
+  before(async () => (browser = await launchChromiumWithQuic()));
+  after(() => browser?.close());
+
+  /** A page of the server's own by plain HTTP, and the hash of the server's certificate. */
+  async function open() {
+    const page = await browser.newPage();
+    await page.goto(`${server.url}/healthz`);
+    const { raw } = new X509Certificate(await readFile(certificate));
+    const hash = [...createHash('sha256').update(raw).digest()];
+    await page.evaluate(({ tls, hash }) => {
+      window.session = async (path) => {
+        const serverCertificateHashes = [{ algorithm: 'sha-256', value: new Uint8Array(hash) }];
+        const transport = new WebTransport(`${tls}${path}`, { serverCertificateHashes });
+        await transport.ready;
+        return transport;
+      };
+    }, { tls: server.tls, hash });
+    return page;
+  }
+
+  test('has an event stream on one unidirectional stream of its session', async () => {
+    const page = await open();
+    await publish(server.url, 'wt', 'before');
+    await page.evaluate(async () => {
+      window.transport = await window.session('/channels/wt/sse?after=0');
+      const streams = window.transport.incomingUnidirectionalStreams.getReader();
+      const { value: stream } = await streams.read();
+      window.received = '';
+      (async () => {
+        const text = stream.pipeThrough(new TextDecoderStream());
+        for await (const piece of text) window.received += piece;
+        window.received += 'END';
+      })();
+    });
+    await page.waitForFunction(() => window.received.includes('before'));
+    for (const text of ['1', 'two\nlines', '3']) await publish(server.url, 'wt', text);
+    await page.waitForFunction(() => window.received.includes('data: 3\n\n'));
+    const events = 'retry: 1000\n\nid: 1\ndata: before\n\nid: 2\ndata: 1\n\n' +
+      'id: 3\ndata: two\ndata: lines\n\nid: 4\ndata: 3\n\n';
+    const received = await page.evaluate(() => window.received.replaceAll(/^:.*\n\n?/gm, ''));
+    assert.equal(received, events, 'the bytes of an event stream, and heartbeats');
+    await freesMemory(() => page.evaluate(() => window.transport.close()));
+    await page.close();
+  });
+
+  test('is told that there is nothing else', async () => {
+    const page = await open();
+    for (const path of ['/channels/wt/poll', '/channels/wt/ws', '/nothing']) {
+      const opened = await page.evaluate((path) => window.session(path).then(() => 'open', String), path);
+      assert.match(opened, /WebTransportError/, path);
     }
-    assert.ok((await metric('pushbench_memory_bytes')) < open, 'what the stream held is free');
     await page.close();
   });
 });

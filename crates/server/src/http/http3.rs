@@ -13,7 +13,7 @@ use bytes::Bytes;
 use h3::error::StreamError;
 use h3::server::{RequestResolver, RequestStream};
 use h3_quinn::{Connection, SendStream};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Empty};
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, DATE, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
 };
@@ -32,6 +32,7 @@ use super::open::{Idle, MAX_STREAMS, Open};
 use super::reply::{Rejection, Reply};
 use super::request::header_bytes;
 use super::route;
+use super::webtransport;
 use crate::memory::{Need, Reservation};
 use crate::metrics::ConnectionGauge;
 use crate::tls::Tls;
@@ -45,6 +46,9 @@ const MAX_CONTROL_STREAMS: u32 = 8;
 /// What a client may have sent that has not been read yet, over all of a connection's streams.
 const RECEIVE_WINDOW: u32 = 32 << 10;
 
+/// What a client may have sent outside of streams. Nobody reads it, but WebTransport wants it to be possible.
+const DATAGRAM_BYTES: usize = 2 << 10;
+
 /// What may wait to be acknowledged, over all of a connection's streams: what goes out at first (RFC 9002 §7.2).
 const SEND_WINDOW: usize = 16 << 10;
 
@@ -52,7 +56,7 @@ const SEND_WINDOW: usize = 16 << 10;
 const LARGE_SEND_WINDOW: usize = 256 << 10;
 
 /// What a connection costs beside its requests: the state of QUIC and TLS, and what waits in both directions.
-const QUIC_BYTES: usize = (16 << 10) + RECEIVE_WINDOW as usize + SEND_WINDOW;
+const QUIC_BYTES: usize = (16 << 10) + RECEIVE_WINDOW as usize + DATAGRAM_BYTES + SEND_WINDOW;
 
 /// What a request costs until its answer is over, beside its headers: its task, and its state in HTTP/3.
 const STREAM_BYTES: usize = 8 << 10;
@@ -78,7 +82,7 @@ pub(crate) fn endpoint(socket: UdpSocket, tls: &Tls, config: &Config) -> io::Res
         .receive_window(RECEIVE_WINDOW.into())
         .stream_receive_window(RECEIVE_WINDOW.into())
         .send_window(SEND_WINDOW as u64)
-        .datagram_receive_buffer_size(None)
+        .datagram_receive_buffer_size(Some(DATAGRAM_BYTES))
         // Who is gone acknowledges nothing. Whoever is there but has nothing to say is asked before the end.
         .max_idle_timeout(Some(idle))
         .keep_alive_interval(Some(config.heartbeat.min(config.stall_timeout / 2)));
@@ -159,17 +163,23 @@ async fn begin(incoming: Incoming, config: &Config) -> Option<(quinn::Connection
     let quic = incoming.accept().ok()?.await.ok()?;
     let header_bytes = config.max_header_bytes as u64;
     let mut http = h3::server::builder();
-    http.max_field_section_size(header_bytes.saturating_mul(2)).send_grease(false);
+    http.max_field_section_size(header_bytes.saturating_mul(2))
+        .send_grease(false)
+        // All of these are what browsers ask for before they open a session of WebTransport.
+        .enable_extended_connect(true)
+        .enable_datagram(true)
+        .enable_webtransport(true)
+        .max_webtransport_sessions(MAX_STREAMS.into());
     let connection = http.build(Connection::new(quic.clone())).await.ok()?;
     Some((quic, connection))
 }
 
 /// What the requests of a connection share.
-struct Shared {
-    server: Arc<Server>,
+pub(super) struct Shared {
+    pub(super) server: Arc<Server>,
     state: ConnectionState,
     client: IpAddr,
-    quic: quinn::Connection,
+    pub(super) quic: quinn::Connection,
 }
 
 impl Shared {
@@ -181,6 +191,20 @@ impl Shared {
         }
         self.widen();
         sending.await
+    }
+
+    /// Writes `piece` to a stream that is no answer.
+    pub(super) async fn write(
+        &self,
+        to: &mut quinn::SendStream,
+        piece: Bytes,
+    ) -> Result<(), quinn::WriteError> {
+        let mut writing = pin!(to.write_chunk(piece));
+        if let Poll::Ready(written) = poll_fn(|cx| Poll::Ready(writing.as_mut().poll(cx))).await {
+            return written;
+        }
+        self.widen();
+        writing.await
     }
 
     /// Sends a whole answer.
@@ -211,7 +235,7 @@ impl Shared {
 }
 
 /// What goes to a client as the answer to one request.
-type Sending = RequestStream<SendStream<Bytes>, Bytes>;
+pub(super) type Sending = RequestStream<SendStream<Bytes>, Bytes>;
 
 async fn answer(
     shared: &Shared,
@@ -234,6 +258,18 @@ async fn answer(
         return shared.send_whole(&mut to_client, reply, is_head).await;
     };
     open.held = held;
+    if webtransport::is_connect(&head.method, &head.extensions) {
+        state.request_began();
+        let request = Request::from_parts(head, Empty::new());
+        let answer = route::answer(server, state, *client, request).await;
+        state.request_handled(false);
+        return match answer {
+            Answer::Reply(reply) => shared.send_whole(&mut to_client, reply, is_head).await,
+            Answer::Stream(opened) => {
+                webtransport::serve(shared, to_client, from_client, *opened, open).await
+            }
+        };
+    }
     let mut body = Received::new(from_client, &head.headers);
     // That a body is empty is told by its end alone. Whoever may not have one is not waited for longer than
     // for a head.

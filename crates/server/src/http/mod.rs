@@ -13,6 +13,7 @@ pub(crate) mod request;
 mod route;
 pub(crate) mod socket;
 mod stream_socket;
+pub(crate) mod webtransport;
 
 use std::future::Future;
 use std::io;

@@ -18,6 +18,7 @@ use pushbench_wire::endpoint::{
 use super::connection_state::ConnectionState;
 use super::reply::{self, Rejection, Reply};
 use super::request::{RequestBody, check_coding, header_bytes};
+use super::webtransport;
 use crate::hub::{Channel, Full};
 use crate::transport::{self, Answer, Channels};
 use crate::{Server, control, publish};
@@ -128,8 +129,13 @@ async fn dispatch(
             }
         };
     };
-    let is_connect = transport == Transport::WebSocket
-        && transport::is_websocket_connect(&request.method, &request.extensions);
+    let is_connect = match transport {
+        Transport::WebSocket => {
+            transport::is_websocket_connect(&request.method, &request.extensions)
+        }
+        Transport::Sse => webtransport::is_connect(&request.method, &request.extensions),
+        Transport::Polling | Transport::LongPolling | Transport::Tcp => false,
+    };
     if !is_connect
         && let Some(options) = check_method(request, path, has_body, READ_METHODS, origin)?
     {
