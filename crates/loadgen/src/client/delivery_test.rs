@@ -94,7 +94,7 @@ pub(super) fn subscription(
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     /// Where it is by TLS, and whom to trust there, by each version of HTTP.
-    tls: [(SocketAddr, Tls); 3],
+    tls: [(SocketAddr, Tls); 4],
     stop: oneshot::Sender<()>,
     served: JoinHandle<Result<(), pushbench_server::Error>>,
 }
@@ -115,6 +115,7 @@ impl Server {
             trust(at, HttpVersion::Http1),
             trust(at, HttpVersion::Http2),
             trust(udp.local_addr().unwrap(), HttpVersion::Http3),
+            trust(udp.local_addr().unwrap(), HttpVersion::WebTransport),
         ];
         let tls = pushbench_server::TlsListeners { tcp: tls, udp: Some(udp), tls: secured };
         let listeners = pushbench_server::Listeners { plain, tls: Some(tls) };
@@ -133,12 +134,13 @@ impl Server {
         by_tls: Option<HttpVersion>,
     ) -> Subscription {
         let plain = subscription(self.address, transport, connection);
-        let [http1, http2, http3] = &self.tls;
+        let [http1, http2, http3, webtransport] = &self.tls;
         let (http, (address, tls)) = match by_tls {
             None => return plain,
             Some(HttpVersion::Http1) => (Http::Http1, http1),
             Some(HttpVersion::Http2) => (Http::Http2(Arc::default()), http2),
             Some(HttpVersion::Http3) => (Http::Http3(Arc::default()), http3),
+            Some(HttpVersion::WebTransport) => (Http::WebTransport, webtransport),
         };
         Subscription { address: *address, tls: Some(tls.clone()), http, ..plain }
     }
@@ -200,7 +202,8 @@ async fn delivers<S: Subscriber>(address: SocketAddr, subscription: Subscription
     let mut totals = Totals::default();
     totals.add(&tally);
     // By HTTP/2 and HTTP/3, what ends is a stream, and the connection is there for the next one.
-    let least = if matches!(subscription.http, Http::Http1) { 2 } else { 1 };
+    let is_its_own = matches!(subscription.http, Http::Http1 | Http::WebTransport);
+    let least = if is_its_own { 2 } else { 1 };
     assert!(totals.connections >= least && totals.requests >= 2, "{totals:?}");
     assert!(totals.bytes_in > 200 && totals.bytes_out > 200, "{totals:?}");
 }
@@ -259,12 +262,17 @@ async fn subscriptions_of_http_2_and_of_http_3_share_a_connection() {
     }
 }
 
-/// Raw TCP begins with what HTTP/1.1 alone has, and WebSockets are left out of HTTP/3.
+const VERSIONS: [HttpVersion; 4] =
+    [HttpVersion::Http1, HttpVersion::Http2, HttpVersion::Http3, HttpVersion::WebTransport];
+
+/// Raw TCP begins with what HTTP/1.1 alone has, WebSockets are left out of HTTP/3, and by WebTransport there are
+/// event streams.
 fn speaks(transport: Transport, by_tls: Option<HttpVersion>) -> bool {
     match by_tls {
         None | Some(HttpVersion::Http1) => true,
         Some(HttpVersion::Http2) => transport != Transport::Tcp,
         Some(HttpVersion::Http3) => !matches!(transport, Transport::Tcp | Transport::WebSocket),
+        Some(HttpVersion::WebTransport) => transport == Transport::Sse,
     }
 }
 
@@ -319,8 +327,7 @@ async fn every_transport_carries_several_channels() {
 async fn every_transport_delivers_every_event_once_and_in_order() {
     for &transport in Transport::ALL {
         for connection in [Connection::KeepAlive, Connection::New] {
-            let versions = [HttpVersion::Http1, HttpVersion::Http2, HttpVersion::Http3];
-            let ways = [None].into_iter().chain(versions.map(Some));
+            let ways = [None].into_iter().chain(VERSIONS.map(Some));
             for by_tls in ways.filter(|by_tls| speaks(transport, *by_tls)) {
                 let server = Server::start(pushbench_server::Config::default()).await;
                 let subscription = server.subscription(transport, connection, by_tls);

@@ -83,7 +83,7 @@ impl<B: RequestBody> HttpConnection<B> {
                 let socket = subscription.connect(meter).await?;
                 Sender::Http2(handshake_http2(socket).await?.sender)
             }
-            Http::Http3(_) => Sender::Http3(Box::new(
+            Http::Http3(_) | Http::WebTransport => Sender::Http3(Box::new(
                 Http3Sender::open(subscription.address, subscription.tls.as_ref(), meter).await?,
             )),
         };
@@ -130,7 +130,7 @@ impl HttpConnection {
         meter: &Rc<ConnectionMeter>,
     ) -> Result<Self, ClientError> {
         let sender = match &subscription.http {
-            Http::Http1 => return Self::open(subscription, meter).await,
+            Http::Http1 | Http::WebTransport => return Self::open(subscription, meter).await,
             Http::Http2(shared) => {
                 let open = async || {
                     let line = subscription.connect(meter).await?;

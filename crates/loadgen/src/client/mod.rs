@@ -45,6 +45,7 @@ mod upstream;
 #[cfg(test)]
 mod upstream_test;
 mod websocket;
+mod webtransport;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -93,6 +94,8 @@ pub(crate) enum Http {
     Http2(Arc<SharedHttp2>),
     /// HTTP/3, likewise.
     Http3(Arc<SharedHttp3>),
+    /// WebTransport over HTTP/3, with a connection of its own.
+    WebTransport,
 }
 
 impl Http {
@@ -101,7 +104,7 @@ impl Http {
         match (self, other) {
             (Self::Http2(one), Self::Http2(other)) => Arc::ptr_eq(one, other),
             (Self::Http3(one), Self::Http3(other)) => Arc::ptr_eq(one, other),
-            (Self::Http1 | Self::Http2(_) | Self::Http3(_), _) => false,
+            (Self::Http1 | Self::Http2(_) | Self::Http3(_) | Self::WebTransport, _) => false,
         }
     }
 }
@@ -151,7 +154,7 @@ impl Subscription {
                 let host = HeaderValue::try_from(self.address.to_string());
                 (path.parse(), Some(host.map_err(hyper::http::Error::from)?))
             }
-            Http::Http2(_) | Http::Http3(_) => {
+            Http::Http2(_) | Http::Http3(_) | Http::WebTransport => {
                 (format!("https://{}{path}", self.address).parse(), None)
             }
         };

@@ -53,7 +53,7 @@ impl Subscriber for WebSocket {
         meter.tally().requests.add(1);
         let stream = match &subscription.http {
             // WebSockets are no streams of HTTP/3 here.
-            Http::Http1 | Http::Http3(_) => {
+            Http::Http1 | Http::Http3(_) | Http::WebTransport => {
                 let socket = subscription.connect(meter).await?;
                 let url = format!("ws://{}{path}", subscription.address);
                 let mut request = url.into_client_request()?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Cores;
-use crate::scenario::{Contender, HttpVersion, MAX_LOG_BYTES, Scenario, SseFraming};
+use crate::scenario::{Contender, MAX_LOG_BYTES, Scenario, SseFraming};
 
 /// How long a kept connection may be idle, beside a trial and two polling intervals.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -82,7 +82,7 @@ pub(crate) fn server_command(
         flag("--tls", format!("{host}:0"));
         flag("--tls-cert-out", certificate.to_string_lossy().into_owned());
     }
-    if contender.http() == HttpVersion::Http3 {
+    if contender.http().is_by_udp() {
         command.push("--http3".into());
     }
     command.push("--stop-on-stdin-eof".into());

@@ -11,7 +11,6 @@ use super::trial::TrialPlan;
 use crate::client::Tls;
 use crate::deployment::network::Network;
 use crate::deployment::{Deployment, FreshCopy, Readiness, ServerStart, server_command};
-use crate::scenario::HttpVersion;
 
 /// How subscribers reach what was started.
 pub(super) struct Reach {
@@ -98,7 +97,7 @@ impl TrialPlan<'_> {
             "the server does not say where it is by TLS: it should print `{TLS_PREFIX}…` first"
         );
         ensure!(
-            (contender.http() == HttpVersion::Http3) == deployment.has_http3(),
+            contender.http().is_by_udp() == deployment.has_http3(),
             "the server does not say where it is by HTTP/3: it should print `{HTTP3_PREFIX}…` with the port of \
              `{TLS_PREFIX}…`"
         );

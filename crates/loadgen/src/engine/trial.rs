@@ -279,6 +279,7 @@ impl TrialPlan<'_> {
                         HttpVersion::Http1 => Http::Http1,
                         HttpVersion::Http2 => Http::Http2(Arc::default()),
                         HttpVersion::Http3 => Http::Http3(Arc::default()),
+                        HttpVersion::WebTransport => Http::WebTransport,
                     };
                 }
                 let first = *members.first().context("a connection has no channel")?;

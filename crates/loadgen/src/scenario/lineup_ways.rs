@@ -1,6 +1,7 @@
 //! What a contender has of its own beside its settings, and through which proxies it is measured: one that is
 //! named for several is measured through each.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use pushbench_wire::Transport;
@@ -128,57 +129,61 @@ impl Values<'_, '_> {
         self.problems.at(table.map_or(0..0, Spanned::span), message);
     }
 
+    /// Whether a contender can speak what is said in `span`. That it lacks TLS is said once.
+    fn check_http(&mut self, span: Range<usize>, of: &Measured, has_tls: &mut bool) {
+        let (identity, settings, server, _, road, _) = of;
+        let (name, key) = (&identity.name, road.http.key());
+        let mut problem = |message| self.problems.at(span.clone(), message);
+        let by_tls = road.tls || road.proxy.as_ref().is_some_and(|proxy| proxy.tls);
+        if road.http.needs_tls() && !by_tls && std::mem::take(has_tls) {
+            let or = if road.http.is_by_udp() { "" } else { ", or a proxy that has it" };
+            problem(format!(
+                "`http = \"{key}\"` needs TLS, as browsers speak it by TLS only: add `tls = true`{or}"
+            ));
+        }
+        if server.is_some() {
+            return;
+        }
+        if road.http.has_streams() && settings.connection() == Connection::New {
+            problem(format!(
+                "by HTTP/{key} all requests have one connection, and `{name}` has `connection = \"new\"`: remove one"
+            ));
+        }
+        if road.http == HttpVersion::WebTransport && identity.transport != Transport::Sse {
+            problem(format!(
+                "by WebTransport there are event streams alone, and `{name}` is none: give it another `http`"
+            ));
+        }
+        if !road.http_of(identity.transport, true).is_by_udp() {
+            return;
+        }
+        if let Some(proxy) = &road.proxy {
+            problem(format!(
+                "`http = \"{key}\"` is for pushbench's own server without a proxy: give `{name}` `proxy = \
+                 \"none\"`, or another `http` than through {}",
+                quoted(&proxy.name)
+            ));
+        }
+        if road.network.as_ref().is_some_and(|network| network.by == Imitation::Relay) {
+            problem(format!(
+                "`http = \"{key}\"` goes by UDP, of which a relay passes on nothing: give `{name}` another `http`, \
+                 or the network `mode = \"packets\"`"
+            ));
+        }
+    }
+
     /// Whether everyone can be reached through its proxy.
     pub(super) fn check_ways(&mut self, file: &ScenarioFile, lineup: &[Measured]) {
         let mut http_is_right = true;
-        for (identity, settings, server, _, road, _) in lineup {
+        for of in lineup {
+            let (identity, _, server, _, road, _) = of;
             let own = file.contender.iter().find(|own| {
                 let name = own.name.get_ref();
                 *name == identity.name || identity.name.starts_with(&format!("{name}-"))
             });
-            let by_tls = road.tls || road.proxy.as_ref().is_some_and(|proxy| proxy.tls);
             let http = own.and_then(|own| own.http.as_ref()).or(file.http.as_ref());
-            if let Some(http) = http.filter(|_| road.http.has_streams() && !by_tls)
-                && std::mem::take(&mut http_is_right)
-            {
-                let or = match road.http {
-                    HttpVersion::Http3 => "",
-                    HttpVersion::Http1 | HttpVersion::Http2 => ", or a proxy that has it",
-                };
-                let message = format!(
-                    "`http = \"{}\"` needs TLS, as browsers speak it by TLS only: add `tls = true`{or}",
-                    road.http.key()
-                );
-                self.problems.at(http.span(), message);
-            }
-            let is_new = settings.connection() == Connection::New && server.is_none();
-            if let Some(http) = http.filter(|_| road.http.has_streams() && is_new) {
-                let message = format!(
-                    "by HTTP/{} all requests have one connection, and `{}` has `connection = \"new\"`: remove one",
-                    road.http.key(),
-                    identity.name
-                );
-                self.problems.at(http.span(), message);
-            }
-            let by_udp = road.http_of(identity.transport, server.is_none()) == HttpVersion::Http3;
-            if let Some(http) = http.filter(|_| by_udp) {
-                if let Some(proxy) = &road.proxy {
-                    let message = format!(
-                        "`http = \"3\"` is for pushbench's own server without a proxy: give `{}` `proxy = \
-                         \"none\"`, or another `http` than through {}",
-                        identity.name,
-                        quoted(&proxy.name)
-                    );
-                    self.problems.at(http.span(), message);
-                }
-                if road.network.as_ref().is_some_and(|network| network.by == Imitation::Relay) {
-                    let message = format!(
-                        "HTTP/3 goes by UDP, of which a relay passes on nothing: give `{}` another `http`, or \
-                         the network `mode = \"packets\"`",
-                        identity.name
-                    );
-                    self.problems.at(http.span(), message);
-                }
+            if let Some(http) = http {
+                self.check_http(http.span(), of, &mut http_is_right);
             }
             let Some(proxy) = &road.proxy else { continue };
             let span = own.and_then(|own| own.proxy.as_ref()).or(file.proxy.as_ref());

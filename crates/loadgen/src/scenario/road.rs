@@ -28,6 +28,7 @@ impl Road {
         match (transport, self.http) {
             _ if !is_ours => HttpVersion::Http1,
             (Transport::Tcp, _) | (Transport::WebSocket, HttpVersion::Http3) => HttpVersion::Http1,
+            // Of anything else than streams of events it is an error.
             (_, http) => http,
         }
     }
@@ -46,6 +47,9 @@ pub enum HttpVersion {
     /// HTTP/3 (RFC 9114), which has no WebSockets here: they stay what they are.
     #[serde(rename = "3")]
     Http3,
+    /// WebTransport over HTTP/3 (draft-ietf-webtrans-http3-02), for event streams alone: a draft, not a standard.
+    #[serde(rename = "webtransport-draft")]
+    WebTransport,
 }
 
 impl HttpVersion {
@@ -53,8 +57,24 @@ impl HttpVersion {
     #[must_use]
     pub fn has_streams(self) -> bool {
         match self {
-            Self::Http1 => false,
+            // Browsers give each session a connection.
+            Self::Http1 | Self::WebTransport => false,
             Self::Http2 | Self::Http3 => true,
+        }
+    }
+
+    /// Whether it is spoken by TLS alone.
+    #[must_use]
+    pub fn needs_tls(self) -> bool {
+        self != Self::Http1
+    }
+
+    /// Whether it goes over QUIC, and so over UDP.
+    #[must_use]
+    pub fn is_by_udp(self) -> bool {
+        match self {
+            Self::Http1 | Self::Http2 => false,
+            Self::Http3 | Self::WebTransport => true,
         }
     }
 
@@ -65,6 +85,7 @@ impl HttpVersion {
             Self::Http1 => "1.1",
             Self::Http2 => "2",
             Self::Http3 => "3",
+            Self::WebTransport => "webtransport-draft",
         }
     }
 }

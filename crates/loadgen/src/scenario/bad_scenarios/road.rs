@@ -66,10 +66,17 @@ compare = [\"sse\"]
 round_trip = \"20ms\"
 mode = \"relay\"
 [workload]"]
-        r#"bad.toml:5: HTTP/3 goes by UDP, of which a relay passes on nothing: give `sse` another `http`, or the network `mode = "packets"`"#
+        r#"bad.toml:5: `http = "3"` goes by UDP, of which a relay passes on nothing: give `sse` another `http`, or the network `mode = "packets"`"#
+
+    webtransport_of_polls:
+        ["[workload]" => "tls = true
+compare = [\"sse\", \"polling\"]
+http = \"webtransport-draft\"
+[workload]"]
+        "bad.toml:6: by WebTransport there are event streams alone, and `polling` is none: give it another `http`"
 
     http_4:
         ["[workload]" => "http = \"4\"
 [workload]"]
-        r#"bad.toml:4: `http` must be "1.1", "2" or "3", found "4""#
+        r#"bad.toml:4: `http` must be "1.1", "2", "3" or "webtransport-draft", found "4""#
 }
