@@ -300,6 +300,7 @@ fn bytes_and_segments_are_what_the_interface_says() {
     let by_http3 = kept
         .replace("\"kept\"", "\"http3\"")
         .replace("subscribers = 100", "subscribers = 40")
+        .replace("200ms", "500ms")
         .replace("100ms", "500ms")
         .replace("blocks = 1", "compare = [\"polling\", \"long-polling\", \"sse\"]\nblocks = 1\ntls = true\nhttp = \"3\"\n[[contender]]\nname = \"session\"\ntransport = \"sse\"\nhttp = \"webtransport-draft\"");
     hold_against_loopback(&launcher, &by_http3);
