@@ -7,7 +7,7 @@ use bytes::{Buf as _, Bytes};
 use h3::client::{RequestStream, SendRequest};
 use h3_quinn::{BidiStream, OpenStreams};
 use hyper::{Method, Request, Response, Version};
-use pushbench_server::{Access, Config};
+use pushbench_server::Config;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportConfig};
 use tokio::runtime;
@@ -15,19 +15,19 @@ use tokio::time::timeout;
 
 use crate::support::{LARGE_EVENTS, Server};
 
-const HANG: Duration = Duration::from_secs(20);
+pub(crate) const HANG: Duration = Duration::from_secs(20);
 
-struct Client {
+pub(crate) struct Client {
     sender: SendRequest<OpenStreams, Bytes>,
     quic: Connection,
     /// Its socket lives as long.
     _endpoint: Endpoint,
 }
 
-type Stream = RequestStream<BidiStream<Bytes>, Bytes>;
+pub(crate) type Stream = RequestStream<BidiStream<Bytes>, Bytes>;
 
 /// What speaks a protocol to a server by QUIC, if that lets it.
-async fn try_connect(
+pub(crate) async fn try_connect(
     server: &Server,
     protocol: &[u8],
 ) -> (Endpoint, Result<Connection, ConnectionError>) {
@@ -43,13 +43,13 @@ async fn try_connect(
     (endpoint, connected)
 }
 
-async fn connect(server: &Server) -> (Endpoint, Connection) {
+pub(crate) async fn connect(server: &Server) -> (Endpoint, Connection) {
     let (endpoint, connected) = try_connect(server, b"h3").await;
     (endpoint, connected.unwrap())
 }
 
 impl Client {
-    async fn connect(server: &Server) -> Self {
+    pub(crate) async fn connect(server: &Server) -> Self {
         let (endpoint, quic) = connect(server).await;
         let http = h3::client::new(h3_quinn::Connection::new(quic.clone()));
         let (mut driver, sender) = timeout(HANG, http).await.expect("no hang").unwrap();
@@ -72,7 +72,7 @@ impl Client {
         timeout(HANG, answered).await.expect("no hang")
     }
 
-    async fn get(&mut self, path: &str) -> (Response<()>, Stream) {
+    pub(crate) async fn get(&mut self, path: &str) -> (Response<()>, Stream) {
         self.send(request(Method::GET, path, "")).await
     }
 }
@@ -96,7 +96,7 @@ async fn rest(body: &mut Stream) -> String {
     all
 }
 
-async fn wait_while(what: &str, still: impl Fn() -> bool) {
+pub(crate) async fn wait_while(what: &str, still: impl Fn() -> bool) {
     let ended = async {
         while still() {
             tokio::task::yield_now().await;
@@ -105,7 +105,7 @@ async fn wait_while(what: &str, still: impl Fn() -> bool) {
     timeout(HANG, ended).await.expect(what);
 }
 
-fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }
 
@@ -320,77 +320,5 @@ fn what_is_refused_says_why() {
         large.headers_mut().insert("x-large", "x".repeat(20 << 10).parse().unwrap());
         assert_eq!(client.send(large).await.0.status(), 431);
         assert_eq!(client.get("/healthz").await.0.status(), 200, "the connection goes on");
-    });
-}
-
-#[test]
-fn requests_and_connections_of_a_client_are_counted() {
-    let access = Access { client_requests_per_second: 1.try_into().ok(), ..Access::default() };
-    let server = Server::start(Config { access, ..Config::default() });
-    run(async {
-        let mut client = Client::connect(&server).await;
-        let mut statuses = Vec::new();
-        for _ in 0..10 {
-            statuses.push(client.get("/healthz").await.0.status().as_u16());
-        }
-        assert!(statuses[0] == 200 && statuses.contains(&429), "{statuses:?}");
-    });
-    let access = Access { client_connections_per_second: 2.try_into().ok(), ..Access::default() };
-    let server = Server::start(Config { access, ..Config::default() });
-    run(async {
-        let mut refused = 0;
-        for _ in 0..10 {
-            let (_endpoint, connected) = try_connect(&server, b"h3").await;
-            refused += usize::from(connected.is_err());
-        }
-        assert!((1..10).contains(&refused), "{refused} of 10");
-    });
-}
-
-#[test]
-fn no_more_connections_are_open_than_may_be() {
-    let server = Server::start(Config { max_connections: 2, ..Config::default() });
-    run(async {
-        let mut open = Vec::new();
-        for _ in 0..2 {
-            open.push(connect(&server).await);
-        }
-        let refused = try_connect(&server, b"h3").await.1.unwrap_err();
-        assert!(refused.to_string().contains("refused"), "{refused}");
-    });
-}
-
-#[test]
-fn who_speaks_something_else_gets_nowhere() {
-    let server = Server::start(Config::default());
-    run(async {
-        try_connect(&server, b"h2").await.1.unwrap_err();
-        // Data that belong to no head (RFC 9114 §4.1).
-        let (_endpoint, connection) = connect(&server).await;
-        let (mut garbage, _answer) = connection.open_bi().await.unwrap();
-        garbage.write_all(b"\0\x01x").await.unwrap();
-        timeout(HANG, connection.closed()).await.expect("the connection ends");
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.send_to(b"hello", server.http3).unwrap();
-    });
-    run(async {
-        assert_eq!(Client::connect(&server).await.get("/healthz").await.0.status(), 200);
-    });
-}
-
-#[test]
-fn a_connection_that_asks_nothing_ends() {
-    let long = Duration::from_secs(3_600);
-    let config = Config {
-        header_timeout: Duration::from_millis(200),
-        keep_alive: long,
-        ..Config::default()
-    };
-    let server = Server::start(config);
-    run(async {
-        let (_endpoint, connection) = connect(&server).await;
-        timeout(HANG, connection.closed()).await.expect("it ends");
-        let mut client = Client::connect(&server).await;
-        assert_eq!(client.get("/healthz").await.0.status(), 200, "another one is as good as ever");
     });
 }

@@ -13,6 +13,7 @@ mod http_shapes;
 mod inject;
 mod lifetime;
 mod memory;
+mod quic;
 mod rfc6455;
 mod several_channels;
 mod sse_framing;
