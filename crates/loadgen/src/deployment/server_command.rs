@@ -82,7 +82,7 @@ pub(crate) fn server_command(
         flag("--tls", format!("{host}:0"));
         flag("--tls-cert-out", certificate.to_string_lossy().into_owned());
     }
-    if contender.http().is_by_udp() {
+    if contender.wants_udp() {
         command.push("--http3".into());
     }
     command.push("--stop-on-stdin-eof".into());

@@ -97,7 +97,7 @@ impl TrialPlan<'_> {
             "the server does not say where it is by TLS: it should print `{TLS_PREFIX}…` first"
         );
         ensure!(
-            contender.http().is_by_udp() == deployment.has_http3(),
+            contender.wants_udp() == deployment.has_http3(),
             "the server does not say where it is by HTTP/3: it should print `{HTTP3_PREFIX}…` with the port of \
              `{TLS_PREFIX}…`"
         );

@@ -231,6 +231,12 @@ impl Contender {
         self.road.http_of(self.id.transport(), self.server.is_none())
     }
 
+    /// Whether pushbench's own server has to be there by UDP. A proxy speaks HTTP/1.1 to it.
+    #[must_use]
+    pub fn wants_udp(&self) -> bool {
+        self.http().is_by_udp() && self.road.proxy.is_none()
+    }
+
     /// Whether its connections carry several channels each.
     #[must_use]
     pub fn shares_connections(&self, workload: &Workload) -> bool {

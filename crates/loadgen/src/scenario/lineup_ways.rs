@@ -12,8 +12,8 @@ use super::file::{ContenderFile, ScenarioFile};
 use super::network::Keys;
 use super::values::Values;
 use super::{
-    Connection, Fallback, HttpVersion, Identity, Imitation, Road, SECOND_PORT, Server, Settings,
-    Start, Template, Way, proxy,
+    Connection, Fallback, HttpVersion, Identity, Imitation, Proxy, Road, SECOND_PORT, Server,
+    Settings, Start, Template, Way, proxy,
 };
 
 /// A contender before it has its key: and whether it has one connection for all channels, its road, and what
@@ -136,7 +136,12 @@ impl Values<'_, '_> {
         let mut problem = |message| self.problems.at(span.clone(), message);
         let by_tls = road.tls || road.proxy.as_ref().is_some_and(|proxy| proxy.tls);
         if road.http.needs_tls() && !by_tls && std::mem::take(has_tls) {
-            let or = if road.http.is_by_udp() { "" } else { ", or a proxy that has it" };
+            let or = match road.http {
+                HttpVersion::WebTransport => "",
+                HttpVersion::Http1 | HttpVersion::Http2 | HttpVersion::Http3 => {
+                    ", or a proxy that has it"
+                }
+            };
             problem(format!(
                 "`http = \"{key}\"` needs TLS, as browsers speak it by TLS only: add `tls = true`{or}"
             ));
@@ -157,10 +162,10 @@ impl Values<'_, '_> {
         if !road.http_of(identity.transport, true).is_by_udp() {
             return;
         }
-        if let Some(proxy) = &road.proxy {
+        let speaks = |proxy: &Proxy| proxy.http3 && road.http == HttpVersion::Http3;
+        if let Some(proxy) = road.proxy.as_deref().filter(|proxy| !speaks(proxy)) {
             problem(format!(
-                "`http = \"{key}\"` is for pushbench's own server without a proxy: give `{name}` `proxy = \
-                 \"none\"`, or another `http` than through {}",
+                "the proxy {} does not speak what `http = \"{key}\"` says: give `{name}` another `http` or `proxy`",
                 quoted(&proxy.name)
             ));
         }

@@ -30,7 +30,7 @@ http = \"2\"
     http_3_without_tls:
         ["[workload]" => "http = \"3\"
 [workload]"]
-        "bad.toml:4: `http = \"3\"` needs TLS, as browsers speak it by TLS only: add `tls = true`"
+        "bad.toml:4: `http = \"3\"` needs TLS, as browsers speak it by TLS only: add `tls = true`, or a proxy that has it"
 
     http_3_with_a_new_connection_for_each_poll:
         ["[workload]" => "tls = true
@@ -56,7 +56,16 @@ transport = \"sse\"
 http = \"3\"
 proxy = \"nginx-tls\"
 [workload]"]
-        r#"bad.toml:7: `http = "3"` is for pushbench's own server without a proxy: give `x` `proxy = "none"`, or another `http` than through "nginx-tls""#
+        r#"bad.toml:7: the proxy "nginx-tls" does not speak what `http = "3"` says: give `x` another `http` or `proxy`"#
+
+    webtransport_through_a_proxy:
+        ["[workload]" => "[[contender]]
+name = \"x\"
+transport = \"sse\"
+http = \"webtransport-draft\"
+proxy = \"caddy-tls\"
+[workload]"]
+        r#"bad.toml:7: the proxy "caddy-tls" does not speak what `http = "webtransport-draft"` says: give `x` another `http` or `proxy`"#
 
     http_3_over_a_relay:
         ["[workload]" => "tls = true
