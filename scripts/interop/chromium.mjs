@@ -2,7 +2,9 @@
 
 import { chromium } from 'playwright-core';
 
-export const launchChromium = (...more) =>
+export const launchChromium = (...more) => launchChromiumWithQuic('--disable-quic', ...more);
+
+export const launchChromiumWithQuic = (...more) =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -12,7 +14,6 @@ export const launchChromium = (...more) =>
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
-      '--disable-quic',
       ...more,
     ],
   });

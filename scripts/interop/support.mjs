@@ -11,6 +11,7 @@ import { WebSocket } from 'ws';
 
 const READY = 'pushbench serve: listening on ';
 const TLS = 'pushbench serve: TLS on ';
+const HTTP3 = 'pushbench serve: HTTP/3 on ';
 const PUSHBENCH =
   process.env.PUSHBENCH ?? path.resolve(import.meta.dirname, '../../target/release/pushbench');
 const WAIT_MS = 15_000;
@@ -37,11 +38,17 @@ export async function startServer(...flags) {
     tls = line.slice(TLS.length);
     line = await next();
   }
+  let http3;
+  if (line.startsWith(HTTP3)) {
+    http3 = line.slice(HTTP3.length);
+    line = await next();
+  }
   assert.ok(line.startsWith(READY), `not the line of a server that is ready: ${line}`);
   const url = new URL(line.slice(READY.length));
   return {
     url: url.origin,
     tls,
+    http3,
     port: Number(url.port),
     async stop() {
       child.stdin.end();

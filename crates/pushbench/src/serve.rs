@@ -16,8 +16,8 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 use pushbench_loadgen::command::say;
-use pushbench_server::{Config, Fault, Faults, Listeners, Tls};
-use pushbench_wire::endpoint::{READY_PREFIX, TLS_PREFIX};
+use pushbench_server::{Config, Fault, Faults, Listeners};
+use pushbench_wire::endpoint::{HTTP3_PREFIX, READY_PREFIX, TLS_PREFIX};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use access::AccessFlags;
 use limits::Limits;
 use streams::StreamFlags;
-use tls::TlsFlags;
+use tls::{Secured, TlsFlags};
 
 /// Serve polling, long polling, SSE, WebSocket and raw TCP from one event log
 #[derive(Debug, clap::Args)]
@@ -77,7 +77,7 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
         say(&format!("pushbench: this server injects faults: {}", faults.join(", ")));
     }
     let tls = args.tls.read(args.listen)?;
-    let by_tls = tls.as_ref().map(|(address, _)| *address);
+    let by_tls = tls.as_ref().map(|tls| tls.at);
     let access = args.access.check([args.listen].into_iter().chain(by_tls))?;
     let config = args.streams.put_into(Config {
         faults,
@@ -144,23 +144,17 @@ fn listen_at(address: SocketAddr, flag: &str) -> anyhow::Result<(TcpListener, So
 
 async fn listen(
     address: SocketAddr,
-    tls: Option<(SocketAddr, Tls)>,
+    tls: Option<Secured>,
     stop_on_stdin_eof: bool,
     config: Config,
 ) -> anyhow::Result<()> {
     let (plain, bound) = listen_at(address, "--listen")?;
-    let tls = match tls {
-        None => None,
-        Some((address, tls)) => {
-            let (listener, bound) = listen_at(address, "--tls")?;
-            Some((listener, tls, bound))
-        }
-    };
+    let tls = tls.map(Secured::listen).transpose()?;
     // Before the server says that it is ready: whoever reads that may send a signal at once.
     let mut terminated = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let stdin_end = stop_on_stdin_eof.then(stdin_end).transpose()?;
-    announce(bound, tls.as_ref().map(|(.., bound)| *bound))
+    announce(bound, tls.as_ref().map(|(of, bound)| (*bound, of.udp.is_some())))
         .context("cannot write to standard output")?;
     let shutdown = async move {
         tokio::select! {
@@ -174,16 +168,19 @@ async fn listen(
             } => {}
         }
     };
-    let tls = tls.map(|(listener, tls, _)| (listener, tls));
+    let tls = tls.map(|(listeners, _)| listeners);
     Ok(pushbench_server::run(Listeners { plain, tls }, config, shutdown).await?)
 }
 
 /// Prints the line that says that the server is ready, and flushes it in case it goes to a pipe. Where
-/// it is by TLS, it says before.
-fn announce(bound: SocketAddr, tls: Option<SocketAddr>) -> std::io::Result<()> {
+/// it is by TLS, and by HTTP/3, it says before.
+fn announce(bound: SocketAddr, tls: Option<(SocketAddr, bool)>) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    if let Some(tls) = tls {
+    if let Some((tls, by_http3)) = tls {
         writeln!(stdout, "{TLS_PREFIX}https://{tls}")?;
+        if by_http3 {
+            writeln!(stdout, "{HTTP3_PREFIX}https://{tls}")?;
+        }
     }
     writeln!(stdout, "{READY_PREFIX}http://{bound}")?;
     stdout.flush()

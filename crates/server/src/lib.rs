@@ -28,7 +28,7 @@ mod waiters;
 mod websocket_frame;
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -38,6 +38,7 @@ use access::Gate;
 pub use access::{Access, AllowedHost, AllowedOrigin, BadHost, BadOrigin, BadToken, Token};
 pub use config::{Config, ConfigError, SseFraming};
 use hub::{Hub, Limits};
+use hyper::header::HeaderValue;
 use inject::Injector;
 pub use inject::{Fault, Faults, ParseFaultError, RepeatedFault, Stall};
 use memory::Memory;
@@ -52,6 +53,8 @@ struct Server {
     hub: Hub,
     metrics: Arc<Metrics>,
     injector: Option<Injector>,
+    /// What says where HTTP/3 is (RFC 7838), if it is served.
+    alt_svc: Option<HeaderValue>,
     /// Streams opened so far, from which each stream gets its own time for heartbeats.
     streams_opened: AtomicU64,
 }
@@ -62,6 +65,9 @@ pub enum Error {
     /// A limit is out of range.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// HTTP/3 cannot be served where it should be.
+    #[error("cannot serve HTTP/3 on the UDP socket")]
+    Http3(#[source] std::io::Error),
     /// The listener has no address.
     #[error("cannot get the address of the listening socket")]
     Address(#[source] std::io::Error),
@@ -86,7 +92,8 @@ impl Server {
         let gate = Gate::new(config.access.clone(), address, by_tls);
         let metrics = Arc::default();
         let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
-        Ok(Self { config, gate, hub, metrics, injector, streams_opened: AtomicU64::new(0) })
+        let (alt_svc, streams_opened) = (None, AtomicU64::new(0));
+        Ok(Self { config, gate, hub, metrics, injector, alt_svc, streams_opened })
     }
 }
 
@@ -95,8 +102,19 @@ impl Server {
 pub struct Listeners {
     /// By HTTP.
     pub plain: TcpListener,
-    /// By HTTPS, and how.
-    pub tls: Option<(TcpListener, Tls)>,
+    /// By HTTPS.
+    pub tls: Option<TlsListeners>,
+}
+
+/// Where a server is reached by HTTPS, and how.
+#[derive(Debug)]
+pub struct TlsListeners {
+    /// By HTTP/1.1 and HTTP/2.
+    pub tcp: TcpListener,
+    /// By HTTP/3, if that is served.
+    pub udp: Option<UdpSocket>,
+    /// Its certificate.
+    pub tls: Tls,
 }
 
 impl From<TcpListener> for Listeners {
@@ -117,11 +135,20 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let listeners = listeners.into();
+    let mut listeners = listeners.into();
     let address = listeners.plain.local_addr().map_err(Error::Address)?;
-    let by_tls = listeners.tls.as_ref().map(|(listener, _)| listener.local_addr());
+    let by_tls = listeners.tls.as_ref().map(|of| of.tcp.local_addr());
     let by_tls = by_tls.transpose().map_err(Error::Address)?;
-    let server = Arc::new(Server::new(config, address, by_tls)?);
-    http::serve(listeners, server, shutdown).await;
+    let mut server = Server::new(config, address, by_tls)?;
+    let http3 = match listeners.tls.as_mut().and_then(|of| of.udp.take().zip(Some(&of.tls))) {
+        None => None,
+        Some((socket, tls)) => {
+            let port = socket.local_addr().map_err(Error::Address)?.port();
+            // Only of digits and signs that a header may have.
+            server.alt_svc = HeaderValue::try_from(format!("h3=\":{port}\"; ma=86400")).ok();
+            Some(http::http3_endpoint(socket, tls, &server.config).map_err(Error::Http3)?)
+        }
+    };
+    http::serve(listeners, http3, Arc::new(server), shutdown).await;
     Ok(())
 }

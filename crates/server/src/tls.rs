@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use quinn::crypto::rustls::{NoInitialCipherSuite, QuicServerConfig};
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::crypto::ring;
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
@@ -17,6 +18,9 @@ const CIPHER_SUITE: rustls::SupportedCipherSuite = TLS13_AES_128_GCM_SHA256;
 
 /// HTTP/2 as TLS names it (RFC 9113 §3.2).
 pub(crate) const HTTP_2: &[u8] = b"h2";
+
+/// HTTP/3 (RFC 9114 §3.1).
+const HTTP_3: &[u8] = b"h3";
 
 /// How long a certificate is valid that is made for a run: browsers pin no longer ones.
 const VALID_DAYS: i64 = 13;
@@ -114,5 +118,13 @@ impl Tls {
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.0))
+    }
+
+    /// The same for QUIC, whose handshake is that of TLS 1.3 (RFC 9001). Nothing is taken before it is over
+    /// (0-RTT), as by TCP.
+    pub(crate) fn for_quic(&self) -> Result<QuicServerConfig, NoInitialCipherSuite> {
+        let mut config = (*self.0).clone();
+        config.alpn_protocols = vec![HTTP_3.to_vec()];
+        QuicServerConfig::try_from(config)
     }
 }

@@ -42,6 +42,9 @@ pub const READY_PREFIX: &str = "pushbench serve: listening on ";
 /// Before that line, a server that is reached by TLS as well prints where: this prefix and that URL.
 pub const TLS_PREFIX: &str = "pushbench serve: TLS on ";
 
+/// Likewise where it is by HTTP/3: at the UDP port of the same number.
+pub const HTTP3_PREFIX: &str = "pushbench serve: HTTP/3 on ";
+
 /// The longest channel name, in bytes.
 pub const MAX_CHANNEL_LEN: usize = 64;
 

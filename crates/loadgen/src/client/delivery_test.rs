@@ -94,8 +94,8 @@ pub(super) fn subscription(
 /// A server on a free port.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
-    /// Where it is by TLS, and whom to trust there, by HTTP/1.1 and HTTP/2.
-    tls: (SocketAddr, [Tls; 2]),
+    /// Where it is by TLS, and whom to trust there, by each version of HTTP.
+    tls: [(SocketAddr, Tls); 4],
     stop: oneshot::Sender<()>,
     served: JoinHandle<Result<(), pushbench_server::Error>>,
 }
@@ -110,14 +110,21 @@ impl Server {
             pushbench_server::Tls::self_signed(vec![at.ip().to_string()]).unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), certificate).unwrap();
-        let trust = |http| Tls::trusting(file.path(), http).unwrap();
-        let trust = [trust(HttpVersion::Http1), trust(HttpVersion::Http2)];
-        let listeners = pushbench_server::Listeners { plain, tls: Some((tls, secured)) };
+        let trust = |at, http| (at, Tls::trusting(file.path(), http).unwrap());
+        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let by_tls = [
+            trust(at, HttpVersion::Http1),
+            trust(at, HttpVersion::Http2),
+            trust(udp.local_addr().unwrap(), HttpVersion::Http3),
+            trust(udp.local_addr().unwrap(), HttpVersion::WebTransport),
+        ];
+        let tls = pushbench_server::TlsListeners { tcp: tls, udp: Some(udp), tls: secured };
+        let listeners = pushbench_server::Listeners { plain, tls: Some(tls) };
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(pushbench_server::run(listeners, config, async {
             let _ = stopped.await;
         }));
-        Self { address, tls: (at, trust), stop, served }
+        Self { address, tls: by_tls, stop, served }
     }
 
     /// A subscription to it, by TLS and this HTTP, or without.
@@ -128,11 +135,13 @@ impl Server {
         by_tls: Option<HttpVersion>,
     ) -> Subscription {
         let plain = subscription(self.address, transport, connection);
-        let (address, [http1, http2]) = &self.tls;
-        let (http, tls) = match by_tls {
+        let [http1, http2, http3, webtransport] = &self.tls;
+        let (http, (address, tls)) = match by_tls {
             None => return plain,
             Some(HttpVersion::Http1) => (Http::Http1, http1),
             Some(HttpVersion::Http2) => (Http::Http2(Arc::default()), http2),
+            Some(HttpVersion::Http3) => (Http::Http3(Arc::default()), http3),
+            Some(HttpVersion::WebTransport) => (Http::WebTransport, webtransport),
         };
         Subscription { address: *address, tls: Some(tls.clone()), http, ..plain }
     }
@@ -193,8 +202,9 @@ async fn delivers<S: Subscriber>(address: SocketAddr, subscription: Subscription
 
     let mut totals = Totals::default();
     totals.add(&tally);
-    // By HTTP/2, what ends is a stream, and the connection is there for the next one.
-    let least = if matches!(subscription.http, Http::Http1) { 2 } else { 1 };
+    // By HTTP/2 and HTTP/3, what ends is a stream, and the connection is there for the next one.
+    let is_its_own = matches!(subscription.http, Http::Http1 | Http::WebTransport);
+    let least = if is_its_own { 2 } else { 1 };
     assert!(totals.connections >= least && totals.requests >= 2, "{totals:?}");
     assert!(totals.bytes_in > 200 && totals.bytes_out > 200, "{totals:?}");
 }
@@ -209,7 +219,7 @@ impl WithSubscriber for Delivers {
     }
 }
 
-/// Two subscriptions have the connection of HTTP/2 that they share, and all their events.
+/// Two subscriptions have the connection of HTTP/2 or HTTP/3 that they share, and all their events.
 async fn shares_a_connection<S: Subscriber>(address: SocketAddr, subscription: Subscription) {
     let tally = Arc::new(Tally::default());
     let meter = ConnectionMeter::new(Arc::clone(&tally));
@@ -241,14 +251,29 @@ impl WithSubscriber for SharesAConnection {
 }
 
 #[tokio::test]
-async fn subscriptions_of_http_2_share_a_connection() {
-    for &transport in Transport::ALL.iter().filter(|of| **of != Transport::Tcp) {
-        let server = Server::start(pushbench_server::Config::default()).await;
-        let http2 = Some(HttpVersion::Http2);
-        let subscription = server.subscription(transport, Connection::KeepAlive, http2);
-        let work = SharesAConnection(server.address, subscription);
-        LocalSet::new().run_until(with_subscriber(Mechanism::own(transport), work)).await;
-        server.stop().await;
+async fn subscriptions_of_http_2_and_of_http_3_share_a_connection() {
+    for http in [HttpVersion::Http2, HttpVersion::Http3] {
+        for &transport in Transport::ALL.iter().filter(|of| speaks(**of, Some(http))) {
+            let server = Server::start(pushbench_server::Config::default()).await;
+            let subscription = server.subscription(transport, Connection::KeepAlive, Some(http));
+            let work = SharesAConnection(server.address, subscription);
+            LocalSet::new().run_until(with_subscriber(Mechanism::own(transport), work)).await;
+            server.stop().await;
+        }
+    }
+}
+
+const VERSIONS: [HttpVersion; 4] =
+    [HttpVersion::Http1, HttpVersion::Http2, HttpVersion::Http3, HttpVersion::WebTransport];
+
+/// Raw TCP begins with what HTTP/1.1 alone has, WebSockets are left out of HTTP/3, and by WebTransport there are
+/// event streams.
+fn speaks(transport: Transport, by_tls: Option<HttpVersion>) -> bool {
+    match by_tls {
+        None | Some(HttpVersion::Http1) => true,
+        Some(HttpVersion::Http2) => transport != Transport::Tcp,
+        Some(HttpVersion::Http3) => !matches!(transport, Transport::Tcp | Transport::WebSocket),
+        Some(HttpVersion::WebTransport) => transport == Transport::Sse,
     }
 }
 
@@ -303,10 +328,8 @@ async fn every_transport_carries_several_channels() {
 async fn every_transport_delivers_every_event_once_and_in_order() {
     for &transport in Transport::ALL {
         for connection in [Connection::KeepAlive, Connection::New] {
-            for by_tls in [None, Some(HttpVersion::Http1), Some(HttpVersion::Http2)] {
-                if transport == Transport::Tcp && by_tls == Some(HttpVersion::Http2) {
-                    continue; // It begins with what HTTP/1.1 alone has.
-                }
+            let ways = [None].into_iter().chain(VERSIONS.map(Some));
+            for by_tls in ways.filter(|by_tls| speaks(transport, *by_tls)) {
                 let server = Server::start(pushbench_server::Config::default()).await;
                 let subscription = server.subscription(transport, connection, by_tls);
                 let client = LocalSet::new();

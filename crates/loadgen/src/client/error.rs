@@ -20,6 +20,12 @@ pub(crate) enum ClientError {
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Http(#[from] hyper::Error),
+    /// It broke by HTTP/3, or one of its streams did.
+    #[error("the connection broke: {0}")]
+    Http3(#[from] h3::error::StreamError),
+    /// It broke by HTTP/3 before anything was asked.
+    #[error("the connection broke: {0}")]
+    NoHttp3(#[from] h3::error::ConnectionError),
     /// The connection broke, and no HTTP was left on it.
     #[error("the connection broke: {0}")]
     Broken(std::io::Error),
@@ -70,7 +76,8 @@ pub(crate) enum ClientError {
 fn advice(error: &std::io::Error) -> &'static str {
     match error.raw_os_error().map(nix::errno::Errno::from_raw) {
         Some(nix::errno::Errno::EMFILE) => " (raise the limit on open files: `ulimit -n`)",
-        Some(nix::errno::Errno::EADDRNOTAVAIL) => {
+        // By TCP and by UDP.
+        Some(nix::errno::Errno::EADDRNOTAVAIL | nix::errno::Errno::EADDRINUSE) => {
             " (no local port is free: every connection takes one of `net.ipv4.ip_local_port_range`, and keeps it \
              for a minute after its end; widen the range, lower `subscribers`, or poll with `keep-alive`)"
         }
@@ -101,7 +108,12 @@ impl ClientError {
     /// Whether a new connection may help: it is the network's failure, not the protocol's.
     pub(crate) fn is_broken_connection(&self) -> bool {
         match self {
-            Self::Http(_) | Self::Broken(_) | Self::Ended | Self::WebSocket(_) => true,
+            Self::Http(_)
+            | Self::Http3(_)
+            | Self::NoHttp3(_)
+            | Self::Broken(_)
+            | Self::Ended
+            | Self::WebSocket(_) => true,
             Self::Connect { .. }
             | Self::Tls { .. }
             | Self::Status { .. }

@@ -5,19 +5,23 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use h3::error::StreamError;
 use http_body_util::{BodyExt as _, Empty};
-use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::client::conn::http2;
-use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, HOST, HeaderValue, UPGRADE};
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, UPGRADE,
+};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use pushbench_wire::endpoint::LAST_EVENT_ID;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+use super::answer_body::AnswerBody;
 use super::gzip_answer::ACCEPTED_ENCODING;
 use super::http2::{RequestBody, handshake as handshake_http2};
+use super::http3::Http3Sender;
 use super::publish_link::is_end;
 use super::socket::ConnectionMeter;
 use super::tls::Line;
@@ -39,6 +43,7 @@ pub(super) struct HttpConnection<B = Empty<Bytes>> {
 enum Sender<B> {
     Http1(SendRequest<B>),
     Http2(http2::SendRequest<B>),
+    Http3(Box<Http3Sender>),
 }
 
 /// A request that is sent again and again, with another position each time.
@@ -81,14 +86,17 @@ impl<B: RequestBody> HttpConnection<B> {
         subscription: &Subscription,
         meter: &Rc<ConnectionMeter>,
     ) -> Result<Self, ClientError> {
-        let socket = subscription.connect(meter).await?;
-        match subscription.http {
-            Http::Http1 => Self::over(socket, meter).await,
+        let sender = match subscription.http {
+            Http::Http1 => return Self::over(subscription.connect(meter).await?, meter).await,
             Http::Http2(_) => {
-                let sender = Sender::Http2(handshake_http2(socket).await?.sender);
-                Ok(Self { sender, meter: Rc::clone(meter) })
+                let socket = subscription.connect(meter).await?;
+                Sender::Http2(handshake_http2(socket).await?.sender)
             }
-        }
+            Http::Http3(_) | Http::WebTransport => Sender::Http3(Box::new(
+                Http3Sender::open(subscription.address, subscription.tls.as_ref(), meter).await?,
+            )),
+        };
+        Ok(Self { sender, meter: Rc::clone(meter) })
     }
 
     /// HTTP over a connection that is there.
@@ -106,15 +114,20 @@ impl<B: RequestBody> HttpConnection<B> {
     pub(super) async fn send(
         &mut self,
         request: Request<B>,
-    ) -> Result<Response<Incoming>, ClientError> {
+    ) -> Result<Response<AnswerBody>, ClientError> {
         match &mut self.sender {
             Sender::Http1(sender) => sender.ready().await?,
             Sender::Http2(sender) => sender.ready().await?,
+            Sender::Http3(_) => {}
         }
         self.meter.tally().requests.add(1);
         Ok(match &mut self.sender {
-            Sender::Http1(sender) => sender.send_request(request).await?,
-            Sender::Http2(sender) => sender.send_request(request).await?,
+            Sender::Http1(sender) => sender.send_request(request).await?.map(Into::into),
+            Sender::Http2(sender) => sender.send_request(request).await?.map(Into::into),
+            Sender::Http3(sender) => sender
+                .send(whole(request).await)
+                .await?
+                .map(|body| AnswerBody::Http3(Box::new(body))),
         })
     }
 }
@@ -125,14 +138,19 @@ impl HttpConnection {
         subscription: &Subscription,
         meter: &Rc<ConnectionMeter>,
     ) -> Result<Self, ClientError> {
-        let Http::Http2(shared) = &subscription.http else {
-            return Self::open(subscription, meter).await;
+        let sender = match &subscription.http {
+            Http::Http1 | Http::WebTransport => return Self::open(subscription, meter).await,
+            Http::Http2(shared) => {
+                let open = async || {
+                    let line = subscription.connect(meter).await?;
+                    Ok(handshake_http2(line).await?.sender)
+                };
+                Sender::Http2(shared.sender(open).await?)
+            }
+            Http::Http3(shared) => Sender::Http3(Box::new(
+                shared.sender(subscription.address, subscription.tls.as_ref(), meter).await?,
+            )),
         };
-        let open = async || {
-            let line = subscription.connect(meter).await?;
-            Ok(handshake_http2(line).await?.sender)
-        };
-        let sender = Sender::Http2(shared.sender(open).await?);
         Ok(Self { sender, meter: Rc::clone(meter) })
     }
 
@@ -141,9 +159,19 @@ impl HttpConnection {
         &mut self,
         request: &HttpRequest,
         after: u64,
-    ) -> Result<Response<Incoming>, ClientError> {
+    ) -> Result<Response<AnswerBody>, ClientError> {
         self.send(request.after(after)?).await
     }
+}
+
+/// A request with its body, which is there, and how long that is: hyper says so itself.
+async fn whole<B: RequestBody>(request: Request<B>) -> Request<Bytes> {
+    let (mut head, body) = request.into_parts();
+    let body = body.collect().await.unwrap_or_else(|never| match never {}).to_bytes();
+    if !body.is_empty() {
+        head.headers.insert(CONTENT_LENGTH, body.len().into());
+    }
+    Request::from_parts(head, body)
 }
 
 async fn handshake<B: RequestBody, S: AsyncRead + AsyncWrite + Unpin>(
@@ -186,7 +214,11 @@ pub(super) async fn upgrade(
 /// Whether a request got no answer because the connection had ended: a server may do that whenever
 /// nothing is asked (RFC 9112 §9.5).
 pub(super) fn met_the_end(error: &ClientError) -> bool {
-    let ClientError::Http(error) = error else { return false };
+    let error = match error {
+        ClientError::Http(error) => error,
+        ClientError::Http3(StreamError::ConnectionError { .. }) => return true,
+        _ => return false,
+    };
     let source = error.source().and_then(|source| source.downcast_ref());
     error.is_closed()
         || error.is_canceled()
@@ -195,9 +227,9 @@ pub(super) fn met_the_end(error: &ClientError) -> bool {
 }
 
 /// Turns an answer that was not asked for into an error that quotes the beginning of it.
-pub(super) async fn unexpected(response: Response<Incoming>) -> ClientError {
+pub(super) async fn unexpected(response: Response<impl Into<AnswerBody>>) -> ClientError {
     let status: StatusCode = response.status();
-    let mut body = response.into_body();
+    let mut body = response.into_body().into();
     let mut quoted = Vec::new();
     let read = async {
         while let Some(Ok(frame)) = body.frame().await {

@@ -1,6 +1,7 @@
 //! The client side of each transport, and the ways to publish. It owns connections, encoding and
 //! decoding; it must not know what becomes of an event, nor when a trial begins or ends.
 
+mod answer_body;
 mod compressed_frames;
 #[cfg(test)]
 mod compression_test;
@@ -13,6 +14,7 @@ pub(crate) mod foreign;
 mod gzip_answer;
 mod http;
 mod http2;
+mod http3;
 mod http_answer;
 mod http_publish;
 #[cfg(test)]
@@ -32,6 +34,8 @@ mod publish_stream;
 mod publish_test;
 mod publish_way;
 mod pull;
+mod quic;
+mod quic_totals;
 mod redis_place;
 mod redis_reply;
 mod socket;
@@ -46,6 +50,7 @@ mod upstream;
 #[cfg(test)]
 mod upstream_test;
 mod websocket;
+mod webtransport;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -64,6 +69,7 @@ pub(crate) use dispatch::{Mechanism, WithSubscriber, with_subscriber};
 pub(crate) use error::ClientError;
 pub(crate) use foreign::Foreign;
 pub(crate) use http2::SharedHttp2;
+pub(crate) use http3::SharedHttp3;
 pub(crate) use publish_path::{
     Acknowledgements, OpenPath, PublishForm, PublishPath, PublishTarget, TcpProbe,
 };
@@ -91,12 +97,20 @@ pub(crate) enum Http {
     Http1,
     /// HTTP/2, with a connection that all subscriptions of a subscriber share.
     Http2(Arc<SharedHttp2>),
+    /// HTTP/3, likewise.
+    Http3(Arc<SharedHttp3>),
+    /// WebTransport over HTTP/3, with a connection of its own.
+    WebTransport,
 }
 
 impl Http {
     /// Whether two share a connection.
     pub(crate) fn shares_connection_with(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Http2(one), Self::Http2(other)) if Arc::ptr_eq(one, other))
+        match (self, other) {
+            (Self::Http2(one), Self::Http2(other)) => Arc::ptr_eq(one, other),
+            (Self::Http3(one), Self::Http3(other)) => Arc::ptr_eq(one, other),
+            (Self::Http1 | Self::Http2(_) | Self::Http3(_) | Self::WebTransport, _) => false,
+        }
     }
 }
 
@@ -147,7 +161,9 @@ impl Subscription {
                 let host = HeaderValue::try_from(self.address.to_string());
                 (path.parse(), Some(host.map_err(hyper::http::Error::from)?))
             }
-            Http::Http2(_) => (format!("https://{}{path}", self.address).parse(), None),
+            Http::Http2(_) | Http::Http3(_) | Http::WebTransport => {
+                (format!("https://{}{path}", self.address).parse(), None)
+            }
         };
         Ok((target.0.map_err(hyper::http::Error::from)?, target.1))
     }

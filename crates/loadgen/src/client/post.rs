@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, Response, Uri};
 use pushbench_wire::endpoint::{BINARY_TYPE, Resource};
 
+use super::answer_body::AnswerBody;
 use super::http::{HttpConnection, met_the_end, unexpected};
 use super::socket::ConnectionMeter;
 use super::{ClientError, Subscription};
@@ -79,7 +79,7 @@ impl Poster {
         &mut self,
         payload: &[u8],
         binary: bool,
-    ) -> Result<Response<Incoming>, ClientError> {
+    ) -> Result<Response<AnswerBody>, ClientError> {
         let mut request = Request::post(self.uri.clone());
         if let Some(host) = &self.host {
             request = request.header(HOST, host.clone());

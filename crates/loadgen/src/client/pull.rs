@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use pushbench_wire::gzip::Decoder;
 
+use super::answer_body::AnswerBody;
 use super::gzip_answer::{Coding, coding, decode, ensure_compressible};
 use super::http::{HttpConnection, HttpRequest, met_the_end, unexpected};
 use super::socket::ConnectionMeter;
@@ -105,7 +106,7 @@ impl Pull {
 
     async fn read(
         &mut self,
-        mut body: Incoming,
+        mut body: AnswerBody,
         coding: Coding,
         sink: &mut impl Sink,
     ) -> Result<(), ClientError> {

@@ -8,13 +8,16 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use nix::sys::socket::{Shutdown, setsockopt, shutdown, sockopt};
 use pushbench_wire::clock;
+use quinn::VarInt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::quic_totals::totals;
 use super::{ClientError, Tally, TcpTotals};
 use crate::scenario::CutHow;
 
@@ -23,10 +26,12 @@ use crate::scenario::CutHow;
 #[derive(Debug)]
 pub(crate) struct ConnectionMeter {
     tally: Arc<Tally>,
-    last_read_ns: Cell<u64>,
+    last_read_ns: Arc<AtomicU64>,
     open: Rc<RefCell<Vec<RawFd>>>,
     /// Of those, which end by a RST.
     doomed: Rc<RefCell<Vec<RawFd>>>,
+    /// Those by QUIC, with the ended ones: it still says what they have done.
+    quic: Rc<RefCell<Vec<quinn::Connection>>>,
     closed: Rc<Cell<Option<TcpTotals>>>,
 }
 
@@ -34,9 +39,10 @@ impl ConnectionMeter {
     pub(crate) fn new(tally: Arc<Tally>) -> Rc<Self> {
         Rc::new(Self {
             tally,
-            last_read_ns: Cell::new(0),
+            last_read_ns: Arc::default(),
             open: Rc::default(),
             doomed: Rc::default(),
+            quic: Rc::default(),
             closed: Rc::new(Cell::new(Some(TcpTotals::default()))),
         })
     }
@@ -46,24 +52,54 @@ impl ConnectionMeter {
     pub(super) fn beside(&self) -> Rc<Self> {
         Rc::new(Self {
             tally: Arc::clone(&self.tally),
-            last_read_ns: Cell::new(0),
+            last_read_ns: Arc::default(),
             open: Rc::clone(&self.open),
             doomed: Rc::clone(&self.doomed),
+            quic: Rc::clone(&self.quic),
             closed: Rc::clone(&self.closed),
         })
     }
 
     /// What TCP has done for this subscriber so far, connections that have closed included; `None`
-    /// where the kernel does not say.
+    /// where the kernel does not say. By HTTP/3, it is what QUIC says of its datagrams.
     pub(crate) fn tcp(&self) -> Option<TcpTotals> {
+        let quic = self.quic.borrow();
+        let by_quic = quic.iter().map(totals).fold(self.closed.get()?, TcpTotals::plus);
         self.open
             .borrow()
             .iter()
-            .try_fold(self.closed.get()?, |sum, &socket| Some(sum.plus(TcpTotals::read(socket)?)))
+            .try_fold(by_quic, |sum, &socket| Some(sum.plus(TcpTotals::read(socket)?)))
+    }
+
+    /// Takes note of a connection by QUIC.
+    pub(super) fn opened_quic(&self, connection: quinn::Connection) {
+        self.tally.connections.add(1);
+        let mut all = self.quic.borrow_mut();
+        // Of those that have ended, only the sum is kept.
+        all.retain(|of| {
+            let is_open = of.close_reason().is_none();
+            if !is_open {
+                let closed = self.closed.get();
+                self.closed.set(closed.map(|before| before.plus(totals(of))));
+            }
+            is_open
+        });
+        all.push(connection);
+    }
+
+    /// The counters, for what is done on the same thread where nobody sees it.
+    pub(super) fn shared_tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.tally)
+    }
+
+    /// Where the time of the last read is, likewise.
+    pub(super) fn last_read(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.last_read_ns)
     }
 
     /// Cuts all connections that are open: whoever reads gets to the end at once, as if the other side
-    /// had ended them. The server sees a FIN now, or a RST as soon as the client lets go.
+    /// had ended them. The server sees a FIN now, or a RST as soon as the client lets go. QUIC has one end
+    /// only (RFC 9000 §10.2).
     pub(crate) fn cut(&self, how: CutHow) {
         for &socket in self.open.borrow().iter() {
             let directions = match how {
@@ -77,6 +113,11 @@ impl ConnectionMeter {
             if shutdown(socket, directions).is_ok() {
                 self.tally.cuts.add(1);
             }
+        }
+        let quic = self.quic.borrow();
+        for connection in quic.iter().filter(|of| of.close_reason().is_none()) {
+            connection.close(VarInt::from_u32(0), b"");
+            self.tally.cuts.add(1);
         }
     }
 
@@ -100,7 +141,7 @@ impl ConnectionMeter {
     /// hand came as long as one read is decoded before the next one is made: on one thread, and with
     /// hyper because HTTP/1.1 hands over one piece of a body at a time, and HTTP/2 is made to.
     pub(super) fn last_read_ns(&self) -> u64 {
-        self.last_read_ns.get()
+        self.last_read_ns.load(Relaxed)
     }
 }
 
@@ -166,7 +207,7 @@ impl<S: AsyncRead + AsFd + AsRawFd + Unpin> AsyncRead for Socket<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        self.meter.last_read_ns.set(clock::now_ns());
+        self.meter.last_read_ns.store(clock::now_ns(), Relaxed);
         self.meter.tally.bytes_in.add((buffer.filled().len() - before) as u64);
         Poll::Ready(Ok(()))
     }

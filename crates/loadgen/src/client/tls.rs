@@ -114,6 +114,7 @@ impl Tls {
         config.alpn_protocols = vec![match http {
             HttpVersion::Http1 => b"http/1.1".to_vec(),
             HttpVersion::Http2 => HTTP_2.to_vec(),
+            HttpVersion::Http3 | HttpVersion::WebTransport => b"h3".to_vec(),
         }];
         Ok(Self(Arc::new(config)))
     }

@@ -63,7 +63,8 @@ impl Subscriber for WebSocket {
         meter.tally().requests.add(1);
         let is_compressed = subscription.compression;
         let stream = match &subscription.http {
-            Http::Http1 => {
+            // WebSockets are no streams of HTTP/3 here.
+            Http::Http1 | Http::Http3(_) | Http::WebTransport => {
                 let socket = subscription.connect(meter).await?;
                 let url = format!("ws://{}{path}", subscription.address);
                 let mut request = url.into_client_request()?;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail, ensure};
-use pushbench_wire::endpoint::{READY_PREFIX, TLS_PREFIX};
+use pushbench_wire::endpoint::{HTTP3_PREFIX, READY_PREFIX, TLS_PREFIX};
 use tokio::io::AsyncRead;
 
 use super::output::Lines;
@@ -19,11 +19,13 @@ pub(super) struct Announced {
     pub(super) addresses: Vec<SocketAddr>,
     /// Where it is by TLS.
     pub(super) tls: Option<SocketAddr>,
+    /// Where it is by HTTP/3.
+    pub(super) http3: Option<SocketAddr>,
 }
 
 impl From<Vec<SocketAddr>> for Announced {
     fn from(addresses: Vec<SocketAddr>) -> Self {
-        Self { addresses, tls: None }
+        Self { addresses, tls: None, http3: None }
     }
 }
 
@@ -35,17 +37,19 @@ impl From<Vec<SocketAddr>> for Announced {
 pub(super) async fn announced(
     mut lines: Lines<impl AsyncRead + Unpin + Send + 'static>,
 ) -> anyhow::Result<Announced> {
-    let mut tls = None;
+    let (mut tls, mut http3) = (None, None);
     while let Some(line) = lines.next().await {
-        if let Some(url) = line.strip_prefix(TLS_PREFIX) {
-            let address = url.trim().strip_prefix("https://").and_then(|at| at.parse().ok());
-            tls = Some(address.with_context(|| {
-                format!("the server is at {url:?}? It should say `{TLS_PREFIX}https://IP:PORT`")
-            })?);
+        for (prefix, found) in [(TLS_PREFIX, &mut tls), (HTTP3_PREFIX, &mut http3)] {
+            if let Some(url) = line.strip_prefix(prefix) {
+                let address = url.trim().strip_prefix("https://").and_then(|at| at.parse().ok());
+                *found = Some(address.with_context(|| {
+                    format!("the server is at {url:?}? It should say `{prefix}https://IP:PORT`")
+                })?);
+            }
         }
         if let Some(url) = line.strip_prefix(READY_PREFIX) {
             tokio::spawn(lines.drain());
-            return Ok(Announced { addresses: addresses(url.trim()).await?, tls });
+            return Ok(Announced { addresses: addresses(url.trim()).await?, tls, http3 });
         }
     }
     bail!("its output ended without a line `{READY_PREFIX}…`")
@@ -118,6 +122,11 @@ mod tests {
             b"pushbench serve: TLS on https://[::1]:82\npushbench serve: listening on http://[::1]:81",
         );
         assert_eq!(tls.await.unwrap().tls, Some("[::1]:82".parse().unwrap()));
+        let http3 = of(
+            b"pushbench serve: HTTP/3 on https://[::1]:82\npushbench serve: listening on http://[::1]:81",
+        );
+        let http3 = http3.await.unwrap();
+        assert_eq!((http3.tls, http3.http3), (None, Some("[::1]:82".parse().unwrap())));
         let no_tls = of(b"pushbench serve: TLS on [::1]:82\n").await.unwrap_err();
         assert!(no_tls.to_string().contains("[::1]:82"), "{no_tls}");
         let none = of(b"pushbench serve: listening on nowhere at all").await.unwrap_err();

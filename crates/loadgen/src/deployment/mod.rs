@@ -61,6 +61,8 @@ pub(crate) struct Deployment {
     a_listener_is_untold: bool,
     /// Whether subscribers reach it by TLS.
     has_tls: bool,
+    /// Whether they reach it by HTTP/3 at the same port.
+    has_http3: bool,
     /// What lies before the servers; nothing but loopback if it is none.
     network: Option<Network>,
 }
@@ -140,10 +142,11 @@ impl Deployment {
         cores: &Cores,
     ) -> anyhow::Result<()> {
         let server = self.start(PartRole::Server(index), start, cores).await?;
-        let (address, tls) = (server.address(), server.tls());
+        let (address, tls, http3) = (server.address(), server.tls(), server.http3());
         self.publish.push(address);
         self.subscribe.push(tls.unwrap_or(address));
         self.has_tls = tls.is_some();
+        self.has_http3 = http3.is_some() && http3 == tls;
         Ok(())
     }
 
@@ -187,6 +190,11 @@ impl Deployment {
     /// Whether subscribers reach the servers by TLS.
     pub(crate) fn has_tls(&self) -> bool {
         self.has_tls
+    }
+
+    /// Whether subscribers reach the servers by HTTP/3, where they are by TLS.
+    pub(crate) fn has_http3(&self) -> bool {
+        self.has_http3
     }
 
     /// Lets subscribers come through `network`. Whoever publishes is at the servers' end of it.

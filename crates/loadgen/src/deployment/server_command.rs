@@ -14,6 +14,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// Connections besides those of subscribers: the publisher's and the control client's, generously.
 const OTHER_CONNECTIONS: u32 = 64;
 
+/// What a connection may need where its requests are streams, and a log for each of its bytes, with what both
+/// leave to the program. Unless there are thousands, it is less than the usual limit.
+const MEMORY_PER_CONNECTION: u64 = 512 << 10;
+const MEMORY_PER_LOG_BYTE: u64 = 4;
+const LEAST_MEMORY: u64 = 1 << 30;
+
 /// The largest answer to a poll; a client that is further behind gets the rest with its next one.
 const MAX_RESPONSE_BYTES: u64 = 16 << 20;
 
@@ -51,6 +57,12 @@ pub(crate) fn server_command(
     // A new connection may come before the one that it replaces is seen to be closed.
     let connections = scenario.sockets().saturating_mul(2).saturating_add(OTHER_CONNECTIONS);
     flag("--max-connections", connections.to_string());
+    if contender.http().has_streams() {
+        let memory = u64::from(connections)
+            .saturating_mul(MEMORY_PER_CONNECTION)
+            .saturating_add(log_bytes.saturating_mul(MEMORY_PER_LOG_BYTE));
+        flag("--max-memory", memory.max(LEAST_MEMORY).to_string());
+    }
     if let Some(timeout) = settings.long_poll_timeout() {
         flag("--long-poll-timeout", format_duration(timeout));
     }
@@ -75,6 +87,9 @@ pub(crate) fn server_command(
     }
     if contender.compresses() {
         command.push("--compression".into());
+    }
+    if contender.wants_udp() {
+        command.push("--http3".into());
     }
     command.push("--stop-on-stdin-eof".into());
     if !host.is_loopback() {

@@ -52,6 +52,7 @@ pub(super) struct ServerProcess {
     complaint: Complaint,
     address: SocketAddr,
     tls: Option<SocketAddr>,
+    http3: Option<SocketAddr>,
     group: Group,
     _started: Started,
     _guard: Option<Guard>,
@@ -107,7 +108,7 @@ impl ServerProcess {
         let mut complaint = Complaint::of(stderr);
 
         let ready = usable(&start.ready, stdout, &mut child, &group);
-        let Announced { addresses, tls } = match within(start.ready.within(), ready).await {
+        let Announced { addresses, tls, http3 } = match within(start.ready.within(), ready).await {
             Some(Ok(announced)) => announced,
             // It has closed its output: how it ended, and what it wrote on standard error, say why.
             Some(Err(error)) => match within(DYING, child.wait()).await {
@@ -158,6 +159,7 @@ impl ServerProcess {
             complaint,
             address,
             tls,
+            http3,
             group,
             _started: started,
             _guard: guard,
@@ -173,6 +175,11 @@ impl ServerProcess {
     /// Where it listens by TLS, if it does.
     pub(super) fn tls(&self) -> Option<SocketAddr> {
         self.tls
+    }
+
+    /// Where it listens by HTTP/3, if it does.
+    pub(super) fn http3(&self) -> Option<SocketAddr> {
+        self.http3
     }
 
     /// Its number, and that of its group.

@@ -186,7 +186,7 @@ pub(super) const CLOSER: [Closer; 11] = [
     Closer {
         heading: "On the wire",
         note: "Per delivery, both ways, with everything else that is sent, acknowledgements too. TCP counts the \
-               segments; the size of their headers is estimated. Connections are those of a whole trial.",
+               segments, and QUIC the datagrams of HTTP/3; the size of their headers is estimated. Connections are those of a whole trial.",
         metrics: &[
             Metric::PayloadBytesPerDelivery,
             Metric::FramingBytesPerDelivery,

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use pushbench_wire::endpoint::TLS_PREFIX;
+use pushbench_wire::endpoint::{HTTP3_PREFIX, TLS_PREFIX};
 
 use super::foreign_place::ForeignPlace;
 use super::trial::TrialPlan;
@@ -95,6 +95,11 @@ impl TrialPlan<'_> {
         ensure!(
             certificate.is_some() == deployment.has_tls(),
             "the server does not say where it is by TLS: it should print `{TLS_PREFIX}…` first"
+        );
+        ensure!(
+            contender.wants_udp() == deployment.has_http3(),
+            "the server does not say where it is by HTTP/3: it should print `{HTTP3_PREFIX}…` with the port of \
+             `{TLS_PREFIX}…`"
         );
         let tls = certificate.map(|file| self.trust(file)).transpose()?;
         Ok((deployment, OwnServer { _copy: copy, tls }))

@@ -301,8 +301,13 @@ impl TrialPlan<'_> {
             .zip(of_connections)
             .zip(0..)
             .map(|(((poll_phase, first_long_poll_timeout), members), connection)| {
-                if self.contender.http() == HttpVersion::Http2 && connection % per_subscriber == 0 {
-                    http = Http::Http2(Arc::default());
+                if connection % per_subscriber == 0 {
+                    http = match self.contender.http() {
+                        HttpVersion::Http1 => Http::Http1,
+                        HttpVersion::Http2 => Http::Http2(Arc::default()),
+                        HttpVersion::Http3 => Http::Http3(Arc::default()),
+                        HttpVersion::WebTransport => Http::WebTransport,
+                    };
                 }
                 if self.contender.road.resumes_tls && connection % per_subscriber == 0 {
                     secured = tls.map(Tls::remembering);

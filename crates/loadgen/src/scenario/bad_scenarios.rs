@@ -35,6 +35,7 @@ macro_rules! bad_scenarios {
 
 mod limits;
 mod literature;
+mod road;
 mod sweeps;
 mod traffic;
 
@@ -113,34 +114,10 @@ heartbeat = "5s""#]
 [polling]"]
         "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `compare`, `compression`, `contender`, `description`, `gates`, `http`, `long-polling`, `name`, `network`, `objectives`, `polling`, `preset_files`, `proxy`, `published`, `seed`, `server`, `servers`, `sse`, `sweep`, `tcp`, `thresholds`, `tls`, `tls_resumption`, `websocket` and `workload`"
 
-    http_2_without_tls:
-        ["[workload]" => "http = \"2\"
-[workload]"]
-        "bad.toml:4: `http = \"2\"` needs TLS, as browsers speak it by TLS only: add `tls = true`, or a proxy that has it"
-
     resumption_without_tls:
         ["[workload]" => "tls_resumption = true
 [workload]"]
         "bad.toml:4: `tls_resumption` is about TLS to pushbench's own server, or to a proxy: add `tls = true`, or a proxy that has it"
-
-    http_2_with_a_new_connection_for_each_poll:
-        ["[workload]" => "tls = true
-[[contender]]
-name = \"x\"
-transport = \"polling\"
-http = \"2\"
-polling = { connection = \"new\" }
-[workload]"]
-        r#"bad.toml:8: by HTTP/2 all requests have one connection, and `x` has `connection = "new"`: remove one"#
-
-    http_of_raw_tcp:
-        ["[workload]" => "tls = true
-[[contender]]
-name = \"x\"
-transport = \"tcp\"
-http = \"2\"
-[workload]"]
-        "bad.toml:8: `http` is about pushbench's own server, and raw TCP has none of it: remove it"
 
     fallback_of_no_websocket:
         ["[workload]" => "[[contender]]

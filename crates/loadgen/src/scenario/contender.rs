@@ -217,29 +217,34 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// Connections over which a subscriber receives events. By HTTP/2, subscriptions are streams of one.
+    /// Connections over which a subscriber receives events. By HTTP/2 and HTTP/3, subscriptions are streams of
+    /// one.
     #[must_use]
     pub fn connections_per_subscriber(&self, workload: &Workload) -> u32 {
-        let is_one = self.multiplex || self.http() == HttpVersion::Http2;
+        let is_one = self.multiplex || self.http().has_streams();
         if is_one { 1 } else { workload.channels_per_subscriber }
     }
 
-    /// What is spoken to its server. Raw TCP has HTTP/1.1 before it, whatever others have, and so have
-    /// servers that are not ours.
+    /// What is spoken to its server.
     #[must_use]
     pub fn http(&self) -> HttpVersion {
-        match self.id.transport() {
-            Transport::Tcp => HttpVersion::Http1,
-            _ if self.server.is_some() => HttpVersion::Http1,
-            _ => self.road.http,
-        }
+        self.road.http_of(self.id.transport(), self.server.is_none())
+    }
+
+    /// Whether pushbench's own server has to be there by UDP. A proxy speaks HTTP/1.1 to it.
+    #[must_use]
+    pub fn wants_udp(&self) -> bool {
+        self.http().is_by_udp() && self.road.proxy.is_none()
     }
 
     /// Whether what its subscribers receive is compressed. Raw TCP has nothing for that, and other servers
     /// decide it themselves.
     #[must_use]
     pub fn compresses(&self) -> bool {
-        self.road.compression && self.server.is_none() && self.id.transport() != Transport::Tcp
+        self.road.compression
+            && self.server.is_none()
+            && self.id.transport() != Transport::Tcp
+            && self.http() != HttpVersion::WebTransport
     }
 
     /// Whether its connections carry several channels each.

@@ -61,7 +61,8 @@ pub(super) struct ScenarioFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     pub(super) tls_resumption: Option<Spanned<bool>>,
-    /// What is spoken to pushbench's own server: "1.1", or "2", which needs TLS.
+    /// What is spoken to pushbench's own server: "1.1", or "2" or "3", which need TLS; or for event streams
+    /// "webtransport-draft", likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "HttpVersion")]
     pub(super) http: Option<Spanned<HttpVersion>>,

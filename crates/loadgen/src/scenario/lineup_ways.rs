@@ -1,6 +1,7 @@
 //! What a contender has of its own beside its settings, and through which proxies it is measured: one that is
 //! named for several is measured through each.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use pushbench_wire::Transport;
@@ -11,8 +12,8 @@ use super::file::{ContenderFile, ScenarioFile};
 use super::network::Keys;
 use super::values::Values;
 use super::{
-    Connection, Fallback, HttpVersion, Identity, Road, SECOND_PORT, Server, Settings, Start,
-    Template, Way, proxy,
+    Connection, Fallback, HttpVersion, Identity, Imitation, Proxy, Road, SECOND_PORT, Server,
+    Settings, Start, Template, Way, proxy,
 };
 
 /// A contender before it has its key: and whether it has one connection for all channels, its road, and what
@@ -97,6 +98,13 @@ impl Values<'_, '_> {
                 "`compression` is about pushbench's own server, and raw TCP has none: remove it";
             self.problems.at(compression.span(), message.to_owned());
         }
+        if let Some(http) = file.http.as_ref().filter(|http| {
+            transport == Transport::WebSocket && *http.get_ref() == HttpVersion::Http3
+        }) {
+            let message = "no browser speaks WebSocket over HTTP/3 (RFC 9220), so it is not measured: use \
+                           `http = \"2\"`, or leave it out for HTTP/1.1";
+            self.problems.at(http.span(), message.to_owned());
+        }
         usual
     }
 
@@ -130,22 +138,71 @@ impl Values<'_, '_> {
         self.problems.at(table.map_or(0..0, Spanned::span), message);
     }
 
+    /// Whether a contender can speak what is said in `span`. That it lacks TLS is said once.
+    fn check_http(&mut self, span: Range<usize>, of: &Measured, has_tls: &mut bool) {
+        let (identity, settings, server, _, road, _) = of;
+        let (name, key) = (&identity.name, road.http.key());
+        let mut problem = |message| self.problems.at(span.clone(), message);
+        let by_tls = road.tls || road.proxy.as_ref().is_some_and(|proxy| proxy.tls);
+        if road.http.needs_tls() && !by_tls && std::mem::take(has_tls) {
+            let or = match road.http {
+                HttpVersion::WebTransport => "",
+                HttpVersion::Http1 | HttpVersion::Http2 | HttpVersion::Http3 => {
+                    ", or a proxy that has it"
+                }
+            };
+            problem(format!(
+                "`http = \"{key}\"` needs TLS, as browsers speak it by TLS only: add `tls = true`{or}"
+            ));
+        }
+        if server.is_some() {
+            return;
+        }
+        if road.http.has_streams() && settings.connection() == Connection::New {
+            problem(format!(
+                "by HTTP/{key} all requests have one connection, and `{name}` has `connection = \"new\"`: remove one"
+            ));
+        }
+        if road.http == HttpVersion::WebTransport && identity.transport != Transport::Sse {
+            problem(format!(
+                "by WebTransport there are event streams alone, and `{name}` is none: give it another `http`"
+            ));
+        }
+        if road.http == HttpVersion::WebTransport && road.compression {
+            problem(format!(
+                "by WebTransport nothing is compressed, and `{name}` has `compression`: remove one"
+            ));
+        }
+        if !road.http_of(identity.transport, true).is_by_udp() {
+            return;
+        }
+        let speaks = |proxy: &Proxy| proxy.http3 && road.http == HttpVersion::Http3;
+        if let Some(proxy) = road.proxy.as_deref().filter(|proxy| !speaks(proxy)) {
+            problem(format!(
+                "the proxy {} does not speak what `http = \"{key}\"` says: give `{name}` another `http` or `proxy`",
+                quoted(&proxy.name)
+            ));
+        }
+        if road.network.as_ref().is_some_and(|network| network.by == Imitation::Relay) {
+            problem(format!(
+                "`http = \"{key}\"` goes by UDP, of which a relay passes on nothing: give `{name}` another `http`, \
+                 or the network `mode = \"packets\"`"
+            ));
+        }
+    }
+
     /// Whether everyone can be reached through its proxy.
     pub(super) fn check_ways(&mut self, file: &ScenarioFile, lineup: &[Measured]) {
         let (mut http_is_right, mut resumption_is_right) = (true, true);
-        for (identity, settings, server, _, road, _) in lineup {
+        for of in lineup {
+            let (identity, _, server, _, road, _) = of;
             let own = file.contender.iter().find(|own| {
                 let name = own.name.get_ref();
                 *name == identity.name || identity.name.starts_with(&format!("{name}-"))
             });
-            let by_tls = road.tls || road.proxy.as_ref().is_some_and(|proxy| proxy.tls);
             let http = own.and_then(|own| own.http.as_ref()).or(file.http.as_ref());
-            if let Some(http) = http.filter(|_| road.http == HttpVersion::Http2 && !by_tls)
-                && std::mem::take(&mut http_is_right)
-            {
-                let message = "`http = \"2\"` needs TLS, as browsers speak it by TLS only: add `tls = true`, \
-                               or a proxy that has it";
-                self.problems.at(http.span(), message.to_owned());
+            if let Some(http) = http {
+                self.check_http(http.span(), of, &mut http_is_right);
             }
             let proxy_has_tls = road.proxy.as_ref().is_some_and(|proxy| proxy.tls);
             let can_resume = proxy_has_tls || (road.tls && server.is_none());
@@ -157,14 +214,6 @@ impl Values<'_, '_> {
                 let message = "`tls_resumption` is about TLS to pushbench's own server, or to a proxy: add \
                                `tls = true`, or a proxy that has it";
                 self.problems.at(resumes.span(), message.to_owned());
-            }
-            let is_new = settings.connection() == Connection::New && server.is_none();
-            if let Some(http) = http.filter(|_| road.http == HttpVersion::Http2 && is_new) {
-                let message = format!(
-                    "by HTTP/2 all requests have one connection, and `{}` has `connection = \"new\"`: remove one",
-                    identity.name
-                );
-                self.problems.at(http.span(), message);
             }
             let Some(proxy) = &road.proxy else { continue };
             let span = own.and_then(|own| own.proxy.as_ref()).or(file.proxy.as_ref());

@@ -1,10 +1,13 @@
 //! The flags about TLS.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use pushbench_server::Tls;
+use pushbench_server::{Tls, TlsListeners};
+
+use super::listen_at;
 
 /// How the server is reached by TLS 1.3, beside plain HTTP.
 #[derive(Debug, clap::Args)]
@@ -14,6 +17,10 @@ pub(crate) struct TlsFlags {
     /// selects a free one
     #[arg(long, value_name = "ADDR")]
     tls: Option<SocketAddr>,
+
+    /// Serve by HTTP/3 as well, on the UDP port of the same number
+    #[arg(long, requires = "tls")]
+    http3: bool,
 
     /// Its certificate instead, and those that vouch for it, as PEM
     #[arg(long, value_name = "FILE", requires = "tls", requires = "tls_key")]
@@ -32,12 +39,61 @@ pub(crate) struct TlsFlags {
     tls_cert_out: Option<PathBuf>,
 }
 
+/// Where and how to serve by TLS.
+pub(crate) struct Secured {
+    pub(crate) at: SocketAddr,
+    tls: Tls,
+    http3: bool,
+}
+
+/// How often a port is looked for that is free for TCP and for UDP.
+const TRIES: u32 = 16;
+
+impl Secured {
+    /// Listens there.
+    ///
+    /// # Errors
+    /// When somebody else does.
+    pub(crate) fn listen(self) -> anyhow::Result<(TlsListeners, SocketAddr)> {
+        let Self { at, tls, http3 } = self;
+        let mut tries = 1..=TRIES;
+        loop {
+            let (tcp, bound) = listen_at(at, "--tls")?;
+            if !http3 {
+                return Ok((TlsListeners { tcp, udp: None, tls }, bound));
+            }
+            match udp_at(bound) {
+                Ok(udp) => return Ok((TlsListeners { tcp, udp: Some(udp), tls }, bound)),
+                // Of a port that was chosen for TCP, nobody knows whether it is free for UDP.
+                Err(error)
+                    if error.kind() == ErrorKind::AddrInUse
+                        && at.port() == 0
+                        && tries.next().is_some() => {}
+                Err(error) => {
+                    return Err(error).with_context(|| {
+                        format!(
+                            "cannot listen on UDP at {bound} for HTTP/3; choose another address with \
+                             --tls, or leave out --http3"
+                        )
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn udp_at(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
 /// Far more than a chain of certificates needs.
 const MAX_PEM_BYTES: u64 = 1 << 20;
 
 impl TlsFlags {
     /// Where and how to serve by TLS, if at all. `listen` is where plain HTTP is.
-    pub(crate) fn read(&self, listen: SocketAddr) -> anyhow::Result<Option<(SocketAddr, Tls)>> {
+    pub(crate) fn read(&self, listen: SocketAddr) -> anyhow::Result<Option<Secured>> {
         let Some(at) = self.tls else { return Ok(None) };
         let tls = match (&self.tls_cert, &self.tls_key) {
             (Some(certificate), Some(key)) => {
@@ -52,7 +108,7 @@ impl TlsFlags {
             true => tls.with_resumption().context("no tickets can be issued")?,
             false => tls,
         };
-        Ok(Some((at, tls)))
+        Ok(Some(Secured { at, tls, http3: self.http3 }))
     }
 
     fn made(&self, at: SocketAddr, listen: SocketAddr) -> anyhow::Result<Tls> {

@@ -15,7 +15,7 @@ use crate::support::{Bench, Watched, cannot_run, run_in, text, wait_gone};
 
 const SCENARIO: &str = r#"
 name = "away"
-description = "Over a network, over one that loses packets, over a relay, and over loopback."
+description = "Over a network, over one that loses packets, over a relay, by UDP, and over loopback."
 compare = ["sse"]
 blocks = 1
 
@@ -31,6 +31,12 @@ network = { loss = "5%", jitter = "4ms", bandwidth = "20mbit" }
 name = "relayed"
 transport = "long-polling"
 network = { mode = "relay" }
+
+[[contender]]
+name = "by-http3"
+transport = "sse"
+tls = true
+http = "3"
 
 [[contender]]
 name = "here"
@@ -120,7 +126,7 @@ fn a_run_over_networks_reports_what_they_were() {
     assert_eq!(traces(), before);
     let trials = bench.trials();
     for (contender, row) in &trials {
-        assert_eq!(row.values["lost"], 0.0, "{contender}: TCP sends again what got lost");
+        assert_eq!(row.values["lost"], 0.0, "{contender}: what got lost is sent again");
         assert_eq!(row.values["delivered"], 100.0, "{contender}");
     }
     // However busy the machine is, nothing is sooner than it should be.
@@ -129,7 +135,7 @@ fn a_run_over_networks_reports_what_they_were() {
         let found = value(contender, metric).unwrap();
         assert!(found >= least, "{contender}: {metric} is {found}, not {least} or more");
     };
-    for contender in ["sse", "lossy", "relayed"] {
+    for contender in ["sse", "lossy", "relayed", "by-http3"] {
         assert_eq!(value(contender, "network_claimed"), Some(20e6), "{contender}");
         at_least(contender, "network_packets", 100.0);
         at_least(contender, "network_cpu", 1.0);
@@ -154,7 +160,7 @@ fn a_run_over_networks_reports_what_they_were() {
     let networks: Vec<_> = run.manifest.networks.iter().map(|of| &*of.network).collect();
     assert_eq!(
         networks,
-        ["20ms", "20ms ± 4ms, loss 5 %, 20 Mbit/s", "20ms, by a relay"],
+        ["20ms", "20ms ± 4ms, loss 5 %, 20 Mbit/s", "20ms, by a relay", "20ms"],
         "as the report has them"
     );
     let parts = |trial: &pushbench_loadgen::results::Trial| {

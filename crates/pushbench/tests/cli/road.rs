@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use super::support::{Bench, text};
+use pushbench_loadgen::results::Outcome;
+
+use super::support::{Bench, run_in, text};
 
 /// Every transport with `key`, as short as it gets.
 fn tiny(key: &str) -> String {
@@ -45,11 +47,17 @@ fn delivered(bench: &Bench, scenario: &str) -> Vec<[String; 3]> {
 }
 
 #[test]
-fn every_transport_delivers_all_by_tls_and_http_2_and_over_shared_connections() {
+fn every_transport_delivers_all_by_tls_and_each_http_and_over_shared_connections() {
     let http2 = "tls = true\nhttp = \"2\"";
     delivers_all("tls = true", "multiplex = true\n");
     delivers_all(http2, "multiplex = true\n");
     delivers_all(http2, "");
+    let http3 = "tls = true\nhttp = \"3\"";
+    delivers_all(http3, "multiplex = true\n");
+    delivers_all(http3, "");
+    let draft = "tls = true\ncompare = [\"sse\"]\nhttp = \"webtransport-draft\"";
+    delivers_all(draft, "multiplex = true\n");
+    delivers_all(draft, "");
 }
 
 #[test]
@@ -64,11 +72,12 @@ fn delivers_all(road: &str, shared: &str) {
     let scenario = tiny(road).replace("channels_per", &format!("{shared}channels_per"));
     let mut rows = delivered(&bench, &scenario);
     rows.sort();
-    let names = ["long-polling", "polling", "sse", "tcp", "websocket"];
-    assert!(
-        rows.iter().step_by(2).map(|[name, ..]| &name[..]).eq(names),
-        "{road} {shared}: {rows:?}"
-    );
+    let names: &[&str] = match road.contains("draft") {
+        true => &["sse"],
+        false => &["long-polling", "polling", "sse", "tcp", "websocket"],
+    };
+    let found: Vec<_> = rows.iter().step_by(2).map(|[name, ..]| &name[..]).collect();
+    assert_eq!(found, names, "{road} {shared}: {rows:?}");
     for [[_, _, delivered], [name, _, expected]] in rows.as_chunks().0 {
         assert_eq!(delivered, expected, "{name}, {road} {shared}");
         // Twelve memberships, with eight events each.
@@ -132,4 +141,41 @@ fn a_server_without_tls_is_told_from_one_with() {
     let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("the server does not say where it is by TLS"), "{said}");
+}
+
+/// Nobody says that UDP is blocked: there is no answer.
+#[test]
+fn where_udp_does_not_get_through_a_trial_fails_and_says_why() {
+    let bench = Bench::new();
+    let program = env!("CARGO_BIN_EXE_pushbench");
+    fs::write(
+        bench.path("tiny.toml"),
+        tiny("tls = true\ncompare = [\"sse\"]\n[[contender]]\nname = \"blocked\"\ntransport = \"sse\"\nhttp = \"3\""),
+    )
+    .unwrap();
+    // It says that it has HTTP/3, and has none.
+    let script = format!(
+        "#!/bin/sh\nby= ; for of do shift; case $of in --http3) by=http3;; *) set -- \"$@\" \"$of\";; esac; done\n\
+         [ -n \"$by\" ] || exec {program} \"$@\"\n\
+         {program} \"$@\" | sed -u 's|^pushbench serve: TLS on \\(.*\\)$|&\\npushbench serve: HTTP/3 on \\1|'\n"
+    );
+    fs::write(bench.path("blocked"), script).unwrap();
+    let output =
+        bench.output(&["run", "tiny.toml", "--out", "out", "--server", "sh blocked serve"]);
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert_ne!(output.status.code(), Some(0), "{said}");
+    let run = run_in(&bench.path("out"));
+    let outcomes = run.trials.iter().map(|trial| (trial.contender.name(), &trial.outcome));
+    let outcomes: Vec<_> = outcomes.collect();
+    let failed =
+        outcomes.iter().find(|(name, _)| *name == "blocked").unwrap_or_else(|| panic!("{said}"));
+    let Outcome::Failed { reason } = failed.1 else { panic!("{failed:?}") };
+    assert!(reason.contains("does anything between block UDP"), "{reason}");
+    // The others are measured nevertheless.
+    assert!(
+        outcomes
+            .iter()
+            .any(|(name, outcome)| *name == "sse" && !matches!(outcome, Outcome::Failed { .. })),
+        "{outcomes:?}"
+    );
 }

@@ -137,6 +137,18 @@ fn errors_name_the_cause_and_the_fix() {
 }
 
 #[test]
+fn http_3_has_the_port_of_tls_or_says_what_to_do() {
+    // A port that is taken by UDP and free for TCP.
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    let error = complaint(&["--tls", &at, "--http3"]);
+    assert!(error.contains(&format!("cannot listen on UDP at {at} for HTTP/3")), "{error}");
+    assert!(error.contains("choose another address with --tls"), "{error}");
+    let error = complaint(&["--http3"]);
+    assert!(error.contains("--tls <ADDR>"), "{error}");
+}
+
+#[test]
 fn a_server_that_others_can_reach_needs_a_token_or_a_word() {
     let refused = complaint(&["--listen", "0.0.0.0:0"]);
     assert!(refused.contains("other machines can reach 0.0.0.0:0"), "{refused}");

@@ -100,8 +100,8 @@ pub(super) fn of(request: &Parts) -> Result<Option<Host>, Rejection> {
     let field = match (hosts.next(), hosts.next()) {
         (Some(host), None) => host,
         (None, _) if request.version < Version::HTTP_11 => return Ok(None),
-        (None, _) if request.version == Version::HTTP_2 => {
-            // Its target has it (RFC 9113 §8.3.1).
+        (None, _) if request.version >= Version::HTTP_2 => {
+            // Its target has it (RFC 9113 §8.3.1, RFC 9114 §4.3.1).
             let authority = request.uri.authority().and_then(|of| Host::parse(of.as_str()));
             return match authority {
                 Some(host) => Ok(Some(host)),

@@ -71,6 +71,11 @@ impl Gate {
         admit(self.connections.as_ref(), client, "connections", "--client-connections-per-second")
     }
 
+    /// Whether it matters how many connections a client opens.
+    pub(crate) fn counts_connections(&self) -> bool {
+        self.connections.is_some()
+    }
+
     /// Checks that `client` may send another request now.
     pub(crate) fn admit_request(&self, client: IpAddr) -> Result<(), Rejection> {
         admit(self.requests.as_ref(), client, "requests", "--client-requests-per-second")

@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection_state::{ConnectionState, Phase, TrackedSocket};
 use super::http2;
-use super::reply::Rejection;
+use super::reply::{self, Rejection};
 use super::route;
 use super::socket::{Socket, TLS_BYTES};
 use crate::Server;
@@ -150,6 +150,7 @@ async fn serve_requests(
     let config = &server.config;
     let gauge = ConnectionGauge::new(Arc::clone(&server.metrics));
     let state = Arc::new(ConnectionState::new(gauge, held));
+    let by_tls = socket.tls_bytes() > 0;
     let service = service_fn(|request: Request<Incoming>| {
         let (server, state) = (Arc::clone(server), Arc::clone(&state));
         async move {
@@ -158,7 +159,10 @@ async fn serve_requests(
             let answer = route::answer(&server, &state, client, request).await;
             state.request_handled(has_body);
             match answer {
-                Answer::Reply(reply) => Ok::<_, std::convert::Infallible>(reply),
+                Answer::Reply(mut reply) => {
+                    reply::advertise(&mut reply, server.alt_svc.as_ref().filter(|_| by_tls));
+                    Ok::<_, std::convert::Infallible>(reply)
+                }
                 Answer::Stream(opened) => {
                     state.lock().opened_stream = Some(opened);
                     // The connection is taken from hyper before it could wait for this.

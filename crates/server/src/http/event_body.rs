@@ -1,4 +1,4 @@
-//! The body of an answer by HTTP/2: whole, or an event stream that goes on. Flow control asks for what comes
+//! The body of an answer by HTTP/2 or HTTP/3: whole, or an event stream that goes on. Flow control asks for what comes
 //! next, so a subscriber that does not read stays behind in the log and holds nothing.
 
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use pushbench_wire::Transport;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::http2::Open;
+use super::open::Open;
 use crate::Server;
 use crate::compression::Compression;
 use crate::framing::{Form, Framing};
@@ -100,7 +100,8 @@ impl EventBody {
         }
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    /// What comes next; nothing behind the last one.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             if let Some(next) = self.next.pop_front() {
                 return Poll::Ready(Some(next));

@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -17,12 +17,13 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
 use super::connection::LINGER_TIMEOUT;
 use super::connection_state::ConnectionState;
 use super::event_body::{Answered, EventBody};
-use super::reply::{Rejection, Reply};
+use super::open::{Idle, MAX_STREAMS, Open};
+use super::reply::{self, Rejection, Reply};
 use super::request::header_bytes;
 use super::route;
 use super::socket::Socket;
@@ -30,10 +31,6 @@ use crate::Server;
 use crate::memory::{Need, Reservation};
 use crate::metrics::ConnectionGauge;
 use crate::transport::{self, Answer};
-
-/// Requests of one connection that may be open at the same time: as many as RFC 9113 §6.5.2 advises at
-/// least, and more than a page has streams.
-const MAX_STREAMS: u32 = 256;
 
 /// How much of an answer may wait for the window of its client: as much as for TLS.
 const MAX_SEND_BUFFER: usize = 16 << 10;
@@ -51,7 +48,12 @@ pub(super) async fn serve(socket: Socket, client: IpAddr, held: Reservation, ser
     let service = service_fn(|request: Request<Incoming>| {
         let (server, state) = (Arc::clone(server), Arc::clone(&state));
         let open = Open::one(&open);
-        async move { Ok::<_, Infallible>(answer(server, &state, client, request, open).await) }
+        async move {
+            let alt_svc = server.alt_svc.clone();
+            let mut response = answer(server, &state, client, request, open).await;
+            reply::advertise(&mut response, alt_svc.as_ref());
+            Ok::<_, Infallible>(response)
+        }
     });
     let header_bytes = u32::try_from(config.max_header_bytes).unwrap_or(u32::MAX);
     let mut connection = pin!(
@@ -69,9 +71,8 @@ pub(super) async fn serve(socket: Socket, client: IpAddr, held: Reservation, ser
     );
     let mut closed = pin!(server.hub.closed());
     let mut draining = false;
-    let mut idle_since = Instant::now();
-    let mut was_used = false;
-    let mut timer = pin!(sleep_until(idle_since + config.header_timeout));
+    let mut idle = Idle::new(&open);
+    let mut timer = pin!(sleep_until(idle.first_look(config.header_timeout)));
     poll_fn(|cx| {
         if !draining && closed.as_mut().poll(cx).is_ready() {
             draining = true;
@@ -80,40 +81,14 @@ pub(super) async fn serve(socket: Socket, client: IpAddr, held: Reservation, ser
         if connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        if open.load(Relaxed) > 0 {
-            was_used = true;
-            idle_since = Instant::now();
-        }
-        let limit = if was_used { config.keep_alive } else { config.header_timeout };
+        idle.look();
         while timer.as_mut().poll(cx).is_ready() {
-            let deadline = idle_since + limit;
-            if open.load(Relaxed) == 0 && Instant::now() >= deadline {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(deadline.max(Instant::now() + config.header_timeout));
+            let Some(next) = idle.next_look(config) else { return Poll::Ready(()) };
+            timer.as_mut().reset(next);
         }
         Poll::Pending
     })
     .await;
-}
-
-/// A request that is not over yet, and what it costs.
-pub(super) struct Open {
-    all: Arc<AtomicUsize>,
-    held: Reservation,
-}
-
-impl Open {
-    fn one(all: &Arc<AtomicUsize>) -> Self {
-        all.fetch_add(1, Relaxed);
-        Self { all: Arc::clone(all), held: Reservation::default() }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.all.fetch_sub(1, Relaxed);
-    }
 }
 
 /// Leaves what a HEAD request is to know about the body (RFC 9110 §9.3.2).

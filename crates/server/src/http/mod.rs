@@ -1,15 +1,19 @@
-//! HTTP/1.1 and HTTP/2: accepts connections, serves the requests on them and routes each request. It knows
+//! HTTP/1.1, HTTP/2 and HTTP/3: accepts connections, serves the requests on them and routes each request. It knows
 //! neither how events are stored nor how they are framed.
 
 mod connection;
 mod connection_state;
 mod event_body;
 mod http2;
+mod http3;
+mod http3_body;
+mod open;
 pub(crate) mod reply;
 pub(crate) mod request;
 mod route;
 pub(crate) mod socket;
 mod stream_socket;
+pub(crate) mod webtransport;
 
 use std::future::Future;
 use std::io;
@@ -19,14 +23,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
+use quinn::{Endpoint, Incoming};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::memory::{Need, Reservation};
 use crate::metrics::Metrics;
-use crate::tls::Tls;
-use crate::{Listeners, Server};
+use crate::{Listeners, Server, TlsListeners};
+pub(crate) use http3::endpoint as http3_endpoint;
 use reply::Rejection;
 use socket::Socket;
 
@@ -44,11 +49,12 @@ const UNUSED_CHANNELS_INTERVAL: Duration = Duration::from_secs(10);
 /// most.
 pub(crate) async fn serve(
     listeners: Listeners,
+    http3: Option<Endpoint>,
     server: Arc<Server>,
     shutdown: impl Future<Output = ()>,
 ) {
     let Listeners { plain, tls } = listeners;
-    let acceptor = tls.as_ref().map(|(_, tls)| tls.acceptor());
+    let acceptor = tls.as_ref().map(|of| of.tls.acceptor());
     // Dropping the set ends the connections, however this future ends.
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -65,12 +71,23 @@ pub(crate) async fn serve(
                 }
                 Err(error) if affects_one_connection(&error) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
-            }
+            },
+            incoming = accept_quic(http3.as_ref()) => admit_quic(incoming, &server, &mut connections),
         }
     }
     drop((plain, tls));
+    if let Some(http3) = &http3 {
+        // Its socket is still needed; who comes now is refused.
+        http3.set_server_config(None);
+    }
     server.hub.close();
-    let ended = async { while connections.join_next().await.is_some() {} };
+    let ended = async {
+        while connections.join_next().await.is_some() {}
+        if let Some(http3) = http3 {
+            // That connections are closed has yet to be sent.
+            http3.wait_idle().await;
+        }
+    };
     // A time-out is no error: the caller asked to stop, and what is left is closed.
     let _ = tokio::time::timeout(server.config.grace, ended).await;
 }
@@ -78,12 +95,26 @@ pub(crate) async fn serve(
 /// The next connection, and what secures it.
 async fn accept<'a>(
     plain: &TcpListener,
-    tls: Option<(&(TcpListener, Tls), &'a TlsAcceptor)>,
+    tls: Option<(&TlsListeners, &'a TlsAcceptor)>,
 ) -> (io::Result<(TcpStream, SocketAddr)>, Option<&'a TlsAcceptor>) {
-    let Some(((secure, _), acceptor)) = tls else { return (plain.accept().await, None) };
+    let Some((TlsListeners { tcp: secure, .. }, acceptor)) = tls else {
+        return (plain.accept().await, None);
+    };
     tokio::select! {
         accepted = plain.accept() => (accepted, None),
         accepted = secure.accept() => (accepted, Some(acceptor)),
+    }
+}
+
+/// The next connection by QUIC.
+async fn accept_quic(http3: Option<&Endpoint>) -> Incoming {
+    match http3 {
+        Some(http3) => match http3.accept().await {
+            Some(incoming) => incoming,
+            // Its socket has failed; the others go on.
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
     }
 }
 
@@ -132,6 +163,26 @@ fn admit(
                 let socket = Socket::Plain(stream);
                 connections.spawn(async move { connection::reject(socket, &rejection).await });
             }
+        }
+    }
+}
+
+fn admit_quic(incoming: Incoming, server: &Arc<Server>, connections: &mut JoinSet<()>) {
+    // Anybody can send a packet that has another's address. Where that would be held against the other one,
+    // whoever sent it has to get an answer there first.
+    if server.gate.counts_connections() && !incoming.remote_address_validated() {
+        // It can be asked once.
+        let _ = incoming.retry();
+        return;
+    }
+    match check_limits(incoming.remote_address().ip(), server, connections.len()) {
+        Ok(held) => {
+            Metrics::add(&server.metrics.accepted, 1);
+            connections.spawn(http3::serve(incoming, held, Arc::clone(server)));
+        }
+        Err(_) => {
+            Metrics::add(&server.metrics.refused, 1);
+            incoming.refuse();
         }
     }
 }
@@ -187,7 +238,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let server = Arc::new(Server::new(Config::default(), address, None).unwrap());
         let _kept = server.hub.channel("a").unwrap();
-        tokio::spawn(serve(listener.into(), Arc::clone(&server), std::future::pending()));
+        tokio::spawn(serve(listener.into(), None, Arc::clone(&server), std::future::pending()));
         let ask = async |request: &[u8]| {
             let mut client = TcpStream::connect(address).await.unwrap();
             client.write_all(request).await.unwrap();

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE,
-    HeaderName, HeaderValue, RETRY_AFTER, UPGRADE, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, ALT_SVC, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING,
+    CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, UPGRADE, VARY,
 };
 use hyper::{Response, StatusCode};
 
@@ -64,6 +64,13 @@ pub(crate) fn allow_origin(reply: &mut Reply, origin: HeaderValue) {
 /// Closes the connection after `reply`.
 pub(crate) fn close_after(reply: &mut Reply) {
     reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+}
+
+/// Tells a client that HTTP/3 is served, too, if it is (RFC 7838).
+pub(crate) fn advertise<B>(reply: &mut Response<B>, alt_svc: Option<&HeaderValue>) {
+    if let Some(alt_svc) = alt_svc {
+        reply.headers_mut().insert(ALT_SVC, alt_svc.clone());
+    }
 }
 
 /// Why a request is rejected. The body is `{"error":"…"}`, which also says how to correct it.

@@ -1,11 +1,20 @@
 //! What a request says besides its path: query, position, upgrade and header sizes.
 
+use std::error::Error;
+
+use bytes::Bytes;
+use hyper::body::Body;
 use hyper::header::{CONNECTION, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::{StatusCode, Version};
 use pushbench_wire::endpoint::{AFTER, LAST_EVENT_ID, X_LAST_EVENT_ID};
 
 use super::reply::Rejection;
+
+/// What comes with a request, by whichever version of HTTP.
+pub(crate) trait RequestBody: Body<Data = Bytes, Error: Error + 'static> + Unpin {}
+
+impl<B: Body<Data = Bytes, Error: Error + 'static> + Unpin> RequestBody for B {}
 
 /// Checks that everyone understands the length of a body alike, who may be between the client and the
 /// server (RFC 9112 §6.1, §11.2).
@@ -25,10 +34,10 @@ pub(crate) fn check_coding(request: &Parts) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Whether a request asks to switch to `protocol` (RFC 9110 §7.8), which HTTP/1.0 cannot.
+/// Whether a request asks to switch to `protocol` (RFC 9110 §7.8), which HTTP/1.1 alone can.
 pub(crate) fn asks_to_upgrade(request: &Parts, protocol: &str) -> bool {
     let has = |name, token: &str| list(request, name).any(|item| item.eq_ignore_ascii_case(token));
-    request.version >= Version::HTTP_11 && has(UPGRADE, protocol) && has(CONNECTION, "upgrade")
+    request.version == Version::HTTP_11 && has(UPGRADE, protocol) && has(CONNECTION, "upgrade")
 }
 
 /// The items of a header's comma-separated list, which may span several lines.

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::Request;
-use hyper::body::{Body, Incoming};
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ALLOW,
     HeaderName, HeaderValue,
@@ -18,7 +17,8 @@ use pushbench_wire::endpoint::{
 
 use super::connection_state::ConnectionState;
 use super::reply::{self, Rejection, Reply};
-use super::request::{check_coding, header_bytes};
+use super::request::{RequestBody, check_coding, header_bytes};
+use super::webtransport;
 use crate::hub::{Channel, Full};
 use crate::transport::{self, Answer, Channels};
 use crate::{Server, control, publish};
@@ -37,7 +37,7 @@ pub(super) async fn answer(
     server: &Server,
     state: &ConnectionState,
     client: IpAddr,
-    request: Request<Incoming>,
+    request: Request<impl RequestBody>,
 ) -> Answer {
     let (request, body) = request.into_parts();
     let has_body = !body.is_end_stream();
@@ -93,7 +93,7 @@ async fn dispatch(
     server: &Server,
     state: &ConnectionState,
     request: &Parts,
-    body: Incoming,
+    body: impl RequestBody,
     origin: Option<&HeaderValue>,
 ) -> Result<Answer, Rejection> {
     let has_body = !body.is_end_stream();
@@ -129,8 +129,13 @@ async fn dispatch(
             }
         };
     };
-    let is_connect = transport == Transport::WebSocket
-        && transport::is_websocket_connect(&request.method, &request.extensions);
+    let is_connect = match transport {
+        Transport::WebSocket => {
+            transport::is_websocket_connect(&request.method, &request.extensions)
+        }
+        Transport::Sse => webtransport::is_connect(&request.method, &request.extensions),
+        Transport::Polling | Transport::LongPolling | Transport::Tcp => false,
+    };
     if !is_connect
         && let Some(options) = check_method(request, path, has_body, READ_METHODS, origin)?
     {

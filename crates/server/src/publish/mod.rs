@@ -2,19 +2,19 @@
 
 mod body;
 
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
 use hyper::StatusCode;
-use hyper::body::{Body, Incoming};
 use hyper::http::request::Parts;
 use tokio::task::yield_now;
 
 use crate::Server;
 use crate::framing::{Event, NewEvent};
 use crate::http::reply::{self, Rejection, Reply};
+use crate::http::request::RequestBody;
 use crate::hub::Channel;
 use crate::memory::{Need, Reservation};
 use crate::metrics::Metrics;
@@ -26,7 +26,7 @@ pub(crate) async fn from_request(
     server: &Server,
     channel: &str,
     request: &Parts,
-    body: Incoming,
+    body: impl RequestBody,
 ) -> Result<Reply, Rejection> {
     let format = parse_format(request)?;
     let channel = server.channel(channel)?;
@@ -72,7 +72,7 @@ impl Server {
 }
 
 /// Why the body of a request could not be read. It may be that there was no memory to read it into.
-fn unreadable(error: &hyper::Error) -> Rejection {
+fn unreadable(error: &impl Error) -> Rejection {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     if source.is_some_and(|source| source.kind() == io::ErrorKind::OutOfMemory) {
         return Rejection::out_of_memory();
@@ -86,7 +86,7 @@ const LEAST_BODY_BYTES: usize = 1 << 10;
 /// The body, and the memory reserved for it.
 async fn read_body(
     server: &Server,
-    mut body: Incoming,
+    mut body: impl RequestBody,
 ) -> Result<(Vec<u8>, Reservation), Rejection> {
     let limit = server.config.max_body_bytes;
     let too_large = || {

@@ -41,9 +41,9 @@ pub(super) fn open(
         true => Compression::gzip(retry.as_bytes()),
         false => (Compression::None, Bytes::from(retry)),
     };
-    if request.version == Version::HTTP_2 {
+    if request.version >= Version::HTTP_2 {
         let (head, is_chunked) = (first, false);
-        let headers = http2_headers(server, origin, is_gzip);
+        let headers = framed_headers(server, origin, is_gzip);
         return Ok(OpenedStream { transport, head, headers, is_chunked, compression, subscriber });
     }
     let mut head = HEAD.as_bytes().to_vec();
@@ -73,8 +73,8 @@ pub(super) fn open(
     Ok(OpenedStream { transport, head, headers, is_chunked, compression, subscriber })
 }
 
-/// The same headers by HTTP/2, which says itself where a body ends.
-fn http2_headers(server: &Server, origin: Option<&HeaderValue>, is_gzip: bool) -> HeaderMap {
+/// The same headers by HTTP/2 and HTTP/3, which say themselves where a body ends.
+fn framed_headers(server: &Server, origin: Option<&HeaderValue>, is_gzip: bool) -> HeaderMap {
     let fixed = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")];
     let mut headers: HeaderMap =
         fixed.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use pushbench_server::{Config, Listeners, Tls};
+use pushbench_server::{Config, Listeners, Tls, TlsListeners};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -26,6 +26,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// Where it is by TLS, and its certificate.
     pub(crate) tls: SocketAddr,
+    /// Where it is by HTTP/3.
+    pub(crate) http3: SocketAddr,
     certificate: String,
     stop: Option<oneshot::Sender<()>>,
     clock: mpsc::UnboundedSender<Advance>,
@@ -72,7 +74,10 @@ impl Server {
         let (plain, secure) = (listener(), listener());
         let (address, tls) = (plain.local_addr().unwrap(), secure.local_addr().unwrap());
         let (secured, certificate) = Tls::self_signed(vec!["localhost".to_owned()]).unwrap();
-        let listeners = Listeners { plain, tls: Some((secure, secured)) };
+        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let http3 = udp.local_addr().unwrap();
+        let secure = TlsListeners { tcp: secure, udp: Some(udp), tls: secured };
+        let listeners = Listeners { plain, tls: Some(secure) };
         let (stop, stopped) = oneshot::channel();
         let (alive, dropped) = oneshot::channel();
         let (clock, advances) = mpsc::unbounded_channel();
@@ -97,7 +102,7 @@ impl Server {
             });
             drop(running);
         });
-        Self { address, tls, certificate, stop: Some(stop), clock, result, _alive: alive }
+        Self { address, tls, http3, certificate, stop: Some(stop), clock, result, _alive: alive }
     }
 
     /// Advances the manual clock. Whatever is due then has happened when this returns.

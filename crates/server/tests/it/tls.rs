@@ -113,3 +113,12 @@ fn a_certificate_needs_its_own_key() {
         assert!(error.contains(why), "{error}");
     }
 }
+
+#[test]
+fn clients_are_told_where_http_3_is() {
+    let [plain, by_tls] = Server::plain_and_by_tls(&Config::default());
+    let expected = format!("h3=\":{}\"; ma=86400", by_tls.http3.port());
+    assert_eq!(by_tls.get("/healthz").header("alt-svc"), Some(&expected[..]));
+    // Who is not secure is told nothing: it would be another origin.
+    assert_eq!(plain.get("/healthz").header("alt-svc"), None);
+}

@@ -5,12 +5,13 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request, Response};
 
 use super::{Foreign, Location, Seen};
 use crate::client::ClientError;
+use crate::client::answer_body::AnswerBody;
 use crate::client::http::{HttpConnection, met_the_end};
 use crate::client::socket::ConnectionMeter;
 use crate::scenario::Template;
@@ -126,7 +127,7 @@ impl Exchange {
     pub(super) async fn ask(
         &mut self,
         question: &Question,
-    ) -> Result<(Response<Incoming>, HttpConnection<Full<Bytes>>), ClientError> {
+    ) -> Result<(Response<AnswerBody>, HttpConnection<Full<Bytes>>), ClientError> {
         if let Some((location, mut kept)) = self.kept.take()
             && location.shares_connection_with(&question.location)
         {

@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use tokio::time::sleep_until;
 
@@ -13,6 +12,7 @@ use super::messages::Messages;
 use super::talk::{Channel, Inbox, Talk};
 use super::words::{in_time, refused};
 use super::{Foreign, Seen};
+use crate::client::answer_body::AnswerBody;
 use crate::client::http::{HttpConnection, unexpected};
 use crate::client::no_upstream::NoUpstream;
 use crate::client::socket::ConnectionMeter;
@@ -26,7 +26,7 @@ pub(crate) struct ForeignStream {
 }
 
 struct Line {
-    body: Incoming,
+    body: AnswerBody,
     messages: Messages,
     meter: Rc<ConnectionMeter>,
     /// Dropping it would end the connection.

@@ -28,6 +28,8 @@ pub struct Proxy {
     pub config_name: String,
     /// Whether clients speak TLS to it.
     pub tls: bool,
+    /// Whether it speaks HTTP/3 to clients, too, where it has TLS.
+    pub http3: bool,
     /// How a program is had that is missing.
     pub install: Option<&'static str>,
     /// The arguments with which the program says its version.

