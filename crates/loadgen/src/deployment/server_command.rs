@@ -14,7 +14,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// Connections besides those of subscribers: the publisher's and the control client's, generously.
 const OTHER_CONNECTIONS: u32 = 64;
 
-/// What a connection may need where its requests are streams, and a log for each of its bytes, with what both
+/// What a connection may need that is not by HTTP/1.1, and a log for each of its bytes, with what both
 /// leave to the program. Unless there are thousands, it is less than the usual limit.
 const MEMORY_PER_CONNECTION: u64 = 512 << 10;
 const MEMORY_PER_LOG_BYTE: u64 = 4;
@@ -57,7 +57,7 @@ pub(crate) fn server_command(
     // A new connection may come before the one that it replaces is seen to be closed.
     let connections = scenario.sockets().saturating_mul(2).saturating_add(OTHER_CONNECTIONS);
     flag("--max-connections", connections.to_string());
-    if contender.http().has_streams() {
+    if contender.http().needs_tls() {
         let memory = u64::from(connections)
             .saturating_mul(MEMORY_PER_CONNECTION)
             .saturating_add(log_bytes.saturating_mul(MEMORY_PER_LOG_BYTE));
@@ -130,6 +130,34 @@ mod tests {
             for value in values_of(flag) {
                 assert_eq!(value.as_deref(), Some("21m 6s"), "{flag}");
             }
+        }
+    }
+
+    /// Where QUIC keeps what TCP keeps in the kernel, thousands of subscribers need more than usual.
+    #[test]
+    fn who_does_not_speak_http_1_may_need_more_memory_and_udp() {
+        let with = |http: &str, subscribers: u32| {
+            let text = format!(
+                "name = \"x\"\ndescription = \"X.\"\ncompare = [\"sse\"]\ntls = true\nhttp = \"{http}\"\n\
+                 [workload]\nsubscribers = {subscribers}\nevents_per_second = 1\npayload_bytes = 64\n\
+                 duration = \"10s\"\nwarm_up = \"1s\"\n"
+            );
+            let scenario = Scenario::parse(&text, "").unwrap();
+            let cores = Cores { server: vec![0], generator: vec![1] };
+            let contender = &scenario.contenders[0];
+            let here = Ipv4Addr::LOCALHOST;
+            let command = server_command(&[], &scenario, contender, None, &cores, here);
+            let memory = command.iter().position(|argument| argument == "--max-memory");
+            let memory = memory.map(|at| command[at + 1].parse::<u64>().unwrap());
+            (memory, command.iter().any(|argument| argument == "--http3"))
+        };
+        assert_eq!(with("1.1", 10_000), (None, false));
+        assert_eq!(with("2", 10), (Some(1 << 30), false));
+        for by_udp in ["3", "webtransport-draft"] {
+            assert_eq!(with(by_udp, 10), (Some(1 << 30), true));
+            let (memory, _) = with(by_udp, 10_000);
+            // Clients may have three eighths of it; each has 90 KiB, and once more while it reconnects.
+            assert!(memory.unwrap() / 8 * 3 > 2 * 10_000 * (90 << 10), "{memory:?}");
         }
     }
 
