@@ -239,8 +239,7 @@ impl ServerProcess {
             if left.is_empty() && self.group.signal(None) == Err(Errno::ESRCH) {
                 return;
             }
-            let new = |process: &Pid| !seen.contains(process);
-            let new: Vec<_> = left.into_iter().filter(new).collect();
+            let new: Vec<_> = left.into_iter().filter(|of| !seen.contains(of)).collect();
             seen.extend(new);
             tokio::time::sleep(LOOK_AGAIN).await;
         }

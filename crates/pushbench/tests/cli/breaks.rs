@@ -53,7 +53,12 @@ fn each(bench: &Bench, text_of_scenario: &str, check: impl Fn(&str, &dyn Fn(&str
 #[test]
 fn whoever_is_cut_off_comes_back_with_nothing_lost() {
     for (how, share, hit, road) in [
-        ("close", 0.5, 10.0, "tls = true\nhttp = \"3\"\ncompression = true\ncompare = [\"sse\", \"polling\", \"long-polling\"]"),
+        (
+            "close",
+            0.5,
+            10.0,
+            "tls = true\nhttp = \"3\"\ncompression = true\ncompare = [\"sse\", \"polling\", \"long-polling\"]",
+        ),
         ("close", 1.0, 20.0, ""),
         ("reset", 0.5, 10.0, ""),
         ("reset", 0.5, 10.0, "tls = true"),
