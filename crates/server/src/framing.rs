@@ -155,6 +155,16 @@ impl Event {
         self.framed(&labelled.frames, form.into(), self.place.position, &labelled.name)
     }
 
+    /// Whether somebody has had its compressed frame made, likewise for a subscriber of several channels.
+    pub(crate) fn is_deflated(&self, framing: Framing, is_labelled: bool) -> bool {
+        let frames = match is_labelled {
+            false => Some(&self.frames),
+            true => self.labelled.get().map(|labelled| &labelled.frames),
+        };
+        let deflated = frames.and_then(|frames| frames.deflated.get());
+        deflated.is_some_and(|deflated| deflated.frames[framing as usize].get().is_some())
+    }
+
     fn framed<'f>(&self, frames: &'f Frames, form: Form, id: u64, name: &str) -> &'f Bytes {
         let Form { framing, is_deflated } = form;
         let plain = &frames.plain[framing as usize];

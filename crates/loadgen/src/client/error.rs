@@ -105,6 +105,11 @@ fn advice_for_status(status: StatusCode) -> &'static str {
 }
 
 impl ClientError {
+    /// Whether there was no connection yet that could break.
+    pub(crate) fn is_no_connection(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Tls { .. })
+    }
+
     /// Whether a new connection may help: it is the network's failure, not the protocol's.
     pub(crate) fn is_broken_connection(&self) -> bool {
         match self {

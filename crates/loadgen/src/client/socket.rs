@@ -105,7 +105,11 @@ impl ConnectionMeter {
             let directions = match how {
                 CutHow::Close => Shutdown::Both,
                 CutHow::Reset => {
-                    self.doomed.borrow_mut().push(socket);
+                    let mut doomed = self.doomed.borrow_mut();
+                    if doomed.contains(&socket) {
+                        continue;
+                    }
+                    doomed.push(socket);
                     Shutdown::Read
                 }
             };
@@ -174,6 +178,11 @@ impl Stream {
 }
 
 impl<S: AsFd + AsRawFd> Socket<S> {
+    /// Whether it is to end by a RST.
+    fn is_doomed(&self) -> bool {
+        self.meter.doomed.borrow().contains(&self.stream.as_raw_fd())
+    }
+
     fn written(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = outcome {
             self.meter.tally.bytes_out.add(bytes as u64);
@@ -219,6 +228,9 @@ impl<S: AsyncWrite + AsFd + AsRawFd + Unpin> AsyncWrite for Socket<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.is_doomed() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(outcome)
     }
@@ -241,6 +253,10 @@ impl<S: AsyncWrite + AsFd + AsRawFd + Unpin> AsyncWrite for Socket<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_doomed() {
+            // A RST ends it, and no FIN before that.
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -111,6 +111,7 @@ pub(super) fn flawless() -> Measurement {
         cores: Cores { server: vec![0], generator: vec![1] },
         listeners_are_known: true,
         is_described: false,
+        is_by_udp: false,
         is_compressed: false,
         falls_back: false,
         planned: EVENTS.into(),

@@ -32,6 +32,8 @@ pub(crate) struct Measurement {
     /// Whether the server is one that the scenario describes: what it wraps around payloads is not known,
     /// and nobody asks it what it has done.
     pub(super) is_described: bool,
+    /// Whether subscribers reach it by UDP, of which the kernel keeps no account for each connection.
+    pub(super) is_by_udp: bool,
     /// Whether what its subscribers receive is compressed.
     pub(super) is_compressed: bool,
     /// Whether subscribers go on with something else where they are refused.

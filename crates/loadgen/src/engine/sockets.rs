@@ -20,7 +20,7 @@ pub(super) struct SocketReadings {
     pub(super) publisher: BTreeSet<SocketAddr>,
     /// How many ports connections from this machine to one address can have.
     pub(super) local_ports: Option<u64>,
-    /// Whether a description may lead subscribers elsewhere. Then there are no sockets to be seen, and nobody
+    /// Whether a description may lead subscribers elsewhere, or they come by UDP. Then there are no sockets to be seen, and nobody
     /// knows how many there are.
     pub(super) may_be_elsewhere: bool,
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::scenario::schedule::window;
-use crate::scenario::{FaultKind, Workload};
+use crate::scenario::{FAULTS_END, FaultKind, Workload};
 
 /// From the last connection to the first event: the server finishes what connecting began.
 pub(super) const LEAD: Duration = Duration::from_millis(200);
@@ -142,6 +142,11 @@ pub(super) fn steps(
     // was long (RFC 6298 §5.5).
     let lengths = workload.faults.iter().filter_map(|fault| fault.kind.length());
     let longest_fault = lengths.max().unwrap_or_default();
+    // Who waits before it connects again has not lost anything.
+    let longest_away = match workload.faults.is_empty() {
+        true => Duration::ZERO,
+        false => workload.reconnect.most + longest_fault,
+    };
     let is_next = |_: &_| workload.idle.is_zero();
     let connected = Some((at_once, Observe(Moment::Connected))).filter(is_next);
     steps.extend([
@@ -169,8 +174,11 @@ pub(super) fn steps(
             actions: [(at_once, Observe(Moment::WindowStart))]
                 .into_iter()
                 .chain(workload.faults.iter().flat_map(|fault| {
-                    let mend = fault.kind.length().map(|_| (After(fault.end()), Mend(fault.kind)));
-                    [(After(fault.at), Break(fault.kind))].into_iter().chain(mend)
+                    // What is done ahead of the edge must not come late.
+                    let before_end = |time: Duration| time.min(length.saturating_sub(FAULTS_END));
+                    let end = fault.kind.length().map(|_| fault.end());
+                    let mend = end.map(|end| (After(before_end(end)), Mend(fault.kind)));
+                    [(After(before_end(fault.at)), Break(fault.kind))].into_iter().chain(mend)
                 }))
                 .chain([
                     // A process that is new counts at the end.
@@ -187,7 +195,7 @@ pub(super) fn steps(
             kind: StepKind::Drain,
             actions: vec![(at_once, FinishPublishing)],
             until: match record {
-                true => Until::Delivered(polling.unwrap_or_default() + DRAIN + longest_fault),
+                true => Until::Delivered(polling.unwrap_or_default() + DRAIN + longest_away),
                 false => Until::Passed(Duration::ZERO),
             },
         },
@@ -239,7 +247,13 @@ mod tests {
     /// Or it would be done late, or a step would be longer than it says.
     #[test]
     fn actions_are_in_the_order_of_their_times() {
-        for step in steps_of(IDLE, true) {
+        let faults = "[[workload.faults]]\nat = \"9s\"\nkind = \"pause\"\nfor = \"900ms\"\n\
+                      [[workload.faults]]\nat = \"2s\"\nkind = \"cut\"\n[polling]\n";
+        let broken = steps_of(["[polling]\n", faults], true);
+        let breaks =
+            |step: &Step| step.actions.iter().any(|(_, of)| matches!(of, Action::Break(_)));
+        assert!(broken.iter().any(breaks));
+        for step in steps_of(IDLE, true).into_iter().chain(broken) {
             let mut last = Duration::ZERO;
             for (when, action) in &step.actions {
                 let time = match (when, step.until) {

@@ -138,6 +138,7 @@ impl TrialPlan<'_> {
     ) -> anyhow::Result<Measurement> {
         let workload = &self.scenario.workload;
         let Contender { id, settings, server, .. } = self.contender;
+        let is_by_udp = self.contender.http().is_by_udp();
         let transport = id.transport();
         let foreign = server.as_deref().zip(place);
         let schedule = Schedule::new(workload, self.scenario.seed);
@@ -221,6 +222,7 @@ impl TrialPlan<'_> {
             cores: self.cores.clone(),
             listeners_are_known,
             is_described: foreign.is_some(),
+            is_by_udp,
             is_compressed: self.contender.compresses(),
             falls_back: self.contender.fallback.is_some(),
             planned,
@@ -244,7 +246,7 @@ impl TrialPlan<'_> {
                 after: sockets.0,
                 publisher: sockets.1,
                 local_ports: local_ports(),
-                may_be_elsewhere: foreign.is_some(),
+                may_be_elsewhere: foreign.is_some() || is_by_udp,
             },
             server_deliveries,
             lateness,

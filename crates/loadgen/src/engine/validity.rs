@@ -37,8 +37,8 @@ impl Measurement {
         if self.server_deliveries.is_none() && !self.is_described {
             unchecked.push("whether the server counts as many deliveries as its subscribers");
         }
-        if self.traffic.at_end.is_none() {
-            unchecked.push("whether TCP counts as many bytes as the sockets");
+        if self.traffic.at_end.is_none() || self.is_by_udp {
+            unchecked.push("whether the kernel counts as many bytes as the sockets");
         }
         if !unchecked.is_empty() {
             let checks = unchecked.into_iter().map(str::to_owned).collect();

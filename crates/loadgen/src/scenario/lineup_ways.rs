@@ -176,6 +176,11 @@ impl Values<'_, '_> {
         if !road.http_of(identity.transport, true).is_by_udp() {
             return;
         }
+        if road.resumes_tls {
+            problem(format!(
+                "by HTTP/3 every connection has a whole handshake, and `{name}` has `tls_resumption`: remove one"
+            ));
+        }
         let speaks = |proxy: &Proxy| proxy.http3 && road.http == HttpVersion::Http3;
         if let Some(proxy) = road.proxy.as_deref().filter(|proxy| !speaks(proxy)) {
             problem(format!(

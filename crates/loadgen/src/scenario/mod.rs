@@ -66,6 +66,6 @@ pub use server::{
 pub use sweep::{Amount, BASE_CELL, labels_of};
 pub use thresholds::Threshold;
 pub use workload::{
-    Arrivals, Bursts, Content, CutHow, Fault, FaultKind, Membership, PayloadBytes, Phase,
-    Popularity, Reconnect, Rows, Trace, Upstream, Workload,
+    Arrivals, Bursts, Content, CutHow, FAULTS_END, Fault, FaultKind, Membership, PayloadBytes,
+    Phase, Popularity, Reconnect, Rows, Trace, Upstream, Workload,
 };

@@ -60,7 +60,6 @@ fn whoever_is_cut_off_comes_back_with_nothing_lost() {
             "tls = true\nhttp = \"3\"\ncompression = true\ncompare = [\"sse\", \"polling\", \"long-polling\"]",
         ),
         ("close", 1.0, 20.0, ""),
-        ("reset", 0.5, 10.0, ""),
         ("reset", 0.5, 10.0, "tls = true"),
         (
             "close",
@@ -77,11 +76,12 @@ fn whoever_is_cut_off_comes_back_with_nothing_lost() {
             let cut = ["faults", "connections_cut", "connections_opened"].map(value);
             assert_eq!(cut, [1.0, hit, 20.0 + hit], "{contender}, {how} {share} {road}");
             let broken = value("connections_broken");
-            if contender.ends_with("polling") && broken == 0.0 {
-                // Polls ask again at once, over a new connection.
+            // Polls ask again at once, over a new connection, if the old one has answered nothing.
+            let may_be_fewer = contender.ends_with("polling") && broken < hit;
+            assert!(broken == hit || may_be_fewer, "{contender}, {how} {share} {road}: {broken}");
+            if broken == 0.0 {
                 return;
             }
-            assert_eq!(broken, hit, "{contender}, {how} {share} {road}");
             for metric in ["reconnect_time_p50", "recovery_time_p50"] {
                 let ms = value(metric) / 1e6;
                 assert!(ms >= 199.0, "{contender} waits for 200 ms first: {metric} is {ms} ms");

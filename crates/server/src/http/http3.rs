@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicUsize;
 use std::task::Poll;
 
 use bytes::Bytes;
-use h3::error::StreamError;
+use h3::error::{Code, StreamError};
 use h3::server::{RequestResolver, RequestStream};
 use h3_quinn::{Connection, SendStream};
 use http_body_util::{BodyExt as _, Empty};
@@ -184,13 +184,20 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Sends `piece`. Flow control says when the next one may come.
-    async fn send(&self, to: &mut Sending, piece: Bytes) -> Result<(), StreamError> {
-        let mut sending = pin!(to.send_data(piece));
-        if let Poll::Ready(sent) = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await {
-            return sent;
+    async fn send(&self, to: &mut Sending, piece: Bytes) -> Result<(), Unsent> {
+        {
+            let mut sending = pin!(to.send_data(piece));
+            if let Poll::Ready(sent) = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await {
+                return Ok(sent?);
+            }
+            self.widen();
+            if let Ok(sent) = timeout(self.server.config.stall_timeout, sending).await {
+                return Ok(sent?);
+            }
         }
-        self.widen();
-        sending.await
+        // What waits there is kept as long as the stream is.
+        to.stop_stream(Code::H3_REQUEST_CANCELLED);
+        Err(Unsent::Stalled)
     }
 
     /// Writes `piece` to a stream that is no answer.
@@ -204,7 +211,8 @@ impl Shared {
             return written;
         }
         self.widen();
-        writing.await
+        let written = timeout(self.server.config.stall_timeout, writing).await;
+        written.unwrap_or(Err(quinn::WriteError::ClosedStream))
     }
 
     /// Sends a whole answer.
@@ -213,7 +221,7 @@ impl Shared {
         to: &mut Sending,
         reply: Reply,
         is_head: bool,
-    ) -> Result<(), StreamError> {
+    ) -> Result<(), Unsent> {
         let (mut head, body) = reply.into_parts();
         let body = body.collect().await.unwrap_or_else(|never| match never {}).to_bytes();
         complete(&mut head, body.len());
@@ -221,7 +229,7 @@ impl Shared {
         if !is_head && !body.is_empty() {
             self.send(to, body).await?;
         }
-        to.finish().await
+        Ok(to.finish().await?)
     }
 
     /// Lets more wait to be acknowledged, if there is memory for it. Whatever others depend on comes first.
@@ -234,6 +242,21 @@ impl Shared {
     }
 }
 
+/// Why an answer did not get to its end.
+#[derive(Debug)]
+enum Unsent {
+    /// Its client did not let it go on for too long.
+    Stalled,
+    /// Its stream or connection broke.
+    Broken,
+}
+
+impl From<StreamError> for Unsent {
+    fn from(_: StreamError) -> Self {
+        Self::Broken
+    }
+}
+
 /// What goes to a client as the answer to one request.
 pub(super) type Sending = RequestStream<SendStream<Bytes>, Bytes>;
 
@@ -241,7 +264,7 @@ async fn answer(
     shared: &Shared,
     resolver: RequestResolver<Connection, Bytes>,
     mut open: Open,
-) -> Result<(), StreamError> {
+) -> Result<(), Unsent> {
     let Shared { server, state, client, .. } = shared;
     let Ok(resolved) = timeout(server.config.header_timeout, resolver.resolve_request()).await
     else {
@@ -266,7 +289,7 @@ async fn answer(
         return match answer {
             Answer::Reply(reply) => shared.send_whole(&mut to_client, reply, is_head).await,
             Answer::Stream(opened) => {
-                webtransport::serve(shared, to_client, from_client, *opened, open).await
+                Ok(webtransport::serve(shared, to_client, from_client, *opened, open).await?)
             }
         };
     }
@@ -292,7 +315,7 @@ async fn answer(
     while let Some(piece) = poll_fn(|cx| events.poll_next(cx)).await {
         shared.send(&mut to_client, piece).await?;
     }
-    to_client.finish().await
+    Ok(to_client.finish().await?)
 }
 
 /// What hyper does for the other versions: says how long the body is and when it was sent (RFC 9110 §8.6,

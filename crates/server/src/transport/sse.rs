@@ -8,7 +8,7 @@ use hyper::header::{
     HeaderValue, VARY,
 };
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Version};
+use hyper::{HeaderMap, Method, Version};
 use pushbench_wire::Transport;
 
 use super::chunks::{LAST_CHUNK, chunk};
@@ -36,7 +36,8 @@ pub(super) fn open(
     let subscriber = Subscriber::at_or_latest(channels, position(request)?);
     let transport = StreamTransport::Sse;
     let retry = format!("retry: {}\n\n", server.config.reconnect_delay.as_millis());
-    let is_gzip = server.compresses_for(request);
+    // A session of WebTransport has no head that could say so.
+    let is_gzip = request.method != Method::CONNECT && server.compresses_for(request);
     let (compression, first) = match is_gzip {
         true => Compression::gzip(retry.as_bytes()),
         false => (Compression::None, Bytes::from(retry)),

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use crate::framing::{Event, Form};
+use crate::framing::{Event, Form, Framing};
 use crate::hub::{Channel, Hub, Order};
 use crate::memory::{Need, Reservation};
 use crate::waiters::Waiter;
@@ -196,6 +196,11 @@ impl Subscriber {
             Self::One { .. } => event.frame(form),
             Self::Several(several) => event.labelled_frame(&several.members[channel].name, form),
         }
+    }
+
+    /// Whether the compressed frame of an event is there already.
+    pub(crate) fn is_deflated(&self, event: &Event, framing: Framing) -> bool {
+        event.is_deflated(framing, matches!(self, Self::Several(_)))
     }
 
     /// The id that its client knows an event by.

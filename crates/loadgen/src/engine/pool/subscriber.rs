@@ -47,8 +47,11 @@ impl Connector {
         after: u64,
         is_new: &mut bool,
     ) -> Result<(S, u64), ClientError> {
-        // Closed never.
-        let permit = self.permits.acquire().await;
+        // Closed never. Whoever comes back waits for nobody.
+        let permit = match *is_new {
+            true => Some(self.permits.acquire().await),
+            false => None,
+        };
         let begun_ns = clock::now_ns();
         let mut connecting = pin!(S::connect(&self.subscription, &self.meter, after));
         if self.head_may_wait {
@@ -62,8 +65,11 @@ impl Connector {
         Ok((connecting.await?, clock::now_ns() - begun_ns))
     }
 
-    async fn open<S: Subscriber>(&self) -> Result<S::Upstream, ClientError> {
-        let _permit = self.permits.acquire().await;
+    async fn open<S: Subscriber>(&self, is_new: bool) -> Result<S::Upstream, ClientError> {
+        let _permit = match is_new {
+            true => Some(self.permits.acquire().await),
+            false => None,
+        };
         S::Upstream::open(&self.subscription, &self.beside).await
     }
 
@@ -117,13 +123,17 @@ async fn receive_until_failure<S: Subscriber>(
                 connector.announce(&mut is_new);
                 receive_for_ever(&mut subscriber, log).await
             }
-            Some(queue) => {
-                let mut upstream = connector.open::<S>().await?;
-                connector.announce(&mut is_new);
-                upstream.run(&mut subscriber, log, queue).await
-            }
+            Some(queue) => match connector.open::<S>(is_new).await {
+                Ok(mut upstream) => {
+                    connector.announce(&mut is_new);
+                    upstream.run(&mut subscriber, log, queue).await
+                }
+                Err(error) => Err(error),
+            },
         };
-        if !error.is_broken_connection() {
+        // Polls connect again by themselves, and may be cut off before they are connected.
+        let may_go_on = connector.is_patient && !is_new && error.is_no_connection();
+        if !error.is_broken_connection() && !may_go_on {
             return Err(error);
         }
         log.breaks(&error);
@@ -142,21 +152,25 @@ pub(super) struct EventLog {
     /// The last read of its connection that brought an event. Those who share the connection share it.
     pub(super) last_read_ns: Rc<Cell<u64>>,
     pub(super) last_event_id: u64,
-    /// When its connection broke, if nothing has come since.
-    pub(super) broken_ns: Option<u64>,
+    /// When its connection broke, if it is not connected again.
+    pub(super) away_since_ns: Option<u64>,
+    /// The same, if nothing has come since.
+    pub(super) silent_since_ns: Option<u64>,
 }
 
 impl EventLog {
     fn breaks(&mut self, reason: &ClientError) {
-        self.broken_ns.get_or_insert_with(clock::now_ns);
+        let now_ns = clock::now_ns();
+        self.away_since_ns = Some(now_ns);
+        self.silent_since_ns.get_or_insert(now_ns);
         let account = &mut self.recorder.borrow_mut().account;
         account.reconnects += 1;
         account.first_reconnect.get_or_insert_with(|| reason.to_string());
     }
 
-    fn is_connected(&self) {
-        if let Some(broken_ns) = self.broken_ns {
-            let took_ns = clock::now_ns().saturating_sub(broken_ns);
+    fn is_connected(&mut self) {
+        if let Some(since_ns) = self.away_since_ns.take() {
+            let took_ns = clock::now_ns().saturating_sub(since_ns);
             self.recorder.borrow_mut().reconnects.saturating_record(took_ns);
         }
     }
@@ -179,9 +193,9 @@ impl Sink for EventLog {
             self.recorder.borrow_mut().account.lagged += 1;
             return;
         }
-        if let Some(broken_ns) = self.broken_ns {
-            self.broken_ns = None;
-            let took_ns = at_ns.saturating_sub(broken_ns);
+        if let Some(since_ns) = self.silent_since_ns {
+            self.silent_since_ns = None;
+            let took_ns = at_ns.saturating_sub(since_ns);
             self.recorder.borrow_mut().recoveries.saturating_record(took_ns);
         }
         self.tally.deliveries.add(1);
@@ -216,7 +230,8 @@ mod tests {
             tally: Arc::clone(&tally),
             last_read_ns: Rc::default(),
             last_event_id: 0,
-            broken_ns: Some(400),
+            away_since_ns: None,
+            silent_since_ns: Some(400),
         };
         let mut payload = [0; pushbench_wire::stamp::STAMP_LEN];
         for (at_ns, sequence) in [(1_000, 0), (1_000, 1), (2_000, 2)] {

@@ -232,7 +232,8 @@ impl WithSubscriber for Worker {
                 tally: Arc::clone(&self.tally),
                 last_read_ns,
                 last_event_id: 0,
-                broken_ns: None,
+                away_since_ns: None,
+                silent_since_ns: None,
             };
             let queue = sends.map(|plan| SendQueue::new(plan, publisher));
             let waits = ReconnectWaits::new(seed, connection, reconnect);

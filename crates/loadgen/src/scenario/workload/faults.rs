@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::scenario::limits::TICK;
 
+/// How long before the end of the window all faults are over: what is observed at that edge begins a little
+/// before it.
+pub const FAULTS_END: Duration = Duration::from_millis(100);
+
 /// Something that breaks once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fault {

@@ -8,12 +8,15 @@ use toml::Spanned;
 
 use super::faults_file::{FaultFile, Kind, ReconnectFile};
 use super::file::WorkloadFile;
-use super::{CutHow, Fault, FaultKind, Reconnect};
+use super::{CutHow, FAULTS_END, Fault, FaultKind, Reconnect};
 use crate::scenario::duration;
 use crate::scenario::error::Problems;
 use crate::scenario::limits::{HOUR, TICK};
 use crate::scenario::values::Values;
 use crate::scenario::{Imitation, Scenario, Start};
+
+/// A publisher waits for an answer half as long again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 impl Values<'_, '_> {
     pub(super) fn faults(&mut self, files: &[FaultFile]) -> Vec<Fault> {
@@ -33,8 +36,8 @@ impl Values<'_, '_> {
                 self.out_of_place(key, span, "only a cut has it");
             }
         }
-        let mut length = || match &file.length {
-            Some(length) => self.duration("for", length, TICK..=HOUR),
+        let mut length = |longest| match &file.length {
+            Some(length) => self.duration("for", length, TICK..=longest),
             None => {
                 let message =
                     "`for` is missing: how long does it last? Add, for example, `for = \"1s\"`";
@@ -43,8 +46,8 @@ impl Values<'_, '_> {
             }
         };
         let kind = match kind {
-            Kind::Pause => FaultKind::Pause { length: length() },
-            Kind::Outage => FaultKind::Outage { length: length() },
+            Kind::Pause => FaultKind::Pause { length: length(LONGEST_PAUSE) },
+            Kind::Outage => FaultKind::Outage { length: length(HOUR) },
             Kind::Cut => {
                 let span = file.length.as_ref().map(Spanned::span);
                 self.out_of_place("for", span, "connections are cut at once");
@@ -102,14 +105,26 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
     files.sort_by_key(|file| duration::parse(file.at.get_ref()).unwrap_or_default());
     let mut pairs = files.iter().zip(&scenario.workload.faults).peekable();
     while let Some((file, fault)) = pairs.next() {
-        if fault.end() >= duration {
+        if fault.end() + FAULTS_END > duration {
             problems.at(
                 file.at.span(),
                 format!(
-                    "a fault must be over before the window is ({}), and this one is at {}: lengthen \
+                    "a fault must be over {} before the window is ({}), and this one is at {}: lengthen \
                      `duration`",
+                    format_duration(FAULTS_END),
                     format_duration(duration),
                     format_duration(fault.end())
+                ),
+            );
+        }
+        let subscribers = scenario.workload.subscribers;
+        if let FaultKind::Cut { share, .. } = fault.kind
+            && f64::from(subscribers) * share < 1.0
+        {
+            problems.at(
+                file.kind.span(),
+                format!(
+                    "this fault hits nobody: {share} of {subscribers} subscribers is less than one"
                 ),
             );
         }
@@ -193,7 +208,9 @@ mod tests {
             ("at = \"1s\"\nkind = \"cut\"\nfor = \"1s\"\n", "connections are cut at once"),
             ("at = \"1s\"\nkind = \"cut\"\nshare = 0.0\n", "`share` must be above 0"),
             ("at = \"1s\"\nkind = \"pause\"\nshare = 0.5\nfor = \"1s\"\n", "only a cut has it"),
-            ("at = \"9h\"\nkind = \"cut\"\n", "a fault must be over before the window is"),
+            ("at = \"9h\"\nkind = \"cut\"\n", "a fault must be over 100ms before the window is"),
+            ("at = \"1s\"\nkind = \"cut\"\nshare = 0.001\n", "this fault hits nobody"),
+            ("at = \"1s\"\nkind = \"pause\"\nfor = \"40s\"\n", "at most 20s"),
             ("at = \"1s\"\nkind = \"outage\"\nfor = \"1s\"\n", "an outage needs a [network]"),
             (
                 "at = \"1s\"\nkind = \"pause\"\nfor = \"2s\"\n[[workload.faults]]\nat = \"2s\"\nkind = \"cut\"\n",
