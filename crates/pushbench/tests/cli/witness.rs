@@ -120,6 +120,28 @@ fn the_servers_cpu_is_what_the_kernel_says() {
         interval = "20ms"
         "#,
     );
+    // A busy machine may keep either from reading in time, but not three times in a row.
+    let mut last = Vec::new();
+    for _ in 0..3 {
+        let figures = cpu_by_both(&bench);
+        if figures.iter().all(|[reported, witness]| (reported - witness).abs() < allowed(*witness))
+        {
+            return;
+        }
+        last.push(figures);
+        fs::remove_dir_all(bench.path("out")).unwrap();
+    }
+    panic!("CPU, user and system, as reported and by the kernel: {last:?}");
+}
+
+/// How far what the kernel counts in ticks may be off: each end of a window falls somewhere into one, of
+/// user and of system time.
+fn allowed(witness: f64) -> f64 {
+    TOLERANCE * witness + 2.0 * TICK_NS
+}
+
+/// The CPU time of the server, all, user and system, as reported and by the kernel.
+fn cpu_by_both(bench: &Bench) -> [[f64; 2]; 3] {
     let mut run = bench.start_run();
     run.wait_for("[1/1]");
     let server = loop {
@@ -132,15 +154,14 @@ fn the_servers_cpu_is_what_the_kernel_says() {
     run.finish();
     let run = run_in(&bench.path("out"));
     let [user, system] = readings.join().unwrap().during(&run.trials[0], &run);
-    let all = Witnessed { count: user.count + system.count, unsure: user.unsure + system.unsure };
-    let reported = |metric: &str| bench.trials()["polling"].values[metric];
-    // The witness divides an exact time by ticks, and each end of a window falls somewhere into one.
-    let of = all.count + TICK_NS / TOLERANCE;
-    assert_agree("CPU", reported("server_cpu"), all, of);
-    assert_agree("user", reported("server_user_cpu"), user, of);
-    assert_agree("system", reported("server_system_cpu"), system, of);
-    let sum = reported("server_user_cpu") + reported("server_system_cpu");
-    assert!((sum - reported("server_cpu")).abs() < 1.0, "the parts make the whole: {sum} ns");
+    let trials = bench.trials();
+    let reported = |metric: &str| trials["polling"].values[metric];
+    let figures = ["server_cpu", "server_user_cpu", "server_system_cpu"].map(reported);
+    let [all, parts @ ..] = figures;
+    let sum: f64 = parts.iter().sum();
+    assert!((sum - all).abs() < 1.0, "the parts make the whole: {sum} ns");
+    let witness = [user.count + system.count, user.count, system.count];
+    [0, 1, 2].map(|of| [figures[of], witness[of]])
 }
 
 /// The CPU time of some processes, and their anonymous memory in bytes.
