@@ -25,7 +25,7 @@ impl Deployment {
             }
             let observe = &mut part.observe;
             observe.look();
-            // Its threads are charged for nothing any more when they have ended.
+            // When it has ended, it has neither threads nor memory.
             let alive = observe.read();
             let family = observe.processes();
             process
@@ -34,7 +34,11 @@ impl Deployment {
                     observe.processes()
                 })
                 .await;
-            let used = Observation { threads: alive.threads, ..observe.read() };
+            let used = Observation {
+                threads: alive.threads,
+                memory_peak_bytes: alive.memory_peak_bytes,
+                ..observe.read()
+            };
             process.bury(&family).await;
             self.ended.push(Ended { process: number, used });
         }

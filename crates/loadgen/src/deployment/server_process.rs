@@ -23,7 +23,7 @@ use super::group::Group;
 use super::guard::Guard;
 use super::output::Complaint;
 use super::patience::within;
-use super::readiness::{READY_WITHIN, Readiness, ServerStart, usable};
+use super::readiness::{Readiness, ServerStart, usable};
 
 /// How long a server may take to stop before it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(5);

@@ -111,6 +111,8 @@ impl Hub {
         self.base.store(base, Ordering::Relaxed);
         for channel in self.channels().values() {
             channel.log().skip_to = base;
+            // From now on it may become idle for too long.
+            channel.touch();
         }
     }
 
@@ -226,6 +228,7 @@ mod tests {
         let before = hub();
         before.channel("a").unwrap().publish((0..7).map(|_| event("x")));
         let after = restarted(&before, u64::MAX, None);
+        after.remove_unused();
         let channel = after.channel("a").unwrap();
         assert_eq!(read(&channel, 7), (None, vec![]));
         assert_eq!(channel.publish([event("y")]), 8);

@@ -105,7 +105,7 @@ fn what_was_not_answered_is_sent_again_to_a_server_that_comes_back() {
         path.push(0, text.as_bytes());
         path.flush().unwrap();
     };
-    ["a", "b", "c"].map(&mut publish);
+    ["a", "b", "c"].into_iter().for_each(&mut publish);
     let requests = |numbers: &[(u64, &str)]| -> Vec<(u64, String)> {
         numbers.iter().map(|(number, text)| (*number, format!("{text}\n"))).collect()
     };
