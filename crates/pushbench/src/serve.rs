@@ -3,6 +3,7 @@
 
 mod access;
 mod limits;
+mod log;
 mod streams;
 mod tls;
 
@@ -24,6 +25,7 @@ use tokio::sync::oneshot;
 
 use access::AccessFlags;
 use limits::Limits;
+use log::LogFlags;
 use streams::StreamFlags;
 use tls::{Secured, TlsFlags};
 
@@ -66,6 +68,9 @@ pub(crate) struct Args {
     access: AccessFlags,
 
     #[command(flatten)]
+    log: LogFlags,
+
+    #[command(flatten)]
     limits: Limits,
 }
 
@@ -85,6 +90,7 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
         compression: args.compression,
         ..Config::from(args.limits)
     });
+    let config = args.log.put_into(config);
     config.check().context("a limit is out of range")?;
     // Threads inherit the affinity, so it is set before any are started.
     if let Some(cpus) = &args.cpus {
@@ -154,8 +160,11 @@ async fn listen(
     let mut terminated = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let stdin_end = stop_on_stdin_eof.then(stdin_end).transpose()?;
-    announce(bound, tls.as_ref().map(|(of, bound)| (*bound, of.udp.is_some())))
-        .context("cannot write to standard output")?;
+    let announced = tls.as_ref().map(|(of, bound)| (*bound, of.udp.is_some()));
+    let tls = tls.map(|(listeners, _)| listeners);
+    // A log on disk is read back first: a server that is ready can be used.
+    let prepared = pushbench_server::prepare(Listeners { plain, tls }, config)?;
+    announce(bound, announced).context("cannot write to standard output")?;
     let shutdown = async move {
         tokio::select! {
             _ = terminated.recv() => {}
@@ -168,8 +177,8 @@ async fn listen(
             } => {}
         }
     };
-    let tls = tls.map(|(listeners, _)| listeners);
-    Ok(pushbench_server::run(Listeners { plain, tls }, config, shutdown).await?)
+    prepared.serve(shutdown).await;
+    Ok(())
 }
 
 /// Prints the line that says that the server is ready, and flushes it in case it goes to a pipe. Where

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::{Access, Faults};
+use crate::{Access, DiskLog, Faults, LogSync};
 
 /// How much of each resource clients may use, and how long they may take.
 ///
@@ -24,6 +24,12 @@ pub struct Config {
     pub max_memory: Option<usize>,
     /// Events that a channel keeps for subscribers that are behind. Default 10,000.
     pub log_events: usize,
+    /// Where the log is on disk, too. Default nowhere: it is in memory, and ends with the server.
+    pub log: Option<DiskLog>,
+    /// The id of the first event of a log in memory. Default 1. Who resumes with an id that is smaller is
+    /// told that something is missing: a server that may be restarted should begin where no log before has
+    /// been, as with the time.
+    pub first_id: u64,
     /// Bytes of names and payloads that a channel keeps. The newest event is kept in any case.
     /// Default 4 MiB.
     pub log_bytes: usize,
@@ -95,6 +101,8 @@ impl Default for Config {
             max_channels: 10_000,
             max_memory: None,
             log_events: 10_000,
+            log: None,
+            first_id: 1,
             log_bytes: 4 << 20,
             max_event_bytes: 64 << 10,
             max_body_bytes: 1 << 20,
@@ -133,6 +141,9 @@ const MEMORY_PER_CONNECTION: usize = 48 << 10;
 
 /// How much memory a log needs for each byte of [`Config::log_bytes`], for its frames and more.
 const MEMORY_PER_LOG_BYTE: usize = 4;
+
+/// Far more events can follow than there will be, and JavaScript still knows each of their ids.
+const FIRST_ID: RangeInclusive<u64> = 1..=1 << 52;
 
 /// The upper limit of every duration: far more than is useful, and safe to add to any time.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -192,8 +203,21 @@ impl Config {
                 most: TOTAL_MEMORY.end().to_string(),
             });
         }
+        if !FIRST_ID.contains(&self.first_id) {
+            return Err(ConfigError {
+                limit: "first_id",
+                value: self.first_id.to_string(),
+                least: FIRST_ID.start().to_string(),
+                most: FIRST_ID.end().to_string(),
+            });
+        }
         let least = Duration::from_millis(1);
+        let sync = match &self.log {
+            Some(DiskLog { sync: LogSync::Interval(interval), .. }) => *interval,
+            _ => least,
+        };
         let durations = [
+            ("log_sync", sync, least),
             ("header_timeout", self.header_timeout, least),
             ("body_timeout", self.body_timeout, least),
             ("channel_idle", self.channel_idle, least),

@@ -118,6 +118,15 @@ impl Event {
         )
     }
 
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Its name if it has one, its payload, and whether that is binary.
+    pub(crate) fn parts(&self) -> (Option<&str>, &[u8], bool) {
+        (self.name.as_deref(), &self.payload, self.binary)
+    }
+
     /// Its position in its log.
     pub(crate) fn id(&self) -> u64 {
         self.place.id
@@ -234,6 +243,11 @@ impl NewEvent {
     /// What an event costs with this name and a payload of `len` bytes.
     pub(crate) fn cost(name: Option<&str>, len: usize) -> usize {
         EVENT_BYTES + name.map_or(0, str::len) + len
+    }
+
+    /// See [`Event::parts`].
+    pub(crate) fn parts(&self) -> (Option<&str>, &[u8], bool) {
+        (self.name.as_deref(), &self.payload, self.binary)
     }
 
     /// An event that is accounted for in `held`.

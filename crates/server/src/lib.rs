@@ -1,5 +1,6 @@
 //! One server for every transport: polling, long polling, Server-Sent Events, WebSocket and raw TCP
-//! subscribers all read the same log of events. [`run`] is the only entry point.
+//! subscribers all read the same log of events. [`run`] is the entry point, or its two halves: [`prepare`] and
+//! [`Prepared::serve`].
 //!
 //! | route | |
 //! |---|---|
@@ -19,6 +20,7 @@ mod framing;
 mod http;
 mod hub;
 mod inject;
+mod journal;
 mod memory;
 mod metrics;
 mod publish;
@@ -29,8 +31,9 @@ mod websocket_frame;
 
 use std::future::Future;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
 
@@ -41,8 +44,12 @@ use hub::{Hub, Limits};
 use hyper::header::HeaderValue;
 use inject::Injector;
 pub use inject::{Fault, Faults, ParseFaultError, RepeatedFault, Stall};
+use journal::Journal;
+pub use journal::{DiskLog, LogSync};
 use memory::Memory;
 use metrics::Metrics;
+use publish::Publishers;
+use quinn::Endpoint;
 pub use tls::{Tls, TlsError};
 
 /// What all connections share.
@@ -50,7 +57,11 @@ pub use tls::{Tls, TlsError};
 struct Server {
     config: Config,
     gate: Gate,
-    hub: Hub,
+    hub: Arc<Hub>,
+    /// Where events are on disk before anybody sees them, if they are.
+    journal: Option<Journal>,
+    /// Those that number their requests. Where there is a journal, it knows them.
+    publishers: Mutex<Publishers>,
     metrics: Arc<Metrics>,
     injector: Option<Injector>,
     /// What says where HTTP/3 is (RFC 7838), if it is served.
@@ -71,6 +82,14 @@ pub enum Error {
     /// The listener has no address.
     #[error("cannot get the address of the listening socket")]
     Address(#[source] std::io::Error),
+    /// The log cannot be kept in its folder.
+    #[error("cannot keep the log in {}; choose another folder", .0.display())]
+    Log(PathBuf, #[source] std::io::Error),
+    /// [`Config::faults`] act on a log in memory.
+    #[error(
+        "faults are injected into a log in memory only; leave out the log on disk, or the faults"
+    )]
+    FaultsOnDisk,
     /// [`Config::faults`] need a thread that could not be started.
     #[error(
         "cannot start the thread that delays events; raise the limit on threads, or inject neither \
@@ -88,13 +107,42 @@ impl Server {
             log_bytes: config.log_bytes,
             channel_idle: config.channel_idle,
         };
-        let hub = Hub::new(limits, Memory::new(config.total_memory()));
+        let hub = Arc::new(Hub::new(limits, Memory::new(config.total_memory())));
+        let journal = match &config.log {
+            Some(_) if !config.faults.is_empty() => return Err(Error::FaultsOnDisk),
+            Some(log) => Some(open_journal(log, &hub)?),
+            None => {
+                hub.begin_at(config.first_id - 1);
+                None
+            }
+        };
         let gate = Gate::new(config.access.clone(), address, by_tls);
         let metrics = Arc::default();
         let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
         let (alt_svc, streams_opened) = (None, AtomicU64::new(0));
-        Ok(Self { config, gate, hub, metrics, injector, alt_svc, streams_opened })
+        let publishers = Mutex::default();
+        Ok(Self {
+            config,
+            gate,
+            hub,
+            journal,
+            publishers,
+            metrics,
+            injector,
+            alt_svc,
+            streams_opened,
+        })
     }
+}
+
+/// Opens the journal, and says what was in it where that is not all that was ever there.
+fn open_journal(log: &DiskLog, hub: &Arc<Hub>) -> Result<Journal, Error> {
+    let (journal, report) =
+        Journal::open(log, hub).map_err(|error| Error::Log(log.folder.clone(), error))?;
+    if let Some(said) = report.in_a_line() {
+        journal::complain(&said);
+    }
+    Ok(journal)
 }
 
 /// Where a server is reached. Both serve the same.
@@ -123,18 +171,21 @@ impl From<TcpListener> for Listeners {
     }
 }
 
-/// Serves `listeners` until `shutdown` completes, then stops gracefully: it accepts no connections,
-/// answers held polls, ends streams, and closes what is still open after [`Config::grace`].
+/// A server that is ready to serve.
+#[derive(Debug)]
+pub struct Prepared {
+    listeners: Listeners,
+    http3: Option<Endpoint>,
+    server: Arc<Server>,
+}
+
+/// Reads the log back, if there is one on disk, and prepares to serve `listeners`.
 ///
-/// It needs a tokio runtime with I/O and time enabled, and uses all of its threads.
+/// It needs a tokio runtime with I/O and time enabled.
 ///
 /// # Errors
-/// [`Error`], always before anything is served.
-pub async fn run(
-    listeners: impl Into<Listeners>,
-    config: Config,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), Error> {
+/// [`Error`].
+pub fn prepare(listeners: impl Into<Listeners>, config: Config) -> Result<Prepared, Error> {
     let mut listeners = listeners.into();
     let address = listeners.plain.local_addr().map_err(Error::Address)?;
     let by_tls = listeners.tls.as_ref().map(|of| of.tcp.local_addr());
@@ -149,6 +200,32 @@ pub async fn run(
             Some(http::http3_endpoint(socket, tls, &server.config).map_err(Error::Http3)?)
         }
     };
-    http::serve(listeners, http3, Arc::new(server), shutdown).await;
+    Ok(Prepared { listeners, http3, server: Arc::new(server) })
+}
+
+impl Prepared {
+    /// Serves until `shutdown` completes, then stops gracefully: it accepts no connections, answers held
+    /// polls, ends streams, and closes what is still open after [`Config::grace`].
+    ///
+    /// It uses all threads of the runtime.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let Self { listeners, http3, server } = self;
+        http::serve(listeners, http3, Arc::clone(&server), shutdown).await;
+        // The journal writes what it still has, which no thread that serves should wait for.
+        let close = move || server.journal.as_ref().map(Journal::close);
+        let _ = tokio::task::spawn_blocking(close).await;
+    }
+}
+
+/// [Prepares](prepare) to serve `listeners`, and [serves](Prepared::serve) until `shutdown` completes.
+///
+/// # Errors
+/// [`Error`], always before anything is served.
+pub async fn run(
+    listeners: impl Into<Listeners>,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    prepare(listeners, config)?.serve(shutdown).await;
     Ok(())
 }

@@ -24,6 +24,13 @@ pub const EVENT_NAME: &str = "event";
 /// contain any bytes.
 pub const SPLIT: &str = "split";
 
+/// Query keys: who publishes, and which of its requests this is. Its numbers grow. A request whose number is
+/// not larger than the last one of that publisher has been taken already, and is answered without being
+/// taken again.
+pub const PUBLISHER: &str = "publisher";
+/// See [`PUBLISHER`].
+pub const SEQUENCE: &str = "sequence";
+
 /// Query key: what a client has to know, where it can set no header.
 pub const TOKEN: &str = "token";
 
@@ -47,6 +54,9 @@ pub const HTTP3_PREFIX: &str = "pushbench serve: HTTP/3 on ";
 
 /// The longest channel name, in bytes.
 pub const MAX_CHANNEL_LEN: usize = 64;
+
+/// The longest name of a publisher, in bytes.
+pub const MAX_PUBLISHER_LEN: usize = 64;
 
 /// The most channels of one subscription. Their names stand in the path, with a comma in between.
 pub const MAX_CHANNELS: usize = 256;
@@ -96,6 +106,12 @@ pub fn parse_path(path: &str) -> Option<(&str, Resource)> {
 #[must_use]
 pub fn is_channel_name(name: &str) -> bool {
     is_token(name, MAX_CHANNEL_LEN)
+}
+
+/// Whether `name` is a valid name of a publisher: likewise.
+#[must_use]
+pub fn is_publisher_name(name: &str) -> bool {
+    is_token(name, MAX_PUBLISHER_LEN)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the server and the load generator must agree on: the transports, the encoding of an event in
 //! each framing and its compression, the routes and the clock. It knows no network, runtime or command line.
 
+pub mod checksum;
 pub mod clock;
 pub mod deflate;
 pub mod endpoint;

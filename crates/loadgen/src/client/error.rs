@@ -110,6 +110,14 @@ impl ClientError {
         matches!(self, Self::Connect { .. } | Self::Tls { .. })
     }
 
+    /// Whether a proxy says that its server is away, or a server that it is not ready.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Status { status, .. } if matches!(
+            *status,
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+        ))
+    }
+
     /// Whether a new connection may help: it is the network's failure, not the protocol's.
     pub(crate) fn is_broken_connection(&self) -> bool {
         match self {

@@ -1,7 +1,8 @@
 //! Publishing by HTTP: the events of a channel that go out together are one `POST`, requests follow
 //! each other without waiting, and an answer that does not take the events is an error.
 
-use std::io::{ErrorKind, Read as _};
+use std::io::{self, ErrorKind, Read as _};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,7 +16,13 @@ use super::publish_link::{End, Link, MOMENT, Requests, TIMEOUT, is_end};
 use super::publish_path::{
     Acknowledgements, OpenPath, PublishForm, PublishPath, PublishTarget, TcpProbe,
 };
-use super::publish_stream::PublishStream;
+use super::publish_stream::{PublishStream, Secure};
+
+/// How often it is tried to reach a server that is away.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
+
+/// How long a server may be away: longer than it may take to end, to stay down and to get ready.
+const AWAY: Duration = Duration::from_secs(45);
 
 /// The largest answer.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
@@ -42,8 +49,10 @@ pub(crate) struct HttpAnswers {
     one_at_a_time: bool,
     unread: Vec<u8>,
     told: Told,
-    /// How long an answer has been waited for.
+    /// How long an answer has been waited for, or the server itself.
     silence: Duration,
+    /// How a server is reached that comes back; none if its end is an error.
+    way_back: Option<(SocketAddr, Option<Secure>)>,
     shared: Arc<Shared>,
 }
 
@@ -75,8 +84,10 @@ impl PublishPath for HttpPublish {
             PublishForm::Requests { .. } => ": is `publish.url` right?",
             _ => "",
         };
-        let link = Link::open(address, secure, probe.clone());
+        let returns = target.returns_as.is_some();
+        let link = Link::open(address, secure, probe.clone(), returns);
         let link = link.map_err(|error| anyhow!("{error:#}{hint}"))?;
+        let way_back = link.returns().then(|| link.way());
         let shared = Arc::new(Shared {
             sent: AtomicU64::default(),
             answered: AtomicU64::default(),
@@ -92,6 +103,7 @@ impl PublishPath for HttpPublish {
                 unread: Vec::new(),
                 told,
                 silence: Duration::ZERO,
+                way_back,
                 shared: Arc::clone(&shared),
             },
             path: Self { channels, touched: Vec::new(), requests: Requests::default(), shared },
@@ -123,10 +135,19 @@ impl PublishPath for HttpPublish {
 impl Acknowledgements for HttpAnswers {
     fn acknowledge(&mut self) -> anyhow::Result<u64> {
         if self.is_connected()? {
+            if self.way_back.is_some() {
+                // What has waited for the server goes out in pieces.
+                let answered = self.answered();
+                self.shared.link().write(answered)?;
+            }
             self.read()?;
         }
         let sent = self.shared.sent.load(Ordering::Acquire);
         let to_come = sent.saturating_sub(self.answered());
+        if self.stream.is_none() && self.way_back.is_some() {
+            ensure!(self.silence < AWAY, "the server has not come back within {AWAY:?}");
+            return Ok(to_come);
+        }
         if to_come == 0 {
             self.silence = Duration::ZERO;
         }
@@ -148,16 +169,42 @@ impl HttpAnswers {
         if self.stream.is_some() {
             return Ok(true);
         }
+        let begin_ns = clock::now_ns();
         let mut link = self.shared.link();
         let mut another = link.another(self.number)?;
         if another.is_none() {
-            let wait = self.shared.connected.wait_timeout(link, MOMENT);
-            link = wait.unwrap_or_else(PoisonError::into_inner).0;
+            let moment = match &self.way_back {
+                None => MOMENT,
+                Some((address, secure)) => {
+                    drop(link);
+                    // Whoever sends does not wait for that.
+                    let opened = PublishStream::open(*address, secure.as_ref(), TIMEOUT, MOMENT);
+                    link = self.shared.link();
+                    if let Ok(stream) = opened.and_then(ensure_other_end) {
+                        link.resume(stream, self.answered())?;
+                    }
+                    TRY_AGAIN
+                }
+            };
             another = link.another(self.number)?;
+            if another.is_none() {
+                let wait = self.shared.connected.wait_timeout(link, moment);
+                link = wait.unwrap_or_else(PoisonError::into_inner).0;
+                another = link.another(self.number)?;
+            }
         }
         drop(link);
-        let Some((stream, number)) = another else { return Ok(false) };
+        let Some((stream, number)) = another else {
+            if self.way_back.is_some() {
+                // Time in which this process was stopped is not the server's.
+                self.silence += Duration::from_nanos(clock::now_ns() - begin_ns).min(MOMENT);
+            }
+            return Ok(false);
+        };
         (self.stream, self.number, self.on_connection) = (Some(stream), number, 0);
+        if self.way_back.is_some() {
+            self.silence = Duration::ZERO;
+        }
         Ok(true)
     }
 
@@ -181,12 +228,17 @@ impl HttpAnswers {
                 self.take_answers(false)
             }
             Ok(0) => self.over(),
-            Err(error) if is_end(&error) => self.over(),
+            Err(error) if is_end(&error) || self.is_cut_off(&error) => self.over(),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 Ok(())
             }
             Err(error) => Err(error).context("the server does not answer the publisher"),
         }
+    }
+
+    /// Whether a server that comes back has ended in the middle of something.
+    fn is_cut_off(&self, error: &io::Error) -> bool {
+        self.way_back.is_some() && error.kind() == ErrorKind::UnexpectedEof
     }
 
     /// Nothing more comes over this connection.
@@ -196,7 +248,7 @@ impl HttpAnswers {
             return Ok(());
         }
         ensure!(
-            self.unread.iter().all(|byte| b"\r\n".contains(byte)),
+            self.way_back.is_some() || self.unread.iter().all(|byte| b"\r\n".contains(byte)),
             "the server closed the publisher's connection in the middle of an answer"
         );
         self.ended(End::Sudden)
@@ -246,6 +298,15 @@ impl HttpAnswers {
         self.unread.clear();
         self.one_at_a_time |= end == End::AnnouncedAtOnce;
         self.shared.link().ended(end, self.answered())
+    }
+}
+
+/// A connection that does not lead to itself, as one can at a port at which nobody listens (RFC 9293 §3.5).
+fn ensure_other_end(stream: PublishStream) -> io::Result<PublishStream> {
+    let tcp = stream.tcp()?;
+    match tcp.local_addr()? == tcp.peer_addr()? {
+        true => Err(ErrorKind::ConnectionRefused.into()),
+        false => Ok(stream),
     }
 }
 

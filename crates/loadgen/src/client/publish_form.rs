@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, anyhow, bail};
 use hyper::header::HOST;
-use pushbench_wire::endpoint::{BINARY_TYPE, Resource, SPLIT};
+use pushbench_wire::endpoint::{BINARY_TYPE, PUBLISHER, Resource, SEQUENCE, SPLIT};
 
 use super::foreign::{Location, Values};
 use super::http_answer::Told;
@@ -33,11 +33,13 @@ pub(super) struct Requested {
 
 /// Puts values into the form of a target.
 pub(super) fn requests(target: &PublishTarget<'_>) -> anyhow::Result<Requested> {
-    let &PublishTarget { channels, content, ref form } = target;
+    let &PublishTarget { channels, content, ref form, ref returns_as } = target;
     match form {
         &PublishForm::Own(address) => {
-            let together =
-                |channel: &String| ChannelRequests::Together(Batch::new(address, channel, content));
+            let together = |channel: &String| {
+                let batch = Batch::new(address, channel, content, returns_as.as_deref());
+                ChannelRequests::Together(batch)
+            };
             let channels = channels.iter().map(together).collect();
             Ok(Requested { address, secure: None, channels, told: Told::default() })
         }
@@ -78,7 +80,7 @@ impl ChannelRequests {
             Self::Together(batch) => {
                 let is_first = batch.events.is_empty();
                 if !is_first && batch.events.len() + payload.len() >= MAX_BATCH_BYTES {
-                    requests.add(|requests| batch.take_into(requests));
+                    requests.add(|requests, number| batch.take_into(requests, number));
                 }
                 batch.push(payload);
                 is_first
@@ -102,29 +104,35 @@ impl ChannelRequests {
     /// Makes a request of what waits.
     pub(super) fn finish(&mut self, requests: &mut Requests) {
         if let Self::Together(batch) = self {
-            requests.add(|requests| batch.take_into(requests));
+            requests.add(|requests, number| batch.take_into(requests, number));
         }
     }
 }
 
 /// The events of one channel that are due together, as one request.
 pub(super) struct Batch {
+    /// What comes before the number of a request, if it has one, and behind that.
+    target: String,
+    is_numbered: bool,
     head: String,
     content: Content,
     events: Vec<u8>,
 }
 
 impl Batch {
-    fn new(address: SocketAddr, channel: &str, content: Content) -> Self {
+    /// Of a publisher that `returns_as` somebody, requests have numbers: a server of ours knows by these what
+    /// it has already.
+    fn new(address: SocketAddr, channel: &str, content: Content, returns_as: Option<&str>) -> Self {
         let path = Resource::Events.path(channel);
         let (split, kind) = match content {
             Content::Text | Content::Json => ("lines", "text/plain"),
             Content::Binary => ("lengths", BINARY_TYPE),
         };
-        let head = format!(
-            "POST {path}?{SPLIT}={split} HTTP/1.1\r\nhost: {address}\r\ncontent-type: {kind}\r\ncontent-length: "
-        );
-        Self { head, content, events: Vec::new() }
+        let name = returns_as.map(|name| format!("&{PUBLISHER}={name}&{SEQUENCE}="));
+        let target = format!("POST {path}?{SPLIT}={split}{}", name.as_deref().unwrap_or_default());
+        let head =
+            format!(" HTTP/1.1\r\nhost: {address}\r\ncontent-type: {kind}\r\ncontent-length: ");
+        Self { target, is_numbered: name.is_some(), head, content, events: Vec::new() }
     }
 
     fn push(&mut self, payload: &[u8]) {
@@ -141,9 +149,13 @@ impl Batch {
         }
     }
 
-    fn take_into(&mut self, requests: &mut Vec<u8>) {
-        requests.extend_from_slice(self.head.as_bytes());
+    fn take_into(&mut self, requests: &mut Vec<u8>, number: u64) {
+        requests.extend_from_slice(self.target.as_bytes());
         // Writing to a `Vec` cannot fail.
+        if self.is_numbered {
+            let _ = write!(requests, "{number}");
+        }
+        requests.extend_from_slice(self.head.as_bytes());
         let _ = write!(requests, "{}\r\n\r\n", self.events.len());
         requests.append(&mut self.events);
     }
@@ -208,7 +220,7 @@ impl Each {
                 self.written.as_bytes()
             }
         };
-        requests.add(|requests| {
+        requests.add(|requests, _| {
             requests.extend_from_slice(self.head.as_bytes());
             // Writing to a `Vec` cannot fail.
             let _ = write!(requests, "{}\r\n\r\n", body.len());

@@ -62,7 +62,8 @@ fn described(publish: &str) -> Publish {
 /// Publishes these events, each on the channel before it.
 fn publish(form: PublishForm, events: &[(usize, String)]) -> anyhow::Result<()> {
     let channels = ["one", "two"].map(str::to_owned);
-    let target = PublishTarget { channels: &channels, content: Content::Text, form };
+    let target =
+        PublishTarget { channels: &channels, content: Content::Text, form, returns_as: None };
     let OpenPath { mut path, mut acknowledgements, probe } = PublishWay::open(&target)?;
     let is_sent = Arc::new(AtomicBool::new(false));
     let sent = Arc::clone(&is_sent);

@@ -6,6 +6,9 @@
 //! met the end of a connection which was idle before they were sent: the server closed it without
 //! having seen them, so not a byte of an answer came. Should the next connection end the same way, the
 //! trial fails. (RFC 9110 §9.2.2, RFC 9112 §9.3.1.)
+//!
+//! A publisher that returns is another matter: its server ends on purpose, and what was not answered is sent
+//! again to the one that takes its place. Ours knows by the number of a request whether it has it already.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write as _};
@@ -27,18 +30,28 @@ pub(super) const MOMENT: Duration = Duration::from_millis(50);
 /// The most that is kept of requests without an answer.
 const MAX_KEPT_BYTES: usize = 16 << 20;
 
+/// The same for a server that is away and comes back.
+const MAX_KEPT_WHILE_AWAY_BYTES: usize = 256 << 20;
+
+/// How much of what has waited is written before answers are read: a server may read nothing more until it can
+/// send them.
+const PIECE_BYTES: usize = 64 << 10;
+
 /// Requests, one behind the other.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     bytes: Vec<u8>,
     lengths: VecDeque<usize>,
+    /// How many were ever added.
+    added: u64,
 }
 
 impl Requests {
-    /// Lets `write` add one.
-    pub(super) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Lets `write` add one, whose number, from 1, it is told.
+    pub(super) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>, u64)) {
         let before = self.bytes.len();
-        write(&mut self.bytes);
+        self.added += 1;
+        write(&mut self.bytes, self.added);
         self.lengths.push_back(self.bytes.len() - before);
     }
 
@@ -72,6 +85,8 @@ pub(super) struct Link {
     opened_for: Option<u64>,
     /// Whether the server takes one request per connection. Then the next one waits for the answer.
     one_at_a_time: bool,
+    /// Whether a server that ends comes back.
+    returns: bool,
 }
 
 /// Why a connection has ended.
@@ -90,6 +105,7 @@ impl Link {
         address: SocketAddr,
         secure: Option<Secure>,
         probe: TcpProbe,
+        returns: bool,
     ) -> anyhow::Result<Self> {
         let mut link = Self {
             address,
@@ -106,9 +122,27 @@ impl Link {
             idle_before: 0,
             opened_for: None,
             one_at_a_time: false,
+            returns,
         };
         link.connect()?;
         Ok(link)
+    }
+
+    /// What takes another connection to the same server.
+    pub(super) fn way(&self) -> (SocketAddr, Option<Secure>) {
+        (self.address, self.secure.clone())
+    }
+
+    pub(super) fn returns(&self) -> bool {
+        self.returns
+    }
+
+    /// Goes on over a connection that somebody else has opened.
+    pub(super) fn resume(&mut self, stream: PublishStream, answered: u64) -> anyhow::Result<()> {
+        self.probe.open(stream.tcp().context("the publisher's new connection has gone")?);
+        self.stream = Some(stream);
+        self.connections += 1;
+        self.write(answered)
     }
 
     fn connect(&mut self) -> anyhow::Result<()> {
@@ -158,15 +192,19 @@ impl Link {
             return self.limit();
         }
         if self.stream.is_none() {
+            if self.returns {
+                return self.limit();
+            }
             self.connect()?;
             self.opened_for = Some(self.written);
         }
         let from = self.kept.bytes.len() - self.unwritten_bytes;
         let next = (self.written - self.first) as usize;
-        let length = match until == self.given {
-            true => self.unwritten_bytes,
+        let (until, length) = match until == self.given {
+            true if self.returns && self.unwritten_bytes > PIECE_BYTES => self.piece(next),
+            true => (until, self.unwritten_bytes),
             // One at a time.
-            false => self.kept.lengths.get(next).copied().unwrap_or_default(),
+            false => (until, self.kept.lengths.get(next).copied().unwrap_or_default()),
         };
         self.written = until;
         self.unwritten_bytes -= length;
@@ -179,8 +217,29 @@ impl Link {
         self.limit()
     }
 
+    /// A part of what waits, from the request at `next`: the number of its last one, and its length.
+    fn piece(&self, next: usize) -> (u64, usize) {
+        let (mut until, mut length) = (self.written, 0);
+        for bytes in self.kept.lengths.iter().skip(next) {
+            if length > 0 && length + bytes > PIECE_BYTES {
+                break;
+            }
+            until += 1;
+            length += bytes;
+        }
+        (until, length)
+    }
+
     /// What is too much to be kept cannot be sent again.
     fn limit(&mut self) -> anyhow::Result<()> {
+        if self.returns {
+            ensure!(
+                self.kept.bytes.len() - self.begin <= MAX_KEPT_WHILE_AWAY_BYTES,
+                "more than {MAX_KEPT_WHILE_AWAY_BYTES} bytes of events wait for the server to come back: let it \
+                 stay down for less, or lower the rate"
+            );
+            return Ok(());
+        }
         if self.kept.bytes.len() - self.begin > MAX_KEPT_BYTES {
             ensure!(
                 self.written == self.given,
@@ -214,6 +273,12 @@ impl Link {
         self.one_at_a_time |= end == End::AnnouncedAtOnce;
         let unanswered = self.written.saturating_sub(answered);
         let met_the_end = self.idle_before == answered && self.opened_for != Some(answered);
+        if self.returns {
+            self.forget(answered);
+            self.written = answered;
+            self.unwritten_bytes = self.kept.bytes.len() - self.begin;
+            return Ok(());
+        }
         if unanswered > 0 {
             ensure!(
                 (end != End::Sudden || met_the_end) && self.first <= answered,

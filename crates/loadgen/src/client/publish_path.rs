@@ -20,6 +20,8 @@ pub(crate) struct PublishTarget<'a> {
     pub(crate) content: Content,
     /// How the server takes them.
     pub(crate) form: PublishForm,
+    /// Under which name the publisher goes on when the server comes back; without one, its end is an error.
+    pub(crate) returns_as: Option<String>,
 }
 
 /// How a server takes events.

@@ -57,7 +57,7 @@ fn publish(flights: &[&[&str]], script: Script<'_>) -> anyhow::Result<Vec<String
     let address = listener.local_addr().unwrap();
     let channels = ["one".to_owned()];
     let (content, form) = (Content::Text, PublishForm::Own(address));
-    let target = PublishTarget { channels: &channels, content, form };
+    let target = PublishTarget { channels: &channels, content, form, returns_as: None };
     let OpenPath { mut path, mut acknowledgements, probe } = HttpPublish::open(&target)?;
     let script: Vec<Vec<String>> =
         script.iter().map(|answers| answers.iter().copied().map(str::to_owned).collect()).collect();

@@ -3,6 +3,7 @@
 
 mod announcement;
 mod certificate;
+mod control;
 mod cores;
 mod cpu_limit;
 mod elsewhere;
@@ -17,6 +18,7 @@ mod output;
 mod patience;
 mod proxy;
 mod readiness;
+mod restart;
 mod running;
 mod server_command;
 mod server_process;
@@ -37,7 +39,7 @@ pub(crate) use fresh_copy::FreshCopy;
 pub(crate) use patience::{LOOK, within};
 pub(crate) use proxy::{free_port, proxy_version};
 pub(crate) use readiness::{Readiness, ServerStart};
-pub(crate) use server_command::server_command;
+pub(crate) use server_command::{OwnFiles, server_command};
 pub(crate) use sockets::{EndSockets, Sockets};
 
 use family::Mark;
@@ -57,6 +59,10 @@ pub(crate) struct Deployment {
     parts: Vec<Part>,
     /// What goes when they have ended.
     folders: Vec<TempDir>,
+    /// Those that were ended on purpose, and are not started again yet.
+    ended: Vec<Ended>,
+    /// Those that servers were started on.
+    cores: Option<Cores>,
     /// Whether the kernel does not say of a server that it listens at its address itself.
     a_listener_is_untold: bool,
     /// Whether subscribers reach it by TLS.
@@ -77,6 +83,12 @@ impl NotStarted {
     pub(crate) fn saying(reason: String) -> Self {
         Self(anyhow::Error::msg(reason))
     }
+}
+
+/// A server that was ended on purpose: its number among the processes, and what it had used.
+struct Ended {
+    process: usize,
+    used: Observation,
 }
 
 /// A process, or several that belong together.
@@ -141,6 +153,7 @@ impl Deployment {
         start: &ServerStart,
         cores: &Cores,
     ) -> anyhow::Result<()> {
+        self.cores = Some(cores.clone());
         let server = self.start(PartRole::Server(index), start, cores).await?;
         let (address, tls, http3) = (server.address(), server.tls(), server.http3());
         self.publish.push(address);
@@ -227,6 +240,11 @@ impl Deployment {
     /// When it does no more, and why.
     pub(crate) fn network_reading(&self) -> anyhow::Result<Option<Reading>> {
         self.network.as_ref().map(Network::reading).transpose()
+    }
+
+    /// Removes this folder when all processes have ended.
+    pub(crate) fn keep(&mut self, folder: TempDir) {
+        self.folders.push(folder);
     }
 
     /// Adds what others have started.

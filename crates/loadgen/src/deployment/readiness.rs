@@ -45,6 +45,22 @@ impl ServerStart {
         let what = "the server".to_owned();
         Self { what, command, folder: None, ready, scratch: None, install: None }
     }
+
+    /// Another one like it, at the addresses that it has by now.
+    pub(super) fn again(&self, address: SocketAddr, tls: Option<SocketAddr>) -> Self {
+        let mut again = self.clone();
+        if let Readiness::Announced = self.ready {
+            for (flag, at) in [("--listen", Some(address)), ("--tls", tls)] {
+                let value = again.command.iter().position(|word| word == flag).map(|at| at + 1);
+                if let (Some(at), Some(value)) =
+                    (at, value.and_then(|value| again.command.get_mut(value)))
+                {
+                    *value = at.to_string();
+                }
+            }
+        }
+        again
+    }
 }
 
 /// When a server can be used.

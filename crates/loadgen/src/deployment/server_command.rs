@@ -2,11 +2,54 @@
 //! contender sets of its own differs between those of a run.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Cores;
-use crate::scenario::{Contender, MAX_LOG_BYTES, Scenario, SseFraming};
+use super::certificate::Certificate;
+use crate::scenario::{Contender, FaultKind, MAX_LOG_BYTES, Scenario, SseFraming};
+
+/// What a server of ours has files for.
+#[derive(Default)]
+pub(crate) struct OwnFiles {
+    /// Where its certificate is, if it is spoken to by TLS.
+    pub(crate) certificate: Option<PathBuf>,
+    /// The key of that one. Without it, the server makes both, and writes the certificate there.
+    key: Option<PathBuf>,
+    /// Where it keeps its log, if that is on disk.
+    pub(crate) log: Option<PathBuf>,
+}
+
+impl OwnFiles {
+    /// Those that `contender` needs, in `folder`. Who is to know a server again that was restarted has to know
+    /// its certificate.
+    ///
+    /// # Errors
+    /// When a certificate cannot be made.
+    pub(crate) fn within(
+        folder: &Path,
+        scenario: &Scenario,
+        contender: &Contender,
+        host: Ipv4Addr,
+    ) -> anyhow::Result<Self> {
+        let log = contender.road.log.sync().map(|_| folder.join("log"));
+        let (certificate, key) = match (contender.road.tls, restarts(scenario)) {
+            (false, _) => (None, None),
+            (true, false) => (Some(folder.join("certificate.pem")), None),
+            (true, true) => {
+                let Certificate { file, key, .. } = Certificate::make(folder, host)?;
+                (Some(file), Some(key))
+            }
+        };
+        Ok(Self { certificate, key, log })
+    }
+}
+
+/// Whether the server is to be restarted.
+fn restarts(scenario: &Scenario) -> bool {
+    let faults = &scenario.workload.faults;
+    faults.iter().any(|fault| matches!(fault.kind, FaultKind::Restart { .. }))
+}
 
 /// How long a kept connection may be idle, beside a trial and two polling intervals.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -24,12 +67,12 @@ const LEAST_MEMORY: u64 = 1 << 30;
 const MAX_RESPONSE_BYTES: u64 = 16 << 20;
 
 /// `program` and the arguments that every server under test gets, with those of a `contender`. It listens on
-/// `host`. One that is spoken to by TLS writes its `certificate` there.
+/// `host`, and has these files.
 pub(crate) fn server_command(
     program: &[String],
     scenario: &Scenario,
     contender: &Contender,
-    certificate: Option<&Path>,
+    files: &OwnFiles,
     cores: &Cores,
     host: Ipv4Addr,
 ) -> Vec<String> {
@@ -78,9 +121,25 @@ pub(crate) fn server_command(
             flag("--accel-buffering-hint", "off".into());
         }
     }
-    if let Some(certificate) = certificate {
+    let path = |path: &Path| path.to_string_lossy().into_owned();
+    match (&files.log, contender.road.log.sync()) {
+        (Some(folder), Some(sync)) => {
+            flag("--log-dir", path(folder));
+            flag("--log-sync", sync.to_owned());
+        }
+        // Its ids must not be mistaken for those of the server before.
+        _ if restarts(scenario) => flag("--first-id", "time".to_owned()),
+        _ => {}
+    }
+    if let Some(certificate) = &files.certificate {
         flag("--tls", format!("{host}:0"));
-        flag("--tls-cert-out", certificate.to_string_lossy().into_owned());
+        match &files.key {
+            None => flag("--tls-cert-out", path(certificate)),
+            Some(key) => {
+                flag("--tls-cert", path(certificate));
+                flag("--tls-key", path(key));
+            }
+        }
         if contender.road.resumes_tls {
             command.push("--tls-resumption".into());
         }
@@ -115,8 +174,14 @@ mod tests {
         let cores = Cores { server: vec![0], generator: vec![1] };
         let value = |contender: &Contender| {
             let here = Ipv4Addr::LOCALHOST;
-            let command =
-                server_command(&["serve".into()], &scenario, contender, None, &cores, here);
+            let command = server_command(
+                &["serve".into()],
+                &scenario,
+                contender,
+                &OwnFiles::default(),
+                &cores,
+                here,
+            );
             let at = command.iter().position(|argument| argument == flag)?;
             Some(command[at + 1].clone())
         };
@@ -146,7 +211,8 @@ mod tests {
             let cores = Cores { server: vec![0], generator: vec![1] };
             let contender = &scenario.contenders[0];
             let here = Ipv4Addr::LOCALHOST;
-            let command = server_command(&[], &scenario, contender, None, &cores, here);
+            let command =
+                server_command(&[], &scenario, contender, &OwnFiles::default(), &cores, here);
             let memory = command.iter().position(|argument| argument == "--max-memory");
             let memory = memory.map(|at| command[at + 1].parse::<u64>().unwrap());
             (memory, command.iter().any(|argument| argument == "--http3"))
@@ -159,6 +225,43 @@ mod tests {
             // Clients may have three eighths of it; each has 90 KiB, and once more while it reconnects.
             assert!(memory.unwrap() / 8 * 3 > 2 * 10_000 * (90 << 10), "{memory:?}");
         }
+    }
+
+    #[test]
+    fn a_server_that_is_restarted_is_known_again() {
+        let with = |top: &str, restart: &str| {
+            let text = format!(
+                "name = \"x\"\ndescription = \"X.\"\ncompare = [\"sse\"]\n{top}\n[workload]\nsubscribers = 2\n\
+                 events_per_second = 1\npayload_bytes = 64\nduration = \"10s\"\nwarm_up = \"1s\"\n{restart}"
+            );
+            let scenario = Scenario::parse(&text, "").unwrap();
+            let cores = Cores { server: vec![0], generator: vec![1] };
+            let contender = &scenario.contenders[0];
+            let here = Ipv4Addr::LOCALHOST;
+            let folder = tempfile::tempdir().unwrap();
+            let files = OwnFiles::within(folder.path(), &scenario, contender, here).unwrap();
+            let command = server_command(&[], &scenario, contender, &files, &cores, here);
+            let all = command.join(" ").replace(&folder.path().display().to_string(), "F");
+            ["--log-dir", "--log-sync", "--first-id", "--tls-cert-out", "--tls-cert", "--tls-key"]
+                .iter()
+                .filter_map(|flag| {
+                    let value = all.split(&format!("{flag} ")).nth(1)?.split(' ').next()?;
+                    Some(format!("{flag} {value}"))
+                })
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let restart = "[[workload.faults]]\nat = \"1s\"\nkind = \"restart\"\n";
+        assert_eq!(with("", ""), "", "what other servers may not know is not said without need");
+        assert_eq!(with("", restart), "--first-id time");
+        assert_eq!(with("log = \"disk\"", restart), "--log-dir F/log --log-sync always");
+        let second = "--log-dir F/log --log-sync 1s";
+        assert_eq!(with("log = \"disk-each-second\"", ""), second);
+        assert_eq!(with("tls = true", ""), "--tls-cert-out F/certificate.pem");
+        assert_eq!(
+            with("tls = true", restart),
+            "--first-id time --tls-cert F/certificate.pem --tls-key F/key.pem"
+        );
     }
 
     #[test]

@@ -6,23 +6,24 @@ use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, anyhow, bail};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
-use pushbench_wire::endpoint::{HEALTH_PATH, METRICS_PATH, TOKEN_VARIABLE};
+use pushbench_wire::endpoint::{METRICS_PATH, TOKEN_VARIABLE};
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::Cores;
 use super::announcement::Announced;
+use super::control::{answering, get, sample};
 use super::elsewhere::elsewhere;
 use super::family::{Mark, Started};
 use super::group::Group;
 use super::guard::Guard;
 use super::output::Complaint;
 use super::patience::within;
-use super::readiness::{READY_WITHIN, Readiness, ServerStart, usable};
+use super::readiness::{Readiness, ServerStart, usable};
 
 /// How long a server may take to stop before it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -36,14 +37,15 @@ const DYING: Duration = Duration::from_millis(500);
 /// How often it is looked whether all processes of a server have gone.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// How much of an answer to a control request is read.
-const MAX_ANSWER_BYTES: usize = 4 << 20;
-
 /// A running server, and all processes of its group. Dropping it kills them; should this process be
 /// killed, a guard does. A server that watches its standard input notices its end and stops by itself.
 pub(super) struct ServerProcess {
     /// Whether it is one that has the routes of ours.
     is_announced: bool,
+    /// How another one like it is started, where it is.
+    again: ServerStart,
+    /// Whether it was ended on purpose, and another one will take its place.
+    is_replaced: bool,
     /// What messages call it.
     what: String,
     child: Child,
@@ -153,6 +155,8 @@ impl ServerProcess {
         let is_announced = matches!(start.ready, Readiness::Announced);
         Ok(Self {
             is_announced,
+            again: start.again(address, tls),
+            is_replaced: false,
             what: what.clone(),
             child,
             _stdin: stdin,
@@ -189,6 +193,9 @@ impl ServerProcess {
 
     /// Waits until the process ends, which it should not do by itself, and says how it did.
     pub(super) async fn ended(&mut self) -> anyhow::Error {
+        if self.is_replaced {
+            return std::future::pending().await;
+        }
         match self.child.wait().await {
             // It has only started others, which go on.
             Ok(status) if status.success() && self.group.is_there() => std::future::pending().await,
@@ -200,6 +207,37 @@ impl ServerProcess {
                 anyhow::Error::new(error).context(format!("cannot wait for {}", self.what))
             }
         }
+    }
+
+    /// How another one like it is started, with the same addresses.
+    pub(super) fn again(&self) -> &ServerStart {
+        &self.again
+    }
+
+    /// Ends it by `signal`, and all of its processes, so that another one can take its place. It is not
+    /// waited for yet: what it used can still be read.
+    pub(super) async fn end(&mut self, signal: Signal, mut family: impl FnMut() -> Vec<Pid>) {
+        self.is_replaced = true;
+        self.signal(signal, &family());
+        let leader = self.group.leader();
+        // Who has only started others has ended before them.
+        let gone = async {
+            while !(has_ended(leader) && family().is_empty()) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        if within(STOP_WITHIN, gone).await.is_none() {
+            self.signal(Signal::SIGKILL, &family());
+            while !has_ended(leader) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+    }
+
+    /// Takes notice of its end, behind which nobody knows it any more.
+    pub(super) async fn bury(&mut self, family: &[Pid]) {
+        let _ = within(DYING, self.child.wait()).await;
+        self.reap(family);
     }
 
     /// Ends it and all of its processes, which `family` tells: it asks them to, and kills those that do
@@ -287,44 +325,10 @@ impl ServerProcess {
     }
 }
 
-/// The first of `addresses` at which somebody says to be well.
-async fn answering(
-    client: &reqwest::Client,
-    addresses: &[SocketAddr],
-) -> anyhow::Result<SocketAddr> {
-    let mut reason = anyhow!("the server has no address");
-    for &address in addresses {
-        match get(client, address, HEALTH_PATH).await {
-            Ok(_) => return Ok(address),
-            Err(error) => reason = error,
-        }
-    }
-    Err(reason)
-}
-
-async fn get(client: &reqwest::Client, address: SocketAddr, path: &str) -> anyhow::Result<String> {
-    let url = format!("http://{address}{path}");
-    let asked = async {
-        let mut answer = client.get(&url).send().await?.error_for_status()?;
-        let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await? {
-            body.extend_from_slice(&piece);
-            ensure!(
-                body.len() <= MAX_ANSWER_BYTES,
-                "its answer is larger than {MAX_ANSWER_BYTES} bytes"
-            );
-        }
-        Ok(String::from_utf8_lossy(&body).into_owned())
-    };
-    let answer = within(READY_WITHIN, asked).await;
-    answer
-        .unwrap_or_else(|| bail!("it takes longer than {READY_WITHIN:?}"))
-        .with_context(|| format!("the server does not answer {url}"))
-}
-
-/// The value of one series in Prometheus text.
-fn sample(metrics: &str, series: &str) -> Option<f64> {
-    metrics.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
+/// Whether a child has ended, without taking notice of it.
+fn has_ended(process: Pid) -> bool {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+    waitid(Id::Pid(process), flags) != Ok(WaitStatus::StillAlive)
 }
 
 fn ended_with(status: ExitStatus) -> String {
@@ -389,12 +393,5 @@ mod tests {
         let cores = Cores::divide().unwrap();
         let missing = ServerProcess::start(&missing, &Mark::new(), &cores).await;
         assert!(missing.is_err_and(|error| error.to_string().contains("/no/such/server")));
-    }
-
-    #[test]
-    fn prometheus_samples() {
-        let text = "# HELP a b\na{t=\"x\"} 12\na{t=\"y\"} 3e2\n";
-        assert_eq!(sample(text, "a{t=\"y\"}"), Some(300.0));
-        assert_eq!(sample(text, "a{t=\"z\"}"), None);
     }
 }

@@ -85,6 +85,8 @@ pub(super) const CLOSER: [Closer; 11] = [
                says how long the whole of it took. Deliveries and bytes are not held against the server's own count \
                here: what it sent over a connection that broke is in nobody's hands.",
         metrics: &[
+            Metric::ServerRestarts,
+            Metric::RestartTimeMax,
             Metric::ConnectionsCut,
             Metric::ConnectionsBroken,
             Metric::ReconnectTimeP50,

@@ -114,9 +114,13 @@ impl Measurement {
     fn coming_back(&self) -> impl Iterator<Item = (Metric, Option<f64>)> {
         let Recorder { reconnects, recoveries, account, .. } = &self.recorder;
         let planned = |count: u64| (self.faults > 0).then_some(count as f64);
+        let slowest_restart = self.restarts.iter().max();
+        let restarts = slowest_restart.map(|_| self.restarts.len() as f64);
         let most = |times: &Histogram<u64>| (!times.is_empty()).then(|| times.max() as f64);
         [
             (Metric::Faults, planned(self.faults)),
+            (Metric::ServerRestarts, restarts),
+            (Metric::RestartTimeMax, slowest_restart.map(|time| time.as_nanos() as f64)),
             (Metric::ConnectionsCut, planned(self.end.totals.cuts)),
             (Metric::ConnectionsBroken, planned(account.reconnects)),
             (Metric::ReconnectTimeP50, percentile(reconnects, 0.5)),

@@ -59,8 +59,10 @@ pub(super) struct Findings {
     pub(super) sockets: (Sockets, BTreeSet<SocketAddr>),
     /// Empty when nothing was published.
     pub(super) sent: Option<Sent>,
-    /// Events that the servers say they delivered; empty when one does not say.
+    /// Events that the servers say they delivered; empty when one does not say, or has forgotten some.
     pub(super) server_deliveries: Option<f64>,
+    /// How long each restart of the servers took, without the time that they were to stay down.
+    pub(super) restarts: Vec<Duration>,
 }
 
 impl<'a, P: SubscriberPool> Execution<'a, P> {
@@ -183,10 +185,12 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
             }
             Action::AskServers => {
                 let said = self.deployment.sample(&self.deliveries_series).await;
-                self.findings.server_deliveries = said;
+                // One that was started again counts from there.
+                let counted_all = self.findings.restarts.is_empty();
+                self.findings.server_deliveries = said.filter(|_| counted_all);
             }
-            Action::Break(kind) => self.disturb(kind, true)?,
-            Action::Mend(kind) => self.disturb(kind, false)?,
+            Action::Break(kind) => self.disturb(kind, true).await?,
+            Action::Mend(kind) => self.disturb(kind, false).await?,
             Action::CountInstructions(on) => self.deployment.count_instructions(on),
             Action::OpenPublisher => self.start_publisher = Some(self.open_publisher().await?),
             Action::Publish => {
@@ -223,13 +227,24 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
     }
 
     /// Lets a fault begin or end.
-    fn disturb(&mut self, kind: FaultKind, begins: bool) -> anyhow::Result<()> {
+    async fn disturb(&mut self, kind: FaultKind, begins: bool) -> anyhow::Result<()> {
+        let since = Instant::now();
         match kind {
             FaultKind::Cut { how, share } => self.pool.cut(how, share),
             FaultKind::Pause { .. } => self.deployment.pause_servers(begins),
             FaultKind::Outage { .. } => {
                 let network = self.deployment.network().context("there is no network to break")?;
                 network.carry_nothing(begins)?;
+            }
+            FaultKind::Restart { how, .. } if begins => {
+                self.deployment.end_servers(how).await;
+                self.findings.restarts.push(since.elapsed());
+            }
+            FaultKind::Restart { .. } => {
+                self.deployment.start_servers_again().await?;
+                if let Some(took) = self.findings.restarts.last_mut() {
+                    *took += since.elapsed();
+                }
             }
         }
         Ok(())

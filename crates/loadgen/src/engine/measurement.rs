@@ -66,6 +66,8 @@ pub(crate) struct Measurement {
     pub(super) schedule_sha256: Option<String>,
     /// How many things broke in the window, as the scenario wants it.
     pub(super) faults: u64,
+    /// How long each restart of the servers took, without the time that they were to stay down.
+    pub(super) restarts: Vec<Duration>,
     pub(super) recorder: Recorder,
 }
 

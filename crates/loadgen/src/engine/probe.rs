@@ -271,7 +271,7 @@ impl Receive {
         self.notes.add(&format!("> {line}"));
         let published = tokio::task::spawn_blocking(move || {
             let content = Content::Text;
-            let target = PublishTarget { channels: &channels, content, form };
+            let target = PublishTarget { channels: &channels, content, form, returns_as: None };
             let OpenPath { mut path, mut acknowledgements, .. } = PublishWay::open(&target)?;
             let mut payload = [b'.'; STAMP_LEN + 18];
             let now_ns = clock::now_ns();

@@ -2,14 +2,15 @@
 //! begins.
 
 use anyhow::ensure;
+use pushbench_wire::clock;
 use tokio::sync::mpsc;
 
 use super::publisher::{PublishPlan, Publisher};
 use super::recorder::Window;
 use super::send_queue::DueEvent;
 use crate::client::{PublishForm, PublishPath as _, PublishTarget, PublishWay};
-use crate::scenario::Workload;
 use crate::scenario::schedule::{Schedule, window};
+use crate::scenario::{Fault, FaultKind, Workload};
 
 /// Connects the publisher. It blocks for as long as the server takes.
 pub(super) type OpenPublisher = Box<dyn FnOnce() -> anyhow::Result<StartPublisher> + Send>;
@@ -30,6 +31,8 @@ pub(super) fn open_publisher(
     let membership = schedule.membership();
     let audience = |channel| membership.of_channel(channel).len() as u64;
     let content = workload.content;
+    let is_restart = |fault: &Fault| matches!(fault.kind, FaultKind::Restart { .. });
+    let server_returns = workload.faults.iter().any(is_restart);
     let window_start_ns = window(workload).start.as_nanos() as u64;
     let mut plan = PublishPlan {
         audiences: (0..workload.channels).map(audience).collect(),
@@ -41,8 +44,13 @@ pub(super) fn open_publisher(
     };
     let events = schedule.events();
     Box::new(move || {
-        let open = |form| PublishWay::open(&PublishTarget { channels: &channels, content, form });
-        let paths = forms.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+        // Another one in each trial, and on each server.
+        let name = format!("pushbench-{:x}", clock::now_ns());
+        let open = |(number, form)| {
+            let returns_as = server_returns.then(|| format!("{name}-{number}"));
+            PublishWay::open(&PublishTarget { channels: &channels, content, form, returns_as })
+        };
+        let paths = (0_u32..).zip(forms).map(open).collect::<anyhow::Result<Vec<_>>>()?;
         ensure!(!paths.is_empty(), "the deployment has no address to publish to");
         Ok(Box::new(move |start_ns| {
             recorded.begins_at(start_ns + window_start_ns);

@@ -10,7 +10,7 @@ use super::foreign_place::ForeignPlace;
 use super::trial::TrialPlan;
 use crate::client::Tls;
 use crate::deployment::network::Network;
-use crate::deployment::{Deployment, FreshCopy, Readiness, ServerStart, server_command};
+use crate::deployment::{Deployment, FreshCopy, OwnFiles, Readiness, ServerStart, server_command};
 
 /// How subscribers reach what was started.
 pub(super) struct Reach {
@@ -75,14 +75,17 @@ impl TrialPlan<'_> {
 
     /// A server of ours, and what it needs.
     async fn own_server(&self, host: Ipv4Addr) -> anyhow::Result<(Deployment, OwnServer)> {
-        let folder = match self.contender.road.tls {
-            false => None,
-            true => Some(tempfile::tempdir().context("cannot make a folder for a certificate")?),
-        };
-        let certificate = folder.as_ref().map(|folder| folder.path().join("certificate.pem"));
-        let certificate = certificate.as_deref();
         let Self { server, scenario, contender, cores, .. } = *self;
-        let mut command = server_command(server, scenario, contender, certificate, cores, host);
+        let folder = match contender.road.tls || contender.road.log.sync().is_some() {
+            false => None,
+            true => Some(tempfile::tempdir().context("cannot make a folder for a server's files")?),
+        };
+        let files = match &folder {
+            None => OwnFiles::default(),
+            Some(folder) => OwnFiles::within(folder.path(), scenario, contender, host)?,
+        };
+        let certificate = files.certificate.as_deref();
+        let mut command = server_command(server, scenario, contender, &files, cores, host);
         let copy = match command.first() {
             Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
             _ => None,
@@ -90,8 +93,14 @@ impl TrialPlan<'_> {
         if let Some(copy) = &copy {
             command[0] = copy.path().to_string_lossy().into_owned();
         }
-        let start = ServerStart::server(command, Readiness::Announced);
-        let deployment = Deployment::of_servers(&[start], self.cores).await?;
+        let start = ServerStart {
+            scratch: folder.as_ref().map(|folder| folder.path().to_owned()),
+            ..ServerStart::server(command, Readiness::Announced)
+        };
+        let mut deployment = Deployment::of_servers(&[start], self.cores).await?;
+        if let Some(folder) = folder {
+            deployment.keep(folder);
+        }
         ensure!(
             certificate.is_some() == deployment.has_tls(),
             "the server does not say where it is by TLS: it should print `{TLS_PREFIX}…` first"

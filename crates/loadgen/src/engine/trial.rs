@@ -206,7 +206,8 @@ impl TrialPlan<'_> {
                 None => "",
             }
         );
-        let Findings { mut snapshots, mut traffic, sockets, sent, server_deliveries } = findings;
+        let Findings { mut snapshots, mut traffic, sockets, sent, server_deliveries, restarts } =
+            findings;
         let Sent { lateness, deliveries, schedule_sha256, told } =
             sent.context("nothing was sent")?;
         if let (Some(server), true) = (server.as_deref(), self.record && deliveries > 0) {
@@ -253,6 +254,7 @@ impl TrialPlan<'_> {
             network,
             is_steady: workload.is_steady(),
             faults: workload.faults.len() as u64,
+            restarts,
             schedule_sha256,
             recorder,
         })

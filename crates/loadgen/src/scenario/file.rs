@@ -23,7 +23,7 @@ use super::proxy::ProxySchema;
 use super::server::ServerFile;
 use super::thresholds::ThresholdsFile;
 use super::workload::file::WorkloadFile;
-use super::{Connection, Role, SseFraming, duration};
+use super::{Connection, Log, Role, SseFraming, duration};
 
 const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 
@@ -71,6 +71,11 @@ pub(super) struct ScenarioFile {
     #[serde(default = "not")]
     #[schemars(with = "bool")]
     pub(super) compression: Spanned<bool>,
+    /// Where pushbench's own server keeps its log: "memory", or "disk", synced before a publisher is answered,
+    /// "disk-each-second" or "disk-unsynced".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Log")]
+    pub(super) log: Option<Spanned<Log>>,
     /// The proxy through which subscribers reach their server: "nginx", "nginx-tls", `{ preset = "nginx",
     /// profile = "tuned" }`, `{ command = "…", config = "./file" }`; or a list of them, and "none": then
     /// every contender is measured through each.
@@ -197,6 +202,10 @@ pub(super) struct ContenderFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     pub(super) compression: Option<Spanned<bool>>,
+    /// Where pushbench's own server keeps its log; as at the top of the file when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Log")]
+    pub(super) log: Option<Spanned<Log>>,
     /// What it goes on with where it is refused its WebSocket: `{ order = ["sse", "long-polling"] }`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "FallbackFile")]

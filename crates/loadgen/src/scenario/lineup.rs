@@ -101,6 +101,7 @@ pub(super) fn contenders(
         resumes_tls: file.tls_resumption.as_ref().is_some_and(|resumes| *resumes.get_ref()),
         http: file.http.as_ref().map(|http| *http.get_ref()).unwrap_or_default(),
         compression: *file.compression.get_ref(),
+        log: file.log.as_ref().map(|log| *log.get_ref()).unwrap_or_default(),
         ways: values.ways(file.proxy.as_ref(), file),
         network,
         fallback: None,

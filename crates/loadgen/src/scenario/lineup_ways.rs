@@ -12,7 +12,7 @@ use super::file::{ContenderFile, ScenarioFile};
 use super::network::Keys;
 use super::values::Values;
 use super::{
-    Connection, Fallback, HttpVersion, Identity, Imitation, Proxy, Road, SECOND_PORT, Server,
+    Connection, Fallback, HttpVersion, Identity, Imitation, Log, Proxy, Road, SECOND_PORT, Server,
     Settings, Start, Template, Way, proxy,
 };
 
@@ -28,6 +28,7 @@ pub(super) struct Usual {
     pub(super) resumes_tls: bool,
     pub(super) http: HttpVersion,
     pub(super) compression: bool,
+    pub(super) log: Log,
     pub(super) ways: Vec<Way>,
     pub(super) network: Keys,
     /// None for all.
@@ -38,7 +39,8 @@ pub(super) struct Usual {
 pub(super) fn through(
     (identity, settings, server, usual): (Identity, Settings, Option<Arc<Server>>, Usual),
 ) -> Vec<Measured> {
-    let Usual { multiplex, tls, resumes_tls, http, compression, ways, network, fallback } = usual;
+    let Usual { multiplex, tls, resumes_tls, http, compression, log, ways, network, fallback } =
+        usual;
     let are_several = ways.len() > 1;
     let of = |proxy: Way| {
         let mut identity = identity.clone();
@@ -46,7 +48,8 @@ pub(super) fn through(
             identity.name = format!("{}-{}", identity.name, proxy.name);
             identity.label = format!("{} · {}", identity.label, proxy.label);
         }
-        let road = Road { tls, resumes_tls, http, compression, proxy, network: network.network() };
+        let network = network.network();
+        let road = Road { tls, resumes_tls, http, compression, log, proxy, network };
         (identity, settings.clone(), server.clone(), multiplex, road, fallback.clone())
     };
     ways.into_iter().map(of).collect()
@@ -77,6 +80,7 @@ impl Values<'_, '_> {
             resumes_tls: or(file.tls_resumption.as_ref(), usual.resumes_tls),
             http: file.http.as_ref().map_or(usual.http, |http| *http.get_ref()),
             compression: or(file.compression.as_ref(), usual.compression),
+            log: file.log.as_ref().map_or(usual.log, |log| *log.get_ref()),
             ways: match &file.proxy {
                 Some(own) => self.ways(Some(own), scenario),
                 None => usual.ways.clone(),
@@ -87,6 +91,11 @@ impl Values<'_, '_> {
             },
             fallback: file.fallback.as_ref().map(|of| self.fallback(of.get_ref(), may_fall_back)),
         };
+        if let Some(log) = file.log.as_ref().filter(|_| is_described) {
+            let message =
+                "`log` is about pushbench's own server: another one is told by its command";
+            self.problems.at(log.span(), message.to_owned());
+        }
         let has_none = is_described || transport == Transport::Tcp;
         if let Some(http) = file.http.as_ref().filter(|_| has_none) {
             let message =

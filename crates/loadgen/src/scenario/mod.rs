@@ -20,6 +20,7 @@ mod lineup;
 mod lineup_ways;
 mod literature;
 mod load;
+mod log;
 mod model;
 mod network;
 mod preset_files;
@@ -53,6 +54,7 @@ pub use gates::Gate;
 pub(crate) use limits::MAX_LOG_BYTES;
 pub use literature::Literature;
 pub use load::{LoadAxis, UnknownLoadAxis};
+pub use log::Log;
 pub use model::{Cell, Scenario, SweptValue};
 pub use network::{Imitation, Network};
 pub(crate) use preset_files::preset_says_where;
@@ -67,5 +69,5 @@ pub use sweep::{Amount, BASE_CELL, labels_of};
 pub use thresholds::Threshold;
 pub use workload::{
     Arrivals, Bursts, Content, CutHow, FAULTS_END, Fault, FaultKind, Membership, PayloadBytes,
-    Phase, Popularity, Reconnect, Rows, Trace, Upstream, Workload,
+    Phase, Popularity, Reconnect, RestartHow, Rows, Trace, Upstream, Workload,
 };

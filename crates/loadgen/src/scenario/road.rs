@@ -4,7 +4,7 @@ use pushbench_wire::Transport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Network, Way};
+use super::{Log, Network, Way};
 
 /// The way from a client to its server, and back.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Road {
     pub http: HttpVersion,
     /// Whether it compresses what it sends.
     pub compression: bool,
+    /// Where pushbench's own server keeps its log: what an event passes before it goes anywhere.
+    pub log: Log,
     /// The proxy between, if there is one.
     pub proxy: Way,
     /// The network; loopback if there is none.

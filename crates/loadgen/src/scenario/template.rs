@@ -30,6 +30,10 @@ http = "1.1"
 # Whether the server compresses what it sends: polls and SSE by gzip, WebSocket by permessage-deflate.
 compression = false
 
+# Where the server keeps its log: "memory"; or "disk", synced before a publisher is answered,
+# "disk-each-second" or "disk-unsynced", which a restart of the server survives:
+#   log = "disk"
+
 # The proxy between, or several, through each of which they are measured:
 #   proxy = ["none", "nginx", { preset = "nginx-tls", profile = "tuned" }]
 
@@ -82,7 +86,8 @@ idle = "2s"                 # before that: nothing is published, and what waitin
 #   rate = 10.0
 #
 # What breaks, one after the other: "cut" ends connections, by how = "close" (FIN) or "reset" (RST), of a
-# share of the subscribers; "pause" stops the server's processes, and "outage" the network, for a while:
+# share of the subscribers; "pause" stops the server's processes, and "outage" the network, for a while;
+# "restart" ends the server, by how = "terminate" (SIGTERM) or "kill" (SIGKILL), and starts it again:
 #   [[workload.faults]]
 #   at = "2s" # from the beginning of the measured window
 #   kind = "cut"

@@ -255,6 +255,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "notifications",
             "rate-sweep",
             "reconnect-storm",
+            "rolling-restart",
             "smoke",
             "social-feed",
             "stock-ticker",

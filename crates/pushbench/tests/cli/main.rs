@@ -13,6 +13,7 @@ mod history;
 mod network;
 mod outputs;
 mod proxies;
+mod restarts;
 mod road;
 mod selftest;
 mod several;

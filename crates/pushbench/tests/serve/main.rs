@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml spares the tests, but not their helpers")]
 
+mod log;
 mod memory;
 
 use std::io::{BufRead, BufReader, Read};

@@ -1,11 +1,12 @@
 //! One channel: a bounded log of events with increasing ids, which wakes those who wait for more. Every
-//! subscriber reads the same log with its own cursor.
+//! subscriber reads the same log with its own cursor. How one is brought back when a server starts is in
+//! `restore`.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Limits;
+use super::log::{Log, Missed};
 use super::order::Order;
 use crate::framing::{Event, NewEvent, Place};
 use crate::inject::SequenceFaults;
@@ -19,8 +20,13 @@ pub(crate) struct Channel {
     /// The id of the newest event, readable without the lock.
     last_id: AtomicU64,
     waiters: Arc<Waiters>,
+    pub(super) name: Box<str>,
     /// The id before that of its first event.
     first_id: u64,
+    /// Where who has had nothing yet begins.
+    pub(super) zero: u64,
+    /// Belongs to the journal: the id of the last event that is being written.
+    pub(crate) planned: AtomicU64,
     /// The use of it that was last: somebody asked for it or published to it.
     last_used: AtomicU64,
     /// Counts the uses of all channels.
@@ -31,27 +37,6 @@ pub(crate) struct Channel {
     /// Belongs to the injector, and is never used without one.
     pub(crate) sequence_faults: Mutex<SequenceFaults<NewEvent>>,
     limits: Limits,
-}
-
-/// The newest events, oldest first; their ids have no gaps.
-#[derive(Debug, Default)]
-struct Log {
-    events: VecDeque<Arc<Event>>,
-    last_id: u64,
-    bytes: usize,
-    /// The position of the last event that is no longer here.
-    gone_until: u64,
-}
-
-impl Log {
-    /// The id before that of the oldest event in the log.
-    fn before_oldest(&self) -> u64 {
-        self.last_id - self.events.len() as u64
-    }
-
-    fn last_position(&self) -> u64 {
-        self.events.back().map_or(self.gone_until, |event| event.position())
-    }
 }
 
 /// The cursor of a subscriber of whom it is not known where it was: it will be told so.
@@ -68,10 +53,19 @@ impl Channel {
     ) -> Self {
         let Place { id: first_id, position: gone_until } = after;
         Self {
-            log: Mutex::new(Log { last_id: first_id, gone_until, ..Log::default() }),
+            log: Mutex::new(Log {
+                last_id: first_id,
+                before_oldest: first_id,
+                gone_until,
+                known_from: first_id,
+                ..Log::default()
+            }),
             last_id: AtomicU64::new(first_id),
             waiters: Arc::new(Waiters::new(held.beside(0))),
+            name: Box::default(),
             first_id,
+            zero: 0,
+            planned: AtomicU64::new(0),
             last_used: AtomicU64::new(0),
             uses,
             order,
@@ -96,6 +90,9 @@ impl Channel {
         let last_id = {
             let mut order = self.order.append();
             let mut log = self.log();
+            if log.skip_to > log.last_id {
+                (log.last_id, log.known_from) = (log.skip_to, log.skip_to);
+            }
             for event in events {
                 log.last_id += 1;
                 let place = Place { id: log.last_id, position: order.next() };
@@ -103,15 +100,7 @@ impl Channel {
                 log.bytes += event.size_bytes();
                 log.events.push_back(event);
             }
-            while log.events.len() > self.limits.log_events
-                || (log.bytes > self.limits.log_bytes && log.events.len() > 1)
-            {
-                if let Some(event) = log.events.pop_front() {
-                    log.bytes -= event.size_bytes();
-                    log.gone_until = event.position();
-                    too_old.push(event);
-                }
-            }
+            log.keep_within(&self.limits, &mut too_old);
             self.last_id.store(log.last_id, Ordering::Release);
             log.last_id
         };
@@ -140,7 +129,7 @@ impl Channel {
         let events = {
             let mut log = self.log();
             log.bytes = 0;
-            log.gone_until = log.last_position();
+            (log.before_oldest, log.gone_until) = (log.last_id, log.last_position());
             std::mem::take(&mut log.events)
         };
         // Freed when the log is no longer locked.
@@ -158,6 +147,20 @@ impl Channel {
         self.last_used.load(Ordering::Relaxed)
     }
 
+    /// The cursor of a subscriber that says it had the event with this `id`, or none if that is 0.
+    pub(crate) fn cursor_of(&self, id: u64) -> u64 {
+        if id == 0 { self.zero } else { id }
+    }
+
+    /// Says that its last id is this one.
+    pub(super) fn set_last_id(&self, id: u64) {
+        self.last_id.store(id, Ordering::Release);
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The id of the newest event, or 0 before the first.
     pub(crate) fn last_id(&self) -> u64 {
         self.last_id.load(Ordering::Acquire)
@@ -165,7 +168,7 @@ impl Channel {
 
     /// The id before that of the oldest event in the log.
     pub(crate) fn before_oldest(&self) -> u64 {
-        self.log().before_oldest()
+        self.log().before_oldest
     }
 
     /// The place of its newest event.
@@ -177,12 +180,19 @@ impl Channel {
     /// The id of its last event up to a position among those of all channels. Where that is from
     /// before a restart, or what followed it is no longer here, it is an id of no log.
     pub(crate) fn cursor_at(&self, position: u64) -> u64 {
+        if position == 0 && self.zero > 0 {
+            return self.zero;
+        }
+        if let Some(skipped_to) = self.order.skipped_at(position) {
+            // An id that no event has.
+            return skipped_to - 1;
+        }
         let log = self.log();
         if position < log.gone_until || position > self.order.last() {
             return LOST;
         }
         let before = log.events.partition_point(|event| event.position() <= position);
-        log.before_oldest() + before as u64
+        log.place_before(before).id
     }
 
     /// A waiter that is woken by every publish, and when the hub closes.
@@ -201,19 +211,15 @@ impl Channel {
             return;
         }
         let log = self.log();
-        let before_oldest = log.before_oldest();
-        let mut from = cursor;
-        if !(before_oldest..=log.last_id).contains(&cursor) {
-            let is_of_this_log = cursor >= self.first_id;
-            let missed = before_oldest.checked_sub(cursor).filter(|_| is_of_this_log);
-            from = before_oldest;
-            let last_missed = Place { id: before_oldest, position: log.gone_until };
-            if !visit(Arc::new(Event::lagged(last_missed, missed))) {
-                return;
+        let skip = match log.find(cursor) {
+            Ok(skip) => skip,
+            Err(Missed { skip, missed }) => {
+                if !visit(Arc::new(Event::lagged(log.place_before(skip), missed))) {
+                    return;
+                }
+                skip
             }
-        }
-        // The difference is at most the length of the log.
-        let skip = usize::try_from(from - before_oldest).unwrap_or(usize::MAX);
+        };
         for event in log.events.iter().skip(skip) {
             if !visit(Arc::clone(event)) {
                 return;
@@ -223,7 +229,7 @@ impl Channel {
 
     /// A thread that panics while it holds the lock leaves at worst a log that exceeds its limits,
     /// which the next publish corrects.
-    fn log(&self) -> MutexGuard<'_, Log> {
+    pub(super) fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,9 @@
 //! too much memory. It knows no transport.
 
 mod channel;
+mod log;
 mod order;
+mod restore;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,7 +17,8 @@ use tokio::time::Instant;
 use crate::framing::Place;
 use crate::memory::{Memory, Need, Reservation};
 pub(crate) use channel::Channel;
-pub(crate) use order::Order;
+pub(crate) use order::{Order, Skip};
+pub(crate) use restore::{ChannelState, HubState};
 
 /// Every channel of one server.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct Hub {
     /// that who knew an old one notices.
     last_removed: Mutex<Place>,
     order: Arc<Order>,
+    /// The id before that of the first event of all.
+    base: AtomicU64,
     /// Counts whenever a channel is used: a clock that costs less than one.
     uses: Arc<AtomicU64>,
     idle: Mutex<Idle>,
@@ -90,6 +95,7 @@ impl Hub {
             making_room: Mutex::default(),
             last_removed: Mutex::default(),
             order: Arc::default(),
+            base: AtomicU64::new(0),
             uses: Arc::default(),
             idle: Mutex::default(),
         }
@@ -119,10 +125,19 @@ impl Hub {
             return Err(Full::Channels);
         }
         let after = *self.last_removed();
-        let (uses, order) = (Arc::clone(&self.uses), Arc::clone(&self.order));
-        let channel = Arc::new(Channel::new(self.limits, after, uses, order, held));
+        let channel = self.new_channel(name, after, held);
         channels.insert(name.into(), Arc::clone(&channel));
         Ok(channel)
+    }
+
+    fn new_channel(&self, name: &str, after: Place, held: Reservation) -> Arc<Channel> {
+        let (uses, order) = (Arc::clone(&self.uses), Arc::clone(&self.order));
+        let mut channel = Channel::new(self.limits, after, uses, order, held);
+        channel.name = name.into();
+        let base = self.base.load(Ordering::Relaxed);
+        // Of another one that had its name, nobody knows what was missed.
+        channel.zero = if after.id == base { base } else { 0 };
+        Arc::new(channel)
     }
 
     /// Removes the channels that nobody uses: at once if they never had an event, and else when they
@@ -205,6 +220,10 @@ impl Hub {
 
     fn last_removed(&self) -> MutexGuard<'_, Place> {
         self.last_removed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// What numbers the events of all channels.

@@ -1,23 +1,29 @@
 //! `POST /channels/{channel}/events`: the body is one event, or several, split by lines or lengths.
 
 mod body;
+mod publishers;
 
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use http_body_util::BodyExt;
 use hyper::StatusCode;
+use hyper::header::RETRY_AFTER;
 use hyper::http::request::Parts;
+use pushbench_wire::endpoint::{MAX_PUBLISHER_LEN, PUBLISHER, SEQUENCE, is_publisher_name};
 use tokio::task::yield_now;
 
 use crate::Server;
 use crate::framing::{Event, NewEvent};
 use crate::http::reply::{self, Rejection, Reply};
-use crate::http::request::RequestBody;
+use crate::http::request::{RequestBody, parse_number, query_value};
 use crate::hub::Channel;
+use crate::journal::{Refused, Taken};
 use crate::memory::{Need, Reservation};
 use crate::metrics::Metrics;
+pub(crate) use publishers::{Claim, Known, Publishers};
+
 use body::{EVENTS_PER_TURN, most_cost, parse_format, split_body};
 
 /// Publishes the body of a request and replies `{"id":LAST,"count":N}`. The id is `null` when it is
@@ -29,6 +35,7 @@ pub(crate) async fn from_request(
     body: impl RequestBody,
 ) -> Result<Reply, Rejection> {
     let format = parse_format(request)?;
+    let claim = parse_claim(request)?;
     let channel = server.channel(channel)?;
     let (body, mut held) = read_body(server, body).await?;
     let read = body.capacity();
@@ -40,6 +47,12 @@ pub(crate) async fn from_request(
     drop(body);
     drop(held);
     let count = events.len();
+    if server.journal.is_some() || claim.is_some() {
+        let taken = server.take(&channel, events, claim).await?;
+        let id = taken.last_id.map_or_else(|| "null".to_owned(), |id| id.to_string());
+        let repeated = if taken.is_repeated { r#","repeated":true"# } else { "" };
+        return Ok(reply::json(format!(r#"{{"id":{id},"count":{count}{repeated}}}"#)));
+    }
     let (last_id, mut too_old) = server.publish(&channel, events);
     while too_old.len() > EVENTS_PER_TURN {
         yield_now().await;
@@ -51,7 +64,70 @@ pub(crate) async fn from_request(
     }))
 }
 
+/// Which request of which publisher this is, if it says so.
+fn parse_claim(request: &Parts) -> Result<Option<Claim>, Rejection> {
+    let (publisher, sequence) = (query_value(request, PUBLISHER), query_value(request, SEQUENCE));
+    if publisher.is_none() && sequence.is_none() {
+        return Ok(None);
+    }
+    let publisher = publisher.filter(|name| is_publisher_name(name)).map(Box::from);
+    match (publisher, sequence.and_then(parse_number)) {
+        (Some(publisher), Some(sequence)) => Ok(Some(Claim { publisher, sequence })),
+        _ => Err(Rejection::bad_request(format!(
+            "{PUBLISHER} must be 1 to {MAX_PUBLISHER_LEN} characters of A-Z a-z 0-9 . _ - and {SEQUENCE} a \
+             number that grows with each request of that publisher; there must be both or none"
+        ))),
+    }
+}
+
 impl Server {
+    /// Appends `events` to the channel when the journal has them, if there is one. What a publisher sends
+    /// again is not taken again.
+    async fn take(
+        &self,
+        channel: &Arc<Channel>,
+        events: Vec<NewEvent>,
+        claim: Option<Claim>,
+    ) -> Result<Taken, Rejection> {
+        let count = events.len();
+        if let Some(journal) = &self.journal {
+            let taken = journal.publish(channel, events, claim).await.map_err(reject)?;
+            if !taken.is_repeated {
+                Metrics::add(&self.metrics.published, count);
+            }
+            return Ok(taken);
+        }
+        // Held until they are appended, so that the same request on another connection waits.
+        let mut publishers = self.publishers.lock().unwrap_or_else(PoisonError::into_inner);
+        let repeated = claim.as_ref().and_then(|claim| publishers.repeated(claim));
+        if let Some(last_id) = repeated {
+            return Ok(Taken { last_id, is_repeated: true });
+        }
+        let (last_id, too_old) = self.publish(channel, events);
+        if let Some(claim) = &claim {
+            publishers.note(claim, last_id.unwrap_or_default());
+        }
+        drop(publishers);
+        drop(too_old);
+        Ok(Taken { last_id, is_repeated: false })
+    }
+
+    /// Appends an event that a stream has sent, which is not told what becomes of it. Says whether it
+    /// may become anything.
+    pub(crate) fn publish_unanswered(&self, channel: &Arc<Channel>, event: NewEvent) -> bool {
+        match &self.journal {
+            Some(journal) => {
+                let goes = journal.send(channel, event);
+                Metrics::add(&self.metrics.published, usize::from(goes));
+                goes
+            }
+            None => {
+                self.publish(channel, vec![event]);
+                true
+            }
+        }
+    }
+
     /// Appends `events` to the channel. Returns the id of the last one, or `None` when a fault keeps
     /// them from being appended now, and the events that are too old for the log now. Freeing many of
     /// these takes a while.
@@ -67,6 +143,16 @@ impl Server {
                 (Some(last_id), too_old)
             }
             Some(injector) => (injector.publish(channel, events), Vec::new()),
+        }
+    }
+}
+
+/// Why the journal did not take events.
+fn reject(refused: Refused) -> Rejection {
+    match refused {
+        Refused::DiskFull(reason) => Rejection::new(StatusCode::INSUFFICIENT_STORAGE, reason),
+        Refused::Failed(reason) => {
+            Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason).with_header(RETRY_AFTER, "1")
         }
     }
 }

@@ -185,8 +185,11 @@ impl<'a> StreamState<'a> {
         let held = self.server.hub.reserve(cost, Need::Input);
         let held = held.ok_or(NotPublished::OutOfMemory)?;
         let event = NewEvent::new(None, payload, binary, held);
-        self.server.publish(channel, vec![event]);
-        Ok(())
+        match self.server.publish_unanswered(channel, event) {
+            true => Ok(()),
+            // It is told to come back later, as when there is no memory.
+            false => Err(NotPublished::OutOfMemory),
+        }
     }
 
     /// Accounts for `bytes` of what the client has begun to send.

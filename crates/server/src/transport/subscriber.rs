@@ -104,7 +104,10 @@ impl Subscriber {
     fn at(channels: Channels, position: Option<u64>, without: fn(&Channel) -> u64) -> Self {
         match channels {
             Channels::One(channel) => {
-                let cursor = position.unwrap_or_else(|| without(&channel));
+                let cursor = match position {
+                    Some(id) => channel.cursor_of(id),
+                    None => without(&channel),
+                };
                 Self::One { channel, cursor }
             }
             Channels::Several(mut several) => {

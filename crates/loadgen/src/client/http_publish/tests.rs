@@ -1,5 +1,5 @@
-use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use pushbench_wire::endpoint::Resource;
 
@@ -11,7 +11,8 @@ use crate::scenario::Content;
 fn open(address: SocketAddr, content: Content) -> OpenPath<HttpPublish> {
     let channels = ["one", "two"].map(str::to_owned);
     let form = PublishForm::Own(address);
-    HttpPublish::open(&PublishTarget { channels: &channels, content, form }).unwrap()
+    HttpPublish::open(&PublishTarget { channels: &channels, content, form, returns_as: None })
+        .unwrap()
 }
 
 #[test]
@@ -55,4 +56,126 @@ fn a_request_is_not_larger_than_a_server_takes() {
     let waiting = path.channels[0].waiting_bytes();
     assert!(waiting < MAX_BATCH_BYTES, "{waiting} bytes");
     assert_eq!(path.requests.count(), 3, "with three events each");
+}
+
+/// A publisher whose server comes back.
+fn returning(address: SocketAddr) -> OpenPath<HttpPublish> {
+    let channels = ["one".to_owned()];
+    let (content, form) = (Content::Text, PublishForm::Own(address));
+    let returns_as = Some("me".to_owned());
+    let target = PublishTarget { channels: &channels, content, form, returns_as };
+    HttpPublish::open(&target).unwrap()
+}
+
+/// The numbers and events of so many requests.
+fn take(server: &mut TcpStream, count: usize) -> Vec<(u64, String)> {
+    let mut reader = BufReader::new(server.try_clone().unwrap());
+    (0..count)
+        .map(|_| {
+            let (mut number, mut length) = (0, 0);
+            loop {
+                let mut line = String::new();
+                assert!(reader.read_line(&mut line).unwrap() > 0, "the publisher has gone");
+                if let Some(behind) = line.split("&publisher=me&sequence=").nth(1) {
+                    number = behind.split(' ').next().unwrap().parse().unwrap();
+                }
+                if let Some(value) = line.strip_prefix("content-length: ") {
+                    length = value.trim().parse().unwrap();
+                }
+                if line == "\r\n" {
+                    break;
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            (number, String::from_utf8(body).unwrap())
+        })
+        .collect()
+}
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+#[test]
+fn what_was_not_answered_is_sent_again_to_a_server_that_comes_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let OpenPath { mut path, mut acknowledgements, .. } = returning(address);
+    let mut server = listener.accept().unwrap().0;
+    let mut publish = |text: &str| {
+        path.push(0, text.as_bytes());
+        path.flush().unwrap();
+    };
+    ["a", "b", "c"].into_iter().for_each(&mut publish);
+    let requests = |numbers: &[(u64, &str)]| -> Vec<(u64, String)> {
+        numbers.iter().map(|(number, text)| (*number, format!("{text}\n"))).collect()
+    };
+    assert_eq!(take(&mut server, 3), requests(&[(1, "a"), (2, "b"), (3, "c")]));
+    // One is answered, and of the answer to the next one a part.
+    server.write_all(&[ANSWER, &ANSWER[..9]].concat()).unwrap();
+    while acknowledgements.acknowledge().unwrap() > 2 {}
+    drop((server, listener));
+    for text in ["d", "e"] {
+        assert!(acknowledgements.acknowledge().unwrap() >= 2, "nobody answers");
+        publish(text);
+    }
+    for _ in 0..5 {
+        assert_eq!(acknowledgements.acknowledge().unwrap(), 4, "it is still away");
+    }
+    let listener = TcpListener::bind(address).unwrap();
+    let comes_back = std::thread::spawn(move || {
+        let mut server = listener.accept().unwrap().0;
+        let taken = take(&mut server, 5);
+        server.write_all(&ANSWER.repeat(5)).unwrap();
+        (taken, server)
+    });
+    while acknowledgements.acknowledge().unwrap() > 1 {}
+    publish("f");
+    while acknowledgements.acknowledge().unwrap() > 0 {}
+    let (taken, _server) = comes_back.join().unwrap();
+    let expected = [(2, "b"), (3, "c"), (4, "d"), (5, "e"), (6, "f")];
+    assert_eq!(taken, requests(&expected), "in their order, with their numbers");
+}
+
+#[test]
+fn a_server_that_comes_back_gets_what_has_waited_in_pieces() {
+    const EVENTS: usize = 3_000;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let OpenPath { mut path, mut acknowledgements, .. } = returning(address);
+    drop((listener.accept().unwrap(), listener));
+    while acknowledgements.stream.is_some() || acknowledgements.number == 0 {
+        acknowledgements.acknowledge().unwrap();
+    }
+    let event = "x".repeat(1_000);
+    for _ in 0..EVENTS {
+        path.push(0, event.as_bytes());
+        path.flush().unwrap();
+    }
+    let listener = TcpListener::bind(address).unwrap();
+    let comes_back = std::thread::spawn(move || {
+        let mut server = listener.accept().unwrap().0;
+        // It reads nothing more before its answer has been taken.
+        for number in 1..=EVENTS as u64 {
+            assert_eq!(take_one(&mut server), number);
+            server.write_all(ANSWER).unwrap();
+        }
+        server
+    });
+    while acknowledgements.acknowledge().unwrap() > 0 {}
+    comes_back.join().unwrap();
+}
+
+/// The number of the next request, of which no more is read than belongs to it.
+fn take_one(server: &mut TcpStream) -> u64 {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        server.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let after = |text: &str| head.split(text).nth(1).unwrap().split([' ', '\r']).next().unwrap();
+    let mut body = vec![0; after("content-length: ").parse().unwrap()];
+    server.read_exact(&mut body).unwrap();
+    after("sequence=").parse().unwrap()
 }

@@ -7,6 +7,7 @@ mod instructions;
 mod observation;
 mod own_process;
 mod process;
+mod successor;
 mod threads;
 mod tree;
 
@@ -21,11 +22,17 @@ pub(crate) use own_process::OwnProcess;
 pub(crate) use threads::Threads;
 
 use cgroup::Cgroup;
+use successor::Successor;
 use tree::ProcessTree;
 
 /// The way for all that runs in the control group of version 2 whose folder is this.
 pub(super) fn control_group(folder: &Path) -> Box<dyn Observe> {
     Box::new(Cgroup::of(folder))
+}
+
+/// The way for a part whose process takes the place of one that had used this.
+pub(super) fn follow(before: Observation, now: Box<dyn Observe>) -> Box<dyn Observe> {
+    Box::new(Successor::new(before, now))
 }
 
 /// The way for a process that was started with `mark`: by its control group if it was given one of its own, as

@@ -132,7 +132,8 @@ async fn receive_until_failure<S: Subscriber>(
             },
         };
         // Polls connect again by themselves, and may be cut off before they are connected.
-        let may_go_on = connector.is_patient && !is_new && error.is_no_connection();
+        let is_away = error.is_no_connection() || error.is_unavailable();
+        let may_go_on = connector.is_patient && !is_new && is_away;
         if !error.is_broken_connection() && !may_go_on {
             return Err(error);
         }

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::scenario::limits::TICK;
 
 /// How long before the end of the window all faults are over: what is observed at that edge begins a little
@@ -48,6 +45,13 @@ pub enum FaultKind {
         /// How long.
         length: Duration,
     },
+    /// The server ends, and is started again as it was.
+    Restart {
+        /// How it ends.
+        how: RestartHow,
+        /// How long it stays down at least.
+        length: Duration,
+    },
 }
 
 impl Fault {
@@ -62,6 +66,7 @@ impl Fault {
             FaultKind::Pause { length } | FaultKind::Outage { length } => {
                 *length = scaled(*length).max(TICK);
             }
+            FaultKind::Restart { length, .. } => *length = scaled(*length),
         }
     }
 }
@@ -72,14 +77,24 @@ impl FaultKind {
     pub fn length(&self) -> Option<Duration> {
         match *self {
             Self::Cut { .. } => None,
-            Self::Pause { length } | Self::Outage { length } => Some(length),
+            Self::Pause { length } | Self::Outage { length } | Self::Restart { length, .. } => {
+                Some(length)
+            }
         }
     }
 }
 
+/// How a server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartHow {
+    /// It is told to (SIGTERM), and ends when it likes.
+    Terminate,
+    /// It is killed (SIGKILL).
+    Kill,
+}
+
 /// How a connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CutHow {
     /// By a FIN, as when a client goes.
     Close,

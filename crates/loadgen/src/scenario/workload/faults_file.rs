@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::CutHow;
 use crate::scenario::defaults::unwritten;
 use crate::scenario::duration;
 
@@ -16,19 +15,21 @@ pub(in crate::scenario) struct FaultFile {
     #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "2s")]
     pub(in crate::scenario) at: Spanned<String>,
     /// "cut" ends connections, "pause" stops the server's processes for a while, "outage" has the
-    /// network carry nothing for a while, which needs a [network].
+    /// network carry nothing for a while, which needs a [network], and "restart" ends the server and starts
+    /// it again.
     #[schemars(with = "Kind")]
     pub(in crate::scenario) kind: Spanned<Kind>,
-    /// How a cut ends connections: "close" by FIN, "reset" by RST.
+    /// How a cut ends connections: "close" by FIN, "reset" by RST. How a restart ends the server:
+    /// "terminate" by SIGTERM, "kill" by SIGKILL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "CutHow")]
-    pub(in crate::scenario) how: Option<Spanned<CutHow>>,
+    #[schemars(with = "How")]
+    pub(in crate::scenario) how: Option<Spanned<How>>,
     /// The share of subscribers that a cut hits, spread evenly; all when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", range(max = 1))]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub(in crate::scenario) share: Option<Spanned<f64>>,
-    /// How long a pause or an outage lasts: "1s".
+    /// How long a pause or an outage lasts, and how long a server stays down at least: "1s".
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "1s")]
     pub(in crate::scenario) length: Option<Spanned<String>>,
@@ -40,6 +41,17 @@ pub(in crate::scenario) enum Kind {
     Cut,
     Pause,
     Outage,
+    Restart,
+}
+
+/// The first of them that a fault can have is what it has where nothing is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::scenario) enum How {
+    Close,
+    Reset,
+    Terminate,
+    Kill,
 }
 
 /// How subscribers come back whose connection broke.

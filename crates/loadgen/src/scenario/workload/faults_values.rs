@@ -6,14 +6,14 @@ use std::time::Duration;
 use humantime::format_duration;
 use toml::Spanned;
 
-use super::faults_file::{FaultFile, Kind, ReconnectFile};
+use super::faults_file::{FaultFile, How, Kind, ReconnectFile};
 use super::file::WorkloadFile;
-use super::{CutHow, FAULTS_END, Fault, FaultKind, Reconnect};
+use super::{CutHow, FAULTS_END, Fault, FaultKind, Reconnect, RestartHow};
 use crate::scenario::duration;
 use crate::scenario::error::Problems;
 use crate::scenario::limits::{HOUR, TICK};
 use crate::scenario::values::Values;
-use crate::scenario::{Imitation, Scenario, Start};
+use crate::scenario::{Contender, Imitation, Publish, Scenario, Start};
 
 /// A publisher waits for an answer half as long again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
@@ -29,12 +29,12 @@ impl Values<'_, '_> {
         let at = self.duration("at", &file.at, Duration::ZERO..=12 * HOUR);
         let kind = *file.kind.get_ref();
         if kind != Kind::Cut {
-            for (key, span) in [
-                ("how", file.how.as_ref().map(Spanned::span)),
-                ("share", file.share.as_ref().map(Spanned::span)),
-            ] {
-                self.out_of_place(key, span, "only a cut has it");
-            }
+            let span = file.share.as_ref().map(Spanned::span);
+            self.out_of_place("share", span, "only a cut has it");
+        }
+        if !matches!(kind, Kind::Cut | Kind::Restart) {
+            let span = file.how.as_ref().map(Spanned::span);
+            self.out_of_place("how", span, "only a cut and a restart have it");
         }
         let mut length = |longest| match &file.length {
             Some(length) => self.duration("for", length, TICK..=longest),
@@ -48,16 +48,46 @@ impl Values<'_, '_> {
         let kind = match kind {
             Kind::Pause => FaultKind::Pause { length: length(LONGEST_PAUSE) },
             Kind::Outage => FaultKind::Outage { length: length(HOUR) },
+            Kind::Restart => FaultKind::Restart {
+                length: file.length.as_ref().map_or(Duration::ZERO, |_| length(LONGEST_PAUSE)),
+                how: self.restart_how(file.how.as_ref()),
+            },
             Kind::Cut => {
                 let span = file.length.as_ref().map(Spanned::span);
                 self.out_of_place("for", span, "connections are cut at once");
                 FaultKind::Cut {
-                    how: file.how.as_ref().map_or(CutHow::Close, |how| *how.get_ref()),
+                    how: self.cut_how(file.how.as_ref()),
                     share: file.share.as_ref().map_or(1.0, |share| self.share(share)),
                 }
             }
         };
         Fault { at, kind }
+    }
+
+    fn cut_how(&mut self, how: Option<&Spanned<How>>) -> CutHow {
+        match how.map_or(How::Close, |how| *how.get_ref()) {
+            How::Close => CutHow::Close,
+            How::Reset => CutHow::Reset,
+            How::Terminate | How::Kill => {
+                let span = how.map_or(0..0, Spanned::span);
+                let message = "`how` of a cut must be \"close\" or \"reset\"";
+                self.problems.at(span, message.to_owned());
+                CutHow::Close
+            }
+        }
+    }
+
+    fn restart_how(&mut self, how: Option<&Spanned<How>>) -> RestartHow {
+        match how.map_or(How::Terminate, |how| *how.get_ref()) {
+            How::Terminate => RestartHow::Terminate,
+            How::Kill => RestartHow::Kill,
+            How::Close | How::Reset => {
+                let span = how.map_or(0..0, Spanned::span);
+                let message = "`how` of a restart must be \"terminate\" or \"kill\"";
+                self.problems.at(span, message.to_owned());
+                RestartHow::Terminate
+            }
+        }
     }
 
     fn out_of_place(&mut self, key: &str, span: Option<Range<usize>>, why: &str) {
@@ -137,10 +167,8 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
         }
         let lacks = scenario.contenders.iter().find(|of| match fault.kind {
             FaultKind::Cut { .. } => false,
-            FaultKind::Pause { .. } => of
-                .server
-                .as_ref()
-                .is_some_and(|server| !matches!(server.start, Start::Command { .. })),
+            FaultKind::Pause { .. } => runs_already(of),
+            FaultKind::Restart { .. } => runs_already(of) || is_published_over_a_socket(of),
             FaultKind::Outage { .. } => {
                 of.road.network.as_ref().is_none_or(|network| network.by != Imitation::Packets)
             }
@@ -151,6 +179,13 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
                     "an outage needs a [network] that is imitated by packets: add \
                      `network = { round_trip = \"1ms\" }`"
                 }
+                FaultKind::Restart { .. } if is_published_over_a_socket(contender) => {
+                    "its server gets events over a WebSocket, which does not say which of them it has: \
+                     let `publish` of its [server.…] be requests"
+                }
+                FaultKind::Restart { .. } => {
+                    "a restart needs a server that is started for the trial: give its [server.…] a `command`"
+                }
                 _ => {
                     "a pause needs a server that is started for the trial: give its [server.…] a `command`"
                 }
@@ -159,6 +194,18 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
                 .at(file.kind.span(), format!("{} cannot have this fault: {what}", contender.id));
         }
     }
+}
+
+/// Whether the server of a contender is not started for the trial.
+fn runs_already(contender: &Contender) -> bool {
+    let server = contender.server.as_ref();
+    server.is_some_and(|server| !matches!(server.start, Start::Command { .. }))
+}
+
+/// Whether what it was given cannot be given again: nobody knows what it has.
+fn is_published_over_a_socket(contender: &Contender) -> bool {
+    let server = contender.server.as_ref();
+    server.is_some_and(|server| matches!(server.publish, Publish::Socket(_)))
 }
 
 #[cfg(test)]
@@ -192,6 +239,26 @@ mod tests {
     }
 
     #[test]
+    fn a_restart_is_as_short_as_it_can_be_unless_it_says_more() {
+        let restart = |more: &str| {
+            let fault = format!("[[workload.faults]]\nat = \"1s\"\nkind = \"restart\"\n{more}");
+            with(&fault).map(|scenario| scenario.workload.faults[0].kind)
+        };
+        let kind =
+            |how, length| Ok(FaultKind::Restart { how, length: Duration::from_secs(length) });
+        assert_eq!(restart(""), kind(RestartHow::Terminate, 0));
+        assert_eq!(restart("how = \"kill\"\nfor = \"2s\"\n"), kind(RestartHow::Kill, 2));
+        for (more, message) in [
+            ("how = \"reset\"\n", "`how` of a restart must be \"terminate\" or \"kill\""),
+            ("share = 0.5\n", "only a cut has it"),
+            ("for = \"40s\"\n", "at most 20s"),
+        ] {
+            let said = restart(more).unwrap_err();
+            assert!(said.contains(message), "{said}");
+        }
+    }
+
+    #[test]
     fn a_shorter_window_has_its_faults_too() {
         let mut scenario =
             with("[[workload.faults]]\nat = \"4s\"\nkind = \"pause\"\nfor = \"1s\"\n").unwrap();
@@ -207,6 +274,7 @@ mod tests {
             ("at = \"1s\"\nkind = \"pause\"\n", "`for` is missing"),
             ("at = \"1s\"\nkind = \"cut\"\nfor = \"1s\"\n", "connections are cut at once"),
             ("at = \"1s\"\nkind = \"cut\"\nshare = 0.0\n", "`share` must be above 0"),
+            ("at = \"1s\"\nkind = \"cut\"\nhow = \"kill\"\n", "`how` of a cut must be"),
             ("at = \"1s\"\nkind = \"pause\"\nshare = 0.5\nfor = \"1s\"\n", "only a cut has it"),
             ("at = \"9h\"\nkind = \"cut\"\n", "a fault must be over 100ms before the window is"),
             ("at = \"1s\"\nkind = \"cut\"\nshare = 0.001\n", "this fault hits nobody"),

@@ -18,7 +18,7 @@ mod values;
 pub use arrivals::Arrivals;
 pub(super) use arrivals::{Nominal, PoissonEvents, Span};
 pub(super) use contradictions::{check_together, check_trace};
-pub use faults::{CutHow, FAULTS_END, Fault, FaultKind, Reconnect};
+pub use faults::{CutHow, FAULTS_END, Fault, FaultKind, Reconnect, RestartHow};
 pub use membership::Membership;
 pub(super) use model::events_within;
 pub use model::{Bursts, Phase, Popularity, Upstream, Workload};
