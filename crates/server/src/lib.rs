@@ -24,6 +24,7 @@ mod journal;
 mod memory;
 mod metrics;
 mod publish;
+mod slow;
 mod tls;
 mod transport;
 mod waiters;
@@ -50,6 +51,7 @@ use memory::Memory;
 use metrics::Metrics;
 use publish::Publishers;
 use quinn::Endpoint;
+pub use slow::SlowPolicy;
 pub use tls::{Tls, TlsError};
 
 /// What all connections share.
@@ -106,6 +108,7 @@ impl Server {
             log_events: config.log_events,
             log_bytes: config.log_bytes,
             channel_idle: config.channel_idle,
+            slow_policy: config.slow_policy,
         };
         let hub = Arc::new(Hub::new(limits, Memory::new(config.total_memory())));
         let journal = match &config.log {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::Cores;
 use super::certificate::Certificate;
-use crate::scenario::{Contender, FaultKind, MAX_LOG_BYTES, Scenario, SseFraming};
+use crate::scenario::{
+    Contender, FaultKind, MAX_LOG_BYTES, Scenario, SlowPolicy, SseFraming, Stream,
+};
 
 /// What a server of ours has files for.
 #[derive(Default)]
@@ -78,7 +80,9 @@ pub(crate) fn server_command(
 ) -> Vec<String> {
     let settings = &contender.settings;
     let workload = &scenario.workload;
-    let log_events = scenario.log_events().max(1_000);
+    // Who wants a short memory has one.
+    let is_short = workload.slow.is_some_and(|slow| slow.kept_for.is_some());
+    let log_events = scenario.log_events().max(if is_short { 1 } else { 1_000 });
     let log_bytes = log_events.saturating_mul(workload.most_payload_bytes() as u64);
     let log_bytes = log_bytes.clamp(1 << 20, MAX_LOG_BYTES);
     let cpus: Vec<String> = cores.server.iter().map(ToString::to_string).collect();
@@ -120,6 +124,12 @@ pub(crate) fn server_command(
         if !stream.accel_buffering_hint {
             flag("--accel-buffering-hint", "off".into());
         }
+        if stream.retry != Stream::USUAL_RETRY {
+            flag("--reconnect-delay", format_duration(stream.retry));
+        }
+    }
+    if let Some(slow) = workload.slow.filter(|slow| slow.policy != SlowPolicy::DropOldest) {
+        flag("--slow-policy", slow.policy.name().to_owned());
     }
     let path = |path: &Path| path.to_string_lossy().into_owned();
     match (&files.log, contender.road.log.sync()) {

@@ -130,6 +130,7 @@ pub(super) fn flawless() -> Measurement {
         is_steady: true,
         faults: 0,
         restarts: Vec::new(),
+        slow: None,
         schedule_sha256: None,
         recorder: recorder(|_| 2_000_000),
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::recorder::Recorder;
+use super::slow_account::SlowDue;
 use super::snapshot::{Snapshot, Usage};
 use super::sockets::SocketReadings;
 use super::traffic::TrafficReadings;
@@ -68,6 +69,8 @@ pub(crate) struct Measurement {
     pub(super) faults: u64,
     /// How long each restart of the servers took, without the time that they were to stay down.
     pub(super) restarts: Vec<Duration>,
+    /// What slow subscribers are due, if there are any.
+    pub(super) slow: Option<SlowDue>,
     pub(super) recorder: Recorder,
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::publisher::{PublishPlan, Publisher};
 use super::recorder::Window;
 use super::send_queue::DueEvent;
+use super::slow_account::is_slow;
 use crate::client::{PublishForm, PublishPath as _, PublishTarget, PublishWay};
 use crate::scenario::schedule::{Schedule, window};
 use crate::scenario::{Fault, FaultKind, Workload};
@@ -29,7 +30,11 @@ pub(super) fn open_publisher(
     send_queues: Vec<mpsc::UnboundedSender<DueEvent>>,
 ) -> OpenPublisher {
     let membership = schedule.membership();
-    let audience = |channel| membership.of_channel(channel).len() as u64;
+    let audience = |channel| {
+        let members = membership.of_channel(channel).iter();
+        // Slow ones are accounted apart.
+        members.filter(|&&of| !is_slow(workload, of)).count() as u64
+    };
     let content = workload.content;
     let is_restart = |fault: &Fault| matches!(fault.kind, FaultKind::Restart { .. });
     let server_returns = workload.faults.iter().any(is_restart);

@@ -69,5 +69,6 @@ pub use sweep::{Amount, BASE_CELL, labels_of};
 pub use thresholds::Threshold;
 pub use workload::{
     Arrivals, Bursts, Content, CutHow, FAULTS_END, Fault, FaultKind, Membership, PayloadBytes,
-    Phase, Popularity, Reconnect, RestartHow, Rows, Trace, Upstream, Workload,
+    Phase, Popularity, Reconnect, ReconnectBy, RestartHow, Rows, Slow, SlowPolicy, SlowReads,
+    Trace, Upstream, Workload, is_of_share,
 };

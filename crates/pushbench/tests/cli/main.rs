@@ -17,6 +17,8 @@ mod restarts;
 mod road;
 mod selftest;
 mod several;
+mod silence;
+mod slow;
 mod support;
 mod sweep;
 mod thresholds;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Limits;
 use super::log::{Log, Missed};
 use super::order::Order;
+use crate::SlowPolicy;
 use crate::framing::{Event, NewEvent, Place};
 use crate::inject::SequenceFaults;
 use crate::memory::Reservation;
@@ -19,6 +20,8 @@ pub(crate) struct Channel {
     log: Mutex<Log>,
     /// The id of the newest event, readable without the lock.
     last_id: AtomicU64,
+    /// The id before that of the oldest event, likewise.
+    before_oldest: AtomicU64,
     waiters: Arc<Waiters>,
     pub(super) name: Box<str>,
     /// The id before that of its first event.
@@ -61,6 +64,7 @@ impl Channel {
                 ..Log::default()
             }),
             last_id: AtomicU64::new(first_id),
+            before_oldest: AtomicU64::new(first_id),
             waiters: Arc::new(Waiters::new(held.beside(0))),
             name: Box::default(),
             first_id,
@@ -101,7 +105,7 @@ impl Channel {
                 log.events.push_back(event);
             }
             log.keep_within(&self.limits, &mut too_old);
-            self.last_id.store(log.last_id, Ordering::Release);
+            self.show(&log);
             log.last_id
         };
         self.waiters.wake_all();
@@ -130,6 +134,7 @@ impl Channel {
             let mut log = self.log();
             log.bytes = 0;
             (log.before_oldest, log.gone_until) = (log.last_id, log.last_position());
+            self.show(&log);
             std::mem::take(&mut log.events)
         };
         // Freed when the log is no longer locked.
@@ -152,9 +157,10 @@ impl Channel {
         if id == 0 { self.zero } else { id }
     }
 
-    /// Says that its last id is this one.
-    pub(super) fn set_last_id(&self, id: u64) {
-        self.last_id.store(id, Ordering::Release);
+    /// Lets the ids be read without the lock. Whoever changes them has to.
+    pub(super) fn show(&self, log: &Log) {
+        self.before_oldest.store(log.before_oldest, Ordering::Release);
+        self.last_id.store(log.last_id, Ordering::Release);
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -169,6 +175,11 @@ impl Channel {
     /// The id before that of the oldest event in the log.
     pub(crate) fn before_oldest(&self) -> u64 {
         self.log().before_oldest
+    }
+
+    /// Whether what follows a cursor of this log is no longer in it.
+    pub(crate) fn is_beyond(&self, cursor: u64) -> bool {
+        cursor < self.before_oldest.load(Ordering::Acquire)
     }
 
     /// The place of its newest event.
@@ -213,8 +224,15 @@ impl Channel {
         let log = self.log();
         let skip = match log.find(cursor) {
             Ok(skip) => skip,
-            Err(Missed { skip, missed }) => {
-                if !visit(Arc::new(Event::lagged(log.place_before(skip), missed))) {
+            Err(Missed { mut skip, missed }) => {
+                let has_fallen_behind = missed.is_some();
+                if has_fallen_behind && self.limits.slow_policy == SlowPolicy::SkipToNewest {
+                    skip = log.events.len().saturating_sub(1);
+                }
+                let before = log.place_before(skip);
+                // Behind an id of this log there are no gaps.
+                let missed = missed.map(|_| before.id - cursor);
+                if !visit(Arc::new(Event::lagged(before, missed))) {
                     return;
                 }
                 skip
@@ -245,11 +263,16 @@ pub(super) mod tests {
         log_events: 3,
         log_bytes: 100,
         channel_idle: std::time::Duration::from_secs(1),
+        slow_policy: SlowPolicy::DropOldest,
     };
 
     fn channel() -> Channel {
+        channel_of(LIMITS)
+    }
+
+    fn channel_of(limits: Limits) -> Channel {
         Channel::new(
-            LIMITS,
+            limits,
             Place::default(),
             Arc::default(),
             Arc::default(),
@@ -298,6 +321,24 @@ pub(super) mod tests {
         assert_eq!(read(&channel, 0), (notice(2, "2"), vec![3, 4, 5]));
         assert_eq!(read(&channel, 1), (notice(2, "1"), vec![3, 4, 5]));
         assert_eq!(read(&channel, 2), (None, vec![3, 4, 5]));
+    }
+
+    #[test]
+    fn whoever_fell_off_may_go_on_with_the_newest() {
+        let channel = channel_of(Limits { slow_policy: SlowPolicy::SkipToNewest, ..LIMITS });
+        for _ in 0..5 {
+            channel.publish([event("a")]);
+        }
+        assert_eq!(read(&channel, 0), (notice(4, "4"), vec![5]));
+        assert_eq!(read(&channel, 1), (notice(4, "3"), vec![5]));
+        assert_eq!(read(&channel, 2), (None, vec![3, 4, 5]), "it has not fallen off");
+        assert!(channel.is_beyond(1) && !channel.is_beyond(2));
+        // Whoever comes from before a restart knows none of them.
+        assert_eq!(read(&channel, 9), (notice(2, "null"), vec![3, 4, 5]));
+        channel.forget();
+        assert_eq!(read(&channel, 0), (notice(5, "5"), vec![]));
+        channel.publish([event("a")]);
+        assert_eq!(read(&channel, 0), (notice(5, "5"), vec![6]), "the only one is the newest");
     }
 
     #[test]

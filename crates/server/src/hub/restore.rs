@@ -157,7 +157,7 @@ impl Channel {
         if log.events.is_empty() {
             (log.before_oldest, log.gone_until) = (state.from.id, state.from.position);
         }
-        self.set_last_id(log.last_id);
+        self.show(&log);
     }
 
     /// Appends an event that was there before; nothing where there is no memory for it. Events come in
@@ -185,7 +185,7 @@ impl Channel {
                 (log.before_oldest, log.gone_until) = (place.id, place.position);
             }
         }
-        self.set_last_id(log.last_id);
+        self.show(&log);
     }
 }
 
@@ -201,6 +201,7 @@ mod tests {
         log_events: 5,
         log_bytes: 100,
         channel_idle: std::time::Duration::from_secs(60),
+        slow_policy: crate::SlowPolicy::DropOldest,
     };
 
     fn hub() -> Hub {

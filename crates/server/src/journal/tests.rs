@@ -15,6 +15,7 @@ const LIMITS: Limits = Limits {
     log_events: 1_000,
     log_bytes: 1 << 20,
     channel_idle: Duration::from_secs(3_600),
+    slow_policy: crate::SlowPolicy::DropOldest,
 };
 
 fn hub_of(limits: Limits) -> Arc<Hub> {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use super::ReconnectBy;
 use crate::scenario::defaults::unwritten;
 use crate::scenario::duration;
 
@@ -15,8 +16,8 @@ pub(in crate::scenario) struct FaultFile {
     #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "2s")]
     pub(in crate::scenario) at: Spanned<String>,
     /// "cut" ends connections, "pause" stops the server's processes for a while, "outage" has the
-    /// network carry nothing for a while, which needs a [network], and "restart" ends the server and starts
-    /// it again.
+    /// network carry nothing for a while, "silence" nothing more of the connections that there are, and
+    /// "restart" ends the server and starts it again. An outage and a silence need a [network].
     #[schemars(with = "Kind")]
     pub(in crate::scenario) kind: Spanned<Kind>,
     /// How a cut ends connections: "close" by FIN, "reset" by RST. How a restart ends the server:
@@ -24,7 +25,7 @@ pub(in crate::scenario) struct FaultFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "How")]
     pub(in crate::scenario) how: Option<Spanned<How>>,
-    /// The share of subscribers that a cut hits, spread evenly; all when left out.
+    /// The share of subscribers that a cut or a silence hits, spread evenly; all when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", range(max = 1))]
     #[schemars(extend("exclusiveMinimum" = 0))]
@@ -42,6 +43,7 @@ pub(in crate::scenario) enum Kind {
     Pause,
     Outage,
     Restart,
+    Silence,
 }
 
 /// The first of them that a fault can have is what it has where nothing is said.
@@ -69,6 +71,19 @@ pub(in crate::scenario) struct ReconnectFile {
     /// Whether a wait is drawn evenly between nothing and that, so that not all come at once.
     #[serde(default)]
     pub(in crate::scenario) jitter: bool,
+    /// Who says how long an event stream waits: "subscriber", by the keys above, or "server", by its
+    /// `retry`, as browsers do it.
+    #[serde(default = "by_subscriber")]
+    pub(in crate::scenario) by: ReconnectBy,
+    /// How long nothing may come, no heartbeat and no event, before a subscriber takes its connection for
+    /// dead, or a poll for unanswered: "2500ms". It never does when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "2500ms")]
+    pub(in crate::scenario) dead_after: Option<Spanned<String>>,
+}
+
+fn by_subscriber() -> ReconnectBy {
+    ReconnectBy::Subscriber
 }
 
 fn first() -> Spanned<String> {

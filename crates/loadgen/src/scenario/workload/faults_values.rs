@@ -28,9 +28,10 @@ impl Values<'_, '_> {
     fn fault(&mut self, file: &FaultFile) -> Fault {
         let at = self.duration("at", &file.at, Duration::ZERO..=12 * HOUR);
         let kind = *file.kind.get_ref();
-        if kind != Kind::Cut {
+        if kind != Kind::Cut {}
+        if !matches!(kind, Kind::Cut | Kind::Silence) {
             let span = file.share.as_ref().map(Spanned::span);
-            self.out_of_place("share", span, "only a cut has it");
+            self.out_of_place("share", span, "only a cut has it, or a silence");
         }
         if !matches!(kind, Kind::Cut | Kind::Restart) {
             let span = file.how.as_ref().map(Spanned::span);
@@ -52,6 +53,13 @@ impl Values<'_, '_> {
                 length: file.length.as_ref().map_or(Duration::ZERO, |_| length(LONGEST_PAUSE)),
                 how: self.restart_how(file.how.as_ref()),
             },
+            Kind::Silence => {
+                let span = file.length.as_ref().map(Spanned::span);
+                self.out_of_place("for", span, "these connections never carry anything again");
+                FaultKind::Silence {
+                    share: file.share.as_ref().map_or(1.0, |share| self.share(share)),
+                }
+            }
             Kind::Cut => {
                 let span = file.length.as_ref().map(Spanned::span);
                 self.out_of_place("for", span, "connections are cut at once");
@@ -123,7 +131,9 @@ impl Values<'_, '_> {
                 ),
             );
         }
-        Reconnect { first, most, jitter: file.jitter }
+        let dead_after =
+            file.dead_after.as_ref().map(|text| self.duration("dead_after", text, TICK..=HOUR));
+        Reconnect { first, most, jitter: file.jitter, by: file.by, dead_after }
     }
 }
 
@@ -148,7 +158,7 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
             );
         }
         let subscribers = scenario.workload.subscribers;
-        if let FaultKind::Cut { share, .. } = fault.kind
+        if let FaultKind::Cut { share, .. } | FaultKind::Silence { share } = fault.kind
             && f64::from(subscribers) * share < 1.0
         {
             problems.at(
@@ -169,7 +179,8 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
             FaultKind::Cut { .. } => false,
             FaultKind::Pause { .. } => runs_already(of),
             FaultKind::Restart { .. } => runs_already(of) || is_published_over_a_socket(of),
-            FaultKind::Outage { .. } => {
+            FaultKind::Silence { .. } if of.http().is_by_udp() => true,
+            FaultKind::Outage { .. } | FaultKind::Silence { .. } => {
                 of.road.network.as_ref().is_none_or(|network| network.by != Imitation::Packets)
             }
         });
@@ -185,6 +196,13 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
                 }
                 FaultKind::Restart { .. } => {
                     "a restart needs a server that is started for the trial: give its [server.…] a `command`"
+                }
+                FaultKind::Silence { .. } if contender.http().is_by_udp() => {
+                    "by HTTP/3 a connection is no pair of ports: leave it out, or speak HTTP/2"
+                }
+                FaultKind::Silence { .. } => {
+                    "a silence needs a [network] that is imitated by packets: add \
+                     `network = { round_trip = \"1ms\" }`"
                 }
                 _ => {
                     "a pause needs a server that is started for the trial: give its [server.…] a `command`"
@@ -234,7 +252,7 @@ mod tests {
             scenario.workload.faults,
             [Fault { at: at(1), kind: cut }, Fault { at: at(4), kind: pause }]
         );
-        let Reconnect { first, most, jitter } = scenario.workload.reconnect;
+        let Reconnect { first, most, jitter, .. } = scenario.workload.reconnect;
         assert_eq!((first.as_millis(), most, jitter), (50, at(5), true));
     }
 
@@ -280,6 +298,9 @@ mod tests {
             ("at = \"1s\"\nkind = \"cut\"\nshare = 0.001\n", "this fault hits nobody"),
             ("at = \"1s\"\nkind = \"pause\"\nfor = \"40s\"\n", "at most 20s"),
             ("at = \"1s\"\nkind = \"outage\"\nfor = \"1s\"\n", "an outage needs a [network]"),
+            ("at = \"1s\"\nkind = \"silence\"\n", "a silence needs a [network]"),
+            ("at = \"1s\"\nkind = \"silence\"\nfor = \"1s\"\n", "never carry anything again"),
+            ("at = \"1s\"\nkind = \"silence\"\nhow = \"reset\"\n", "only a cut has it"),
             (
                 "at = \"1s\"\nkind = \"pause\"\nfor = \"2s\"\n[[workload.faults]]\nat = \"2s\"\nkind = \"cut\"\n",
                 "let them follow each other",
