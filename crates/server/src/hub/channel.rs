@@ -128,8 +128,8 @@ impl Channel {
         self.waiters.wake_all();
     }
 
-    /// Forgets all events.
-    pub(super) fn forget(&self) {
+    /// Forgets all events. Says how many there were.
+    pub(super) fn forget(&self) -> usize {
         let events = {
             let mut log = self.log();
             log.bytes = 0;
@@ -138,7 +138,7 @@ impl Channel {
             std::mem::take(&mut log.events)
         };
         // Freed when the log is no longer locked.
-        drop(events);
+        events.len()
     }
 
     /// Records that it is used now.

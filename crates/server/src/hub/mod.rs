@@ -7,7 +7,7 @@ mod order;
 mod restore;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub(crate) struct Hub {
     /// Counts whenever a channel is used: a clock that costs less than one.
     uses: Arc<AtomicU64>,
     idle: Mutex<Idle>,
+    /// Events that went so that there was room.
+    forgotten: AtomicUsize,
 }
 
 /// How far the uses had got, and when.
@@ -100,6 +102,7 @@ impl Hub {
             base: AtomicU64::new(0),
             uses: Arc::default(),
             idle: Mutex::default(),
+            forgotten: AtomicUsize::new(0),
         }
     }
 
@@ -127,18 +130,19 @@ impl Hub {
             return Err(Full::Channels);
         }
         let after = *self.last_removed();
-        let channel = self.new_channel(name, after, held);
+        let base = self.base.load(Ordering::Relaxed);
+        // Of another one that had its name, nobody knows what was missed.
+        let zero = if after.id == base { base } else { 0 };
+        let channel = self.new_channel(name, after, zero, held);
         channels.insert(name.into(), Arc::clone(&channel));
         Ok(channel)
     }
 
-    fn new_channel(&self, name: &str, after: Place, held: Reservation) -> Arc<Channel> {
+    fn new_channel(&self, name: &str, after: Place, zero: u64, held: Reservation) -> Arc<Channel> {
         let (uses, order) = (Arc::clone(&self.uses), Arc::clone(&self.order));
         let mut channel = Channel::new(self.limits, after, uses, order, held);
         channel.name = name.into();
-        let base = self.base.load(Ordering::Relaxed);
-        // Of another one that had its name, nobody knows what was missed.
-        channel.zero = if after.id == base { base } else { 0 };
+        channel.zero = zero;
         Arc::new(channel)
     }
 
@@ -216,7 +220,7 @@ impl Hub {
             if self.memory.is_roomy() {
                 break;
             }
-            channel.forget();
+            self.forgotten.fetch_add(channel.forget(), Ordering::Relaxed);
         }
     }
 

@@ -1,10 +1,12 @@
 //! What a journal has to know of the channels, and how they are brought back when a server starts: before
 //! anybody uses them. It knows no file.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use super::channel::Channel;
+use super::log::Log;
 use super::order::Skip;
 use super::{CHANNEL_BYTES, Hub};
 use crate::framing::{Event, NewEvent, Place};
@@ -37,18 +39,36 @@ const SKIP_BITS: u32 = 32;
 /// How many times it is remembered what was skipped.
 const SKIPS_KEPT: usize = 16;
 
+impl HubState {
+    /// Another channel was removed, whose last event had this place.
+    pub(crate) fn note_removed(&mut self, Place { id, position }: Place) {
+        let last = &mut self.last_removed;
+        *last = Place { id: last.id.max(id), position: last.position.max(position) };
+    }
+}
+
 impl Hub {
-    /// As it is now; where its events follow, as it was before them.
-    pub(crate) fn state(&self, with_events: bool) -> HubState {
+    /// As it is now.
+    pub(crate) fn state(&self) -> HubState {
         let channels: Vec<_> = self.channels().values().map(Arc::clone).collect();
-        let channels: Vec<_> = channels.iter().map(|channel| channel.state(with_events)).collect();
-        let last_removed = *self.last_removed();
-        let before = channels.iter().map(|channel| channel.from.position);
-        let last_position = match with_events {
-            true => before.max().unwrap_or_default(),
-            false => self.order.last(),
-        };
-        HubState { last_removed, last_position, skipped: self.order.skipped().to_vec(), channels }
+        self.state_with(self.order.last(), channels.iter().map(|channel| channel.state()).collect())
+    }
+
+    /// As it was before all events that are kept, and these, in their order, with their channels. Of each
+    /// channel, both are of the same moment: events may go at any time, and new ones come.
+    pub(crate) fn kept(&self) -> (HubState, Vec<(Arc<Channel>, Arc<Event>)>) {
+        let channels: Vec<_> = self.channels().values().map(Arc::clone).collect();
+        let mut kept = Vec::new();
+        let states: Vec<_> = channels.iter().map(|channel| channel.kept(&mut kept)).collect();
+        kept.sort_unstable_by_key(|(_, event)| event.position());
+        let last_position = states.iter().map(|state| state.from.position).max();
+        (self.state_with(last_position.unwrap_or_default(), states), kept)
+    }
+
+    /// Channels that were removed since their states were taken count twice, which harms nobody.
+    fn state_with(&self, last_position: u64, channels: Vec<ChannelState>) -> HubState {
+        let (last_removed, skipped) = (*self.last_removed(), self.order.skipped().to_vec());
+        HubState { last_removed, last_position, skipped, channels }
     }
 
     /// The position of the oldest event that is kept.
@@ -57,52 +77,72 @@ impl Hub {
         channels.values().filter_map(|channel| Some(channel.log().events.front()?.position())).min()
     }
 
-    /// All events, in their order, with their channels.
-    pub(crate) fn events(&self) -> Vec<(Arc<Channel>, Arc<Event>)> {
-        let mut events = Vec::new();
-        for channel in self.channels().values() {
-            let log = channel.log();
-            events.extend(log.events.iter().map(|event| (Arc::clone(channel), Arc::clone(event))));
-        }
-        events.sort_unstable_by_key(|(_, event)| event.position());
-        events
-    }
-
     /// The channel of this name as it was before, or one whose first event comes `after` another.
-    /// None where there are too many, or no memory for it.
-    pub(crate) fn restore(&self, name: &str, after: Place) -> Option<Arc<Channel>> {
-        if let Some(channel) = self.channels().get(name) {
-            return Some(Arc::clone(channel));
-        }
-        let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
-        if channels.len() >= self.limits.max_channels {
-            return None;
-        }
-        let held = self.memory.reserve(CHANNEL_BYTES, Need::Input)?;
-        let channel = self.new_channel(name, after, held);
-        channels.insert(name.into(), Arc::clone(&channel));
+    /// Where there are too many, the one goes whose events came longest ago. None where there is no memory for it.
+    pub(crate) fn restore(
+        &self,
+        name: &str,
+        after: Place,
+        state: &mut HubState,
+    ) -> Option<Arc<Channel>> {
+        let found = self.channels().get(name).map(Arc::clone);
+        let channel = match found {
+            Some(channel) => channel,
+            None => {
+                let held = self.reserve(CHANNEL_BYTES, Need::Input)?;
+                let is_begin = state.skipped.iter().any(|skip| skip.to == after.id);
+                let channel =
+                    self.new_channel(name, after, if is_begin { after.id } else { 0 }, held);
+                let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
+                while channels.len() >= self.limits.max_channels {
+                    let oldest = channels.iter().min_by_key(|(_, channel)| channel.last_used());
+                    let oldest = oldest.map(|(name, _)| name.clone())?;
+                    if let Some(removed) = channels.remove(&oldest) {
+                        state.note_removed(removed.last_place());
+                        self.forgotten.fetch_add(removed.size().0, Ordering::Relaxed);
+                    }
+                }
+                channels.insert(name.into(), Arc::clone(&channel));
+                channel
+            }
+        };
+        // In the order of their events: where there is no room, those go first that were used longest ago.
+        channel.touch();
         Some(channel)
     }
 
+    /// Removes all other channels that were brought back: they have been removed before.
+    pub(crate) fn keep_only<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        let names: HashSet<_> = names.collect();
+        let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
+        channels.retain(|name, _| names.contains(&**name));
+    }
+
+    /// How many events had to go so that there was room for others.
+    pub(crate) fn forgotten(&self) -> usize {
+        self.forgotten.load(Ordering::Relaxed)
+    }
+
     /// Goes on behind all that was brought back, which had this state. Where what came last `may_be_lost`,
-    /// ids go on far behind it, so that who knows a lost one notices. Its number is larger each time: where
-    /// nothing is left, it is still known which ids were never used.
+    /// ids go on far behind it, so that who knows a lost one notices: by one step more than the last time, and so
+    /// many at least.
     pub(crate) fn resume(&self, state: &HubState, may_be_lost: Option<u64>) {
         let mut skipped = state.skipped.clone();
-        if let Some(number) = may_be_lost {
+        if let Some(least) = may_be_lost {
             let channels = self.channels();
             let ids = channels.values().map(|channel| channel.last_id());
             let others = [state.last_removed.id, state.last_removed.position, state.last_position];
             let skipped_to = skipped.iter().map(|skip| skip.to);
             let above = ids.chain(others).chain(skipped_to).max().unwrap_or_default();
             let step = ((above + (1 << (SKIP_BITS - 1))) >> SKIP_BITS) + 1;
-            let to = step.max(number) << SKIP_BITS;
+            let to = step.max(least) << SKIP_BITS;
             skipped.push(Skip { after: state.last_position, to });
             let forgotten = skipped.len().saturating_sub(SKIPS_KEPT);
             skipped.drain(..forgotten);
         }
         let base = skipped.last().map_or(0, |skip| skip.to);
-        let last = state.last_position.max(base);
+        // Of channels that were removed, no event says how far they were.
+        let last = state.last_position.max(state.last_removed.position).max(base);
         self.order.resume(last, skipped);
         self.begin_behind(Place {
             id: state.last_removed.id.max(base),
@@ -111,8 +151,6 @@ impl Hub {
         self.base.store(base, Ordering::Relaxed);
         for channel in self.channels().values() {
             channel.log().skip_to = base;
-            // From now on it may become idle for too long.
-            channel.touch();
         }
     }
 
@@ -133,9 +171,20 @@ impl Channel {
         &self.name
     }
 
-    fn state(&self, with_events: bool) -> ChannelState {
+    fn state(&self) -> ChannelState {
         let log = self.log();
-        let from = log.place_before(if with_events { 0 } else { log.events.len() });
+        self.state_at(&log, log.events.len())
+    }
+
+    /// As it was before the events that it has, which are added to `kept`.
+    fn kept(self: &Arc<Self>, kept: &mut Vec<(Arc<Self>, Arc<Event>)>) -> ChannelState {
+        let log = self.log();
+        kept.extend(log.events.iter().map(|event| (Arc::clone(self), Arc::clone(event))));
+        self.state_at(&log, 0)
+    }
+
+    fn state_at(&self, log: &Log, events: usize) -> ChannelState {
+        let from = log.place_before(events);
         let known_from = log.known_from.min(from.id);
         ChannelState { name: self.name.clone(), from, known_from }
     }
@@ -211,12 +260,12 @@ mod tests {
     /// What a hub becomes whose events from that position on are lost.
     fn restarted(before: &Hub, lost_from: u64, may_be_lost: Option<u64>) -> Hub {
         let after = hub();
-        let mut state = before.state(false);
+        let mut state = before.state();
         state.last_position = state.last_position.min(lost_from - 1);
-        for (channel, event) in before.events() {
+        for (channel, event) in before.kept().1 {
             if event.position() < lost_from {
                 let first = Place { id: event.id() - 1, position: event.position() - 1 };
-                let channel = after.restore(channel.name(), first).unwrap();
+                let channel = after.restore(channel.name(), first, &mut state).unwrap();
                 channel.restore_event(event.place(), Some(super::tests::event("x")));
             }
         }
@@ -299,7 +348,8 @@ mod tests {
     #[test]
     fn what_there_is_no_memory_for_is_gone_like_what_is_too_old() {
         let hub = hub();
-        let channel = hub.restore("a", Place { id: 4, position: 9 }).unwrap();
+        let channel =
+            hub.restore("a", Place { id: 4, position: 9 }, &mut HubState::default()).unwrap();
         let place = |id| Place { id, position: id + 5 };
         channel.restore_event(place(5), Some(event("x")));
         channel.restore_event(place(6), None);

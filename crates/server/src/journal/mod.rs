@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -30,6 +30,9 @@ pub(crate) use recovery::Report;
 use segments::Segments;
 use writer::Writer;
 pub(crate) use writer::complain;
+
+/// How often it is tried whether the disk takes events again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// A log on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub(crate) enum Refused {
     DiskFull(String),
     /// The disk does not take them for another reason.
     Failed(String),
+    /// They may have been taken long before.
+    Forgotten,
 }
 
 /// What became of a request.
@@ -92,6 +97,8 @@ struct Shared {
     changed: Condvar,
     /// Whether the last of what was to be written was not.
     is_failing: AtomicBool,
+    /// When it was last tried with an event that nobody waits for.
+    tried: Mutex<Option<Instant>>,
     counts: Counts,
 }
 
@@ -136,6 +143,12 @@ impl Counts {
     }
 }
 
+/// Whether there is no room for more.
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
 impl Journal {
     /// Brings back into `hub`, which nobody uses yet, what was written before, and starts to write behind it.
     ///
@@ -157,7 +170,15 @@ impl Journal {
         let mut segments =
             Segments::behind(folder, &recovered.files, recovered.next_number, is_synced);
         segments.segment_bytes = segment_bytes;
-        segments.begin(hub, &publishers)?;
+        match segments.begin(hub, &publishers) {
+            Ok(()) => {}
+            // What is there can be read, and each publisher is told as long as that is so.
+            Err(error) if is_full(&error) => complain(&format!(
+                "there is no room for the log in {} ({error}); free some: until then nothing can be published",
+                segments.folder().path().display()
+            )),
+            Err(error) => return Err(error),
+        }
         let shared = Arc::new(Shared::default());
         let writer =
             Writer::new(Arc::clone(hub), segments, publishers, log.sync, Arc::clone(&shared))?;
@@ -183,9 +204,9 @@ impl Journal {
     }
 
     /// Publishes an event that nobody waits for. Says whether it may be written: when others are not,
-    /// it is not either.
+    /// it is not either, but for one every now and then, which finds out whether they are again.
     pub(crate) fn send(&self, channel: &Arc<Channel>, event: NewEvent) -> bool {
-        if self.shared.is_failing.load(Ordering::Relaxed) {
+        if self.shared.is_failing.load(Ordering::Relaxed) && !self.shared.may_try_again() {
             return false;
         }
         let channel = Arc::clone(channel);
@@ -216,6 +237,15 @@ impl Drop for Journal {
 }
 
 impl Shared {
+    fn may_try_again(&self) -> bool {
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = tried.is_none_or(|at| at.elapsed() >= TRY_AGAIN);
+        if may {
+            *tried = Some(Instant::now());
+        }
+        may
+    }
+
     fn add(&self, job: Job) {
         let was_empty = {
             let mut queue = self.queue();

@@ -5,6 +5,8 @@
 //! then so many bytes, of which the first one says what it is. What is not whole is no record: the checksum
 //! covers the length, too.
 
+use std::io::{self, Read as _};
+
 use pushbench_wire::checksum::crc32;
 
 use crate::framing::Place;
@@ -35,9 +37,11 @@ pub(super) enum Record<'a> {
 pub(super) struct Head {
     /// The number of the file.
     pub(super) number: u64,
+    /// Whether everything that is kept follows, and no file before is needed.
+    pub(super) is_all: bool,
     pub(super) hub: HubState,
-    /// Publishers, how far they were and the ids of their last events.
-    pub(super) publishers: Vec<(Claim, u64)>,
+    /// Publishers, and how far they were.
+    pub(super) publishers: Vec<(Box<str>, Known)>,
 }
 
 /// Events that follow each other.
@@ -82,11 +86,18 @@ fn place(out: &mut Vec<u8>, Place { id, position }: Place) {
     number(out, position);
 }
 
-/// Appends the first record of the file with this number.
-pub(super) fn push_head(of: u64, hub: &HubState, publishers: &Publishers, out: &mut Vec<u8>) {
+/// Appends the first record of the file with this number. Where it `is_all`, what is kept follows.
+pub(super) fn push_head(
+    of: u64,
+    is_all: bool,
+    hub: &HubState,
+    publishers: &Publishers,
+    out: &mut Vec<u8>,
+) {
     frame(out, |out| {
         out.extend_from_slice(MAGIC);
         number(out, of);
+        out.push(u8::from(is_all));
         place(out, hub.last_removed);
         number(out, hub.last_position);
         number(out, hub.skipped.len() as u64);
@@ -102,10 +113,14 @@ pub(super) fn push_head(of: u64, hub: &HubState, publishers: &Publishers, out: &
         }
         let all = publishers.all();
         number(out, all.len() as u64);
-        for (publisher, Known { sequence, last_id, .. }) in all {
+        for (publisher, Known { taken, last_id, .. }) in all {
             name(out, publisher);
-            number(out, sequence);
-            number(out, last_id);
+            number(out, *last_id);
+            number(out, taken.len() as u64);
+            for (first, last) in taken {
+                number(out, *first);
+                number(out, *last);
+            }
         }
     });
 }
@@ -146,14 +161,36 @@ pub(super) fn push_end(out: &mut Vec<u8>) {
 
 /// The record at the beginning of `bytes`, and its length; none if no whole one is there.
 pub(super) fn read(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
+    let body = body(bytes)?;
+    Some((parse(body)?, FRAME_BYTES + body.len()))
+}
+
+fn body(bytes: &[u8]) -> Option<&[u8]> {
     let (&length, rest) = bytes.split_first_chunk::<4>()?;
     let (&sum, rest) = rest.split_first_chunk::<4>()?;
     let length = u32::from_le_bytes(length);
     let body = rest.get(..length as usize)?;
-    if checksum(length, body) != u32::from_le_bytes(sum) {
-        return None;
+    (checksum(length, body) == u32::from_le_bytes(sum)).then_some(body)
+}
+
+/// Whether a record begins there that is whole, whatever it says.
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
+    body(bytes).is_some()
+}
+
+/// The first record of a file, and nothing more of it; none if that is no whole one.
+pub(super) fn read_head(mut file: impl io::Read, file_bytes: u64) -> io::Result<Option<Head>> {
+    let mut bytes = Vec::new();
+    file.by_ref().take(FRAME_BYTES as u64).read_to_end(&mut bytes)?;
+    let Some(length) = bytes.first_chunk::<4>() else { return Ok(None) };
+    let length = u32::from_le_bytes(*length).into();
+    if length <= file_bytes {
+        file.take(length).read_to_end(&mut bytes)?;
     }
-    Some((parse(body)?, FRAME_BYTES + body.len()))
+    Ok(match read(&bytes) {
+        Some((Record::Head(head), _)) => Some(head),
+        _ => None,
+    })
 }
 
 fn parse(body: &[u8]) -> Option<Record<'_>> {
@@ -208,6 +245,7 @@ impl<'a> Rest<'a> {
     fn head(&mut self) -> Option<Head> {
         Some(Head {
             number: self.number()?,
+            is_all: self.bytes(1)? != [0],
             hub: HubState {
                 last_removed: self.place()?,
                 last_position: self.number()?,
@@ -219,8 +257,9 @@ impl<'a> Rest<'a> {
                 })?,
             },
             publishers: self.list(|rest| {
-                let publisher = rest.name()?.into();
-                Some((Claim { publisher, sequence: rest.number()? }, rest.number()?))
+                let (publisher, last_id) = (rest.name()?.into(), rest.number()?);
+                let taken = rest.list(|rest| Some((rest.number()?, rest.number()?)))?;
+                Some((publisher, Known::restored(taken, last_id)))
             })?,
         })
     }
@@ -260,7 +299,7 @@ mod tests {
             }],
         };
         let mut bytes = Vec::new();
-        push_head(42, &state, &publishers, &mut bytes);
+        push_head(42, true, &state, &publishers, &mut bytes);
         let events: [Parts<'_>; 2] = [(Some("price"), b"1.2", false), (None, b"\xff", true)];
         let claim = Claim { publisher: "p".into(), sequence: 9 };
         let first = Place { id: 7, position: 8 };
@@ -288,8 +327,9 @@ mod tests {
         else {
             panic!("{records:?}")
         };
-        assert_eq!((head.number, head.hub.channels[0].from.position), (42, 7));
-        assert_eq!(head.publishers, [(Claim { publisher: "p".into(), sequence: 8 }, 9)]);
+        assert_eq!((head.number, head.is_all), (42, true));
+        assert_eq!(head.hub.channels[0].from.position, 7);
+        assert_eq!(head.publishers, [("p".into(), Known::restored(vec![(8, 8)], 9))]);
         assert_eq!((batch.channel, batch.first.id), ("a", 7));
         assert_eq!(batch.claim.as_ref().map(|claim| claim.sequence), Some(9));
         assert_eq!(batch.events[0], (Some("price"), &b"1.2"[..], false));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::files::Folder;
 use super::record::{push_batch, push_end, push_head};
+use super::writer::complain;
 use crate::hub::Hub;
 use crate::publish::Publishers;
 
@@ -42,6 +43,12 @@ pub(super) struct Segments {
     /// One whose end could not be cut off, and where it should end. Nothing may come behind it before it is:
     /// what is half there ends the journal when it is read.
     torn: Option<(Arc<File>, u64)>,
+    /// How long the file has to be before another one is begun.
+    not_before: u64,
+    /// Whether there was no room to write all again when that was tried last.
+    has_no_room: bool,
+    /// Whether that was said.
+    has_complained: bool,
     /// Where a file ends.
     pub(super) segment_bytes: u64,
     /// Whether files are synced when they are begun and left.
@@ -73,6 +80,9 @@ impl Segments {
             number: next_number - 1,
             length: 0,
             torn: None,
+            not_before: 0,
+            has_no_room: false,
+            has_complained: false,
             segment_bytes: SEGMENT_BYTES.0 as u64,
             is_synced,
         }
@@ -114,10 +124,10 @@ impl Segments {
         }
     }
 
-    /// Gives the file up: what was not synced may be lost.
+    /// Gives the file up: what was not synced may be lost, or there nevertheless.
     pub(super) fn give_up(&mut self, length: u64) {
-        self.cut_back(length);
-        self.file = None;
+        self.length = length;
+        self.torn = self.file.take().map(|file| (file, length)).or(self.torn.take());
     }
 
     /// All bytes on the disk.
@@ -127,17 +137,24 @@ impl Segments {
 
     /// Whether another file is to be begun.
     pub(super) fn is_due(&self) -> bool {
-        self.file.is_none() || self.length >= self.segment_bytes
+        self.file.is_none() || self.length >= self.segment_bytes.max(self.not_before)
+    }
+
+    /// There is no room for another file: it is tried again when this one is longer.
+    pub(super) fn go_on(&mut self) {
+        self.not_before = self.length + self.segment_bytes / 16;
     }
 
     /// Begins another file, and removes those that are no longer needed. Where a channel that is hardly
-    /// used keeps old files from going, all that is kept is written again.
+    /// used keeps old files from going, all that is kept is written again, if there is room for that.
     ///
     /// # Errors
-    /// When it cannot be begun: then the file before goes on, if there is one.
+    /// When it cannot be begun: then the file before goes on, if there is one that may.
     pub(super) fn begin(&mut self, hub: &Hub, publishers: &Publishers) -> io::Result<()> {
         if let Some((file, length)) = &self.torn {
             file.set_len(*length)?;
+            // Or what was cut off might be there again, before what is answered from now on.
+            file.sync_all()?;
             self.torn = None;
         }
         let last_position = hub.order().last();
@@ -152,44 +169,102 @@ impl Segments {
             file.sync_data()?;
         }
         let number = self.number + 1;
-        let file = Arc::new(self.folder.create(number, self.is_synced || writes_again)?);
-        let written = write_first(&file, number, hub, publishers, writes_again);
-        let synced = written.and_then(|length| {
-            if self.is_synced || writes_again {
-                file.sync_data()?;
-            }
-            Ok(length)
-        });
-        let length = match synced {
-            Ok(length) => length,
-            Err(error) => {
-                self.folder.remove(number);
-                return Err(error);
-            }
+        // What had no room is not tried again before there is another file.
+        let tries_all = writes_again && !self.has_no_room;
+        let all = match tries_all {
+            true => self.write_all_again(number, hub, publishers),
+            false => None,
         };
+        let is_all = all.is_some();
+        let (file, length) = match all {
+            Some(begun) => begun,
+            None => self.write_first(number, hub, publishers, false)?,
+        };
+        self.has_no_room = tries_all && !is_all;
+        self.folder.show(number)?;
         if self.length > 0 {
             let (number, bytes) = (self.number, self.length);
             self.closed.push_back(Closed { number, bytes, last_position });
         }
+        (self.file, self.number, self.length) = (Some(Arc::new(file)), number, length);
+        self.not_before = 0;
         for closed in &mut self.closed {
             // Of files that were there before, it is not known better.
-            closed.last_position = closed.last_position.min(last_position);
+            let needed_until = if is_all { 0 } else { last_position };
+            closed.last_position = closed.last_position.min(needed_until);
         }
-        (self.file, self.number, self.length) = (Some(file), number, length);
-        while self.closed.front().is_some_and(|of| writes_again || of.last_position < oldest) {
-            if let Some(closed) = self.closed.pop_front() {
-                self.folder.remove(closed.number);
+        if self.is_synced || is_all {
+            // Until that is certain, nothing may come behind it, and the others have to stay.
+            self.folder.sync().inspect_err(|_| self.give_up(length))?;
+        }
+        // Oldest first, and none behind one that cannot be removed now: what is read must have no gap.
+        while let Some(closed) = self.closed.front().filter(|of| of.last_position < oldest) {
+            if let Err(error) = self.folder.remove(closed.number) {
+                complain(&format!("a file of the log cannot be removed yet: {error}"));
+                break;
             }
+            self.closed.pop_front();
         }
         Ok(())
+    }
+
+    /// The same with all that is kept, if there is room for it.
+    fn write_all_again(
+        &mut self,
+        number: u64,
+        hub: &Hub,
+        publishers: &Publishers,
+    ) -> Option<(File, u64)> {
+        match self.write_first(number, hub, publishers, true) {
+            Ok(begun) => {
+                self.has_complained = false;
+                Some(begun)
+            }
+            Err(error) => {
+                self.has_no_room = true;
+                if !std::mem::replace(&mut self.has_complained, true) {
+                    complain(&format!(
+                        "there is no room to write the log again, so its old files stay: {error}"
+                    ));
+                }
+                None
+            }
+        }
+    }
+
+    /// Writes what the file of this number begins with, so that it can be shown. Gives its length.
+    fn write_first(
+        &self,
+        number: u64,
+        hub: &Hub,
+        publishers: &Publishers,
+        with_events: bool,
+    ) -> io::Result<(File, u64)> {
+        let file = self.folder.create(number)?;
+        let written = write_first(&file, number, hub, publishers, with_events);
+        let synced = written.and_then(|length| {
+            if self.is_synced || with_events {
+                file.sync_data()?;
+            }
+            Ok(length)
+        });
+        match synced {
+            Ok(length) => Ok((file, length)),
+            Err(error) => {
+                self.folder.drop_new(number);
+                Err(error)
+            }
+        }
     }
 
     /// Says that nothing was left to write.
     pub(super) fn end(&mut self) -> io::Result<()> {
         let mut end = Vec::new();
         push_end(&mut end);
-        self.append(&end)?;
-        if self.is_synced { self.file()?.sync_all() } else { Ok(()) }
+        let ended = self.append(&end);
+        // What was written has to be there, whether that fits behind it or not.
+        let synced = if self.is_synced { self.file()?.sync_all() } else { Ok(()) };
+        ended.and(synced)
     }
 
     pub(super) fn folder(&self) -> &Folder {
@@ -206,21 +281,14 @@ fn write_first(
     with_events: bool,
 ) -> io::Result<u64> {
     let (mut buffer, mut length) = (Vec::new(), 0);
-    push_head(number, &hub.state(with_events), publishers, &mut buffer);
-    if with_events {
-        for (channel, event) in hub.events() {
-            push_batch(
-                channel.name(),
-                event.place(),
-                None,
-                [event.parts()].into_iter(),
-                &mut buffer,
-            );
-            if buffer.len() >= PIECE_BYTES {
-                file.write_all_at(&buffer, length)?;
-                length += buffer.len() as u64;
-                buffer.clear();
-            }
+    let (state, events) = if with_events { hub.kept() } else { (hub.state(), Vec::new()) };
+    push_head(number, with_events, &state, publishers, &mut buffer);
+    for (channel, event) in events {
+        push_batch(channel.name(), event.place(), None, [event.parts()].into_iter(), &mut buffer);
+        if buffer.len() >= PIECE_BYTES {
+            file.write_all_at(&buffer, length)?;
+            length += buffer.len() as u64;
+            buffer.clear();
         }
     }
     file.write_all_at(&buffer, length)?;

@@ -9,10 +9,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::record::push_batch;
 use super::segments::Segments;
 use super::syncing::Syncing;
-use super::{Job, LogSync, Refused, Shared, Taken};
+use super::{Job, LogSync, Refused, Shared, Taken, is_full};
 use crate::framing::Place;
 use crate::hub::Hub;
-use crate::publish::{Known, Publishers};
+use crate::publish::{Publishers, Standing};
 
 /// How much is written at once before others are answered.
 const GROUP_BYTES: usize = 4 << 20;
@@ -29,12 +29,15 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     /// Whether it was said that something cannot be written.
     has_complained: bool,
+    /// The same of another file.
+    has_complained_of_segment: bool,
 }
 
 /// What is to become of a job.
 enum Planned {
-    New { before: Option<Known> },
+    New { before: Option<u64> },
     Repeated(Option<u64>),
+    Forgotten,
 }
 
 impl Writer {
@@ -59,6 +62,7 @@ impl Writer {
             buffer: Vec::new(),
             shared,
             has_complained: false,
+            has_complained_of_segment: false,
         })
     }
 
@@ -90,10 +94,17 @@ impl Writer {
             Ok(()) => {}
             Err(error) if group.len() < 2 => self.refuse(group, &error),
             Err(_) => {
+                // What a publisher sent behind one that is refused is refused, too: it counts on the order.
+                let mut refused: Vec<(Box<str>, io::Error)> = Vec::new();
                 for job in take(group) {
+                    let publisher = job.claim.as_ref().map(|claim| claim.publisher.clone());
                     let mut alone = vec![job];
-                    if let Err(error) = self.write(&mut alone) {
+                    let before = refused.iter().find(|of| Some(&of.0) == publisher.as_ref());
+                    if let Some((_, error)) = before {
+                        self.refuse(&mut alone, error);
+                    } else if let Err(error) = self.write(&mut alone) {
                         self.refuse(&mut alone, &error);
+                        refused.extend(publisher.map(|publisher| (publisher, error)));
                     }
                 }
             }
@@ -126,13 +137,14 @@ impl Writer {
             let taken = match planned {
                 Planned::New { .. } => {
                     let last_id = Some(job.channel.publish(job.events));
-                    Taken { last_id, is_repeated: false }
+                    Ok(Taken { last_id, is_repeated: false })
                 }
-                Planned::Repeated(last_id) => Taken { last_id, is_repeated: true },
+                Planned::Repeated(last_id) => Ok(Taken { last_id, is_repeated: true }),
+                Planned::Forgotten => Err(Refused::Forgotten),
             };
             if let Some(answer) = job.answer {
                 // Who has gone does not want to know.
-                let _ = answer.send(Ok(taken));
+                let _ = answer.send(taken);
             }
         }
         Ok(())
@@ -143,9 +155,10 @@ impl Writer {
         self.buffer.clear();
         let mut position = self.hub.order().last();
         let plan = |job: &Job| {
-            let repeated = job.claim.as_ref().and_then(|claim| self.publishers.repeated(claim));
-            if let Some(last_id) = repeated {
-                return Planned::Repeated(last_id);
+            match job.claim.as_ref().map(|claim| self.publishers.standing(claim)) {
+                None | Some(Standing::New) => {}
+                Some(Standing::Taken(last_id)) => return Planned::Repeated(last_id),
+                Some(Standing::Forgotten) => return Planned::Forgotten,
             }
             let count = job.events.len() as u64;
             let before = job.channel.next_after().max(job.channel.planned.load(Relaxed));
@@ -190,32 +203,47 @@ impl Writer {
 
     /// Begins another file. Where there is no room for that, the one before goes on.
     fn begin_segment(&mut self) -> io::Result<()> {
-        let begun = self.segments.begin(&self.hub, &self.publishers);
-        if self.segments.file().is_ok() { Ok(()) } else { begun }
+        let Err(error) = self.segments.begin(&self.hub, &self.publishers) else {
+            self.has_complained_of_segment = false;
+            return Ok(());
+        };
+        if self.segments.file().is_err() {
+            return Err(error);
+        }
+        self.segments.go_on();
+        if !std::mem::replace(&mut self.has_complained_of_segment, true) {
+            complain(&format!(
+                "the log cannot go on in another file, and goes on in this one: {error}"
+            ));
+        }
+        Ok(())
     }
 
     fn refuse(&mut self, group: &mut Vec<Job>, error: &io::Error) {
         let folder = self.segments.folder().path().display();
-        let refused = match error.kind() {
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => Refused::DiskFull(format!(
-                "there is no room for the log in {folder} ({error}); free some, or lower log_bytes; nothing of \
-                 this request was kept"
-            )),
-            _ => Refused::Failed(format!(
-                "the log in {folder} cannot be written ({error}); nothing of this request was kept"
-            )),
+        let (reason, refused): (_, fn(String) -> Refused) = match is_full(error) {
+            true => (
+                format!(
+                    "there is no room for the log in {folder} ({error}); free some, or lower log_bytes; nothing of \
+                     this request was kept"
+                ),
+                Refused::DiskFull,
+            ),
+            false => (
+                format!(
+                    "the log in {folder} cannot be written ({error}); nothing of this request was kept"
+                ),
+                Refused::Failed,
+            ),
         };
-        let (Refused::DiskFull(reason) | Refused::Failed(reason)) = &refused;
         self.shared.is_failing.store(true, Relaxed);
         if !std::mem::replace(&mut self.has_complained, true) {
-            complain(reason);
+            complain(&reason);
         }
         for job in group.drain(..) {
             self.shared.counts.refused.fetch_add(1, Relaxed);
             if let Some(answer) = job.answer {
-                let _ = answer.send(Err(refused.clone()));
+                let _ = answer.send(Err(refused(reason.clone())));
             }
         }
     }

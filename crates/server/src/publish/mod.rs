@@ -22,7 +22,7 @@ use crate::hub::Channel;
 use crate::journal::{Refused, Taken};
 use crate::memory::{Need, Reservation};
 use crate::metrics::Metrics;
-pub(crate) use publishers::{Claim, Known, Publishers};
+pub(crate) use publishers::{Claim, Known, Publishers, Standing};
 
 use body::{EVENTS_PER_TURN, most_cost, parse_format, split_body};
 
@@ -99,9 +99,10 @@ impl Server {
         }
         // Held until they are appended, so that the same request on another connection waits.
         let mut publishers = self.publishers.lock().unwrap_or_else(PoisonError::into_inner);
-        let repeated = claim.as_ref().and_then(|claim| publishers.repeated(claim));
-        if let Some(last_id) = repeated {
-            return Ok(Taken { last_id, is_repeated: true });
+        match claim.as_ref().map(|claim| publishers.standing(claim)) {
+            None | Some(Standing::New) => {}
+            Some(Standing::Taken(last_id)) => return Ok(Taken { last_id, is_repeated: true }),
+            Some(Standing::Forgotten) => return Err(reject(Refused::Forgotten)),
         }
         let (last_id, too_old) = self.publish(channel, events);
         if let Some(claim) = &claim {
@@ -150,6 +151,12 @@ impl Server {
 /// Why the journal did not take events.
 fn reject(refused: Refused) -> Rejection {
     match refused {
+        Refused::Forgotten => Rejection::new(
+            StatusCode::CONFLICT,
+            format!(
+                "whether that request was taken is no longer known, and it was not taken now: {SEQUENCE} must                  grow by 1 with each request"
+            ),
+        ),
         Refused::DiskFull(reason) => Rejection::new(StatusCode::INSUFFICIENT_STORAGE, reason),
         Refused::Failed(reason) => {
             Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason).with_header(RETRY_AFTER, "1")

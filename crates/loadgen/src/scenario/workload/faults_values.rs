@@ -300,7 +300,10 @@ mod tests {
             ("at = \"1s\"\nkind = \"outage\"\nfor = \"1s\"\n", "an outage needs a [network]"),
             ("at = \"1s\"\nkind = \"silence\"\n", "a silence needs a [network]"),
             ("at = \"1s\"\nkind = \"silence\"\nfor = \"1s\"\n", "never carry anything again"),
-            ("at = \"1s\"\nkind = \"silence\"\nhow = \"reset\"\n", "only a cut and a restart have it"),
+            (
+                "at = \"1s\"\nkind = \"silence\"\nhow = \"reset\"\n",
+                "only a cut and a restart have it",
+            ),
             (
                 "at = \"1s\"\nkind = \"pause\"\nfor = \"2s\"\n[[workload.faults]]\nat = \"2s\"\nkind = \"cut\"\n",
                 "let them follow each other",
