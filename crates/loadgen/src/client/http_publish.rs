@@ -22,7 +22,7 @@ use super::publish_stream::{PublishStream, Secure};
 const TRY_AGAIN: Duration = Duration::from_millis(10);
 
 /// How long a server may be away: longer than it may take to end, to stay down and to get ready.
-const AWAY: Duration = Duration::from_secs(45);
+const AWAY: Duration = Duration::from_secs(75);
 
 /// The largest answer.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
@@ -51,6 +51,8 @@ pub(crate) struct HttpAnswers {
     told: Told,
     /// How long an answer has been waited for, or the server itself.
     silence: Duration,
+    /// Since when a server that comes back says that it cannot take events yet.
+    unready_since_ns: Option<u64>,
     /// How a server is reached that comes back; none if its end is an error.
     way_back: Option<(SocketAddr, Option<Secure>)>,
     shared: Arc<Shared>,
@@ -103,6 +105,7 @@ impl PublishPath for HttpPublish {
                 unread: Vec::new(),
                 told,
                 silence: Duration::ZERO,
+                unready_since_ns: None,
                 way_back,
                 shared: Arc::clone(&shared),
             },
@@ -256,7 +259,13 @@ impl HttpAnswers {
 
     fn take_answers(&mut self, is_over: bool) -> anyhow::Result<()> {
         loop {
-            match parse(&self.unread, is_over, &self.told)? {
+            let answer = match parse(&self.unread, is_over, &self.told) {
+                Err(error) if self.way_back.is_some() && is_unready(&self.unread) => {
+                    return self.unready(error);
+                }
+                answer => answer?,
+            };
+            match answer {
                 Answer::Partial => break,
                 Answer::Interim { length } => drop(self.unread.drain(..length)),
                 Answer::TooLate => return self.ended(End::Sudden),
@@ -284,6 +293,7 @@ impl HttpAnswers {
         let answered = self.shared.answered.fetch_add(1, Ordering::Release) + 1;
         self.on_connection += 1;
         self.silence = Duration::ZERO;
+        self.unready_since_ns = None;
         match closes {
             true if self.on_connection == 1 => self.ended(End::AnnouncedAtOnce),
             true => self.ended(End::Announced),
@@ -293,12 +303,28 @@ impl HttpAnswers {
         }
     }
 
+    /// The server is there, but cannot take events: it is asked again, as if it were away.
+    fn unready(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        let now_ns = clock::now_ns();
+        let since_ns = *self.unready_since_ns.get_or_insert(now_ns);
+        if Duration::from_nanos(now_ns - since_ns) > AWAY {
+            return Err(error);
+        }
+        std::thread::sleep(TRY_AGAIN);
+        self.ended(End::Sudden)
+    }
+
     fn ended(&mut self, end: End) -> anyhow::Result<()> {
         self.stream = None;
         self.unread.clear();
         self.one_at_a_time |= end == End::AnnouncedAtOnce;
         self.shared.link().ended(end, self.answered())
     }
+}
+
+/// Whether an answer is one of a server that is starting, or of a proxy before it (RFC 9110 §15.6.3–5).
+fn is_unready(answer: &[u8]) -> bool {
+    matches!(answer.get(9..12), Some(b"502" | b"503" | b"504"))
 }
 
 /// A connection that does not lead to itself, as one can at a port at which nobody listens (RFC 9293 §3.5).

@@ -37,6 +37,10 @@ const MAX_KEPT_WHILE_AWAY_BYTES: usize = 256 << 20;
 /// send them.
 const PIECE_BYTES: usize = 64 << 10;
 
+/// The most requests without an answer on a connection to a server that comes back: as many as have room for their
+/// answers in the buffers between, so that the server can always send them, and so reads on.
+const MAX_UNANSWERED: u64 = 128;
+
 /// Requests, one behind the other.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
@@ -187,7 +191,12 @@ impl Link {
 
     /// Writes what may be written, on a new connection if there is none.
     pub(super) fn write(&mut self, answered: u64) -> anyhow::Result<()> {
-        let until = if self.one_at_a_time { self.given.min(answered + 1) } else { self.given };
+        let most = match (self.one_at_a_time, self.returns) {
+            (true, _) => 1,
+            (false, true) => MAX_UNANSWERED,
+            (false, false) => u64::MAX,
+        };
+        let until = self.given.min(answered.saturating_add(most));
         if until <= self.written {
             return self.limit();
         }
@@ -201,10 +210,10 @@ impl Link {
         let from = self.kept.bytes.len() - self.unwritten_bytes;
         let next = (self.written - self.first) as usize;
         let (until, length) = match until == self.given {
-            true if self.returns && self.unwritten_bytes > PIECE_BYTES => self.piece(next),
-            true => (until, self.unwritten_bytes),
-            // One at a time.
-            false => (until, self.kept.lengths.get(next).copied().unwrap_or_default()),
+            true if !self.returns || self.unwritten_bytes <= PIECE_BYTES => {
+                (until, self.unwritten_bytes)
+            }
+            _ => self.piece(next, until),
         };
         self.written = until;
         self.unwritten_bytes -= length;
@@ -217,10 +226,11 @@ impl Link {
         self.limit()
     }
 
-    /// A part of what waits, from the request at `next`: the number of its last one, and its length.
-    fn piece(&self, next: usize) -> (u64, usize) {
+    /// A part of what waits, from the request at `next` to that with the number `most`: the number of its last
+    /// one, and its length.
+    fn piece(&self, next: usize, most: u64) -> (u64, usize) {
         let (mut until, mut length) = (self.written, 0);
-        for bytes in self.kept.lengths.iter().skip(next) {
+        for bytes in self.kept.lengths.iter().skip(next).take((most - self.written) as usize) {
             if length > 0 && length + bytes > PIECE_BYTES {
                 break;
             }
@@ -228,6 +238,12 @@ impl Link {
             length += bytes;
         }
         (until, length)
+    }
+
+    /// How many requests are written without an answer.
+    #[cfg(test)]
+    pub(super) fn unanswered(&self, answered: u64) -> u64 {
+        self.written.saturating_sub(answered)
     }
 
     /// What is too much to be kept cannot be sent again.

@@ -181,3 +181,70 @@ fn take_one(server: &mut TcpStream) -> u64 {
     server.read_exact(&mut body).unwrap();
     after("sequence=").parse().unwrap()
 }
+
+#[test]
+fn a_server_whose_answers_have_no_room_is_not_waited_for() {
+    const EVENTS: usize = 30_000;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let OpenPath { mut path, mut acknowledgements, .. } = returning(address);
+    drop((listener.accept().unwrap(), listener));
+    while acknowledgements.stream.is_some() || acknowledgements.number == 0 {
+        acknowledgements.acknowledge().unwrap();
+    }
+    for _ in 0..EVENTS {
+        path.push(0, b"small");
+        path.flush().unwrap();
+    }
+    let listener = TcpListener::bind(address).unwrap();
+    let comes_back = std::thread::spawn(move || {
+        let mut server = listener.accept().unwrap().0;
+        let mut requests = BufReader::new(server.try_clone().unwrap());
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n", "y".repeat(400));
+        // While it cannot send an answer, it reads nothing.
+        for _ in 0..EVENTS {
+            let mut line = String::new();
+            while line != "small\n" {
+                line.clear();
+                assert!(requests.read_line(&mut line).unwrap() > 0, "the publisher has gone");
+            }
+            server.write_all(answer.as_bytes()).unwrap();
+        }
+        server
+    });
+    let mut most_unanswered = 0;
+    loop {
+        let to_come = acknowledgements.acknowledge().unwrap();
+        most_unanswered =
+            most_unanswered.max(path.shared.link().unanswered(acknowledgements.answered()));
+        if to_come == 0 {
+            break;
+        }
+    }
+    comes_back.join().unwrap();
+    assert!((1..=128).contains(&most_unanswered), "{most_unanswered}");
+}
+
+#[test]
+fn a_server_that_is_starting_is_asked_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let OpenPath { mut path, mut acknowledgements, .. } = returning(listener.local_addr().unwrap());
+    let mut server = listener.accept().unwrap().0;
+    for text in ["a", "b"] {
+        path.push(0, text.as_bytes());
+        path.flush().unwrap();
+    }
+    assert_eq!(take(&mut server, 2).len(), 2);
+    server.write_all(ANSWER).unwrap();
+    server.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 3\r\n\r\nnot").unwrap();
+    let starts = std::thread::spawn(move || {
+        let mut next = listener.accept().unwrap().0;
+        let taken = take(&mut next, 1);
+        next.write_all(ANSWER).unwrap();
+        (taken, next)
+    });
+    while acknowledgements.acknowledge().unwrap() > 0 {}
+    let (taken, _server) = starts.join().unwrap();
+    assert_eq!(taken, [(2, "b\n".to_owned())]);
+}
