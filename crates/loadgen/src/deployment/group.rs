@@ -1,25 +1,34 @@
 //! The process group of a server.
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 /// The process group of a server: it and whoever it started, but for those that left the group. Dropping
 /// it kills them.
-pub(super) struct Group(Pid);
+pub(super) struct Group {
+    leader: Pid,
+    is_over: bool,
+}
 
 impl Group {
     /// That of the process which leads it.
     pub(super) fn of(leader: Pid) -> Self {
-        Self(leader)
+        Self { leader, is_over: false }
     }
 
     /// The number of the process that leads it, which is also its own.
     pub(super) fn leader(&self) -> Pid {
-        self.0
+        self.leader
+    }
+
+    /// All have gone, and were waited for. From now on its number may be that of others, who get no signal.
+    pub(super) fn is_over(&mut self) {
+        self.is_over = true;
     }
 
     pub(super) fn signal(&self, signal: impl Into<Option<Signal>>) -> nix::Result<()> {
-        killpg(self.0, signal)
+        if self.is_over { Err(Errno::ESRCH) } else { killpg(self.leader, signal) }
     }
 
     /// Whether anyone is in it.
@@ -32,5 +41,27 @@ impl Drop for Group {
     fn drop(&mut self) {
         // When all have gone, there is nobody to hear it.
         let _ = self.signal(Signal::SIGKILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_the_number_of_a_group_that_is_over_gets_no_signal() {
+        use std::os::unix::process::CommandExt as _;
+        let mut other =
+            std::process::Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
+        let leader = Pid::from_raw(other.id() as i32);
+        let mut group = Group::of(leader);
+        assert!(group.is_there());
+        group.is_over();
+        assert!(!group.is_there());
+        drop(group);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(other.try_wait().unwrap().is_none(), "it was not this one's");
+        drop(Group::of(leader));
+        assert!(!other.wait().unwrap().success());
     }
 }

@@ -6,7 +6,9 @@ mod certificate;
 mod control;
 mod cores;
 mod cpu_limit;
+mod doubts;
 mod elsewhere;
+mod ends;
 mod family;
 mod fresh_copy;
 mod group;
@@ -28,12 +30,12 @@ mod sockets;
 use std::fmt;
 use std::net::SocketAddr;
 
-use anyhow::bail;
 use futures_util::future::select_all;
 use tempfile::TempDir;
 
 pub(crate) use cores::Cores;
 pub(crate) use cpu_limit::CpuLimit;
+pub(crate) use doubts::Doubts;
 pub(crate) use family::adopt_orphans;
 pub(crate) use fresh_copy::FreshCopy;
 pub(crate) use patience::{LOOK, within};
@@ -43,7 +45,6 @@ pub(crate) use server_command::{OwnFiles, server_command};
 pub(crate) use sockets::{EndSockets, Sockets};
 
 use family::Mark;
-use listener::{Listener, listener};
 use network::{Network, Reading};
 use observe::{Observation, Observe};
 use server_process::ServerProcess;
@@ -63,8 +64,7 @@ pub(crate) struct Deployment {
     ended: Vec<Ended>,
     /// Those that servers were started on.
     cores: Option<Cores>,
-    /// Whether the kernel does not say of a server that it listens at its address itself.
-    a_listener_is_untold: bool,
+    doubts: Doubts,
     /// Whether subscribers reach it by TLS.
     has_tls: bool,
     /// Whether they reach it by HTTP/3 at the same port.
@@ -182,22 +182,8 @@ impl Deployment {
         let at = self.processes.len();
         self.parts.insert(at, Part { role, observe });
         self.processes.push(process);
-        match listener(address, &members) {
-            Listener::Known => {}
-            Listener::Untold => self.a_listener_is_untold = true,
-            Listener::Other(who) => bail!(
-                "{} says that it listens on {address}, but {who}, which it has not started: CPU and \
-                 memory would be those of another process; end that one, or let it announce its own \
-                 address",
-                start.what
-            ),
-        }
+        self.look_who_listens(&start.what, address, &members)?;
         Ok(&self.processes[at])
-    }
-
-    /// Whether it is certain that the servers listen at their addresses themselves.
-    pub(crate) fn listeners_are_known(&self) -> bool {
-        !self.a_listener_is_untold
     }
 
     /// Whether subscribers reach the servers by TLS.

@@ -5,7 +5,6 @@ use anyhow::Context as _;
 use nix::sys::signal::Signal;
 
 use super::family::Mark;
-use super::listener::{Listener, listener};
 use super::observe::{Observation, follow, started_process};
 use super::server_process::ServerProcess;
 use super::{Deployment, Ended, PartRole};
@@ -28,12 +27,11 @@ impl Deployment {
             // When it has ended, it has neither threads nor memory.
             let alive = observe.read();
             let family = observe.processes();
-            process
-                .end(signal, || {
-                    observe.look();
-                    observe.processes()
-                })
-                .await;
+            let family_now = || {
+                observe.look();
+                observe.processes()
+            };
+            self.doubts.had_to_be_killed |= process.end(signal, family_now).await;
             let used = Observation {
                 threads: alive.threads,
                 memory_peak_bytes: alive.memory_peak_bytes,
@@ -58,11 +56,11 @@ impl Deployment {
                 .context("the server did not come back after its restart")?;
             let mut observe = started_process(process.process(), mark);
             observe.look();
-            if let Listener::Untold = listener(process.address(), &observe.processes()) {
-                self.a_listener_is_untold = true;
-            }
+            let (address, members) = (process.address(), observe.processes());
             self.parts[number].observe = follow(used, observe);
             self.processes[number] = process;
+            self.look_who_listens(&again.what, address, &members)
+                .context("the server did not come back after its restart")?;
         }
         Ok(())
     }

@@ -3,13 +3,13 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use pushbench_wire::endpoint::{METRICS_PATH, TOKEN_VARIABLE};
 use tokio::process::{Child, ChildStdin, Command};
@@ -18,6 +18,7 @@ use super::Cores;
 use super::announcement::Announced;
 use super::control::{answering, get, sample};
 use super::elsewhere::elsewhere;
+use super::ends::{ended_with, has_ended, suspect};
 use super::family::{Mark, Started};
 use super::group::Group;
 use super::guard::Guard;
@@ -27,6 +28,10 @@ use super::readiness::{Readiness, ServerStart, usable};
 
 /// How long a server may take to stop before it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long one may that another one replaces, which may write down all that it has: some take longer than it
+/// takes to let clients go, for which ours gives them 5 s.
+const END_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long those may take that a server which has stopped leaves behind.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
@@ -215,29 +220,38 @@ impl ServerProcess {
     }
 
     /// Ends it by `signal`, and all of its processes, so that another one can take its place. It is not
-    /// waited for yet: what it used can still be read.
-    pub(super) async fn end(&mut self, signal: Signal, mut family: impl FnMut() -> Vec<Pid>) {
+    /// waited for yet: what it used can still be read. Says whether it had to be killed, as it did not end in time.
+    pub(super) async fn end(
+        &mut self,
+        signal: Signal,
+        mut family: impl FnMut() -> Vec<Pid>,
+    ) -> bool {
         self.is_replaced = true;
         self.signal(signal, &family());
         let leader = self.group.leader();
         // Who has only started others has ended before them.
-        let gone = async {
+        let gone = async |family: &mut dyn FnMut() -> Vec<Pid>| {
             while !(has_ended(leader) && family().is_empty()) {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
-        if within(STOP_WITHIN, gone).await.is_none() {
-            self.signal(Signal::SIGKILL, &family());
-            while !has_ended(leader) {
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
+        if within(END_WITHIN, gone(&mut family)).await.is_some() {
+            return false;
         }
+        self.signal(Signal::SIGKILL, &family());
+        // The others, too: they may hold what the next one needs.
+        let _ = within(LEAVE_WITHIN, gone(&mut family)).await;
+        signal != Signal::SIGKILL
     }
 
     /// Takes notice of its end, behind which nobody knows it any more.
     pub(super) async fn bury(&mut self, family: &[Pid]) {
-        let _ = within(DYING, self.child.wait()).await;
+        let is_over = within(DYING, self.child.wait()).await.is_some();
         self.reap(family);
+        if is_over && !self.group.is_there() {
+            // Its number may soon be another's.
+            self.group.is_over();
+        }
     }
 
     /// Ends it and all of its processes, which `family` tells: it asks them to, and kills those that do
@@ -322,33 +336,6 @@ impl ServerProcess {
             return None;
         }
         sample(&get(&self.client, self.address, METRICS_PATH).await.ok()?, series)
-    }
-}
-
-/// Whether a child has ended, without taking notice of it.
-fn has_ended(process: Pid) -> bool {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
-    waitid(Id::Pid(process), flags) != Ok(WaitStatus::StillAlive)
-}
-
-fn ended_with(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt as _;
-    let signal = status.signal().and_then(|number| Signal::try_from(number).ok());
-    match (signal, status.code()) {
-        (Some(signal), _) => format!("was ended by {signal}"),
-        (None, Some(code)) => format!("ended with exit code {code}"),
-        (None, None) => format!("ended with {status}"),
-    }
-}
-
-/// Who may have ended it that way, as a part of a sentence.
-fn suspect(status: ExitStatus) -> &'static str {
-    use std::os::unix::process::ExitStatusExt as _;
-    match status.signal() {
-        Some(number) if number == Signal::SIGKILL as i32 => {
-            " (by somebody else, or by the kernel where memory ran out, which `dmesg` tells)"
-        }
-        _ => "",
     }
 }
 

@@ -28,7 +28,9 @@ impl Measurement {
             is_incomplete.then_some(Warning::ServerChildrenUnseen),
             window.server_is_unseen.then_some(Warning::NoServerCpu { deliveries }),
             memory.contains(&Some(0)).then_some(Warning::NoServerMemory),
-            (!self.listeners_are_known).then_some(Warning::ListenerUntold),
+            self.doubts.listener_is_untold.then_some(Warning::ListenerUntold),
+            self.doubts.had_to_be_killed.then_some(Warning::ServerKilled),
+            self.doubts.log_is_in_memory.then_some(Warning::LogInMemory),
         ]
         .into_iter()
         .flatten()

@@ -19,7 +19,7 @@ use super::sockets::SocketReadings;
 use super::traffic::TrafficReadings;
 use crate::client::{Acknowledgements, OpenPath, PublishPath, PublishTarget, Totals};
 use crate::deployment::observe::{Observation, Threads};
-use crate::deployment::{Cores, ObservedPart, PartRole};
+use crate::deployment::{Cores, Doubts, ObservedPart, PartRole};
 use crate::results::{Warning, latency_log};
 use crate::scenario::Content;
 use crate::scenario::schedule::{Due, MeasuredRange, Source};
@@ -109,7 +109,7 @@ pub(super) fn flawless() -> Measurement {
         keeps_connections: true,
         asks_at_once: false,
         cores: Cores { server: vec![0], generator: vec![1] },
-        listeners_are_known: true,
+        doubts: Doubts::default(),
         is_described: false,
         is_by_udp: false,
         is_compressed: false,

@@ -8,9 +8,9 @@ use super::slow_account::SlowDue;
 use super::snapshot::{Snapshot, Usage};
 use super::sockets::SocketReadings;
 use super::traffic::TrafficReadings;
-use crate::deployment::Cores;
 use crate::deployment::network::RoundTrip;
 use crate::deployment::observe::Observation;
+use crate::deployment::{Cores, Doubts};
 use crate::results::latency_log::Interval;
 use crate::results::{Metric, Outcome, PartUse, Trial, Warning};
 use crate::scenario::{ContenderId, Network};
@@ -28,8 +28,8 @@ pub(crate) struct Measurement {
     /// Whether those that are connected ask already while others connect.
     pub(super) asks_at_once: bool,
     pub(super) cores: Cores,
-    /// Whether it is certain that the processes which were observed are those that serve.
-    pub(super) listeners_are_known: bool,
+    /// What makes figures of the server doubtful.
+    pub(super) doubts: Doubts,
     /// Whether the server is one that the scenario describes: what it wraps around payloads is not known,
     /// and nobody asks it what it has done.
     pub(super) is_described: bool,

@@ -99,6 +99,9 @@ impl TrialPlan<'_> {
         };
         let mut deployment = Deployment::of_servers(&[start], self.cores).await?;
         if let Some(folder) = folder {
+            if contender.road.log.sync().is_some() {
+                deployment.has_log_in(folder.path());
+            }
             deployment.keep(folder);
         }
         ensure!(

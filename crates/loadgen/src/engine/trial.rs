@@ -156,7 +156,6 @@ impl TrialPlan<'_> {
             Some((server, place)) => place.publish_forms(server, &channels).await?,
         };
         let stamp_channels = foreign.is_some() || self.contender.shares_connections(workload);
-        let listeners_are_known = deployment.listeners_are_known();
         let sockets_at_start = deployment.sockets();
         let start = Snapshot::take(deployment, Totals::default(), None)?;
         let pool = ThreadPool::connect(PoolPlan {
@@ -222,7 +221,7 @@ impl TrialPlan<'_> {
             keeps_connections: settings.connection() == Connection::KeepAlive,
             asks_at_once: settings.polling_interval().is_some(),
             cores: self.cores.clone(),
-            listeners_are_known,
+            doubts: deployment.doubts(),
             is_described: foreign.is_some(),
             is_by_udp,
             is_compressed: self.contender.compresses(),

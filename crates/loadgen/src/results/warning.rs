@@ -96,6 +96,16 @@ pub enum Warning {
         "the kernel does not say which process listens at the server's address: if it is not one that was started here, CPU and memory are those of another one"
     )]
     ListenerUntold,
+    /// A server that was to be restarted did not end when it was asked to.
+    #[error(
+        "the server did not end within 10 s of SIGTERM, and was killed: its restart took as long as that, and was not what `how = \"terminate\"` says"
+    )]
+    ServerKilled,
+    /// The log is on no disk.
+    #[error(
+        "the server's log is in a file system in memory, so it costs less than on a disk: set TMPDIR to a folder on the disk that is meant"
+    )]
+    LogInMemory,
     /// The hypervisor gave CPU time to others.
     #[error(
         "{percent:.1} % of the CPU time was stolen by other machines on this host{}",
@@ -273,6 +283,8 @@ impl Warning {
             | Self::NoServerMemory
             | Self::ServerChildrenUnseen
             | Self::ListenerUntold
+            | Self::ServerKilled
+            | Self::LogInMemory
             | Self::Drift { .. }
             | Self::SharedCore
             | Self::TooFewSamples { .. }

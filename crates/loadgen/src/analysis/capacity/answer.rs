@@ -72,6 +72,8 @@ fn meaning(warning: &Warning) -> Meaning {
         | Warning::NoServerMemory
         | Warning::ServerChildrenUnseen
         | Warning::ListenerUntold
+        | Warning::ServerKilled
+        | Warning::LogInMemory
         | Warning::TooFewSamples { .. }
         | Warning::CountsDisagree { .. }
         | Warning::BytesDisagree { .. }

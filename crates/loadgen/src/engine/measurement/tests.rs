@@ -99,7 +99,9 @@ fn an_impossible_zero_is_empty_and_says_why() {
             };
         }
     }
-    trial.listeners_are_known = false;
+    trial.doubts.listener_is_untold = true;
+    trial.doubts.had_to_be_killed = true;
+    trial.doubts.log_is_in_memory = true;
     let values = trial.values();
     for metric in [
         Metric::ServerCpu,
@@ -117,6 +119,8 @@ fn an_impossible_zero_is_empty_and_says_why() {
         Warning::NoServerCpu { deliveries },
         Warning::NoServerMemory,
         Warning::ListenerUntold,
+        Warning::ServerKilled,
+        Warning::LogInMemory,
     ];
     assert_eq!(trial.of_the_server(&trial.after.since(&trial.before)), reasons);
 }
