@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::framing::NewEvent;
 use crate::hub::{Channel, Hub};
-use crate::publish::Claim;
+use crate::publish::{Claim, Publishers};
 use files::Folder;
 pub(crate) use recovery::Report;
 use segments::Segments;
@@ -143,6 +143,21 @@ impl Counts {
     }
 }
 
+/// Begins the first file of this server. Where there is no room for it, what is there can be read, and each
+/// publisher is told, until there is.
+fn begin(segments: &mut Segments, hub: &Hub, publishers: &Publishers) -> io::Result<()> {
+    match segments.begin(hub, publishers) {
+        Err(error) if is_full(&error) => {
+            complain(&format!(
+                "there is no room for the log in {} ({error}); free some: until then nothing can be published",
+                segments.folder().path().display()
+            ));
+            Ok(())
+        }
+        begun => begun,
+    }
+}
+
 /// Whether there is no room for more.
 fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
@@ -170,15 +185,7 @@ impl Journal {
         let mut segments =
             Segments::behind(folder, &recovered.files, recovered.next_number, is_synced);
         segments.segment_bytes = segment_bytes;
-        match segments.begin(hub, &publishers) {
-            Ok(()) => {}
-            // What is there can be read, and each publisher is told as long as that is so.
-            Err(error) if is_full(&error) => complain(&format!(
-                "there is no room for the log in {} ({error}); free some: until then nothing can be published",
-                segments.folder().path().display()
-            )),
-            Err(error) => return Err(error),
-        }
+        begin(&mut segments, hub, &publishers)?;
         let shared = Arc::new(Shared::default());
         let writer =
             Writer::new(Arc::clone(hub), segments, publishers, log.sync, Arc::clone(&shared))?;

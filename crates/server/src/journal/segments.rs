@@ -259,6 +259,10 @@ impl Segments {
 
     /// Says that nothing was left to write.
     pub(super) fn end(&mut self) -> io::Result<()> {
+        if self.file.is_none() && self.length == 0 {
+            // This server had no room for anything, and nothing is added to what the one before has left.
+            return Ok(());
+        }
         let mut end = Vec::new();
         push_end(&mut end);
         let ended = self.append(&end);

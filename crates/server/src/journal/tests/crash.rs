@@ -8,8 +8,8 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|file| file.unwrap())
+        .filter(|file| file.file_name().to_str().unwrap().ends_with(".log"))
         .map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap()))
-        .filter(|(name, _)| name.ends_with(".log"))
         .collect();
     files.sort();
     files
@@ -213,4 +213,100 @@ fn a_disk_that_takes_events_again_is_noticed_by_who_is_not_answered() {
     assert_eq!(all(&hub).len(), 2);
     journal.shared.is_failing.store(true, Ordering::Relaxed);
     assert!(!journal.send(&channel, event("z")), "it was tried a moment before");
+}
+
+/// Lets the next file of a log have no room.
+fn fill_disk(folder: &Path, next_number: u64) {
+    let path = folder.join(format!("{next_number:020}.log.new"));
+    std::os::unix::fs::symlink("/dev/full", path).unwrap();
+}
+
+#[test]
+fn a_file_that_has_no_room_lets_the_one_before_go_on() {
+    for quiet_first in [true, false] {
+        let limits = Limits { log_events: 7, ..LIMITS };
+        let (folder, before) = (TempDir::new().unwrap(), hub_of(limits));
+        let (journal, _) = open(folder.path(), LogSync::Always, &before);
+        if quiet_first {
+            publish(&journal, &before, "quiet", &["still there"]);
+        }
+        let number = |name: &str| name.trim_end_matches(".log").parse::<u64>().unwrap();
+        let (mut full, mut last) = (0, 0);
+        for round in 0..120 {
+            last = number(&files(folder.path()).last().unwrap().0);
+            if round % 2 == 0 && !folder.path().join(format!("{:020}.log.new", last + 1)).exists() {
+                fill_disk(folder.path(), last + 1);
+                full += 1;
+            }
+            publish(&journal, &before, "busy", &["0123456789", "0123456789"]);
+        }
+        assert!(full > 2 && last > 2, "{full} {last}");
+        drop(journal);
+        let after = hub_of(limits);
+        let (_journal, report) = open(folder.path(), LogSync::Never, &after);
+        assert_eq!((report.in_a_line(), all(&after)), (None, all(&before)));
+    }
+}
+
+#[test]
+fn a_server_starts_without_room_and_takes_events_when_there_is_some() {
+    let (folder, hub) = (TempDir::new().unwrap(), hub());
+    let files = Folder::open(folder.path()).unwrap();
+    let mut segments = Segments::behind(files, &[], 1, true);
+    fill_disk(folder.path(), 1);
+    let publishers = Publishers::default();
+    begin(&mut segments, &hub, &publishers).unwrap();
+    assert!(segments.file().is_err());
+    segments.end().unwrap();
+    let shared = Arc::new(Shared::default());
+    let writer =
+        Writer::new(Arc::clone(&hub), segments, publishers, LogSync::Always, Arc::clone(&shared))
+            .unwrap();
+    let answers = ["a", "b"].map(|name| {
+        let (answer, answered) = oneshot::channel();
+        let channel = hub.channel(name).unwrap();
+        shared.add(Job { channel, events: vec![event("x")], claim: None, answer: Some(answer) });
+        answered
+    });
+    fill_disk(folder.path(), 1);
+    shared.queue().is_closed = true;
+    // Together they do not fit, and by then there is room for each.
+    writer.run();
+    for answer in answers {
+        assert!(now(answer).unwrap().is_ok());
+    }
+    let after = self::hub();
+    let (_journal, report) = open(folder.path(), LogSync::Never, &after);
+    assert_eq!((report.in_a_line(), all(&after)), (None, all(&hub)));
+}
+
+#[test]
+fn a_request_that_was_overtaken_is_taken_once_even_after_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let take = |journal: &Journal, hub: &Hub, sequence| {
+        let claim = Some(Claim { publisher: "p".into(), sequence });
+        let channel = hub.channel("a").unwrap();
+        let taken = now(journal.publish(&channel, vec![event("x")], claim));
+        taken.map(|taken| taken.is_repeated)
+    };
+    let before = hub();
+    let (journal, _) = open(folder.path(), LogSync::Always, &before);
+    for sequence in [3, 4, 7, 8] {
+        assert!(!take(&journal, &before, sequence).unwrap());
+    }
+    assert!(!take(&journal, &before, 6).unwrap(), "7 and 8 overtook it");
+    for _ in 0..2 {
+        assert!(take(&journal, &before, 6).unwrap());
+        assert!(matches!(take(&journal, &before, 2), Err(Refused::Forgotten)));
+    }
+    drop(journal);
+    for is_new in [true, false] {
+        let after = hub();
+        let (journal, _) = open(folder.path(), LogSync::Always, &after);
+        assert_eq!(take(&journal, &after, 5).unwrap(), !is_new, "5 was never taken before");
+        for sequence in [3, 4, 6, 7, 8] {
+            assert!(take(&journal, &after, sequence).unwrap(), "{sequence}");
+        }
+        assert_eq!(all(&after).len(), 6);
+    }
 }
