@@ -310,7 +310,9 @@ impl HttpAnswers {
         if Duration::from_nanos(now_ns - since_ns) > AWAY {
             return Err(error);
         }
-        std::thread::sleep(TRY_AGAIN);
+        let link = self.shared.link();
+        // Nobody opens another connection meanwhile.
+        drop(self.shared.connected.wait_timeout(link, TRY_AGAIN));
         self.ended(End::Sudden)
     }
 

@@ -33,6 +33,9 @@ pub(crate) struct ChannelState {
     pub(crate) known_from: u64,
 }
 
+/// An event, and its channel.
+pub(crate) type Kept = (Arc<Channel>, Arc<Event>);
+
 /// Ids that may have been lost are skipped in steps of this many, as a power of two: more than a log keeps.
 const SKIP_BITS: u32 = 32;
 
@@ -56,7 +59,7 @@ impl Hub {
 
     /// As it was before all events that are kept, and these, in their order, with their channels. Of each
     /// channel, both are of the same moment: events may go at any time, and new ones come.
-    pub(crate) fn kept(&self) -> (HubState, Vec<(Arc<Channel>, Arc<Event>)>) {
+    pub(crate) fn kept(&self) -> (HubState, Vec<Kept>) {
         let channels: Vec<_> = self.channels().values().map(Arc::clone).collect();
         let mut kept = Vec::new();
         let states: Vec<_> = channels.iter().map(|channel| channel.kept(&mut kept)).collect();
@@ -177,7 +180,7 @@ impl Channel {
     }
 
     /// As it was before the events that it has, which are added to `kept`.
-    fn kept(self: &Arc<Self>, kept: &mut Vec<(Arc<Self>, Arc<Event>)>) -> ChannelState {
+    fn kept(self: &Arc<Self>, kept: &mut Vec<Kept>) -> ChannelState {
         let log = self.log();
         kept.extend(log.events.iter().map(|event| (Arc::clone(self), Arc::clone(event))));
         self.state_at(&log, 0)

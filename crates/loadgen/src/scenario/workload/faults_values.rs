@@ -28,7 +28,6 @@ impl Values<'_, '_> {
     fn fault(&mut self, file: &FaultFile) -> Fault {
         let at = self.duration("at", &file.at, Duration::ZERO..=12 * HOUR);
         let kind = *file.kind.get_ref();
-        if kind != Kind::Cut {}
         if !matches!(kind, Kind::Cut | Kind::Silence) {
             let span = file.share.as_ref().map(Spanned::span);
             self.out_of_place("share", span, "only a cut has it, or a silence");
@@ -300,10 +299,7 @@ mod tests {
             ("at = \"1s\"\nkind = \"outage\"\nfor = \"1s\"\n", "an outage needs a [network]"),
             ("at = \"1s\"\nkind = \"silence\"\n", "a silence needs a [network]"),
             ("at = \"1s\"\nkind = \"silence\"\nfor = \"1s\"\n", "never carry anything again"),
-            (
-                "at = \"1s\"\nkind = \"silence\"\nhow = \"reset\"\n",
-                "only a cut and a restart have it",
-            ),
+            ("at = \"1s\"\nkind = \"silence\"\nhow = \"reset\"\n", "only a cut and a restart have it"),
             (
                 "at = \"1s\"\nkind = \"pause\"\nfor = \"2s\"\n[[workload.faults]]\nat = \"2s\"\nkind = \"cut\"\n",
                 "let them follow each other",
