@@ -51,17 +51,22 @@ mod tests {
     #[test]
     fn who_has_the_number_of_a_group_that_is_over_gets_no_signal() {
         use std::os::unix::process::CommandExt as _;
-        let mut other =
-            std::process::Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
-        let leader = Pid::from_raw(other.id() as i32);
-        let mut group = Group::of(leader);
+        use std::process::{Command, Stdio};
+        let start = || {
+            let mut command = Command::new("sh");
+            command.args(["-c", "read -r line; exit 7"]).stdin(Stdio::piped()).process_group(0);
+            let other = command.spawn().unwrap();
+            let group = Group::of(Pid::from_raw(other.id().try_into().unwrap()));
+            (other, group)
+        };
+        let (mut other, mut group) = start();
         assert!(group.is_there());
         group.is_over();
         assert!(!group.is_there());
         drop(group);
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        assert!(other.try_wait().unwrap().is_none(), "it was not this one's");
-        drop(Group::of(leader));
-        assert!(!other.wait().unwrap().success());
+        assert_eq!(other.wait().unwrap().code(), Some(7), "it was not this one's");
+        let (mut own, group) = start();
+        drop(group);
+        assert_eq!(own.wait().unwrap().code(), None);
     }
 }

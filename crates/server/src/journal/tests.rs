@@ -337,9 +337,9 @@ proptest! {
                     }
                     true
                 });
-                let before = published.iter().filter(|of| of.0 == name && of.1.position < goes_on_behind);
+                let mut before = published.iter().filter(|of| of.0 == name && of.1.position < goes_on_behind);
                 let is_known = kept.contains(&place.id)
-                    || before.last().is_some_and(|of| of.1.id == place.id);
+                    || before.next_back().is_some_and(|of| of.1.id == place.id);
                 prop_assert_eq!(notices, usize::from(!is_known), "who knows a lost one is told");
                 let rest = kept.iter().copied().filter(|id| *id > place.id).chain([new]);
                 prop_assert_eq!(ids, rest.collect::<Vec<_>>(), "and gets nothing twice");
