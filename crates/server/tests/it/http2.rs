@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::in_runtime::{HANG, run, wait_while};
+use crate::in_runtime::{HANG, run, wait_while, without_heartbeats};
 use crate::support::{LARGE_EVENTS, Server};
 
 struct Client(SendRequest<Empty<Bytes>>);
@@ -62,7 +62,7 @@ async fn next(body: &mut Incoming) -> String {
 
 #[test]
 fn one_connection_carries_many_streams_and_polls() {
-    let server = Server::start(Config::default());
+    let server = Server::start(without_heartbeats());
     run(async {
         let mut client = Client::connect(&server).await;
         let mut streams = Vec::new();

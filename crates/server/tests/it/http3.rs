@@ -14,7 +14,7 @@ use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connecting, Connection, ConnectionError, Endpoint, TransportConfig};
 use tokio::time::timeout;
 
-use crate::in_runtime::{HANG, run, wait_while};
+use crate::in_runtime::{HANG, run, wait_while, without_heartbeats};
 use crate::support::{LARGE_EVENTS, Server};
 
 pub(crate) struct Client {
@@ -113,7 +113,7 @@ async fn rest(body: &mut Stream) -> String {
 
 #[test]
 fn one_connection_carries_many_streams_and_polls() {
-    let server = Server::start(Config::default());
+    let server = Server::start(without_heartbeats());
     run(async {
         let mut client = Client::connect(&server).await;
         let mut streams = Vec::new();
@@ -220,7 +220,7 @@ fn a_heartbeat_comes_on_a_silent_stream() {
 
 #[test]
 fn answers_and_streams_are_compressed() {
-    let mut server = Server::start(Config { compression: true, ..Config::default() });
+    let mut server = Server::start(Config { compression: true, ..without_heartbeats() });
     let text = "all work and no play ".repeat(20);
     server.publish_texts(&[&text]);
     run(async {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pushbench_server::Config;
 use tokio::runtime;
 use tokio::time::timeout;
 
@@ -11,6 +12,11 @@ pub(crate) const HANG: Duration = Duration::from_secs(20);
 /// Runs a test's clients.
 pub(crate) fn run(test: impl Future<Output = ()>) {
     runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+}
+
+/// Streams on which nothing comes but events, however long a test takes.
+pub(crate) fn without_heartbeats() -> Config {
+    Config { heartbeat: Duration::from_secs(3_600), ..Config::default() }
 }
 
 /// Waits until `still` is false. `what` then is.

@@ -8,7 +8,7 @@ use quinn::{Connection, Endpoint, ReadError, RecvStream, SendStream};
 use tokio::time::timeout;
 
 use crate::http3::{Client, connect, next};
-use crate::in_runtime::{HANG, run, wait_while};
+use crate::in_runtime::{HANG, run, wait_while, without_heartbeats};
 use crate::support::{LARGE_EVENTS, Server};
 
 const DATA: u8 = 0;
@@ -265,7 +265,7 @@ fn a_request_that_comes_too_late_is_rejected_and_the_first_such_is_named() {
 
 #[test]
 fn a_stream_that_a_page_opens_is_refused_alone() {
-    let server = Server::start(Config::default());
+    let server = Server::start(without_heartbeats());
     run(async {
         let client = Raw::connect(&server).await;
         let mut session = client.send(&request(CONNECT, "/channels/a/sse")).await;
