@@ -16,6 +16,7 @@ pub(crate) mod deliveries;
 mod described;
 mod drawing;
 pub(crate) mod format;
+mod guide;
 mod history;
 mod index;
 mod limits;
@@ -42,6 +43,7 @@ pub use drawing::{
     Axis, Bar, BarRow, Bars, Content, Dots, Drawing, Interval, Line, Mark, Plot, Rule, Series,
     Weight,
 };
+pub use guide::{guide, refusal};
 pub use history::history;
 pub use index::{IndexRow, index};
 pub use limits::threshold;

@@ -9,6 +9,7 @@ mod capacity;
 mod compare;
 mod faults;
 mod foreign;
+mod guide;
 mod history;
 mod network;
 mod outputs;
