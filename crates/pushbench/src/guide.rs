@@ -1,8 +1,8 @@
-//! The arguments of `pushbench guide`.
+//! The arguments of `pushbench guide` and `pushbench folklore`.
 
 use std::path::PathBuf;
 
-use pushbench_loadgen::command::{GuideOptions, Invocation};
+use pushbench_loadgen::command::{FolkloreOptions, GuideOptions, Invocation, Table};
 
 /// Of `guide`.
 #[derive(Debug, clap::Args)]
@@ -76,5 +76,44 @@ impl GuideArgs {
             max_time,
             invocation,
         }
+    }
+}
+
+/// Of `folklore`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The exit code is 0 whatever the verdicts are, and 3 when a run cannot be trusted: its \
+                  figures are left out."
+)]
+pub(crate) struct FolkloreArgs {
+    /// Results folders written by `run`, or folders that hold such; without one, the claims are listed with
+    /// the commands that test them.
+    #[arg(value_name = "FOLDER")]
+    dirs: Vec<PathBuf>,
+    /// How to print it.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// A format of the table.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// For a terminal.
+    Text,
+    /// As Markdown.
+    Markdown,
+    /// A row for each part of a claim in each run, nothing rounded.
+    Csv,
+}
+
+impl FolkloreArgs {
+    /// As the command takes them.
+    pub(crate) fn options(self) -> FolkloreOptions {
+        let table = match self.format {
+            Format::Text => Table::Text,
+            Format::Markdown => Table::Markdown,
+            Format::Csv => Table::Csv,
+        };
+        FolkloreOptions { dirs: self.dirs, table }
     }
 }

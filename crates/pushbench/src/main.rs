@@ -52,6 +52,8 @@ enum Command {
     },
     /// Say which contenders meet a scenario's objectives and your needs, and what each costs.
     Guide(Box<guide::GuideArgs>),
+    /// Hold published claims about these transports against results.
+    Folklore(guide::FolkloreArgs),
     /// Track results over revisions.
     #[command(subcommand)]
     History(History),
@@ -265,6 +267,7 @@ fn dispatch(command: Command, verbose: bool) -> anyhow::Result<ExitStatus> {
         Command::Guide(arguments) => {
             command::guide(&arguments.options(|out| invocation(out, None)), verbose)
         }
+        Command::Folklore(arguments) => command::folklore(&arguments.options()),
         Command::History(History::Add { dirs, file, revision }) => {
             command::history_add(&dirs, &file, revision.as_deref())
         }

@@ -6,6 +6,7 @@ pub mod capacity;
 mod cell;
 pub mod change_points;
 mod estimate;
+pub mod folklore;
 pub mod guide;
 pub mod history;
 mod interval;

@@ -15,6 +15,7 @@ mod contender;
 pub(crate) mod deliveries;
 mod described;
 mod drawing;
+mod folklore;
 pub(crate) mod format;
 mod guide;
 mod history;
@@ -43,6 +44,7 @@ pub use drawing::{
     Axis, Bar, BarRow, Bars, Content, Dots, Drawing, Interval, Line, Mark, Plot, Rule, Series,
     Weight,
 };
+pub use folklore::folklore;
 pub use guide::{guide, refusal};
 pub use history::history;
 pub use index::{IndexRow, index};

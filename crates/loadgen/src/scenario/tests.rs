@@ -232,6 +232,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "distance",
             "http-versions",
             "lossy-mobile",
+            "multiplexing",
             "tls",
             "trading-screen",
         ];
@@ -259,6 +260,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "lossy-mobile",
             "mobile-handover",
             "multiplayer-game",
+            "multiplexing",
             "notifications",
             "rate-sweep",
             "reconnect-storm",

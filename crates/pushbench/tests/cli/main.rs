@@ -8,6 +8,7 @@ mod breaks;
 mod capacity;
 mod compare;
 mod faults;
+mod folklore;
 mod foreign;
 mod guide;
 mod history;
