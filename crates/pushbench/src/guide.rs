@@ -82,8 +82,8 @@ impl GuideArgs {
 /// Of `folklore`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The exit code is 0 whatever the verdicts are, and 3 when a run cannot be trusted: its \
-                  figures are left out."
+    after_help = "The exit code is 0 whatever the verdicts are, and 3 when a run cannot be trusted in all: \
+                  what is touched is left out."
 )]
 pub(crate) struct FolkloreArgs {
     /// Results folders written by `run`, or folders that hold such; without one, the claims are listed with

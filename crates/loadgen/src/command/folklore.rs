@@ -8,7 +8,7 @@ use super::screen::{Screen, Stdout};
 use super::{ExitStatus, told};
 use crate::analysis::analyse;
 use crate::analysis::folklore::hold;
-use crate::analysis::guide::refusal;
+use crate::analysis::guide::{Refusal, refusal};
 use crate::document;
 use crate::render::{folklore_csv, markdown};
 use crate::results::store::load_run;
@@ -34,10 +34,10 @@ pub enum Table {
     Csv,
 }
 
-/// Holds every published claim against the runs that can be trusted, and prints what came of it.
+/// Holds every published claim against what can be trusted of the runs, and prints what came of it.
 ///
 /// # Errors
-/// A folder that holds no run. One that cannot be trusted is left out, and is a status.
+/// A folder that holds no run. That something is left out is no error, but a status.
 pub fn folklore(options: &FolkloreOptions) -> anyhow::Result<ExitStatus> {
     let mut runs = Vec::new();
     let mut left_out = Vec::new();
@@ -45,13 +45,16 @@ pub fn folklore(options: &FolkloreOptions) -> anyhow::Result<ExitStatus> {
         for dir in runs_in(source)? {
             let (run, log) = told(load_run(&dir)?);
             let analysis = analyse(&run, &log);
-            match refusal(&run, &analysis) {
-                Some(reason) => left_out.push(format!(
-                    "{}: {}; its figures are left out",
-                    dir.display(),
-                    document::refusal(&reason)
-                )),
-                None => runs.push((run, analysis)),
+            let refusal = refusal(&run, &analysis);
+            // Bytes and counts do not depend on what else a machine does: what can be trusted is used.
+            let is_used = matches!(refusal, None | Some(Refusal::Untrusted { .. }));
+            if let Some(reason) = refusal {
+                let (dir, reason) = (dir.display(), document::refusal(&reason));
+                let which = if is_used { "figures that this touches" } else { "its figures" };
+                left_out.push(format!("{dir}: {reason}; {which} are left out"));
+            }
+            if is_used {
+                runs.push((run, analysis));
             }
         }
     }

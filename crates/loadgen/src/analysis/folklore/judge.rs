@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::model::{Claim, Finding, Outcome, Part, Who};
+use crate::analysis::guide::{blocks, needed};
 use crate::analysis::{Analysis, Cell, Figures, Interval, Ratio};
 use crate::results::{ContenderId, Metric, Run};
 use crate::scenario::{Contender, Scenario};
@@ -89,7 +90,7 @@ impl Judge<'_> {
             };
             return Some(self.found(&of.id, None, count?, None, None));
         }
-        let estimate = figures.estimate(metric)?;
+        let estimate = figures.estimate(metric).filter(|of| self.are_enough(of.trials))?;
         Some(self.found(&of.id, None, estimate.median, estimate.interval, Some(estimate.trials)))
     }
 
@@ -104,7 +105,7 @@ impl Judge<'_> {
             .into_iter()
             .filter_map(|(block, value)| Some((value, *others.get(&block)?)))
             .collect();
-        let ratio = Ratio::of(&pairs)?;
+        let ratio = Ratio::of(&pairs).filter(|of| self.are_enough(of.blocks))?;
         let (value, blocks) = (ratio.estimate, Some(ratio.blocks));
         Some(self.found(one, Some(other), value, ratio.interval, blocks))
     }
@@ -138,6 +139,11 @@ impl Judge<'_> {
             blocks,
             holds: holds.filter(|_| !straddles),
         }
+    }
+
+    /// Whether as many trials have a figure that can be trusted as a run needs.
+    fn are_enough(&self, trials: usize) -> bool {
+        trials >= needed(blocks(self.run))
     }
 
     /// Whether deliveries of it were lost, so that its latencies are bounds from below.

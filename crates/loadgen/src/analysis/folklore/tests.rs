@@ -179,6 +179,19 @@ fn only_what_the_claim_is_about_may_differ() {
 }
 
 #[test]
+fn a_figure_needs_half_of_the_trials() {
+    let mut run = run();
+    set(&mut run, LongPolling, Metric::LatencyP50, [100e6; 2]);
+    run.manifest.planned_trials = 16;
+    run.trials.extend(run.trials.clone());
+    assert_eq!(outcome_of("latency-classes", &run), Outcome::Holds, "two of four blocks");
+    for trial in run.trials.iter_mut().filter(|of| of.block == 2) {
+        trial.outcome = Ended::Failed { reason: "it ended".to_owned() };
+    }
+    assert_eq!(outcome_of("latency-classes", &run), Outcome::NotMeasured, "one of four");
+}
+
+#[test]
 fn nothing_is_found_where_nothing_can_be_trusted() {
     let mut run = run();
     run.trials.iter_mut().for_each(|of| of.outcome = Ended::Invalid);

@@ -27,6 +27,7 @@ pub use model::{
     Simplicity, Stands, Textbook, Verdict,
 };
 pub use trust::{Refusal, refusal};
+pub(super) use trust::{blocks, needed};
 
 /// What `run` says to who needs `more` than its scenario does.
 ///

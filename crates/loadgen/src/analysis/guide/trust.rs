@@ -62,20 +62,19 @@ pub fn refusal(run: &Run, analysis: &Analysis) -> Option<Refusal> {
 }
 
 /// How many trials of each contender were planned in each cell: a run may have been shortened.
-pub(super) fn blocks(run: &Run) -> usize {
+pub(in crate::analysis) fn blocks(run: &Run) -> usize {
     let text = &run.manifest.scenario;
-    let scenario = Scenario::parse(&text.text, &text.path).ok();
-    let listed = run.manifest.contenders.len();
-    let contenders = match listed {
-        0 => scenario.map_or(0, |of| of.contenders.len()),
-        some => some,
+    let contenders = match run.manifest.contenders.len() {
+        // Files from before there were contenders list none.
+        0 => Scenario::parse(&text.text, &text.path).map_or(0, |of| of.contenders.len()),
+        listed => listed,
     };
     let each = contenders.max(1) * run.manifest.cells.len().max(1);
     (run.manifest.planned_trials as usize).div_ceil(each).max(1)
 }
 
 /// How many valid trials it takes.
-pub(super) fn needed(planned: usize) -> usize {
+pub(in crate::analysis) fn needed(planned: usize) -> usize {
     planned.div_ceil(2)
 }
 
