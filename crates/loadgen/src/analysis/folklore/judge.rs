@@ -119,14 +119,17 @@ impl Judge<'_> {
         blocks: Option<usize>,
     ) -> Finding {
         let (low, high) = interval.map_or((value, value), |of| (of.low, of.high));
-        let is_lost = self.has_lost(of) || against.is_some_and(|id| self.has_lost(id));
-        let is_bound = self.part.metric.is_delivery_latency() && is_lost;
         let within = |value: f64| self.part.is_within(value);
-        let holds = (within(low) == within(high) && within(value) == within(low) && !is_bound)
-            .then(|| within(value));
+        let holds =
+            (within(low) == within(high) && within(value) == within(low)).then(|| within(value));
         // A range may lie within the interval.
         let straddles =
             !within(value) && self.part.limits().any(|limit| low < limit && limit < high);
+        // What was lost would have been later than all that came: the figure is a bound from below.
+        let is_latency = self.part.metric.is_delivery_latency();
+        let is_bound = is_latency && self.has_lost(of);
+        let is_open = is_latency && against.is_some_and(|id| self.has_lost(id))
+            || is_bound && !self.part.stays(low);
         Finding {
             part: self.index,
             run: self.run.manifest.run.clone(),
@@ -137,7 +140,7 @@ impl Judge<'_> {
             value,
             interval,
             blocks,
-            holds: holds.filter(|_| !straddles),
+            holds: holds.filter(|_| !straddles && !is_open),
         }
     }
 
@@ -156,6 +159,15 @@ impl Judge<'_> {
 impl Part {
     fn limits(&self) -> impl Iterator<Item = f64> {
         self.at_least.into_iter().chain(self.at_most)
+    }
+
+    /// Whether every greater figure would say the same as this one.
+    fn stays(&self, value: f64) -> bool {
+        match (self.at_least, self.at_most) {
+            (_, Some(most)) => value > most,
+            (Some(least), None) => value >= least,
+            (None, None) => true,
+        }
     }
 
     fn is_within(&self, value: f64) -> bool {

@@ -148,7 +148,15 @@ fn latencies_of_who_lost_something_decide_nothing() {
     let mut run = run();
     run.trials[1].values.insert(Metric::Lost, 1.0);
     let found = held("latency-classes", &[&run]);
-    assert_eq!(found.outcome, Outcome::Undecided);
+    assert_eq!(found.outcome, Outcome::Undecided, "1.5 times, or more");
+    set(&mut run, LongPolling, Metric::LatencyP50, [100e6; 2]);
+    assert_eq!(outcome_of("latency-classes", &run), Outcome::Holds, "more would be, too");
+    run.trials[2].values.insert(Metric::Lost, 1.0);
+    assert_eq!(
+        outcome_of("latency-classes", &run),
+        Outcome::Undecided,
+        "SSE's may be more as well"
+    );
 }
 
 #[test]

@@ -23,16 +23,16 @@ pub(super) fn candidates(
     needs: &Needs,
 ) -> Vec<Candidate> {
     let judge = Judge { run, scenario, cell, needs };
-    let choices = scenario.contenders.iter().filter(|of| !of.id.is_reference());
-    let mut candidates: Vec<Candidate> = Vec::new();
-    for contender in choices {
-        let candidate = judge.candidate(contender);
-        // One that was measured through several proxies is one choice where these are needed.
-        if candidates.iter().all(|of| of.contender != candidate.contender) {
-            candidates.push(candidate);
+    let all = scenario.contenders.iter().filter(|of| !of.id.is_reference());
+    let mut choices: Vec<&Contender> = Vec::new();
+    for contender in all {
+        // One that was measured through several proxies is one choice where proxies are needed.
+        let is_one = |other: &&Contender| !needs.proxies.is_empty() && is_same(contender, other);
+        if !choices.iter().any(is_one) {
+            choices.push(contender);
         }
     }
-    candidates
+    choices.into_iter().map(|contender| judge.candidate(contender)).collect()
 }
 
 struct Judge<'a> {
@@ -71,18 +71,13 @@ impl Judge<'_> {
 
     /// The same contender, measured through the proxy of this name.
     fn through(&self, of: &Contender, name: &str) -> Option<&Contender> {
-        let is_same = |other: &&Contender| {
+        let is_way = |other: &&Contender| {
             let proxy = other.road.proxy.as_ref();
-            let mut road = other.road.clone();
-            road.proxy.clone_from(&of.road.proxy);
             proxy.is_some_and(|proxy| proxy.name == name)
                 && !other.id.is_reference()
-                && other.id.transport() == of.id.transport()
-                && (&other.settings, &other.server, other.multiplex, &other.fallback)
-                    == (&of.settings, &of.server, of.multiplex, &of.fallback)
-                && road == of.road
+                && is_same(of, other)
         };
-        self.scenario.contenders.iter().find(is_same)
+        self.scenario.contenders.iter().find(is_way)
     }
 
     /// Everything that is asked of a contender's figures.
@@ -221,4 +216,14 @@ impl Judge<'_> {
 
 fn unknown(asked: Asked, id: &ContenderId, lack: Lack) -> Check {
     Check { asked, contender: id.clone(), reached: Reached::Unknown(lack), figure: None }
+}
+
+/// Whether two differ in nothing but the proxy that they go through.
+fn is_same(one: &Contender, other: &Contender) -> bool {
+    let mut road = other.road.clone();
+    road.proxy.clone_from(&one.road.proxy);
+    one.id.transport() == other.id.transport()
+        && (&one.settings, &one.server, one.multiplex, &one.fallback)
+            == (&other.settings, &other.server, other.multiplex, &other.fallback)
+        && one.road == road
 }

@@ -140,6 +140,9 @@ fn a_way_through_a_proxy_is_judged_by_its_own_figures() {
         trial.values.insert(Metric::LatencyP99, 200e6);
     }
     assert_eq!(names(&run), ["websocket-nginx"], "SSE is late behind nginx, and not without it");
+    let others = Needs { proxies: vec!["haproxy".to_owned()], ..Needs::default() };
+    let unknown = answer(&run, &others);
+    assert_eq!((unknown.candidates.len(), unknown.eligible().count()), (4, 0), "nobody was");
 }
 
 #[test]
