@@ -18,6 +18,7 @@ use super::fallback::FallbackFile;
 use super::gates::{GateSchema, GatesFile};
 use super::limits::MAX_BLOCKS;
 use super::literature::LiteratureFile;
+use super::needs::NeedsFile;
 use super::network::NetworkFile;
 use super::proxy::ProxySchema;
 use super::server::ServerFile;
@@ -130,6 +131,9 @@ pub(super) struct ScenarioFile {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Vec<String>>")]
     pub(super) objectives: ThresholdsFile,
+    /// What a choice must have beside that. `guide` recommends nothing that was not shown to have it.
+    #[serde(default)]
+    pub(super) needs: NeedsFile,
     /// By how much a metric may get worse from one build to the next, as `compare` measures it:
     /// `"5%"`, `{ share = "25%", floor = "500us" }`, `true` for its usual gate, `false` for none.
     #[serde(default)]
