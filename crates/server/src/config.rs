@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::{Access, Faults};
+use crate::{Access, BrokerConfig, Faults};
 
 /// How much of each resource clients may use, and how long they may take.
 ///
@@ -77,6 +77,8 @@ pub struct Config {
     pub access: Access,
     /// The faults that the server injects. Default none.
     pub faults: Faults,
+    /// What it shares its events by with other servers. Default nothing: it is alone.
+    pub broker: Option<BrokerConfig>,
 }
 
 /// How the body of an event stream is framed.
@@ -115,6 +117,7 @@ impl Default for Config {
             grace: Duration::from_secs(5),
             access: Access::default(),
             faults: Faults::default(),
+            broker: None,
         }
     }
 }

@@ -10,5 +10,9 @@ pub(crate) fn health() -> Reply {
 
 /// The metrics of `server`.
 pub(crate) fn metrics(server: &Server) -> Reply {
-    reply::prometheus(server.metrics.render(&server.hub.totals()))
+    let mut text = server.metrics.render(&server.hub.totals());
+    if let Some(broker) = &server.broker {
+        broker.render(&mut text);
+    }
+    reply::prometheus(text)
 }

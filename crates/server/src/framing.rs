@@ -236,6 +236,11 @@ impl NewEvent {
         EVENT_BYTES + name.map_or(0, str::len) + len
     }
 
+    /// Its name, its payload, and whether that is binary.
+    pub(crate) fn parts(&self) -> (Option<&str>, &[u8], bool) {
+        (self.name.as_deref(), &self.payload, self.binary)
+    }
+
     /// An event that is accounted for in `held`.
     ///
     /// Copies `payload`, which is part of a larger read buffer: a log that shared it would hold far

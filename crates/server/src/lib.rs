@@ -12,6 +12,7 @@
 //! | `GET /healthz`, `GET /metrics` | readiness, Prometheus metrics |
 
 mod access;
+mod broker;
 mod compression;
 mod config;
 mod control;
@@ -33,9 +34,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use access::Gate;
 pub use access::{Access, AllowedHost, AllowedOrigin, BadHost, BadOrigin, BadToken, Token};
+use broker::Broker;
+pub use broker::{BrokerConfig, BrokerError, BrokerMode, BrokerUrl};
 pub use config::{Config, ConfigError, SseFraming};
 use hub::{Hub, Limits};
 use hyper::header::HeaderValue;
@@ -53,6 +57,8 @@ struct Server {
     hub: Hub,
     metrics: Arc<Metrics>,
     injector: Option<Injector>,
+    /// What it shares its events by, if it is one of several.
+    broker: Option<Broker>,
     /// What says where HTTP/3 is (RFC 7838), if it is served.
     alt_svc: Option<HeaderValue>,
     /// Streams opened so far, from which each stream gets its own time for heartbeats.
@@ -71,6 +77,12 @@ pub enum Error {
     /// The listener has no address.
     #[error("cannot get the address of the listening socket")]
     Address(#[source] std::io::Error),
+    /// The broker cannot be used.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// Faults are those of a server alone.
+    #[error("a server that shares its events by a broker injects no faults; leave out one of both")]
+    FaultsWithBroker,
     /// [`Config::faults`] need a thread that could not be started.
     #[error(
         "cannot start the thread that delays events; raise the limit on threads, or inject neither \
@@ -82,6 +94,9 @@ pub enum Error {
 impl Server {
     fn new(config: Config, address: SocketAddr, by_tls: Option<SocketAddr>) -> Result<Self, Error> {
         config.check()?;
+        if config.broker.is_some() && !config.faults.is_empty() {
+            return Err(Error::FaultsWithBroker);
+        }
         let limits = Limits {
             max_channels: config.max_channels,
             log_events: config.log_events,
@@ -93,7 +108,8 @@ impl Server {
         let metrics = Arc::default();
         let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
         let (alt_svc, streams_opened) = (None, AtomicU64::new(0));
-        Ok(Self { config, gate, hub, metrics, injector, alt_svc, streams_opened })
+        let broker = config.broker.clone().map(Broker::new);
+        Ok(Self { config, gate, hub, metrics, injector, broker, alt_svc, streams_opened })
     }
 }
 
@@ -149,6 +165,27 @@ pub async fn run(
             Some(http::http3_endpoint(socket, tls, &server.config).map_err(Error::Http3)?)
         }
     };
-    http::serve(listeners, http3, Arc::new(server), shutdown).await;
+    let joined = match &server.config.broker {
+        None => None,
+        Some(config) => Some(broker::join_first(config).await?),
+    };
+    let server = Arc::new(server);
+    let mut shares = JoinSet::new();
+    if let Some(joined) = joined {
+        // Dropping the set ends it.
+        shares.spawn(broker::serve(Arc::clone(&server), joined));
+    }
+    http::serve(listeners, http3, server, shutdown).await;
     Ok(())
+}
+
+/// Whether a server with this configuration can use its broker, before anybody is told that it is ready.
+///
+/// # Errors
+/// Why it cannot.
+pub async fn check_broker(config: &Config) -> Result<(), BrokerError> {
+    match &config.broker {
+        None => Ok(()),
+        Some(config) => broker::check(config).await,
+    }
 }

@@ -1,9 +1,11 @@
 //! One channel: a bounded log of events with increasing ids, which wakes those who wait for more. Every
 //! subscriber reads the same log with its own cursor.
 
+mod shared;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::Limits;
 use super::order::Order;
@@ -20,7 +22,9 @@ pub(crate) struct Channel {
     last_id: AtomicU64,
     waiters: Arc<Waiters>,
     /// The id before that of its first event.
-    first_id: u64,
+    first_id: AtomicU64,
+    /// Its name at a broker, once it gets its events from there.
+    shared_as: OnceLock<Box<str>>,
     /// The use of it that was last: somebody asked for it or published to it.
     last_used: AtomicU64,
     /// Counts the uses of all channels.
@@ -49,6 +53,19 @@ impl Log {
         self.last_id - self.events.len() as u64
     }
 
+    /// Moves what is too old to `too_old`.
+    fn trim(&mut self, limits: &Limits, too_old: &mut Vec<Arc<Event>>) {
+        while self.events.len() > limits.log_events
+            || (self.bytes > limits.log_bytes && self.events.len() > 1)
+        {
+            if let Some(event) = self.events.pop_front() {
+                self.bytes -= event.size_bytes();
+                self.gone_until = event.position();
+                too_old.push(event);
+            }
+        }
+    }
+
     fn last_position(&self) -> u64 {
         self.events.back().map_or(self.gone_until, |event| event.position())
     }
@@ -71,7 +88,8 @@ impl Channel {
             log: Mutex::new(Log { last_id: first_id, gone_until, ..Log::default() }),
             last_id: AtomicU64::new(first_id),
             waiters: Arc::new(Waiters::new(held.beside(0))),
-            first_id,
+            first_id: AtomicU64::new(first_id),
+            shared_as: OnceLock::new(),
             last_used: AtomicU64::new(0),
             uses,
             order,
@@ -103,15 +121,7 @@ impl Channel {
                 log.bytes += event.size_bytes();
                 log.events.push_back(event);
             }
-            while log.events.len() > self.limits.log_events
-                || (log.bytes > self.limits.log_bytes && log.events.len() > 1)
-            {
-                if let Some(event) = log.events.pop_front() {
-                    log.bytes -= event.size_bytes();
-                    log.gone_until = event.position();
-                    too_old.push(event);
-                }
-            }
+            log.trim(&self.limits, &mut too_old);
             self.last_id.store(log.last_id, Ordering::Release);
             log.last_id
         };
@@ -119,9 +129,13 @@ impl Channel {
         (last_id, too_old)
     }
 
+    fn first_id(&self) -> u64 {
+        self.first_id.load(Ordering::Relaxed)
+    }
+
     /// Whether it never had an event.
     pub(super) fn is_new(&self) -> bool {
-        self.last_id() == self.first_id
+        self.last_id() == self.first_id()
     }
 
     /// Events in the log, and the bytes of their names and payloads.
@@ -204,7 +218,7 @@ impl Channel {
         let before_oldest = log.before_oldest();
         let mut from = cursor;
         if !(before_oldest..=log.last_id).contains(&cursor) {
-            let is_of_this_log = cursor >= self.first_id;
+            let is_of_this_log = cursor >= self.first_id();
             let missed = before_oldest.checked_sub(cursor).filter(|_| is_of_this_log);
             from = before_oldest;
             let last_missed = Place { id: before_oldest, position: log.gone_until };
@@ -241,7 +255,7 @@ pub(super) mod tests {
         channel_idle: std::time::Duration::from_secs(1),
     };
 
-    fn channel() -> Channel {
+    pub(in crate::hub) fn channel() -> Channel {
         Channel::new(
             LIMITS,
             Place::default(),

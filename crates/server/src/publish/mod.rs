@@ -24,12 +24,12 @@ use body::{EVENTS_PER_TURN, most_cost, parse_format, split_body};
 /// not known yet, because a fault was injected.
 pub(crate) async fn from_request(
     server: &Server,
-    channel: &str,
+    name: &str,
     request: &Parts,
     body: impl RequestBody,
 ) -> Result<Reply, Rejection> {
     let format = parse_format(request)?;
-    let channel = server.channel(channel)?;
+    let channel = server.channel(name)?;
     let (body, mut held) = read_body(server, body).await?;
     let read = body.capacity();
     let cost = most_cost(&format, &body, server.config.max_body_events);
@@ -40,6 +40,11 @@ pub(crate) async fn from_request(
     drop(body);
     drop(held);
     let count = events.len();
+    if let Some(broker) = &server.broker {
+        let last_id = broker.publish(name, events).await?;
+        Metrics::add(&server.metrics.published, count);
+        return Ok(reply::json(format!(r#"{{"id":{last_id},"count":{count}}}"#)));
+    }
     let (last_id, mut too_old) = server.publish(&channel, events);
     while too_old.len() > EVENTS_PER_TURN {
         yield_now().await;

@@ -17,6 +17,7 @@ use crate::compression::Compression;
 use crate::framing::{Event, Form, Framing, NewEvent};
 use crate::http::socket::Socket;
 use crate::memory::{Need, Reservation};
+use crate::metrics::Metrics;
 
 /// Messages handled for one client before other tasks get a turn.
 pub(super) const MAX_MESSAGES_PER_TURN: usize = 32;
@@ -78,6 +79,8 @@ pub(super) enum NotPublished {
     OutOfMemory,
     /// It is subscribed to several channels.
     ToWhich,
+    /// The broker cannot be reached.
+    NoBroker,
 }
 
 /// What a stream reads from, writes to and publishes to.
@@ -185,6 +188,14 @@ impl<'a> StreamState<'a> {
         let held = self.server.hub.reserve(cost, Need::Input);
         let held = held.ok_or(NotPublished::OutOfMemory)?;
         let event = NewEvent::new(None, payload, binary, held);
+        if let Some(broker) = &self.server.broker {
+            let name = channel.shared_as().ok_or(NotPublished::NoBroker)?;
+            if !broker.publish_in_band(name, vec![event]) {
+                return Err(NotPublished::NoBroker);
+            }
+            Metrics::add(&self.server.metrics.published, 1);
+            return Ok(());
+        }
         self.server.publish(channel, vec![event]);
         Ok(())
     }

@@ -6,6 +6,7 @@
 mod access;
 mod any_bytes;
 mod bad_requests;
+mod broker;
 mod compression;
 mod delivery;
 mod http2;
@@ -15,6 +16,7 @@ mod inject;
 mod lifetime;
 mod memory;
 mod quic;
+mod redis;
 mod rfc6455;
 mod several_channels;
 mod sse_framing;
