@@ -2,6 +2,7 @@
 //! It must not know a transport, nor what is measured when.
 
 mod announcement;
+mod broker;
 mod certificate;
 mod cores;
 mod cpu_limit;
@@ -12,6 +13,7 @@ mod group;
 mod guard;
 mod listener;
 pub(crate) mod network;
+mod nodes;
 pub(crate) mod observe;
 mod output;
 mod patience;
@@ -23,6 +25,7 @@ mod server_process;
 mod socket_table;
 mod sockets;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -55,6 +58,8 @@ pub(crate) struct Deployment {
     processes: Vec<ServerProcess>,
     /// Of `processes`, in their order, and then of others.
     parts: Vec<Part>,
+    /// Those of `processes` that were killed because the scenario wants it.
+    killed: BTreeSet<usize>,
     /// What goes when they have ended.
     folders: Vec<TempDir>,
     /// Whether the kernel does not say of a server that it listens at its address itself.
@@ -92,6 +97,8 @@ pub(crate) enum PartRole {
     Server(u32),
     /// It stands between subscribers and servers.
     Proxy(u32),
+    /// It carries events from server to server.
+    Broker(u32),
     /// It publishes, or subscribes, or both.
     Generator(u32),
 }
@@ -102,6 +109,7 @@ impl fmt::Display for PartRole {
         let (kind, index) = match self {
             Self::Server(index) => ("server", index),
             Self::Proxy(index) => ("proxy", index),
+            Self::Broker(index) => ("broker", index),
             Self::Generator(index) => ("generator", index),
         };
         match index {
@@ -159,7 +167,7 @@ impl Deployment {
     ) -> anyhow::Result<&ServerProcess> {
         let mark = match role {
             PartRole::Proxy(_) => Mark::of_foreground(),
-            PartRole::Server(_) | PartRole::Generator(_) => Mark::new(),
+            PartRole::Server(_) | PartRole::Broker(_) | PartRole::Generator(_) => Mark::new(),
         };
         let process = ServerProcess::start(start, &mark, cores).await?;
         let address = process.address();
@@ -292,10 +300,13 @@ impl Deployment {
 
     /// Waits until a server or a proxy ends, which none should do by itself, and says how it did.
     pub(crate) async fn ended(&mut self) -> anyhow::Error {
-        if self.processes.is_empty() {
+        let processes = self.processes.iter_mut().enumerate();
+        let others = processes.filter(|(index, _)| !self.killed.contains(index));
+        let others: Vec<_> = others.map(|(_, server)| Box::pin(server.ended())).collect();
+        if others.is_empty() {
             return std::future::pending().await;
         }
-        select_all(self.processes.iter_mut().map(|server| Box::pin(server.ended()))).await.0
+        select_all(others).await.0
     }
 
     /// Ends everything that was started.
@@ -303,12 +314,16 @@ impl Deployment {
     /// # Errors
     /// When a server or a proxy had ended before.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        for (server, part) in std::mem::take(&mut self.processes).into_iter().zip(&mut self.parts) {
+        let processes = std::mem::take(&mut self.processes).into_iter().zip(&mut self.parts);
+        for (index, (server, part)) in processes.enumerate() {
             let family = || {
                 part.observe.look();
                 part.observe.processes()
             };
-            server.stop(family).await?;
+            let stopped = server.stop(family).await;
+            if !self.killed.contains(&index) {
+                stopped?;
+            }
         }
         Ok(())
     }

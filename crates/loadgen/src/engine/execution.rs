@@ -226,6 +226,7 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
     fn disturb(&mut self, kind: FaultKind, begins: bool) -> anyhow::Result<()> {
         match kind {
             FaultKind::Cut { how, share } => self.pool.cut(how, share),
+            FaultKind::KillNode => self.deployment.kill_node()?,
             FaultKind::Pause { .. } => self.deployment.pause_servers(begins),
             FaultKind::Outage { .. } => {
                 let network = self.deployment.network().context("there is no network to break")?;

@@ -11,6 +11,7 @@ use super::trial::TrialPlan;
 use crate::client::Tls;
 use crate::deployment::network::Network;
 use crate::deployment::{Deployment, FreshCopy, Readiness, ServerStart, server_command};
+use crate::scenario::Nodes;
 
 /// How subscribers reach what was started.
 pub(super) struct Reach {
@@ -82,16 +83,19 @@ impl TrialPlan<'_> {
         let certificate = folder.as_ref().map(|folder| folder.path().join("certificate.pem"));
         let certificate = certificate.as_deref();
         let Self { server, scenario, contender, cores, .. } = *self;
-        let mut command = server_command(server, scenario, contender, certificate, cores, host);
+        let command = server_command(server, scenario, contender, certificate, cores, host);
         let copy = match command.first() {
             Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
             _ => None,
         };
+        let mut start = ServerStart::server(command, Readiness::Announced);
         if let Some(copy) = &copy {
-            command[0] = copy.path().to_string_lossy().into_owned();
+            start.command[0] = copy.path().to_string_lossy().into_owned();
         }
-        let start = ServerStart::server(command, Readiness::Announced);
-        let deployment = Deployment::of_servers(&[start], self.cores).await?;
+        let deployment = match contender.nodes() {
+            Nodes::ALONE => Deployment::of_servers(&[start], self.cores).await?,
+            nodes => Deployment::of_nodes(nodes, &start, host, self.cores).await?,
+        };
         ensure!(
             certificate.is_some() == deployment.has_tls(),
             "the server does not say where it is by TLS: it should print `{TLS_PREFIX}…` first"

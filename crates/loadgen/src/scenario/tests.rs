@@ -259,6 +259,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "social-feed",
             "stock-ticker",
             "thousand",
+            "three-nodes",
             "tls",
             "trading-screen",
         ]

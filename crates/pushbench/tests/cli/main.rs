@@ -11,6 +11,7 @@ mod faults;
 mod foreign;
 mod history;
 mod network;
+mod nodes;
 mod outputs;
 mod proxies;
 mod road;

@@ -43,6 +43,8 @@ pub enum FaultKind {
         /// How long.
         length: Duration,
     },
+    /// One of several servers is killed, and does not come back: the last one that is there.
+    KillNode,
     /// The network carries nothing.
     Outage {
         /// How long.
@@ -57,7 +59,7 @@ impl Fault {
             |time: Duration| Duration::from_micros((time.as_micros() as f64 * share) as u64);
         self.at = scaled(self.at);
         match &mut self.kind {
-            FaultKind::Cut { .. } => {}
+            FaultKind::Cut { .. } | FaultKind::KillNode => {}
             // What has a length keeps one.
             FaultKind::Pause { length } | FaultKind::Outage { length } => {
                 *length = scaled(*length).max(TICK);
@@ -71,7 +73,7 @@ impl FaultKind {
     #[must_use]
     pub fn length(&self) -> Option<Duration> {
         match *self {
-            Self::Cut { .. } => None,
+            Self::Cut { .. } | Self::KillNode => None,
             Self::Pause { length } | Self::Outage { length } => Some(length),
         }
     }

@@ -16,7 +16,7 @@ pub(in crate::scenario) struct FaultFile {
     #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "2s")]
     pub(in crate::scenario) at: Spanned<String>,
     /// "cut" ends connections, "pause" stops the server's processes for a while, "outage" has the
-    /// network carry nothing for a while, which needs a [network].
+    /// network carry nothing for a while, which needs a [network], "kill-node" kills one of several servers.
     #[schemars(with = "Kind")]
     pub(in crate::scenario) kind: Spanned<Kind>,
     /// How a cut ends connections: "close" by FIN, "reset" by RST.
@@ -40,6 +40,7 @@ pub(in crate::scenario) enum Kind {
     Cut,
     Pause,
     Outage,
+    KillNode,
 }
 
 /// How subscribers come back whose connection broke.

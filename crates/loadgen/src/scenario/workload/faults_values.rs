@@ -48,6 +48,11 @@ impl Values<'_, '_> {
         let kind = match kind {
             Kind::Pause => FaultKind::Pause { length: length(LONGEST_PAUSE) },
             Kind::Outage => FaultKind::Outage { length: length(HOUR) },
+            Kind::KillNode => {
+                let span = file.length.as_ref().map(Spanned::span);
+                self.out_of_place("for", span, "a server that was killed does not come back");
+                FaultKind::KillNode
+            }
             Kind::Cut => {
                 let span = file.length.as_ref().map(Spanned::span);
                 self.out_of_place("for", span, "connections are cut at once");
@@ -100,6 +105,8 @@ impl Values<'_, '_> {
 /// Whether everything that breaks can, and is whole again before the window ends.
 pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &mut Problems<'_>) {
     let duration = scenario.workload.duration;
+    let is_kill = |fault: &&Fault| fault.kind == FaultKind::KillNode;
+    let kills = scenario.workload.faults.iter().filter(is_kill).count() as u32;
     let mut files: Vec<_> = file.faults.iter().collect();
     // As the faults are.
     files.sort_by_key(|file| duration::parse(file.at.get_ref()).unwrap_or_default());
@@ -137,6 +144,7 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
         }
         let lacks = scenario.contenders.iter().find(|of| match fault.kind {
             FaultKind::Cut { .. } => false,
+            FaultKind::KillNode => of.nodes().count <= kills,
             FaultKind::Pause { .. } => of
                 .server
                 .as_ref()
@@ -150,6 +158,9 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
                 FaultKind::Outage { .. } => {
                     "an outage needs a [network] that is imitated by packets: add \
                      `network = { round_trip = \"1ms\" }`"
+                }
+                FaultKind::KillNode => {
+                    "a server that publishes has to be left: give it more `nodes`, and a `broker`"
                 }
                 _ => {
                     "a pause needs a server that is started for the trial: give its [server.…] a `command`"
@@ -211,6 +222,8 @@ mod tests {
             ("at = \"9h\"\nkind = \"cut\"\n", "a fault must be over 100ms before the window is"),
             ("at = \"1s\"\nkind = \"cut\"\nshare = 0.001\n", "this fault hits nobody"),
             ("at = \"1s\"\nkind = \"pause\"\nfor = \"40s\"\n", "at most 20s"),
+            ("at = \"1s\"\nkind = \"kill-node\"\n", "give it more `nodes`, and a `broker`"),
+            ("at = \"1s\"\nkind = \"kill-node\"\nfor = \"1s\"\n", "does not come back"),
             ("at = \"1s\"\nkind = \"outage\"\nfor = \"1s\"\n", "an outage needs a [network]"),
             (
                 "at = \"1s\"\nkind = \"pause\"\nfor = \"2s\"\n[[workload.faults]]\nat = \"2s\"\nkind = \"cut\"\n",
