@@ -30,6 +30,9 @@ http = "1.1"
 # Whether the server compresses what it sends: polls and SSE by gzip, WebSocket by permessage-deflate.
 compression = false
 
+# How many servers there are, and what is between them ("redis", "redis-streams", "redis-sharded"):
+#   nodes = 3
+#   broker = "redis"
 # The proxy between, or several, through each of which they are measured:
 #   proxy = ["none", "nginx", { preset = "nginx-tls", profile = "tuned" }]
 

@@ -226,8 +226,15 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
         let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("#:schema ./scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
-        let own =
-            ["compression", "distance", "http-versions", "lossy-mobile", "tls", "trading-screen"];
+        let own = [
+            "compression",
+            "distance",
+            "http-versions",
+            "lossy-mobile",
+            "three-nodes",
+            "tls",
+            "trading-screen",
+        ];
         if !own.contains(&&scenario.name[..]) {
             assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
         }
