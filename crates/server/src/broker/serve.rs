@@ -106,6 +106,9 @@ async fn refuse(
     }
 }
 
+/// Channels to be asked about, and who waits for that.
+pub(super) type Later = (Vec<Box<str>>, Option<Done<()>>);
+
 /// A node as long as a connection holds.
 pub(super) struct Node<'a> {
     pub(super) server: &'a Server,
@@ -119,7 +122,7 @@ pub(super) struct Node<'a> {
     pub(super) since: Instant,
     pub(super) catch_up: Option<CatchUp>,
     /// Channels to be asked about when the node is not behind any more, and who waits for that.
-    pub(super) later: Vec<(Vec<Box<str>>, Option<Done<()>>)>,
+    pub(super) later: Vec<Later>,
     /// The largest position of all that has come.
     pub(super) seen: u64,
 }
