@@ -2,6 +2,7 @@
 //! It must not know a transport, nor what is measured when.
 
 mod announcement;
+mod broker;
 mod certificate;
 mod control;
 mod cores;
@@ -13,6 +14,7 @@ mod group;
 mod guard;
 mod listener;
 pub(crate) mod network;
+mod nodes;
 pub(crate) mod observe;
 mod output;
 mod patience;
@@ -25,6 +27,7 @@ mod server_process;
 mod socket_table;
 mod sockets;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -57,6 +60,8 @@ pub(crate) struct Deployment {
     processes: Vec<ServerProcess>,
     /// Of `processes`, in their order, and then of others.
     parts: Vec<Part>,
+    /// Those of `processes` that were killed because the scenario wants it.
+    killed: BTreeSet<usize>,
     /// What goes when they have ended.
     folders: Vec<TempDir>,
     /// Those that were ended on purpose, and are not started again yet.
@@ -104,6 +109,8 @@ pub(crate) enum PartRole {
     Server(u32),
     /// It stands between subscribers and servers.
     Proxy(u32),
+    /// It carries events from server to server.
+    Broker(u32),
     /// It publishes, or subscribes, or both.
     Generator(u32),
 }
@@ -114,6 +121,7 @@ impl fmt::Display for PartRole {
         let (kind, index) = match self {
             Self::Server(index) => ("server", index),
             Self::Proxy(index) => ("proxy", index),
+            Self::Broker(index) => ("broker", index),
             Self::Generator(index) => ("generator", index),
         };
         match index {
@@ -172,7 +180,7 @@ impl Deployment {
     ) -> anyhow::Result<&ServerProcess> {
         let mark = match role {
             PartRole::Proxy(_) => Mark::of_foreground(),
-            PartRole::Server(_) | PartRole::Generator(_) => Mark::new(),
+            PartRole::Server(_) | PartRole::Broker(_) | PartRole::Generator(_) => Mark::new(),
         };
         let process = ServerProcess::start(start, &mark, cores).await?;
         let address = process.address();
@@ -310,10 +318,13 @@ impl Deployment {
 
     /// Waits until a server or a proxy ends, which none should do by itself, and says how it did.
     pub(crate) async fn ended(&mut self) -> anyhow::Error {
-        if self.processes.is_empty() {
+        let processes = self.processes.iter_mut().enumerate();
+        let others = processes.filter(|(index, _)| !self.killed.contains(index));
+        let others: Vec<_> = others.map(|(_, server)| Box::pin(server.ended())).collect();
+        if others.is_empty() {
             return std::future::pending().await;
         }
-        select_all(self.processes.iter_mut().map(|server| Box::pin(server.ended()))).await.0
+        select_all(others).await.0
     }
 
     /// Ends everything that was started.
@@ -321,12 +332,16 @@ impl Deployment {
     /// # Errors
     /// When a server or a proxy had ended before.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        for (server, part) in std::mem::take(&mut self.processes).into_iter().zip(&mut self.parts) {
+        let processes = std::mem::take(&mut self.processes).into_iter().zip(&mut self.parts);
+        for (index, (server, part)) in processes.enumerate() {
             let family = || {
                 part.observe.look();
                 part.observe.processes()
             };
-            server.stop(family).await?;
+            let stopped = server.stop(family).await;
+            if !self.killed.contains(&index) {
+                stopped?;
+            }
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ pub(super) const NETWORK: Closer = Closer {
 };
 
 /// The tables that look closer, in order.
-pub(super) const CLOSER: [Closer; 13] = [
+pub(super) const CLOSER: [Closer; 14] = [
     Closer {
         heading: "Percentiles of latency",
         note: "A percentile takes at least 50 deliveries beyond it.",
@@ -198,6 +198,21 @@ pub(super) const CLOSER: [Closer; 13] = [
         ],
         needs: Some(Metric::PortsAtSubscribers),
         is_folded: true,
+    },
+    Closer {
+        heading: "Several servers",
+        note: "With what is between them: each event goes from the server that it is published on to the broker, and from \
+               there to all. CPU and memory of the servers are those of all together, which the trials have one by one.",
+        metrics: &[
+            Metric::LatencyP50,
+            Metric::LatencyP99,
+            Metric::BrokerCpuPerDelivery,
+            Metric::ServerCpuPerDelivery,
+            Metric::BrokerMemory,
+            Metric::ServerMemory,
+        ],
+        needs: Some(Metric::BrokerCpu),
+        is_folded: false,
     },
     Closer {
         heading: "Proxies",

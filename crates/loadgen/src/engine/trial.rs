@@ -319,8 +319,9 @@ impl TrialPlan<'_> {
                     secured = tls.map(Tls::remembering);
                 }
                 let first = *members.first().context("a connection has no channel")?;
-                let address = deployment.subscribe(connection, first);
-                let address = address.context("there is nowhere to subscribe")?;
+                // One that is part of a subscriber goes where the others of it go.
+                let ring = deployment.ring(connection / per_subscriber, first);
+                let address = *ring.first().context("there is nowhere to subscribe")?;
                 let names: Vec<&str> =
                     members.iter().map(|&channel| &channels[channel as usize][..]).collect();
                 Ok(SubscriberSpec {
@@ -356,6 +357,7 @@ impl TrialPlan<'_> {
                             })
                         }),
                     },
+                    ring,
                     connection,
                     subscriber: connection / per_subscriber,
                     head_may_wait,

@@ -20,6 +20,7 @@ use super::limits::MAX_BLOCKS;
 use super::literature::LiteratureFile;
 use super::needs::NeedsFile;
 use super::network::NetworkFile;
+use super::nodes::{BrokerFile, MOST_NODES};
 use super::proxy::ProxySchema;
 use super::server::ServerFile;
 use super::thresholds::ThresholdsFile;
@@ -83,6 +84,15 @@ pub(super) struct ScenarioFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ProxySchema")]
     pub(super) proxy: Option<Spanned<toml::Value>>,
+    /// How many servers of pushbench's own a contender has, behind one address or not; 1 when left out. More
+    /// than one need a `broker`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 1, max = MOST_NODES))]
+    pub(super) nodes: Option<Spanned<i64>>,
+    /// What such servers share their events by: "redis", "redis-streams", "redis-sharded", or "none".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BrokerFile")]
+    pub(super) broker: Option<Spanned<BrokerFile>>,
     /// The network between clients and server; loopback when left out.
     #[schemars(with = "NetworkFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -218,6 +228,14 @@ pub(super) struct ContenderFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ProxySchema")]
     pub(super) proxy: Option<Spanned<toml::Value>>,
+    /// How many servers it has; as at the top of the file when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 1, max = MOST_NODES))]
+    pub(super) nodes: Option<Spanned<i64>>,
+    /// What they share their events by; as at the top of the file when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BrokerFile")]
+    pub(super) broker: Option<Spanned<BrokerFile>>,
     /// The network between its clients and its server; what is left out is as in [network].
     #[schemars(with = "NetworkFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]

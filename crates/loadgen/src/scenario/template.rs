@@ -34,6 +34,9 @@ compression = false
 # "disk-each-second" or "disk-unsynced", which a restart of the server survives:
 #   log = "disk"
 
+# How many servers there are, and what is between them ("redis", "redis-streams", "redis-sharded"):
+#   nodes = 3
+#   broker = "redis"
 # The proxy between, or several, through each of which they are measured:
 #   proxy = ["none", "nginx", { preset = "nginx-tls", profile = "tuned" }]
 

@@ -234,6 +234,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "http-versions",
             "lossy-mobile",
             "multiplexing",
+            "three-nodes",
             "tls",
             "trading-screen",
         ];
@@ -272,6 +273,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "social-feed",
             "stock-ticker",
             "thousand",
+            "three-nodes",
             "tls",
             "trading-screen",
         ]

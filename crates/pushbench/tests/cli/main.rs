@@ -13,6 +13,7 @@ mod foreign;
 mod guide;
 mod history;
 mod network;
+mod nodes;
 mod outputs;
 mod proxies;
 mod restarts;

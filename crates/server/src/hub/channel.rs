@@ -2,8 +2,10 @@
 //! subscriber reads the same log with its own cursor. How one is brought back when a server starts is in
 //! `restore`.
 
+mod shared;
+
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::Limits;
 use super::log::{Log, Missed};
@@ -25,11 +27,13 @@ pub(crate) struct Channel {
     waiters: Arc<Waiters>,
     pub(super) name: Box<str>,
     /// The id before that of its first event.
-    first_id: u64,
+    first_id: AtomicU64,
     /// Where who has had nothing yet begins.
     pub(super) zero: u64,
     /// Belongs to the journal: the id of the last event that is being written.
     pub(crate) planned: AtomicU64,
+    /// Its name at a broker, once it gets its events from there.
+    shared_as: OnceLock<Box<str>>,
     /// The use of it that was last: somebody asked for it or published to it.
     last_used: AtomicU64,
     /// Counts the uses of all channels.
@@ -67,9 +71,10 @@ impl Channel {
             before_oldest: AtomicU64::new(first_id),
             waiters: Arc::new(Waiters::new(held.beside(0))),
             name: Box::default(),
-            first_id,
+            first_id: AtomicU64::new(first_id),
             zero: 0,
             planned: AtomicU64::new(0),
+            shared_as: OnceLock::new(),
             last_used: AtomicU64::new(0),
             uses,
             order,
@@ -112,9 +117,13 @@ impl Channel {
         (last_id, too_old)
     }
 
+    fn first_id(&self) -> u64 {
+        self.first_id.load(Ordering::Relaxed)
+    }
+
     /// Whether it never had an event.
     pub(super) fn is_new(&self) -> bool {
-        self.last_id() == self.first_id
+        self.last_id() == self.first_id()
     }
 
     /// Events in the log, and the bytes of their names and payloads.
@@ -266,7 +275,7 @@ pub(super) mod tests {
         slow_policy: SlowPolicy::DropOldest,
     };
 
-    fn channel() -> Channel {
+    pub(in crate::hub) fn channel() -> Channel {
         channel_of(LIMITS)
     }
 

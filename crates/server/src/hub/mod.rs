@@ -114,6 +114,16 @@ impl Hub {
         Ok(channel)
     }
 
+    /// The channel `name`, if it is there.
+    pub(crate) fn existing(&self, name: &str) -> Option<Arc<Channel>> {
+        self.channels().get(name).map(Arc::clone)
+    }
+
+    /// The names of all channels.
+    pub(crate) fn names(&self) -> Vec<Box<str>> {
+        self.channels().keys().cloned().collect()
+    }
+
     fn create(&self, name: &str) -> Result<Arc<Channel>, Full> {
         if self.channels().len() >= self.limits.max_channels {
             self.remove_unused();

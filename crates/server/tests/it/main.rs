@@ -6,6 +6,7 @@
 mod access;
 mod any_bytes;
 mod bad_requests;
+mod broker;
 mod compression;
 mod delivery;
 mod http2;
@@ -17,6 +18,7 @@ mod lifetime;
 mod memory;
 mod quic;
 mod quic_streams;
+mod redis;
 mod rfc6455;
 mod several_channels;
 mod slow;
