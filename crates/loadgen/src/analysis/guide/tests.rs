@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::analysis::analyse;
+use crate::analysis::sweep::tests::run as swept;
 use crate::results::{LatencyLog, Metric, Outcome, Trial, Warning, fixture};
 use pushbench_wire::Transport;
 
@@ -245,6 +246,29 @@ fn another_run_may_say_otherwise_where_the_limit_is_within_the_interval() {
     let answer = answer(&run, &Needs::default());
     let is_close: Vec<_> = of(&answer, Sse).checks.iter().map(Check::is_close).collect();
     assert_eq!(is_close, [false, true]);
+}
+
+#[test]
+fn only_what_is_far_enough_and_no_farther_shows_a_round_trip() {
+    let mut run =
+        swept(&[("network.round_trip", &["0ms", "50ms", "150ms", "300ms"])], 3, |_, far| {
+            let far: f64 = far[0].trim_end_matches("ms").parse().unwrap();
+            let measured = (far > 0.0).then_some((Metric::NetworkRoundTrip, far * 1e6));
+            [(Metric::LatencyP99, (far / 2.0 + 1.0) * 1e6)].into_iter().chain(measured).collect()
+        });
+    run.manifest.contenders = ContenderId::all_transports();
+    run.manifest.scenario.text = text("", "[objectives]\n\"latency\" = [\"p(99)<100ms\"]\n\
+        [network]\nmode = \"relay\"\n[sweep]\n\"network.round_trip\" = [\"0ms\", \"50ms\", \"150ms\", \"300ms\"]")
+        .replace("blocks = 2", "blocks = 3");
+    let cells = |needed: Option<u64>| -> Vec<(String, Verdict)> {
+        let needs = Needs { round_trip: needed.map(Duration::from_millis), ..Needs::default() };
+        let guide = decided(&run, &needs).unwrap();
+        guide.cells.iter().map(|of| (of.cell.clone(), of.verdict())).collect()
+    };
+    assert_eq!(cells(None).len(), 4);
+    assert_eq!(cells(Some(100)), [("round_trip=150ms".to_owned(), Verdict::Meets)]);
+    assert_eq!(cells(Some(200)), [("round_trip=300ms".to_owned(), Verdict::Misses)]);
+    assert!(cells(Some(400)).iter().all(|(_, of)| *of != Verdict::Meets), "nobody was so far away");
 }
 
 #[test]

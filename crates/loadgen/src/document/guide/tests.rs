@@ -5,6 +5,7 @@ use crate::analysis::analyse;
 use crate::analysis::guide::{AtMost, Needs, guide as decide};
 use crate::document::block::{Item, Section};
 use crate::document::limits::tests::with_objectives;
+use crate::document::swept_run;
 use crate::results::{LatencyLog, Metric, Outcome, Warning};
 
 /// The fixture's run with these objectives, all of it valid.
@@ -161,4 +162,45 @@ fn refusals_say_why() {
     );
     assert!(of(Refusal::Interrupted { ran: 3, planned: 8 }).contains("after 3 of 8 trials"));
     assert!(of(Refusal::NothingAsked).contains("[objectives]"));
+}
+
+#[test]
+fn a_sweep_has_an_answer_for_each_cell_and_says_where_costs_change_sides() {
+    let mut run = swept_run();
+    run.manifest.contenders = ContenderId::all_transports();
+    run.manifest.scenario.text = "name = \"swept\"\ndescription = \"Rates.\"\n\
+        [workload]\nsubscribers = 100\nevents_per_second = 20.0\npayload_bytes = 100\n\
+        duration = \"12s\"\nwarm_up = \"2s\"\n\
+        [objectives]\n\"latency\" = [\"p(50)<100ms\"]\n\
+        [sweep]\n\"workload.events_per_second\" = [0.2, 1, 5, 20]\n"
+        .to_owned();
+    let document = said(&run, &Needs::default());
+    assert_eq!(document.headline, "In 4 of 4 cells, something meets all that is asked.");
+    let table = document.blocks.iter().find_map(|block| match block {
+        Block::Table(table) => Some(table),
+        _ => None,
+    });
+    let rows: Vec<Vec<_>> = table
+        .unwrap()
+        .rows
+        .iter()
+        .map(|row| row.entries.iter().map(|entry| entry.text.as_str()).collect())
+        .collect();
+    assert_eq!(rows[0], ["long polling", "✗", "✓", "✓", "✓"], "0.2 events a second");
+    assert_eq!(rows[3], ["SSE and WebSocket", "✗", "✓", "✓", "✓"], "20 events a second");
+    let cells = document.blocks.iter().find_map(|block| match block {
+        Block::Each(_, cells) => Some(cells),
+        _ => None,
+    });
+    let Block::Prose(first) = &cells.unwrap()[0].blocks[0] else { panic!("its headline") };
+    assert!(
+        first.contains("(long-polling in events_per_second=0.2 server_cpu_per_delivery "),
+        "{first}"
+    );
+    let (_, crossovers) = sections(&document).pop().unwrap();
+    assert!(
+        crossovers.iter().any(|of| of.starts_with("With events_per_second above about ")
+            && of.contains("long polling has higher server CPU per delivery than SSE")),
+        "{crossovers:?}"
+    );
 }
