@@ -25,7 +25,7 @@ pub(crate) struct Publishers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) sequence: u64,
-    /// The id of its last event.
+    /// The id of its last event; 0 where that is not known.
     pub(crate) last_id: u64,
     noted: u64,
 }
@@ -35,7 +35,8 @@ impl Publishers {
     pub(crate) fn repeated(&self, claim: &Claim) -> Option<Option<u64>> {
         let known = self.known.get(&claim.publisher)?;
         (claim.sequence <= known.sequence)
-            .then(|| Some(known.last_id).filter(|_| claim.sequence == known.sequence))
+            .then_some(known.last_id)
+            .map(|id| Some(id).filter(|id| claim.sequence == known.sequence && *id > 0))
     }
 
     /// Notes that a request was taken. Gives what was known before, for [`Self::undo`].
