@@ -28,7 +28,6 @@ impl Values<'_, '_> {
     fn fault(&mut self, file: &FaultFile) -> Fault {
         let at = self.duration("at", &file.at, Duration::ZERO..=12 * HOUR);
         let kind = *file.kind.get_ref();
-        if kind != Kind::Cut {}
         if !matches!(kind, Kind::Cut | Kind::Silence) {
             let span = file.share.as_ref().map(Spanned::span);
             self.out_of_place("share", span, "only a cut has it, or a silence");
