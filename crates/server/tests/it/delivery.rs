@@ -51,7 +51,7 @@ pub(crate) fn receive_of(
             let mut after = after;
             while events.len() < count {
                 let response = server.get(&format!("{}?after={after}", path(resource)));
-                assert_eq!(response.status, 200);
+                assert_eq!(response.status, 200, "{transport} after {after}: {}", response.text());
                 after = poll::decode_body(&response.body, |e| events.push(owned(e))).unwrap();
                 assert_eq!(after, events.last().unwrap().0);
             }
