@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::{Access, Faults};
+use crate::{Access, Faults, SlowPolicy};
 
 /// How much of each resource clients may use, and how long they may take.
 ///
@@ -60,6 +60,8 @@ pub struct Config {
     pub heartbeat: Duration,
     /// How long a stream's client may accept no data before it is disconnected. Default 60 s.
     pub stall_timeout: Duration,
+    /// What is done about subscribers that have fallen behind the log. Default [`SlowPolicy::DropOldest`].
+    pub slow_policy: SlowPolicy,
     /// How the body of an event stream is framed. Default [`SseFraming::Close`]. A client of HTTP/1.0 gets
     /// that in any case: it knows no chunks.
     pub sse_framing: SseFraming,
@@ -108,6 +110,7 @@ impl Default for Config {
             long_poll_timeout: Duration::from_secs(30),
             heartbeat: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(60),
+            slow_policy: SlowPolicy::DropOldest,
             sse_framing: SseFraming::Close,
             accel_buffering_hint: true,
             compression: false,

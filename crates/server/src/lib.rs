@@ -22,6 +22,7 @@ mod inject;
 mod memory;
 mod metrics;
 mod publish;
+mod slow;
 mod tls;
 mod transport;
 mod waiters;
@@ -43,6 +44,7 @@ use inject::Injector;
 pub use inject::{Fault, Faults, ParseFaultError, RepeatedFault, Stall};
 use memory::Memory;
 use metrics::Metrics;
+pub use slow::SlowPolicy;
 pub use tls::{Tls, TlsError};
 
 /// What all connections share.
@@ -87,6 +89,7 @@ impl Server {
             log_events: config.log_events,
             log_bytes: config.log_bytes,
             channel_idle: config.channel_idle,
+            slow_policy: config.slow_policy,
         };
         let hub = Hub::new(limits, Memory::new(config.total_memory()));
         let gate = Gate::new(config.access.clone(), address, by_tls);

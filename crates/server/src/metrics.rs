@@ -20,6 +20,7 @@ pub(crate) struct Metrics {
     requests: PerTransport,
     lagged: PerTransport,
     rejected: PerTransport,
+    too_slow: PerTransport,
     injected: [AtomicU64; FaultKind::ALL.len()],
 }
 
@@ -54,6 +55,11 @@ impl Metrics {
     /// Counts a stream that ends because of what its client sent.
     pub(crate) fn rejected(&self, transport: Transport) {
         Self::add(self.rejected.get(transport), 1);
+    }
+
+    /// Counts a stream that ends because its client has fallen behind the log.
+    pub(crate) fn too_slow(&self, transport: Transport) {
+        Self::add(self.too_slow.get(transport), 1);
     }
 
     /// Counts a valid request for events.
@@ -100,6 +106,12 @@ impl Metrics {
                 "counter",
                 "Streams ended because their client sent something that cannot be published.",
                 &self.rejected,
+            ),
+            (
+                "pushbench_slow_disconnects_total",
+                "counter",
+                "Streams ended because their client had fallen behind the log.",
+                &self.too_slow,
             ),
         ];
         for (name, kind, help, values) in per_transport {

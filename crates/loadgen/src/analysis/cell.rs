@@ -41,6 +41,8 @@ pub struct Cell {
     pub rankings: Vec<Ranking>,
     /// What theory says about the latencies, where it has an answer.
     pub predictions: Vec<Prediction>,
+    /// What theory says about how soon a silence is noticed, likewise.
+    pub notices: Vec<Notice>,
     /// Whether the figures meet the scenario's objectives, in its order.
     pub objectives: Vec<Checked>,
 }
@@ -243,6 +245,19 @@ impl Prediction {
     pub fn deviation(&self) -> f64 {
         self.measured / self.theory - 1.0
     }
+}
+
+/// How soon subscribers notice that a connection has gone silent, on average.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Whose subscribers.
+    pub contender: ContenderId,
+    /// What theory says, in nanoseconds.
+    pub theory: f64,
+    /// Why it should be so, in a line.
+    pub law: &'static str,
+    /// The median over trials.
+    pub measured: f64,
 }
 
 /// Why a latency should be what it is. A fan-out writes an event to N subscribers one after the

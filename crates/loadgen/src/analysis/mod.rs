@@ -9,6 +9,7 @@ mod estimate;
 pub mod history;
 mod interval;
 mod latency;
+mod notice;
 pub mod regression;
 pub mod sweep;
 mod theory;
@@ -25,7 +26,9 @@ use crate::scenario::{Contender, Phase, Scenario};
 
 pub use crate::scenario::Literature;
 
-pub use cell::{Accounts, Cell, Figures, Group, Law, PairRatio, Prediction, RANKED, Ranking};
+pub use cell::{
+    Accounts, Cell, Figures, Group, Law, Notice, PairRatio, Prediction, RANKED, Ranking,
+};
 pub use estimate::Estimate;
 pub use interval::{Interval, Ratio};
 pub use latency::{Latency, PhaseLatency, SpectrumPoint, TimePoint};
@@ -117,6 +120,7 @@ fn analyse_cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str
         ratios,
         rankings,
         predictions,
+        notices: Vec::new(),
         objectives,
     };
     cell.rankings = verdict::rankings(&cell);
@@ -125,6 +129,7 @@ fn analyse_cell(measured: &Measured<'_>, scenario: Option<&Scenario>, name: &str
         cell.objectives = thresholds::check(&scenario.objectives, &own);
     }
     cell.predictions = scenario.map_or_else(Vec::new, |of| theory::predictions(run, of, &cell));
+    cell.notices = scenario.map_or_else(Vec::new, |of| notice::notices(of, &cell));
     // Theory is of how our server sends.
     let described = scenario.map_or_else(Vec::new, described);
     cell.predictions.retain(|of| !described.contains(&of.contender));

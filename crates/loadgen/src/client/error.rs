@@ -29,6 +29,9 @@ pub(crate) enum ClientError {
     /// The connection broke, and no HTTP was left on it.
     #[error("the connection broke: {0}")]
     Broken(std::io::Error),
+    /// Nothing came any more.
+    #[error("the connection is taken for dead: nothing has come for {}", humantime::format_duration(*.0))]
+    Silent(std::time::Duration),
     /// The server ended a stream that should not end.
     #[error("the server ended the stream")]
     Ended,
@@ -118,6 +121,7 @@ impl ClientError {
             | Self::NoHttp3(_)
             | Self::Broken(_)
             | Self::Ended
+            | Self::Silent(_)
             | Self::WebSocket(_) => true,
             Self::Connect { .. }
             | Self::Tls { .. }

@@ -86,6 +86,13 @@ impl Subscriber for Fallback {
             Self::LongPolling(subscriber) => subscriber.receive(sink).await,
         }
     }
+
+    fn retry(&self) -> Option<Duration> {
+        match self {
+            Self::Sse(subscriber) => subscriber.retry(),
+            Self::WebSocket(_) | Self::LongPolling(_) => None,
+        }
+    }
 }
 
 fn took_too_long(limit: Duration) -> String {

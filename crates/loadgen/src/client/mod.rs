@@ -19,8 +19,10 @@ mod http_answer;
 mod http_publish;
 #[cfg(test)]
 mod in_band_test;
+mod life;
 mod long_polling;
 mod no_upstream;
+mod pace;
 mod polling;
 mod post;
 mod publish_form;

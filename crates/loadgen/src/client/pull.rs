@@ -71,6 +71,7 @@ impl Pull {
     /// Sends one request and hands the events of its answer to `sink`. A kept connection that the server
     /// has closed while it was idle is replaced.
     pub(super) async fn ask(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
+        let _waiting = self.meter.life().waits();
         let kept = match self.kept.take() {
             Some(mut kept) => match kept.get(&self.request, self.last_event_id).await {
                 // Nothing of the last answer can be missing: asking again asks the same.

@@ -11,15 +11,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
-use nix::sys::socket::{Shutdown, setsockopt, shutdown, sockopt};
+use nix::sys::socket::{Shutdown, SockaddrIn, getsockname, setsockopt, shutdown, sockopt};
 use pushbench_wire::clock;
 use quinn::VarInt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::life::Life;
+use super::pace::{Pace, Turn, poll_read_slowly};
 use super::quic_totals::totals;
 use super::{ClientError, Tally, TcpTotals};
-use crate::scenario::CutHow;
+use crate::scenario::{CutHow, SlowReads};
 
 /// What the sockets of one subscriber share: its worker's counters, the time of its last read, and
 /// what TCP did for those that have closed.
@@ -33,13 +35,27 @@ pub(crate) struct ConnectionMeter {
     /// Those by QUIC, with the ended ones: it still says what they have done.
     quic: Rc<RefCell<Vec<quinn::Connection>>>,
     closed: Rc<Cell<Option<TcpTotals>>>,
+    life: Rc<Life>,
+    pace: Pace,
 }
 
 impl ConnectionMeter {
     pub(crate) fn new(tally: Arc<Tally>) -> Rc<Self> {
+        Self::paced(tally, Pace::default())
+    }
+
+    /// That of a subscriber that reads like this when it is told to.
+    pub(crate) fn of_slow(tally: Arc<Tally>, reads: SlowReads) -> Rc<Self> {
+        Self::paced(tally, Pace::slow(reads))
+    }
+
+    fn paced(tally: Arc<Tally>, pace: Pace) -> Rc<Self> {
+        let last_read_ns = Arc::<AtomicU64>::default();
         Rc::new(Self {
             tally,
-            last_read_ns: Arc::default(),
+            life: Life::new(Arc::clone(&last_read_ns)),
+            pace,
+            last_read_ns,
             open: Rc::default(),
             doomed: Rc::default(),
             quic: Rc::default(),
@@ -57,6 +73,8 @@ impl ConnectionMeter {
             doomed: Rc::clone(&self.doomed),
             quic: Rc::clone(&self.quic),
             closed: Rc::clone(&self.closed),
+            life: Life::new(Arc::default()),
+            pace: Pace::default(),
         })
     }
 
@@ -125,6 +143,46 @@ impl ConnectionMeter {
         }
     }
 
+    /// The local ports of all connections that are open, of which the network is to carry nothing more.
+    pub(crate) fn ports_to_silence(&self) -> Vec<u16> {
+        let open = self.open.borrow();
+        let ports =
+            open.iter().filter_map(|&socket| Some(getsockname::<SockaddrIn>(socket).ok()?.port()));
+        let ports: Vec<_> = ports.collect();
+        if !ports.is_empty() {
+            self.life.is_silenced(clock::now_ns());
+            self.tally.silenced.add(ports.len() as u64);
+        }
+        ports
+    }
+
+    /// Lets go of all connections that are open, because nothing comes over them: others who share them see
+    /// their end.
+    pub(crate) fn give_up(&self) {
+        for &socket in self.open.borrow().iter() {
+            // It may have broken by itself.
+            let _ = shutdown(socket, Shutdown::Both);
+        }
+        for connection in self.quic.borrow().iter() {
+            connection.close(VarInt::from_u32(0), b"");
+        }
+    }
+
+    /// Whether the other side still lives.
+    pub(crate) fn life(&self) -> &Rc<Life> {
+        &self.life
+    }
+
+    /// Lets a slow subscriber be slow, or as fast as it can.
+    pub(crate) fn be_slow(&self, is_on: bool) {
+        self.pace.be_slow(is_on);
+    }
+
+    /// Lets it be as fast as it can for good.
+    pub(crate) fn read_on(&self) {
+        self.pace.read_on();
+    }
+
     /// The counters.
     pub(super) fn tally(&self) -> &Tally {
         &self.tally
@@ -158,6 +216,8 @@ pub(super) type Stream = Socket<TcpStream>;
 pub(super) struct Socket<S: AsFd + AsRawFd> {
     stream: S,
     meter: Rc<ConnectionMeter>,
+    /// When it reads on, if it is slow.
+    turn: Turn,
 }
 
 impl Stream {
@@ -166,14 +226,14 @@ impl Stream {
         meter: &Rc<ConnectionMeter>,
     ) -> Result<Self, ClientError> {
         let connect = async {
-            let stream = TcpStream::connect(address).await?;
+            let stream = meter.pace.connect(address).await?;
             stream.set_nodelay(true)?;
             Ok(stream)
         };
         let stream = connect.await.map_err(|source| ClientError::Connect { address, source })?;
         meter.tally.connections.add(1);
         meter.open.borrow_mut().push(stream.as_raw_fd());
-        Ok(Self { stream, meter: Rc::clone(meter) })
+        Ok(Self { stream, meter: Rc::clone(meter), turn: Turn::default() })
     }
 }
 
@@ -215,7 +275,13 @@ impl<S: AsyncRead + AsFd + AsRawFd + Unpin> AsyncRead for Socket<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        match self.meter.pace.now() {
+            None => ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?,
+            Some(reads) => {
+                let Self { stream, meter, turn } = &mut *self;
+                ready!(poll_read_slowly(stream, &meter.pace, reads, turn, cx, buffer))?;
+            }
+        }
         self.meter.last_read_ns.store(clock::now_ns(), Relaxed);
         self.meter.tally.bytes_in.add((buffer.filled().len() - before) as u64);
         Poll::Ready(Ok(()))

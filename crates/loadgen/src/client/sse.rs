@@ -1,6 +1,7 @@
 //! Server-Sent Events: one response that does not end.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
@@ -85,5 +86,9 @@ impl Subscriber for Sse {
             None => decode(&piece)?,
         }
         Ok(())
+    }
+
+    fn retry(&self) -> Option<Duration> {
+        self.decoder.retry_ms().map(Duration::from_millis)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::{ClientError, ConnectionMeter, Sink, Subscription};
 
@@ -19,6 +20,11 @@ pub(crate) trait Subscriber: Sized {
 
     /// Waits for the next arrival and pushes every event in it into `sink`, as it is decoded.
     async fn receive(&mut self, sink: &mut impl Sink) -> Result<(), ClientError>;
+
+    /// How long the server has asked it to wait before it connects again; none where no server can.
+    fn retry(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// The payload of an event that is sent.

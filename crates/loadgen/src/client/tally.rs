@@ -40,6 +40,10 @@ tally! {
     connections
     /// Connections that were cut on purpose.
     cuts
+    /// Connections of which the network carries nothing more on purpose.
+    silenced
+    /// Events that slow subscribers have received, who are not among the others, and notices.
+    slow_events
     /// Whole handshakes of TLS, and how long they took together, in nanoseconds.
     handshakes
     /// See `handshakes`.

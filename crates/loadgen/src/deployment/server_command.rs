@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Cores;
-use crate::scenario::{Contender, MAX_LOG_BYTES, Scenario, SseFraming};
+use crate::scenario::{Contender, MAX_LOG_BYTES, Scenario, SlowPolicy, SseFraming, Stream};
 
 /// How long a kept connection may be idle, beside a trial and two polling intervals.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -35,7 +35,9 @@ pub(crate) fn server_command(
 ) -> Vec<String> {
     let settings = &contender.settings;
     let workload = &scenario.workload;
-    let log_events = scenario.log_events().max(1_000);
+    // Who wants a short memory has one.
+    let is_short = workload.slow.is_some_and(|slow| slow.kept_for.is_some());
+    let log_events = scenario.log_events().max(if is_short { 1 } else { 1_000 });
     let log_bytes = log_events.saturating_mul(workload.most_payload_bytes() as u64);
     let log_bytes = log_bytes.clamp(1 << 20, MAX_LOG_BYTES);
     let cpus: Vec<String> = cores.server.iter().map(ToString::to_string).collect();
@@ -77,6 +79,12 @@ pub(crate) fn server_command(
         if !stream.accel_buffering_hint {
             flag("--accel-buffering-hint", "off".into());
         }
+        if stream.retry != Stream::USUAL_RETRY {
+            flag("--reconnect-delay", format_duration(stream.retry));
+        }
+    }
+    if let Some(slow) = workload.slow.filter(|slow| slow.policy != SlowPolicy::DropOldest) {
+        flag("--slow-policy", slow.policy.name().to_owned());
     }
     if let Some(certificate) = certificate {
         flag("--tls", format!("{host}:0"));

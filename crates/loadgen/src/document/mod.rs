@@ -20,6 +20,7 @@ mod history;
 mod index;
 mod limits;
 mod literature;
+mod notices;
 mod origin;
 pub(crate) mod prose;
 mod proxies;

@@ -49,7 +49,7 @@ pub(super) const NETWORK: Closer = Closer {
 };
 
 /// The tables that look closer, in order.
-pub(super) const CLOSER: [Closer; 11] = [
+pub(super) const CLOSER: [Closer; 13] = [
     Closer {
         heading: "Percentiles of latency",
         note: "A percentile takes at least 50 deliveries beyond it.",
@@ -96,6 +96,42 @@ pub(super) const CLOSER: [Closer; 11] = [
             Metric::Duplicated,
         ],
         needs: Some(Metric::Faults),
+        is_folded: false,
+    },
+    Closer {
+        heading: "When connections went silent",
+        note: "The network carried nothing more of these connections, and told nobody. A subscriber that waits for \
+               something and hears nothing for `dead_after` takes its connection for dead; without that, nobody \
+               notices. The time to notice counts from the silence, and theory has it below: `dead_after`, less \
+               the time for which nothing had come by then, and for polls longer by the time until the next one. The \
+               next event counts from when it was noticed.",
+        metrics: &[
+            Metric::ConnectionsSilenced,
+            Metric::FoundDead,
+            Metric::NoticeTimeMean,
+            Metric::NoticeTimeMax,
+            Metric::RecoveryTimeP50,
+            Metric::Lost,
+        ],
+        needs: Some(Metric::ConnectionsSilenced),
+        is_folded: false,
+    },
+    Closer {
+        heading: "Slow readers",
+        note: "They read slowly, or nothing, until the window had ended, and then caught up. What they are due is in \
+               no other account, and their latencies are nobody's: p99 is that of all others. Every event has come \
+               to them, or they were told that they missed it, unless some are untold. The peak of the server's \
+               memory is that of its process; what the kernel holds for sockets is not in it.",
+        metrics: &[
+            Metric::SlowSubscribers,
+            Metric::SlowExpected,
+            Metric::SlowDelivered,
+            Metric::SlowTold,
+            Metric::SlowUntold,
+            Metric::LatencyP99,
+            Metric::ServerMemoryPeak,
+        ],
+        needs: Some(Metric::SlowSubscribers),
         is_folded: false,
     },
     Closer {

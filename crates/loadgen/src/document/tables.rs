@@ -3,7 +3,7 @@
 use super::block::{Block, Column, Depth, Entry, Fold, Row, Section, Shown, Table};
 use super::contender::{self, row, series};
 use super::shown::{CLOSER, COMPARED, NETWORK};
-use super::{deliveries, format, limits};
+use super::{deliveries, format, limits, notices};
 use crate::analysis::{
     Analysis, Cell, Estimate, Figures, Interval, Law, Prediction, RANKED, Ratio,
 };
@@ -46,6 +46,7 @@ pub(super) fn sections(cell: &Cell) -> Vec<Block> {
     });
     let last = [
         theory(cell).map(|table| section("Against theory", table)),
+        notices::table(cell).map(|table| section("Silence, against theory", table)),
         (cell.contenders.len() > 2).then(|| folded(section("Every pair", pairs(cell)))),
     ];
     let sections = first.into_iter().flatten().chain(closer).chain(last.into_iter().flatten());

@@ -5,6 +5,7 @@ use hdrhistogram::Histogram;
 
 use super::measurement::{Measurement, percentile, ratio};
 use super::recorder::Recorder;
+use super::slow_account::SlowAccount;
 use super::snapshot::Usage;
 use crate::client::Totals;
 use crate::deployment::{ObservedPart, PartRole};
@@ -72,6 +73,7 @@ impl Measurement {
         mine.into_iter()
             .chain(self.connecting())
             .chain(self.coming_back())
+            .chain(self.of_the_slow())
             .chain(self.traffic_values(window))
     }
 
@@ -112,17 +114,38 @@ impl Measurement {
 
     /// What breaking cost: connections that ended by themselves too.
     fn coming_back(&self) -> impl Iterator<Item = (Metric, Option<f64>)> {
-        let Recorder { reconnects, recoveries, account, .. } = &self.recorder;
+        let Recorder { reconnects, recoveries, notices, account, .. } = &self.recorder;
         let planned = |count: u64| (self.faults > 0).then_some(count as f64);
+        let silenced = self.end.totals.silenced;
+        let is_silent = |count: u64| (silenced > 0).then_some(count as f64);
         let most = |times: &Histogram<u64>| (!times.is_empty()).then(|| times.max() as f64);
         [
             (Metric::Faults, planned(self.faults)),
             (Metric::ConnectionsCut, planned(self.end.totals.cuts)),
             (Metric::ConnectionsBroken, planned(account.reconnects)),
+            (Metric::ConnectionsSilenced, is_silent(silenced)),
+            (Metric::FoundDead, is_silent(account.found_dead)),
+            (Metric::NoticeTimeMean, (!notices.is_empty()).then(|| notices.mean())),
+            (Metric::NoticeTimeMax, most(notices)),
             (Metric::ReconnectTimeP50, percentile(reconnects, 0.5)),
             (Metric::ReconnectTimeMax, most(reconnects)),
             (Metric::RecoveryTimeP50, percentile(recoveries, 0.5)),
             (Metric::RecoveryTimeMax, most(recoveries)),
+        ]
+        .into_iter()
+    }
+
+    /// Of slow subscribers, where there are any. Other servers tell nobody what was missed.
+    pub(super) fn of_the_slow(&self) -> impl Iterator<Item = (Metric, Option<f64>)> {
+        let SlowAccount { delivered, told, untold, .. } = self.recorder.account.slow;
+        let count = |of: u64| self.slow.map(|_| of as f64);
+        let ours = |of: u64| count(of).filter(|_| !self.is_described);
+        [
+            (Metric::SlowSubscribers, self.slow.map(|slow| slow.subscribers as f64)),
+            (Metric::SlowExpected, self.slow.map(|slow| slow.deliveries as f64)),
+            (Metric::SlowDelivered, count(delivered)),
+            (Metric::SlowTold, ours(told)),
+            (Metric::SlowUntold, ours(untold)),
         ]
         .into_iter()
     }

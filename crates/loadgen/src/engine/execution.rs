@@ -32,6 +32,9 @@ const MARGIN: Duration = Duration::from_millis(5);
 /// thread up for less, and a rate that nobody can sustain goes on for longer.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
+/// How long slow subscribers may take to catch up with a log.
+const LONGEST_CATCH_UP: Duration = Duration::from_secs(30);
+
 /// A trial that goes on.
 pub(super) struct Execution<'a, P: SubscriberPool> {
     deployment: &'a mut Deployment,
@@ -128,7 +131,7 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
                 (When::AheadOfEnd, Until::Passed(length)) => {
                     begin + length.saturating_sub((self.looking + self.asking) * 2 + MARGIN)
                 }
-                (When::AheadOfEnd, Until::Connected(_) | Until::Delivered(_) | Until::Done) => {
+                (When::AheadOfEnd, _) => {
                     bail!("nobody knows when this step ends: {step:?}")
                 }
             };
@@ -143,6 +146,7 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
             }
             Until::Connected(wanted) => self.connected(wanted, progress).await?,
             Until::Delivered(patience) => self.delivered(patience, progress).await?,
+            Until::CaughtUp(patience) => self.caught_up(patience).await?,
         }
         Ok(Instant::now())
     }
@@ -185,8 +189,9 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
                 let said = self.deployment.sample(&self.deliveries_series).await;
                 self.findings.server_deliveries = said;
             }
-            Action::Break(kind) => self.disturb(kind, true)?,
-            Action::Mend(kind) => self.disturb(kind, false)?,
+            Action::Break(kind) => self.disturb(kind, true).await?,
+            Action::Mend(kind) => self.disturb(kind, false).await?,
+            Action::ReadOn => self.pool.read_on(),
             Action::CountInstructions(on) => self.deployment.count_instructions(on),
             Action::OpenPublisher => self.start_publisher = Some(self.open_publisher().await?),
             Action::Publish => {
@@ -223,13 +228,19 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
     }
 
     /// Lets a fault begin or end.
-    fn disturb(&mut self, kind: FaultKind, begins: bool) -> anyhow::Result<()> {
+    async fn disturb(&mut self, kind: FaultKind, begins: bool) -> anyhow::Result<()> {
         match kind {
             FaultKind::Cut { how, share } => self.pool.cut(how, share),
             FaultKind::Pause { .. } => self.deployment.pause_servers(begins),
             FaultKind::Outage { .. } => {
                 let network = self.deployment.network().context("there is no network to break")?;
                 network.carry_nothing(begins)?;
+            }
+            FaultKind::Silence { share } => {
+                let ports = self.pool.ports_to_silence(share).await?;
+                let network = self.deployment.network().context("there is no network to break")?;
+                let since_ns = network.carry_nothing_of(&ports)?;
+                self.pool.are_silenced(since_ns);
             }
         }
         Ok(())
@@ -308,6 +319,20 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
             left = left.saturating_sub(LOOK);
             patience_left = patience_left.saturating_sub(LOOK);
         }
+    }
+
+    /// Waits until nothing has come to slow subscribers for as long as `patience`.
+    async fn caught_up(&mut self, patience: Duration) -> anyhow::Result<()> {
+        let (mut left, mut patience_left, mut last) = (LONGEST_CATCH_UP, patience, None);
+        while !left.min(patience_left).is_zero() {
+            let received = Some(self.pool.totals().slow_events);
+            patience_left = if received == last { patience_left } else { patience };
+            last = received;
+            self.look_around(LOOK).await?;
+            left = left.saturating_sub(LOOK);
+            patience_left = patience_left.saturating_sub(LOOK);
+        }
+        Ok(())
     }
 }
 

@@ -129,6 +129,7 @@ pub(super) fn flawless() -> Measurement {
         network: None,
         is_steady: true,
         faults: 0,
+        slow: None,
         schedule_sha256: None,
         recorder: recorder(|_| 2_000_000),
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::recorder::Recorder;
+use super::slow_account::SlowDue;
 use super::snapshot::{Snapshot, Usage};
 use super::sockets::SocketReadings;
 use super::traffic::TrafficReadings;
@@ -66,6 +67,8 @@ pub(crate) struct Measurement {
     pub(super) schedule_sha256: Option<String>,
     /// How many things broke in the window, as the scenario wants it.
     pub(super) faults: u64,
+    /// What slow subscribers are due, if there are any.
+    pub(super) slow: Option<SlowDue>,
     pub(super) recorder: Recorder,
 }
 

@@ -23,6 +23,7 @@ mod recognised;
 mod recorder;
 pub(crate) mod remote;
 mod send_queue;
+mod slow_account;
 mod snapshot;
 mod sockets;
 mod start;

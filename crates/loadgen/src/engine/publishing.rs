@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::publisher::{PublishPlan, Publisher};
 use super::recorder::Window;
 use super::send_queue::DueEvent;
+use super::slow_account::is_slow;
 use crate::client::{PublishForm, PublishPath as _, PublishTarget, PublishWay};
 use crate::scenario::Workload;
 use crate::scenario::schedule::{Schedule, window};
@@ -28,7 +29,11 @@ pub(super) fn open_publisher(
     send_queues: Vec<mpsc::UnboundedSender<DueEvent>>,
 ) -> OpenPublisher {
     let membership = schedule.membership();
-    let audience = |channel| membership.of_channel(channel).len() as u64;
+    let audience = |channel| {
+        let members = membership.of_channel(channel).iter();
+        // Slow ones are accounted apart.
+        members.filter(|&&of| !is_slow(workload, of)).count() as u64
+    };
     let content = workload.content;
     let window_start_ns = window(workload).start.as_nanos() as u64;
     let mut plan = PublishPlan {

@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 use pushbench_wire::Stamp;
 
 use super::delivery_tracker::{DeliveryTracker, Receipt};
+use super::slow_account::SlowAccount;
 use crate::results::latency_log;
 
 /// The most intervals that latency over time is kept in: each is a histogram of some 200 KB.
@@ -85,6 +86,9 @@ pub(super) struct Recorder {
     pub(super) reconnects: Histogram<u64>,
     /// How long it took from a broken connection until the next event.
     pub(super) recoveries: Histogram<u64>,
+    /// How long it took from when the network carried nothing of a connection any more until its subscriber
+    /// noticed.
+    pub(super) notices: Histogram<u64>,
     /// The account of every event.
     pub(super) account: Account,
 }
@@ -108,8 +112,12 @@ pub(super) struct Account {
     pub(super) unknown: u64,
     /// Connections that broke.
     pub(super) reconnects: u64,
+    /// Of those, which were taken for dead because nothing came.
+    pub(super) found_dead: u64,
     /// Why the first of them did.
     pub(super) first_reconnect: Option<String>,
+    /// What slow subscribers received, which is in nothing above.
+    pub(super) slow: SlowAccount,
     /// How the first message begins that was no event, and which the recipe of a foreign server does not
     /// know.
     pub(super) first_other: Option<String>,
@@ -125,6 +133,7 @@ impl Recorder {
             connects: latency_log::histogram(),
             reconnects: latency_log::histogram(),
             recoveries: latency_log::histogram(),
+            notices: latency_log::histogram(),
             account: Account::default(),
         }
     }
@@ -198,6 +207,7 @@ impl Recorder {
         add(&mut self.connects, &other.connects);
         add(&mut self.reconnects, &other.reconnects);
         add(&mut self.recoveries, &other.recoveries);
+        add(&mut self.notices, &other.notices);
         self.account.merge(&other.account);
     }
 }
@@ -212,6 +222,8 @@ impl Account {
         self.lagged += other.lagged;
         self.unknown += other.unknown;
         self.reconnects += other.reconnects;
+        self.found_dead += other.found_dead;
+        self.slow.merge(&other.slow);
         if self.first_other.is_none() {
             self.first_other.clone_from(&other.first_other);
         }

@@ -16,6 +16,10 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// How long the drain goes on after the last expected delivery, for duplicates to show up.
 const LINGER: Duration = Duration::from_millis(100);
 
+/// How long nothing may come to slow subscribers, beyond the time that they are away, before they have caught
+/// up with the log.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
 /// A part of a trial. It begins when the one before it has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Step {
@@ -71,6 +75,8 @@ pub(super) enum Action {
     /// Breaks something, and makes it whole again.
     Break(FaultKind),
     Mend(FaultKind),
+    /// Has slow subscribers read as fast as they can.
+    ReadOn,
     /// Waits until everything is published, if the trial can still be used.
     FinishPublishing,
 }
@@ -101,6 +107,8 @@ pub(super) enum Until {
     Done,
     /// All that was published has been delivered, or nothing has come for so long.
     Delivered(Duration),
+    /// Slow subscribers have caught up: nothing has come to them for so long.
+    CaughtUp(Duration),
 }
 
 /// The steps of a trial of `workload` over so many connections that records deliveries or not, with
@@ -113,7 +121,7 @@ pub(super) fn steps(
 ) -> Vec<Step> {
     use Action::{
         AskServers, AskTraffic, Break, CountInstructions, CountSockets, FinishPublishing,
-        LookAtParts, Mend, Observe, OpenPublisher, Publish,
+        LookAtParts, Mend, Observe, OpenPublisher, Publish, ReadOn,
     };
     use When::{After, AheadOfEnd};
     let at_once = After(Duration::ZERO);
@@ -145,7 +153,10 @@ pub(super) fn steps(
     // Who waits before it connects again has not lost anything.
     let longest_away = match workload.faults.is_empty() {
         true => Duration::ZERO,
-        false => workload.reconnect.most + longest_fault,
+        false => {
+            let noticing = workload.reconnect.dead_after.unwrap_or_default();
+            noticing + workload.reconnect.most + longest_fault
+        }
     };
     let is_next = |_: &_| workload.idle.is_zero();
     let connected = Some((at_once, Observe(Moment::Connected))).filter(is_next);
@@ -199,17 +210,26 @@ pub(super) fn steps(
                 false => Until::Passed(Duration::ZERO),
             },
         },
-        Step {
-            kind: StepKind::Drain,
-            actions: vec![
-                (After(LINGER), AskTraffic(Moment::End)),
-                (After(LINGER), LookAtParts),
-                (After(LINGER), AskServers),
-                (After(LINGER), Observe(Moment::End)),
-            ],
-            until: Until::Passed(LINGER),
-        },
     ]);
+    if workload.slow.is_some() && record {
+        // Whose stream the server has ended comes back, and whoever polls asks.
+        let back = workload.reconnect.first.max(polling.unwrap_or_default());
+        steps.push(Step {
+            kind: StepKind::Drain,
+            actions: vec![(at_once, ReadOn)],
+            until: Until::CaughtUp(back + CATCH_UP),
+        });
+    }
+    steps.extend([Step {
+        kind: StepKind::Drain,
+        actions: vec![
+            (After(LINGER), AskTraffic(Moment::End)),
+            (After(LINGER), LookAtParts),
+            (After(LINGER), AskServers),
+            (After(LINGER), Observe(Moment::End)),
+        ],
+        until: Until::Passed(LINGER),
+    }]);
     steps
 }
 

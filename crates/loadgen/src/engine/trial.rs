@@ -23,6 +23,7 @@ use super::publishing::open_publisher;
 use super::recognised::{Suspicion, ensure_recognised};
 use super::recorder::{Account, Window};
 use super::send_queue::{DueEvent, SendPlan};
+use super::slow_account::{SlowDue, is_slow};
 use super::snapshot::Snapshot;
 use super::sockets::SocketReadings;
 use super::steps::{LEAD, Moment, steps};
@@ -172,7 +173,7 @@ impl TrialPlan<'_> {
             comeback: Comeback {
                 reconnect: workload.reconnect,
                 seed: self.scenario.seed,
-                is_patient: !workload.faults.is_empty(),
+                is_patient: !workload.faults.is_empty() || workload.slow.is_some(),
             },
         })?;
         let network = deployment.network().map(|of| (of.plan().clone(), of.measured()));
@@ -253,6 +254,7 @@ impl TrialPlan<'_> {
             network,
             is_steady: workload.is_steady(),
             faults: workload.faults.len() as u64,
+            slow: SlowDue::of(workload, &schedule),
             schedule_sha256,
             recorder,
         })
@@ -355,6 +357,10 @@ impl TrialPlan<'_> {
                     connection,
                     subscriber: connection / per_subscriber,
                     head_may_wait,
+                    slow: workload
+                        .slow
+                        .filter(|_| is_slow(workload, connection / per_subscriber))
+                        .map(|slow| slow.reads),
                     expected: match members {
                         [only] => Arc::clone(&of_channels[*only as usize]),
                         several => {

@@ -68,7 +68,8 @@ impl Measurement {
         }
         let received = self.end.totals.deliveries;
         // What was sent over a connection before it broke may be in nobody's hands.
-        if self.faults == 0 {
+        // Nor what a slow reader has not read.
+        if self.faults == 0 && self.slow.is_none() {
             if let Some(server) = self.server_deliveries.map(|count| count as u64)
                 && server != received
             {
@@ -90,8 +91,9 @@ impl Measurement {
         if let Some(lost) = self.lost().filter(|lost| *lost > 0) {
             warnings.push(Warning::DeliveriesLost { lost });
         }
+        let is_surprise = self.faults == 0 && self.slow.is_none();
         // Where something breaks on purpose, the report has a table of what followed.
-        if let Some(reason) = account.first_reconnect.as_ref().filter(|_| self.faults == 0) {
+        if let Some(reason) = account.first_reconnect.as_ref().filter(|_| is_surprise) {
             let reason = reason.clone();
             warnings.push(Warning::Reconnected { count: account.reconnects, reason });
         }

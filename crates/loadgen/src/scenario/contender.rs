@@ -340,13 +340,19 @@ pub struct Stream {
     pub framing: SseFraming,
     /// Whether it has `X-Accel-Buffering: no`, if it is SSE.
     pub accel_buffering_hint: bool,
+    /// How long its client is asked to wait before it comes back (`retry`), if it is SSE.
+    pub retry: Duration,
 }
 
 impl Stream {
+    /// What pushbench's server asks for unless it is told otherwise.
+    pub const USUAL_RETRY: Duration = Duration::from_secs(1);
+
     /// As pushbench's server has it, with so much from one heartbeat to the next.
     #[must_use]
     pub fn every(heartbeat: Duration) -> Self {
-        Self { heartbeat, framing: SseFraming::Close, accel_buffering_hint: true }
+        let retry = Self::USUAL_RETRY;
+        Self { heartbeat, framing: SseFraming::Close, accel_buffering_hint: true, retry }
     }
 }
 

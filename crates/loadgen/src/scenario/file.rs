@@ -289,6 +289,11 @@ pub(super) struct SseFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     pub(super) accel_buffering_hint: Option<bool>,
+    /// How long pushbench's server asks clients to wait before they come back (`retry`): "1s", which it is
+    /// when left out.
+    #[schemars(with = "String", regex(pattern = duration::PATTERN))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) retry: Option<Spanned<String>>,
 }
 
 /// Values of one key of the file, each of which may stand there.

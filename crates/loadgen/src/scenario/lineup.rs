@@ -366,6 +366,7 @@ impl Values<'_, '_> {
             heartbeat: heartbeat.map_or(base.heartbeat, |text| self.heartbeat(text)),
             framing: file.framing.unwrap_or(base.framing),
             accel_buffering_hint: file.accel_buffering_hint.unwrap_or(base.accel_buffering_hint),
+            retry: file.retry.as_ref().map_or(base.retry, |text| self.retry(text)),
         }
     }
 }

@@ -67,5 +67,6 @@ pub use sweep::{Amount, BASE_CELL, labels_of};
 pub use thresholds::Threshold;
 pub use workload::{
     Arrivals, Bursts, Content, CutHow, FAULTS_END, Fault, FaultKind, Membership, PayloadBytes,
-    Phase, Popularity, Reconnect, Rows, Trace, Upstream, Workload,
+    Phase, Popularity, Reconnect, ReconnectBy, Rows, Slow, SlowPolicy, SlowReads, Trace, Upstream,
+    Workload, is_of_share,
 };

@@ -62,7 +62,8 @@ impl Scenario {
         /// How late a poll may come, beside a whole interval.
         const SLACK: Duration = Duration::from_secs(10);
         let workload = &self.workload;
-        let kept_for = self.longest_polling_interval().unwrap_or_default() * 2 + SLACK;
+        let usual = self.longest_polling_interval().unwrap_or_default() * 2 + SLACK;
+        let kept_for = workload.slow.and_then(|slow| slow.kept_for).unwrap_or(usual);
         if let Some(trace) = &workload.trace {
             let recorded = kept_for.mul_f64(trace.speed).as_nanos();
             let span_ns = u64::try_from(recorded).unwrap_or(u64::MAX);

@@ -98,6 +98,17 @@ idle = "2s"                 # before that: nothing is published, and what waitin
 #   first = "100ms"
 #   most = "5s"
 #   jitter = false
+#   by = "subscriber" # or "server": event streams wait as its `retry` says, as in browsers
+#   dead_after = "40s" # when nothing has come for so long, a connection is taken for dead; never if left out
+# With a [network], kind = "silence" has the connections of a share carry nothing more; only dead_after
+# finds that.
+#
+# Subscribers that read slowly or not at all, until the window has ended:
+#   [workload.slow]
+#   share = 0.1
+#   reads = "nothing"      # or "slowly", with bytes_per_second = 2000
+#   policy = "drop-oldest" # or "skip-to-newest", "disconnect": for those who fall behind the server's log
+#   kept_for = "2s"        # how long that reaches back
 
 # Below are the defaults; every table, and every key in it, may be left out.
 
@@ -113,6 +124,7 @@ connection = "keep-alive"
 heartbeat = "15s"           # from one comment that keeps the stream alive to the next
 framing = "close"           # the body ends with its connection; or "chunked", as most frameworks do it
 accel_buffering_hint = true # whether X-Accel-Buffering: no tells nginx to pass on at once what comes
+retry = "1s"                # how long clients are asked to wait before they come back
 
 [websocket]
 heartbeat = "15s" # from one ping to the next

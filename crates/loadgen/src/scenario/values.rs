@@ -63,6 +63,10 @@ impl Values<'_, '_> {
         self.duration("heartbeat", heartbeat, Duration::from_secs(1)..=HOUR)
     }
 
+    pub(super) fn retry(&mut self, retry: &Spanned<String>) -> Duration {
+        self.duration("retry", retry, TICK..=HOUR)
+    }
+
     /// `why` ends the message: empty, or from the colon on.
     pub(super) fn count(
         &mut self,

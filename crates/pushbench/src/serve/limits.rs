@@ -1,7 +1,7 @@
 //! The flags for the limits of the server.
 
 use humantime::Duration;
-use pushbench_server::Config;
+use pushbench_server::{Config, SlowPolicy};
 
 /// A flag for each limit of the server, with the server's default.
 #[derive(Debug, clap::Args)]
@@ -76,6 +76,11 @@ pub(super) struct Limits {
     #[arg(long, value_name = "TIME", default_value_t = Config::default().stall_timeout.into())]
     stall_timeout: Duration,
 
+    /// What is done about subscribers that have fallen behind the log, who are told what they missed: they go
+    /// on with the oldest event that is kept, or with the newest, or their streams end
+    #[arg(long, value_name = "POLICY", default_value = "drop-oldest")]
+    slow_policy: Policy,
+
     /// How long an EventSource waits before it reconnects
     #[arg(long, value_name = "TIME", default_value_t = Config::default().reconnect_delay.into())]
     reconnect_delay: Duration,
@@ -83,6 +88,23 @@ pub(super) struct Limits {
     /// How long a stopping server waits for its connections to end
     #[arg(long, value_name = "TIME", default_value_t = Config::default().grace.into())]
     grace: Duration,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Policy {
+    DropOldest,
+    SkipToNewest,
+    Disconnect,
+}
+
+impl From<Policy> for SlowPolicy {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::DropOldest => Self::DropOldest,
+            Policy::SkipToNewest => Self::SkipToNewest,
+            Policy::Disconnect => Self::Disconnect,
+        }
+    }
 }
 
 impl From<Limits> for Config {
@@ -105,6 +127,7 @@ impl From<Limits> for Config {
             long_poll_timeout: limits.long_poll_timeout.into(),
             heartbeat: limits.heartbeat.into(),
             stall_timeout: limits.stall_timeout.into(),
+            slow_policy: limits.slow_policy.into(),
             reconnect_delay: limits.reconnect_delay.into(),
             grace: limits.grace.into(),
             ..Self::default()
@@ -152,6 +175,7 @@ mod tests {
             "--max-memory=17",
             "--max-body-events=18",
             "--channel-idle=19s",
+            "--slow-policy=skip-to-newest",
         ];
         let cli = Cli::parse_from(std::iter::once("serve").chain(flags));
         let seconds = std::time::Duration::from_secs;
@@ -175,6 +199,7 @@ mod tests {
             max_memory: Some(17),
             max_body_events: 18,
             channel_idle: seconds(19),
+            slow_policy: SlowPolicy::SkipToNewest,
             ..Config::default()
         };
         assert_eq!(Config::from(cli.limits), expected);

@@ -16,6 +16,8 @@ mod proxies;
 mod road;
 mod selftest;
 mod several;
+mod silence;
+mod slow;
 mod support;
 mod sweep;
 mod thresholds;

@@ -14,10 +14,10 @@ use pushbench_wire::Transport;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::open::Open;
-use crate::Server;
 use crate::compression::Compression;
 use crate::framing::{Form, Framing};
 use crate::transport::{Limit, Subscriber, SubscriberWaiter, first_heartbeat};
+use crate::{Server, SlowPolicy};
 
 /// Events that are taken from the log at once.
 const LIMIT: Limit = Limit { events: 16, bytes: 64 << 10 };
@@ -72,6 +72,8 @@ pub(super) struct EventBody {
     /// Whether its end was given.
     is_ending: bool,
     waiter: SubscriberWaiter,
+    /// Whether what it misses is because it is slow, and not from before it came.
+    was_in_the_log: bool,
     server: Arc<Server>,
     /// Frames that have not been asked for yet.
     next: VecDeque<Bytes>,
@@ -90,6 +92,7 @@ impl EventBody {
     ) -> Self {
         Self {
             waiter: subscriber.waiter(),
+            was_in_the_log: !subscriber.has_fallen_behind(),
             subscriber,
             compression,
             is_ending: false,
@@ -115,6 +118,12 @@ impl EventBody {
                 if server.hub.is_out_of_memory() {
                     return Poll::Ready(None);
                 }
+                let disconnects = server.config.slow_policy == SlowPolicy::Disconnect;
+                if disconnects && self.was_in_the_log && subscriber.has_fallen_behind() {
+                    server.metrics.too_slow(Transport::Sse);
+                    return Poll::Ready(None);
+                }
+                self.was_in_the_log = true;
                 self.take();
                 if self.next.is_empty() {
                     // What is newest may not be readable yet. Its publisher may need this very thread.

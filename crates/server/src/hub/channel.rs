@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Limits;
 use super::order::Order;
+use crate::SlowPolicy;
 use crate::framing::{Event, NewEvent, Place};
 use crate::inject::SequenceFaults;
 use crate::memory::Reservation;
@@ -18,6 +19,8 @@ pub(crate) struct Channel {
     log: Mutex<Log>,
     /// The id of the newest event, readable without the lock.
     last_id: AtomicU64,
+    /// The id before that of the oldest event, likewise.
+    before_oldest: AtomicU64,
     waiters: Arc<Waiters>,
     /// The id before that of its first event.
     first_id: u64,
@@ -49,6 +52,12 @@ impl Log {
         self.last_id - self.events.len() as u64
     }
 
+    /// The place of the last event before the newest, if it is here.
+    fn before_newest(&self) -> Option<Place> {
+        let event = self.events.get(self.events.len().checked_sub(2)?)?;
+        Some(Place { id: event.id(), position: event.position() })
+    }
+
     fn last_position(&self) -> u64 {
         self.events.back().map_or(self.gone_until, |event| event.position())
     }
@@ -70,6 +79,7 @@ impl Channel {
         Self {
             log: Mutex::new(Log { last_id: first_id, gone_until, ..Log::default() }),
             last_id: AtomicU64::new(first_id),
+            before_oldest: AtomicU64::new(first_id),
             waiters: Arc::new(Waiters::new(held.beside(0))),
             first_id,
             last_used: AtomicU64::new(0),
@@ -112,6 +122,7 @@ impl Channel {
                     too_old.push(event);
                 }
             }
+            self.before_oldest.store(log.before_oldest(), Ordering::Release);
             self.last_id.store(log.last_id, Ordering::Release);
             log.last_id
         };
@@ -141,6 +152,7 @@ impl Channel {
             let mut log = self.log();
             log.bytes = 0;
             log.gone_until = log.last_position();
+            self.before_oldest.store(log.last_id, Ordering::Release);
             std::mem::take(&mut log.events)
         };
         // Freed when the log is no longer locked.
@@ -166,6 +178,11 @@ impl Channel {
     /// The id before that of the oldest event in the log.
     pub(crate) fn before_oldest(&self) -> u64 {
         self.log().before_oldest()
+    }
+
+    /// Whether what follows a cursor of this log is no longer in it.
+    pub(crate) fn is_beyond(&self, cursor: u64) -> bool {
+        cursor < self.before_oldest.load(Ordering::Acquire)
     }
 
     /// The place of its newest event.
@@ -205,9 +222,14 @@ impl Channel {
         let mut from = cursor;
         if !(before_oldest..=log.last_id).contains(&cursor) {
             let is_of_this_log = cursor >= self.first_id;
+            let mut last_missed = Place { id: before_oldest, position: log.gone_until };
+            let has_fallen_behind = is_of_this_log && cursor < before_oldest;
+            if has_fallen_behind && self.limits.slow_policy == SlowPolicy::SkipToNewest {
+                last_missed = log.before_newest().unwrap_or(last_missed);
+            }
             let missed = before_oldest.checked_sub(cursor).filter(|_| is_of_this_log);
-            from = before_oldest;
-            let last_missed = Place { id: before_oldest, position: log.gone_until };
+            let missed = missed.map(|missed| missed + (last_missed.id - before_oldest));
+            from = last_missed.id;
             if !visit(Arc::new(Event::lagged(last_missed, missed))) {
                 return;
             }
@@ -239,11 +261,16 @@ pub(super) mod tests {
         log_events: 3,
         log_bytes: 100,
         channel_idle: std::time::Duration::from_secs(1),
+        slow_policy: SlowPolicy::DropOldest,
     };
 
     fn channel() -> Channel {
+        channel_of(LIMITS)
+    }
+
+    fn channel_of(limits: Limits) -> Channel {
         Channel::new(
-            LIMITS,
+            limits,
             Place::default(),
             Arc::default(),
             Arc::default(),
@@ -292,6 +319,24 @@ pub(super) mod tests {
         assert_eq!(read(&channel, 0), (notice(2, "2"), vec![3, 4, 5]));
         assert_eq!(read(&channel, 1), (notice(2, "1"), vec![3, 4, 5]));
         assert_eq!(read(&channel, 2), (None, vec![3, 4, 5]));
+    }
+
+    #[test]
+    fn whoever_fell_off_may_go_on_with_the_newest() {
+        let channel = channel_of(Limits { slow_policy: SlowPolicy::SkipToNewest, ..LIMITS });
+        for _ in 0..5 {
+            channel.publish([event("a")]);
+        }
+        assert_eq!(read(&channel, 0), (notice(4, "4"), vec![5]));
+        assert_eq!(read(&channel, 1), (notice(4, "3"), vec![5]));
+        assert_eq!(read(&channel, 2), (None, vec![3, 4, 5]), "it has not fallen off");
+        assert!(channel.is_beyond(1) && !channel.is_beyond(2));
+        // Whoever comes from before a restart knows none of them.
+        assert_eq!(read(&channel, 9), (notice(2, "null"), vec![3, 4, 5]));
+        channel.forget();
+        assert_eq!(read(&channel, 0), (notice(5, "5"), vec![]));
+        channel.publish([event("a")]);
+        assert_eq!(read(&channel, 0), (notice(5, "5"), vec![6]), "the only one is the newest");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::SlowPolicy;
 use crate::framing::Place;
 use crate::memory::{Memory, Need, Reservation};
 pub(crate) use channel::Channel;
@@ -55,6 +56,7 @@ pub(crate) struct Limits {
     pub(crate) log_events: usize,
     pub(crate) log_bytes: usize,
     pub(crate) channel_idle: Duration,
+    pub(crate) slow_policy: SlowPolicy,
 }
 
 /// What the hub has none left of.
@@ -265,8 +267,13 @@ mod tests {
     use crate::framing::NewEvent;
 
     const HOUR: Duration = Duration::from_secs(3_600);
-    const LIMITS: Limits =
-        Limits { max_channels: 2, log_events: 3, log_bytes: 100, channel_idle: HOUR };
+    const LIMITS: Limits = Limits {
+        max_channels: 2,
+        log_events: 3,
+        log_bytes: 100,
+        channel_idle: HOUR,
+        slow_policy: SlowPolicy::DropOldest,
+    };
 
     fn hub() -> Hub {
         Hub::new(LIMITS, Memory::new(1 << 20))

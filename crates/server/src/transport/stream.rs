@@ -84,6 +84,11 @@ pub(super) async fn run<P: StreamProtocol>(
                 timer.as_mut().reset(heartbeat);
             }
         }
+        if !ending && stream.may_not_fall_behind() && stream.subscriber.has_fallen_behind() {
+            server.metrics.too_slow(P::TRANSPORT);
+            // What it has been sent is with the kernel. It would not read a goodbye.
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         if !ending && server.hub.is_closing() {
             protocol.go_away(&mut stream);
             ending = true;
@@ -110,9 +115,11 @@ pub(super) async fn run<P: StreamProtocol>(
             continue;
         }
         let is_blocked = stream.is_blocked();
+        let may_not_fall_behind = stream.may_not_fall_behind();
         let is_due = || {
             let has_new_events = !is_blocked && stream.subscriber.has_new_events();
-            !ending && (has_new_events || server.hub.is_closing())
+            let is_too_slow = may_not_fall_behind && stream.subscriber.has_fallen_behind();
+            !ending && (has_new_events || is_too_slow || server.hub.is_closing())
         };
         wake = poll_fn(|cx| {
             if waiter.poll(cx, is_due).is_ready() {

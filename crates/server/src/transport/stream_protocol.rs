@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use super::chunks::Chunk;
 use super::subscriber::{Limit, Subscriber};
 use super::write_queue::{MAX_FRAMES_PER_WRITE, WriteQueue};
-use crate::Server;
 use crate::compression::Compression;
 use crate::framing::{Event, Form, Framing, NewEvent};
 use crate::http::socket::Socket;
 use crate::memory::{Need, Reservation};
+use crate::{Server, SlowPolicy};
 
 /// Messages handled for one client before other tasks get a turn.
 pub(super) const MAX_MESSAGES_PER_TURN: usize = 32;
@@ -95,6 +95,9 @@ pub(super) struct StreamState<'a> {
     held: Reservation,
     own_bytes: usize,
     reads_left: u32,
+    /// Whether it has been up to date, or was told what it missed: what it misses from then on is because it
+    /// is slow.
+    was_in_the_log: bool,
     /// When the socket last accepted something, while something is queued.
     stalled_since: Option<Instant>,
 }
@@ -113,6 +116,7 @@ impl<'a> StreamState<'a> {
             queue.push(head);
         }
         let own_bytes = held.bytes();
+        let was_in_the_log = !subscriber.has_fallen_behind();
         Self {
             queue,
             subscriber,
@@ -123,6 +127,7 @@ impl<'a> StreamState<'a> {
             held,
             own_bytes,
             reads_left: 0,
+            was_in_the_log,
             stalled_since: None,
         }
     }
@@ -221,6 +226,7 @@ impl<'a> StreamState<'a> {
         if count == 0 {
             return Ok(());
         }
+        self.was_in_the_log = true;
         self.server.deliver(P::TRANSPORT, count, notices);
         let subscriber = &self.subscriber;
         let frames_of = |form: Form| {
@@ -252,6 +258,11 @@ impl<'a> StreamState<'a> {
             self.stalled_since = Some(Instant::now());
         }
         Ok(())
+    }
+
+    /// Whether its client is to be disconnected when it falls behind the log.
+    pub(super) fn may_not_fall_behind(&self) -> bool {
+        self.server.config.slow_policy == SlowPolicy::Disconnect && self.was_in_the_log
     }
 
     /// Whether the socket takes no more for now.

@@ -129,6 +129,16 @@ impl Subscriber {
         }
     }
 
+    /// Whether events that it has not received are no longer in a log.
+    pub(crate) fn has_fallen_behind(&self) -> bool {
+        match self {
+            Self::One { channel, cursor } => channel.is_beyond(*cursor),
+            Self::Several(several) => {
+                several.members.iter().any(|of| of.channel.is_beyond(of.cursor))
+            }
+        }
+    }
+
     /// Passes what it has not received to `visit`, oldest first, with a number for its channel.
     pub(crate) fn read(&mut self, limit: Limit, mut visit: impl FnMut(usize, Arc<Event>)) {
         let mut may_go_on = limit.meter();
@@ -277,6 +287,7 @@ mod tests {
             log_events: 1_000,
             log_bytes: 1 << 20,
             channel_idle: std::time::Duration::from_secs(60),
+            slow_policy: crate::SlowPolicy::DropOldest,
         };
         let hub = Hub::new(limits, Memory::new(1 << 30));
         let named = |number: usize| {

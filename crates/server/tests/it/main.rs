@@ -17,6 +17,7 @@ mod memory;
 mod quic;
 mod rfc6455;
 mod several_channels;
+mod slow;
 mod sse_framing;
 mod support;
 mod tcp;

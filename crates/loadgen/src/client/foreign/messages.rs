@@ -28,6 +28,7 @@ struct Sse {
     /// That of the last event that is complete, and what it will be behind the next one.
     last_event_id: String,
     next_event_id: String,
+    retry_ms: Option<u64>,
 }
 
 impl Messages {
@@ -38,6 +39,11 @@ impl Messages {
     /// The id of the last event that had one; empty if none had, or without SSE.
     pub(super) fn last_event_id(&self) -> &str {
         &self.sse.last_event_id
+    }
+
+    /// How long the server last asked to wait before one comes back, in milliseconds.
+    pub(super) fn retry_ms(&self) -> Option<u64> {
+        self.sse.retry_ms
     }
 
     /// Gives `take` every message that `piece` completes.
@@ -169,6 +175,10 @@ impl Sse {
                 self.next_event_id.clear();
                 self.next_event_id.push_str(&String::from_utf8_lossy(value));
             }
+            b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
+                let digits = std::str::from_utf8(value).ok();
+                self.retry_ms = digits.and_then(|digits| digits.parse().ok());
+            }
             _ => {}
         }
         Ok(())
@@ -185,6 +195,18 @@ fn too_large() -> ClientError {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_server_says_how_long_to_wait() {
+        let mut messages = Messages::new(Split::Sse);
+        let mut feed = |piece: &[u8]| {
+            messages.feed(piece, |_| {}).unwrap();
+            messages.retry_ms()
+        };
+        assert_eq!(feed(b"data: 1\n\n"), None);
+        assert_eq!(feed(b"retry: 250\n\n"), Some(250));
+        assert_eq!(feed(b"retry: soon\nretry\ndata: 2\n\n"), Some(250), "no number");
+    }
 
     fn fed(split: Split, pieces: &[&[u8]]) -> Vec<String> {
         let mut messages = Messages::new(split);

@@ -120,6 +120,7 @@ impl ForeignPull {
     /// Asks once, and says how many events that brought.
     async fn ask(&mut self, sink: &mut impl Sink) -> Result<usize, ClientError> {
         let question = self.talk.question()?;
+        let _waiting = self.meter.life().waits();
         let answer = self.exchange.ask_whole(&question, self.keep).await?;
         let Foreign { recipe, values, .. } = self.talk.foreign.clone();
         if self.talk.foreign.trace.is_some() {

@@ -1,6 +1,7 @@
 //! One HTTP response that does not end, by a recipe: Server-Sent Events, or whatever it is split by.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -99,6 +100,10 @@ impl Subscriber for ForeignStream {
             self.talk.remember(self.line.messages.last_event_id());
         }
         received
+    }
+
+    fn retry(&self) -> Option<Duration> {
+        self.line.messages.retry_ms().map(Duration::from_millis)
     }
 }
 

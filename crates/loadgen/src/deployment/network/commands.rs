@@ -24,6 +24,9 @@ pub(super) struct Program {
 pub(super) const IP: Program = Program { name: "ip", package: "iproute2" };
 pub(super) const TC: Program = Program { name: "tc", package: "iproute2" };
 pub(super) const IPTABLES: Program = Program { name: "iptables", package: "iptables" };
+/// Takes many rules at once.
+pub(super) const IPTABLES_RESTORE: Program =
+    Program { name: "iptables-restore", package: "iptables" };
 
 /// Where they are when the path does not say: it often lacks what is for administrators.
 const FOLDERS: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
@@ -136,6 +139,11 @@ pub(super) fn disciplines() -> Vec<String> {
 pub(super) fn dropping(is_out: bool) -> Vec<String> {
     let change = if is_out { "-I" } else { "-D" };
     words(&format!("-t mangle {change} PREROUTING -i {INTERFACE} -j DROP"))
+}
+
+/// What `iptables-restore` is told to add to the rules that there are.
+pub(super) fn restoring() -> Vec<String> {
+    words("--noflush")
 }
 
 /// Limits what this end sends. A burst is what goes out within 5 ms; what waits for longer than a second is

@@ -11,6 +11,7 @@ mod nfqueue;
 
 mod relay;
 mod round_trip;
+mod silence;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;

@@ -136,3 +136,38 @@ fn a_server_outside_is_told_where_to_listen() {
     drop(inside);
     assert_eq!(place(), before);
 }
+
+#[test]
+fn a_silenced_connection_carries_nothing_either_way_and_others_do() {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+    const QUIET: Duration = Duration::from_millis(200);
+    let Some(network) = laid(&plan(2, Imitation::Packets)) else { return };
+    let inside = network.visit_the_server().unwrap();
+    let listener = TcpListener::bind((network.server_address(), 0)).unwrap();
+    drop(inside);
+    let way = network.way_to(listener.local_addr().unwrap()).unwrap();
+    let clients = network.clients().unwrap();
+    let connect = || {
+        let client = clients.within(|| Ok(TcpStream::connect(way)?)).unwrap();
+        (client, listener.accept().unwrap().0)
+    };
+    let hears = |from: &mut TcpStream, to: &mut TcpStream, patience| {
+        from.write_all(b"x").unwrap();
+        to.set_read_timeout(patience).unwrap();
+        to.read_exact(&mut [0]).is_ok()
+    };
+    let (mut one, mut of_one) = connect();
+    let (mut other, mut of_other) = connect();
+    assert!(hears(&mut one, &mut of_one, None) && hears(&mut of_one, &mut one, None));
+    let before_ns = pushbench_wire::clock::now_ns();
+    let port = one.local_addr().unwrap().port();
+    let since_ns = network.carry_nothing_of(&[port]).unwrap();
+    assert!((before_ns..=pushbench_wire::clock::now_ns()).contains(&since_ns));
+    assert!(!hears(&mut of_one, &mut one, Some(QUIET)), "nothing comes to the client");
+    assert!(!hears(&mut one, &mut of_one, Some(QUIET)), "nor to the server");
+    assert!(hears(&mut of_other, &mut other, None) && hears(&mut other, &mut of_other, None));
+    let (mut new, mut of_new) = connect();
+    assert!(hears(&mut of_new, &mut new, None) && hears(&mut new, &mut of_new, None));
+    network.ensure_intact().unwrap();
+}

@@ -56,6 +56,17 @@ impl SubscriberPool for ScriptedPool {
         note(&self.log, &format!("cut {how:?} {share}"));
     }
 
+    async fn ports_to_silence(&self, share: f64) -> anyhow::Result<Vec<u16>> {
+        note(&self.log, &format!("silence {share}"));
+        Ok(Vec::new())
+    }
+
+    fn are_silenced(&self, _: u64) {}
+
+    fn read_on(&self) {
+        note(&self.log, "read on");
+    }
+
     fn stop(self) -> anyhow::Result<Recorder> {
         Ok(recorder(|_| 1))
     }

@@ -1,8 +1,10 @@
 //! The subscribers of a trial, whatever runs them: threads of this process, and later other processes
 //! or browsers. It must not know when a trial's steps begin and end.
 
+mod apart;
 mod subscriber;
 mod threads;
+mod watch;
 
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use super::recorder::{Recorder, Window};
 use super::send_queue::SendPlan;
 use crate::client::{Mechanism, Subscription, TcpTotals, Totals};
 use crate::deployment::network::Namespace;
-use crate::scenario::{CutHow, Reconnect};
+use crate::scenario::{CutHow, Reconnect, SlowReads};
 
 pub(super) use threads::{THREAD_NAME, ThreadPool};
 
@@ -35,6 +37,19 @@ pub(super) trait SubscriberPool: Sized + Send + 'static {
 
     /// Cuts the connections of a share of them, evenly spread, from 0 to 1.
     fn cut(&self, how: CutHow, share: f64);
+
+    /// The local ports of all connections that a share of them have now, of which the network is to carry
+    /// nothing more.
+    ///
+    /// # Errors
+    /// When nobody says.
+    async fn ports_to_silence(&self, share: f64) -> anyhow::Result<Vec<u16>>;
+
+    /// Says since when the network carries nothing of them.
+    fn are_silenced(&self, since_ns: u64);
+
+    /// Has slow ones read as fast as they can.
+    fn read_on(&self);
 
     /// Ends them and hands over what they recorded. It blocks until they have ended.
     ///
@@ -92,6 +107,8 @@ pub(super) struct SubscriberSpec {
     pub(super) publisher: u16,
     /// What it is to send; nothing in a scenario in which subscribers only listen.
     pub(super) sends: Option<SendPlan>,
+    /// How it reads, if it is a slow one.
+    pub(super) slow: Option<SlowReads>,
 }
 
 impl SubscriberSpec {

@@ -13,7 +13,8 @@ use pushbench_wire::{Event, Stamp, clock};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-use super::Signal;
+use super::watch::unless_silent;
+use super::{Signal, apart};
 use crate::client::{
     ClientError, ConnectionMeter, Sink, Subscriber, Subscription, Tally, Upstream as _,
     receive_for_ever,
@@ -38,6 +39,8 @@ pub(super) struct Connector {
     pub(super) head_may_wait: bool,
     /// Whether it goes on when it cannot connect again.
     pub(super) is_patient: bool,
+    /// How long nothing may come before it takes its connection for dead.
+    pub(super) dead_after: Option<Duration>,
 }
 
 impl Connector {
@@ -47,6 +50,8 @@ impl Connector {
         after: u64,
         is_new: &mut bool,
     ) -> Result<(S, u64), ClientError> {
+        // Whoever is slow is not so before it is subscribed.
+        self.meter.be_slow(false);
         // Closed never. Whoever comes back waits for nobody.
         let permit = match *is_new {
             true => Some(self.permits.acquire().await),
@@ -118,25 +123,35 @@ async fn receive_until_failure<S: Subscriber>(
             log.recorder.borrow_mut().connects.saturating_record(took_ns);
         }
         log.is_connected();
-        let Err(error) = match queue.as_deref_mut() {
-            None => {
-                connector.announce(&mut is_new);
-                receive_for_ever(&mut subscriber, log).await
-            }
-            Some(queue) => match connector.open::<S>(is_new).await {
-                Ok(mut upstream) => {
+        connector.meter.be_slow(true);
+        // A stream always owes something, if only a heartbeat.
+        let is_stream = connector.subscription.settings.heartbeat().is_some();
+        let waiting = is_stream.then(|| connector.meter.life().waits());
+        let receiving = async {
+            match queue.as_deref_mut() {
+                None => {
                     connector.announce(&mut is_new);
-                    upstream.run(&mut subscriber, log, queue).await
+                    receive_for_ever(&mut subscriber, log).await
                 }
-                Err(error) => Err(error),
-            },
+                Some(queue) => match connector.open::<S>(is_new).await {
+                    Ok(mut upstream) => {
+                        connector.announce(&mut is_new);
+                        upstream.run(&mut subscriber, log, queue).await
+                    }
+                    Err(error) => Err(error),
+                },
+            }
         };
+        let Err(error) =
+            unless_silent(&connector.meter, connector.dead_after, is_stream, receiving).await;
+        drop(waiting);
+        waits.is_told(subscriber.retry());
         // Polls connect again by themselves, and may be cut off before they are connected.
         let may_go_on = connector.is_patient && !is_new && error.is_no_connection();
         if !error.is_broken_connection() && !may_go_on {
             return Err(error);
         }
-        log.breaks(&error);
+        log.breaks(&error, connector.meter.life().notices_silence());
         tokio::time::sleep(waits.next(failed)).await;
     }
 }
@@ -156,15 +171,25 @@ pub(super) struct EventLog {
     pub(super) away_since_ns: Option<u64>,
     /// The same, if nothing has come since.
     pub(super) silent_since_ns: Option<u64>,
+    /// Whether its subscriber is slow: what it receives is accounted apart.
+    pub(super) is_slow: bool,
 }
 
 impl EventLog {
-    fn breaks(&mut self, reason: &ClientError) {
+    /// Its connection is broken, of which the network may have carried nothing since `silenced_ns`.
+    fn breaks(&mut self, reason: &ClientError, silenced_ns: Option<u64>) {
         let now_ns = clock::now_ns();
+        if let Some(silenced_ns) = silenced_ns {
+            self.recorder
+                .borrow_mut()
+                .notices
+                .saturating_record(now_ns.saturating_sub(silenced_ns));
+        }
         self.away_since_ns = Some(now_ns);
         self.silent_since_ns.get_or_insert(now_ns);
         let account = &mut self.recorder.borrow_mut().account;
         account.reconnects += 1;
+        account.found_dead += u64::from(matches!(reason, ClientError::Silent(_)));
         account.first_reconnect.get_or_insert_with(|| reason.to_string());
     }
 
@@ -185,7 +210,12 @@ impl Sink for EventLog {
     }
 
     fn on_event(&mut self, at_ns: u64, event: Event<'_>) {
-        self.last_event_id = event.id;
+        let before = std::mem::replace(&mut self.last_event_id, event.id);
+        if self.is_slow {
+            self.tally.slow_events.add(1);
+            let account = &mut self.recorder.borrow_mut().account;
+            return apart::enter(account, self.tracker.as_mut(), before, &event);
+        }
         if self.last_read_ns.replace(at_ns) != at_ns {
             self.tally.reads.add(1);
         }
@@ -232,6 +262,7 @@ mod tests {
             last_event_id: 0,
             away_since_ns: None,
             silent_since_ns: Some(400),
+            is_slow: false,
         };
         let mut payload = [0; pushbench_wire::stamp::STAMP_LEN];
         for (at_ns, sequence) in [(1_000, 0), (1_000, 1), (2_000, 2)] {

@@ -17,8 +17,8 @@ use crate::client::{
 use crate::engine::delivery_tracker::DeliveryTracker;
 use crate::engine::recorder::{Recorder, Window};
 use crate::engine::send_queue::SendQueue;
-use crate::scenario::CutHow;
 use crate::scenario::schedule::ReconnectWaits;
+use crate::scenario::{CutHow, is_of_share};
 
 /// Connections that one worker opens at the same time: below any listen backlog, so that a flood
 /// of connects does not become a measurement of SYN retries.
@@ -37,6 +37,12 @@ enum Order {
     Traffic(oneshot::Sender<Option<Traffic>>),
     /// To cut the connections of this share of all subscribers.
     Cut(CutHow, f64),
+    /// To say which ports the connections of this share of all subscribers have.
+    Ports(f64, oneshot::Sender<Vec<u16>>),
+    /// Since when the network carries nothing of these.
+    Silenced(u64),
+    /// To have slow subscribers read as fast as they can.
+    ReadOn,
 }
 
 /// Worker threads, with a share of the subscribers each. They have the cores of the thread that
@@ -126,6 +132,29 @@ impl SubscriberPool for ThreadPool {
         }
     }
 
+    async fn ports_to_silence(&self, share: f64) -> anyhow::Result<Vec<u16>> {
+        let mut ports = Vec::new();
+        for worker in &self.workers {
+            let (question, answer) = oneshot::channel();
+            // One that has ended has said why.
+            let _ = worker.orders.send(Order::Ports(share, question));
+            ports.extend(answer.await.context("a worker has ended")?);
+        }
+        Ok(ports)
+    }
+
+    fn are_silenced(&self, since_ns: u64) {
+        for worker in &self.workers {
+            let _ = worker.orders.send(Order::Silenced(since_ns));
+        }
+    }
+
+    fn read_on(&self) {
+        for worker in &self.workers {
+            let _ = worker.orders.send(Order::ReadOn);
+        }
+    }
+
     fn stop(self) -> anyhow::Result<Recorder> {
         let mut threads = Vec::new();
         for worker in self.workers {
@@ -198,8 +227,13 @@ impl WithSubscriber for Worker {
                 expected,
                 publisher,
                 sends,
+                slow,
             } = spec;
-            let [meter, beside] = [(); 2].map(|()| ConnectionMeter::new(Arc::clone(&self.tally)));
+            let beside = ConnectionMeter::new(Arc::clone(&self.tally));
+            let meter = match slow {
+                Some(reads) => ConnectionMeter::of_slow(Arc::clone(&self.tally), reads),
+                None => ConnectionMeter::new(Arc::clone(&self.tally)),
+            };
             let (meter, last_read_ns) = match before.take() {
                 // What reads for one, reads for the other.
                 Some((http, meter, last)) if http.shares_connection_with(&subscription.http) => {
@@ -224,6 +258,7 @@ impl WithSubscriber for Worker {
                 signals: self.signals.clone(),
                 head_may_wait,
                 is_patient,
+                dead_after: reconnect.dead_after,
             };
             let log = EventLog {
                 tracker: self.record.then(|| DeliveryTracker::new(expected)),
@@ -234,17 +269,30 @@ impl WithSubscriber for Worker {
                 last_event_id: 0,
                 away_since_ns: None,
                 silent_since_ns: None,
+                is_slow: slow.is_some(),
             };
             let queue = sends.map(|plan| SendQueue::new(plan, publisher));
             let waits = ReconnectWaits::new(seed, connection, reconnect);
             tasks.spawn_local(subscribe::<S>(connector, log, queue, waits));
         }
-        let cut = |how, share| {
-            let hit = meters.iter().zip(&owners).filter(|(_, owner)| is_hit(**owner, share));
-            hit.for_each(|(meter, _)| meter.cut(how));
+        let hit = |share| {
+            let both = meters.iter().zip(&owners);
+            both.filter(move |(_, owner)| is_of_share(**owner, share)).map(|(meter, _)| meter)
         };
-        let ask = async || traffic(&self.tally, &meters).await;
-        runtime.block_on(tasks.run_until(obey_until(self.stopped, self.ordered, ask, cut)));
+        let obey = async |order| match order {
+            // Who asked may have given up.
+            Order::Traffic(question) => drop(question.send(traffic(&self.tally, &meters).await)),
+            Order::Cut(how, share) => hit(share).for_each(|meter| meter.cut(how)),
+            Order::Ports(share, question) => {
+                let ports = hit(share).flat_map(|meter| meter.ports_to_silence());
+                drop(question.send(ports.collect()));
+            }
+            Order::Silenced(since_ns) => {
+                meters.iter().for_each(|of| of.life().was_silenced(since_ns))
+            }
+            Order::ReadOn => meters.iter().for_each(|meter| meter.read_on()),
+        };
+        runtime.block_on(tasks.run_until(obey_until(self.stopped, self.ordered, obey)));
         drop(tasks);
         drop(runtime);
         Rc::try_unwrap(recorder)
@@ -253,31 +301,17 @@ impl WithSubscriber for Worker {
     }
 }
 
-/// Whether a subscriber is one of this share of all, spread evenly.
-fn is_hit(subscriber: u32, share: f64) -> bool {
-    let hit_before = |subscriber: u32| (f64::from(subscriber) * share + ROUNDING).floor();
-    hit_before(subscriber + 1) > hit_before(subscriber)
-}
-
-/// What is whole but for the rounding of floating point is meant to be whole.
-const ROUNDING: f64 = 1e-9;
-
 /// Does what it is ordered to until the worker is stopped.
 async fn obey_until(
     mut stopped: oneshot::Receiver<()>,
     mut ordered: mpsc::UnboundedReceiver<Order>,
-    traffic: impl AsyncFn() -> Option<Traffic>,
-    cut: impl Fn(CutHow, f64),
+    obey: impl AsyncFn(Order),
 ) {
     loop {
         tokio::select! {
             // An error means that the trial was dropped, which stops the worker as well.
             _ = &mut stopped => return,
-            Some(order) = ordered.recv() => match order {
-                // Who asked may have given up.
-                Order::Traffic(question) => drop(question.send(traffic().await)),
-                Order::Cut(how, share) => cut(how, share),
-            },
+            Some(order) = ordered.recv() => obey(order).await,
         }
     }
 }
@@ -322,15 +356,5 @@ mod tests {
         assert_eq!(answer.tcp, TcpTotals::default());
         let meanwhile = answer.stream_bytes_after - answer.stream_bytes_before;
         assert!(meanwhile >= 9, "they had their turn {meanwhile} times");
-    }
-
-    #[test]
-    fn a_share_is_spread_evenly() {
-        let hit = |share: f64| (0..10).filter(|&of| is_hit(of, share)).collect::<Vec<_>>();
-        assert_eq!(hit(1.0), (0..10).collect::<Vec<_>>());
-        assert_eq!(hit(0.5), [1, 3, 5, 7, 9]);
-        assert_eq!(hit(0.3), [3, 6, 9]);
-        assert_eq!(hit(0.05), [0; 0], "half a subscriber");
-        assert_eq!((0..1_000).filter(|&of| is_hit(of, 0.123)).count(), 123);
     }
 }

@@ -9,6 +9,8 @@ use toml::Spanned;
 
 use super::faults_values::check_faults;
 use super::file::WorkloadFile;
+use super::life_values::check_life;
+use super::slow_values::check_slow;
 use super::{Membership, Rows, Timeline, Upstream, Workload};
 use crate::scenario::error::{Problems, quoted};
 use crate::scenario::limits::{
@@ -32,6 +34,8 @@ pub(in crate::scenario) fn check_together(
     check_exclusions(file, problems);
     check_rates(file, scenario, problems);
     check_faults(file, scenario, problems);
+    check_life(file, scenario, problems);
+    check_slow(file, scenario, problems);
     if let Some(interval) = scenario.longest_polling_interval() {
         check_window(file, scenario, interval, problems);
     }

@@ -48,6 +48,12 @@ pub enum FaultKind {
         /// How long.
         length: Duration,
     },
+    /// The network carries nothing more of the connections that there are, and says so to nobody: new ones
+    /// work.
+    Silence {
+        /// The share of subscribers, above 0 and at most 1.
+        share: f64,
+    },
 }
 
 impl Fault {
@@ -57,7 +63,7 @@ impl Fault {
             |time: Duration| Duration::from_micros((time.as_micros() as f64 * share) as u64);
         self.at = scaled(self.at);
         match &mut self.kind {
-            FaultKind::Cut { .. } => {}
+            FaultKind::Cut { .. } | FaultKind::Silence { .. } => {}
             // What has a length keeps one.
             FaultKind::Pause { length } | FaultKind::Outage { length } => {
                 *length = scaled(*length).max(TICK);
@@ -71,7 +77,7 @@ impl FaultKind {
     #[must_use]
     pub fn length(&self) -> Option<Duration> {
         match *self {
-            Self::Cut { .. } => None,
+            Self::Cut { .. } | Self::Silence { .. } => None,
             Self::Pause { length } | Self::Outage { length } => Some(length),
         }
     }
@@ -98,12 +104,32 @@ pub struct Reconnect {
     /// Whether each wait is drawn evenly between nothing and that, so that not all come at once ("full
     /// jitter").
     pub jitter: bool,
+    /// Who says how long an event stream waits.
+    pub by: ReconnectBy,
+    /// How long nothing may come before a subscriber takes its connection for dead; none that never does.
+    pub dead_after: Option<Duration>,
+}
+
+/// Who says how long a subscriber waits before it connects again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReconnectBy {
+    /// It does, by what the scenario says.
+    Subscriber,
+    /// The server does by what it says in `retry`, as browsers take it from an event stream. On other
+    /// transports there is no such word.
+    Server,
 }
 
 impl Reconnect {
     /// What is done where a scenario says nothing.
-    pub const USUAL: Self =
-        Self { first: Duration::from_millis(100), most: Duration::from_secs(5), jitter: false };
+    pub const USUAL: Self = Self {
+        first: Duration::from_millis(100),
+        most: Duration::from_secs(5),
+        jitter: false,
+        by: ReconnectBy::Subscriber,
+        dead_after: None,
+    };
 
     /// The longest wait before an attempt, of which so many have failed since the connection broke.
     #[must_use]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::CutHow;
+use super::{CutHow, ReconnectBy};
 use crate::scenario::defaults::unwritten;
 use crate::scenario::duration;
 
@@ -16,14 +16,15 @@ pub(in crate::scenario) struct FaultFile {
     #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "2s")]
     pub(in crate::scenario) at: Spanned<String>,
     /// "cut" ends connections, "pause" stops the server's processes for a while, "outage" has the
-    /// network carry nothing for a while, which needs a [network].
+    /// network carry nothing for a while, and "silence" nothing more of the connections that there are;
+    /// both need a [network].
     #[schemars(with = "Kind")]
     pub(in crate::scenario) kind: Spanned<Kind>,
     /// How a cut ends connections: "close" by FIN, "reset" by RST.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "CutHow")]
     pub(in crate::scenario) how: Option<Spanned<CutHow>>,
-    /// The share of subscribers that a cut hits, spread evenly; all when left out.
+    /// The share of subscribers that a cut or a silence hits, spread evenly; all when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", range(max = 1))]
     #[schemars(extend("exclusiveMinimum" = 0))]
@@ -40,6 +41,7 @@ pub(in crate::scenario) enum Kind {
     Cut,
     Pause,
     Outage,
+    Silence,
 }
 
 /// How subscribers come back whose connection broke.
@@ -57,6 +59,19 @@ pub(in crate::scenario) struct ReconnectFile {
     /// Whether a wait is drawn evenly between nothing and that, so that not all come at once.
     #[serde(default)]
     pub(in crate::scenario) jitter: bool,
+    /// Who says how long an event stream waits: "subscriber", by the keys above, or "server", by its
+    /// `retry`, as browsers do it.
+    #[serde(default = "by_subscriber")]
+    pub(in crate::scenario) by: ReconnectBy,
+    /// How long nothing may come, no heartbeat and no event, before a subscriber takes its connection for
+    /// dead, or a poll for unanswered: "2500ms". It never does when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "2500ms")]
+    pub(in crate::scenario) dead_after: Option<Spanned<String>>,
+}
+
+fn by_subscriber() -> ReconnectBy {
+    ReconnectBy::Subscriber
 }
 
 fn first() -> Spanned<String> {

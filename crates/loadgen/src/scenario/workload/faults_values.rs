@@ -29,12 +29,12 @@ impl Values<'_, '_> {
         let at = self.duration("at", &file.at, Duration::ZERO..=12 * HOUR);
         let kind = *file.kind.get_ref();
         if kind != Kind::Cut {
-            for (key, span) in [
-                ("how", file.how.as_ref().map(Spanned::span)),
-                ("share", file.share.as_ref().map(Spanned::span)),
-            ] {
-                self.out_of_place(key, span, "only a cut has it");
-            }
+            let span = file.how.as_ref().map(Spanned::span);
+            self.out_of_place("how", span, "only a cut has it");
+        }
+        if !matches!(kind, Kind::Cut | Kind::Silence) {
+            let span = file.share.as_ref().map(Spanned::span);
+            self.out_of_place("share", span, "only a cut has it, or a silence");
         }
         let mut length = |longest| match &file.length {
             Some(length) => self.duration("for", length, TICK..=longest),
@@ -48,6 +48,13 @@ impl Values<'_, '_> {
         let kind = match kind {
             Kind::Pause => FaultKind::Pause { length: length(LONGEST_PAUSE) },
             Kind::Outage => FaultKind::Outage { length: length(HOUR) },
+            Kind::Silence => {
+                let span = file.length.as_ref().map(Spanned::span);
+                self.out_of_place("for", span, "these connections never carry anything again");
+                FaultKind::Silence {
+                    share: file.share.as_ref().map_or(1.0, |share| self.share(share)),
+                }
+            }
             Kind::Cut => {
                 let span = file.length.as_ref().map(Spanned::span);
                 self.out_of_place("for", span, "connections are cut at once");
@@ -93,7 +100,9 @@ impl Values<'_, '_> {
                 ),
             );
         }
-        Reconnect { first, most, jitter: file.jitter }
+        let dead_after =
+            file.dead_after.as_ref().map(|text| self.duration("dead_after", text, TICK..=HOUR));
+        Reconnect { first, most, jitter: file.jitter, by: file.by, dead_after }
     }
 }
 
@@ -118,7 +127,7 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
             );
         }
         let subscribers = scenario.workload.subscribers;
-        if let FaultKind::Cut { share, .. } = fault.kind
+        if let FaultKind::Cut { share, .. } | FaultKind::Silence { share } = fault.kind
             && f64::from(subscribers) * share < 1.0
         {
             problems.at(
@@ -141,7 +150,8 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
                 .server
                 .as_ref()
                 .is_some_and(|server| !matches!(server.start, Start::Command { .. })),
-            FaultKind::Outage { .. } => {
+            FaultKind::Silence { .. } if of.http().is_by_udp() => true,
+            FaultKind::Outage { .. } | FaultKind::Silence { .. } => {
                 of.road.network.as_ref().is_none_or(|network| network.by != Imitation::Packets)
             }
         });
@@ -149,6 +159,13 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
             let what = match fault.kind {
                 FaultKind::Outage { .. } => {
                     "an outage needs a [network] that is imitated by packets: add \
+                     `network = { round_trip = \"1ms\" }`"
+                }
+                FaultKind::Silence { .. } if contender.http().is_by_udp() => {
+                    "by HTTP/3 a connection is no pair of ports: leave it out, or speak HTTP/2"
+                }
+                FaultKind::Silence { .. } => {
+                    "a silence needs a [network] that is imitated by packets: add \
                      `network = { round_trip = \"1ms\" }`"
                 }
                 _ => {
@@ -187,7 +204,7 @@ mod tests {
             scenario.workload.faults,
             [Fault { at: at(1), kind: cut }, Fault { at: at(4), kind: pause }]
         );
-        let Reconnect { first, most, jitter } = scenario.workload.reconnect;
+        let Reconnect { first, most, jitter, .. } = scenario.workload.reconnect;
         assert_eq!((first.as_millis(), most, jitter), (50, at(5), true));
     }
 
@@ -212,6 +229,9 @@ mod tests {
             ("at = \"1s\"\nkind = \"cut\"\nshare = 0.001\n", "this fault hits nobody"),
             ("at = \"1s\"\nkind = \"pause\"\nfor = \"40s\"\n", "at most 20s"),
             ("at = \"1s\"\nkind = \"outage\"\nfor = \"1s\"\n", "an outage needs a [network]"),
+            ("at = \"1s\"\nkind = \"silence\"\n", "a silence needs a [network]"),
+            ("at = \"1s\"\nkind = \"silence\"\nfor = \"1s\"\n", "never carry anything again"),
+            ("at = \"1s\"\nkind = \"silence\"\nhow = \"reset\"\n", "only a cut has it"),
             (
                 "at = \"1s\"\nkind = \"pause\"\nfor = \"2s\"\n[[workload.faults]]\nat = \"2s\"\nkind = \"cut\"\n",
                 "let them follow each other",

@@ -6,6 +6,7 @@ use toml::{Spanned, Value};
 
 use super::faults_file::{FaultFile, ReconnectFile};
 use super::payload::PayloadSchema;
+use super::slow_file::SlowFile;
 use super::{Arrivals, Content};
 use crate::scenario::defaults::{not, one, unwritten};
 use crate::scenario::duration;
@@ -81,6 +82,10 @@ pub(in crate::scenario) struct WorkloadFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ReconnectFile")]
     pub(in crate::scenario) reconnect: Option<ReconnectFile>,
+    /// Subscribers that read slowly, or not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SlowFile")]
+    pub(in crate::scenario) slow: Option<SlowFile>,
     /// How long events are measured, rounded up to whole gaps between events: "10s", "2m". It is
     /// left out when there are phases.
     #[serde(default, skip_serializing_if = "Option::is_none")]

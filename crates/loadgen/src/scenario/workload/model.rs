@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Arrivals, Content, Fault, PayloadBytes, Reconnect, Trace};
+use super::{Arrivals, Content, Fault, PayloadBytes, Reconnect, Slow, Trace};
 
 /// Traffic and its duration.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +37,8 @@ pub struct Workload {
     pub faults: Vec<Fault>,
     /// How subscribers come back.
     pub reconnect: Reconnect,
+    /// Those who read slowly, if there are any.
+    pub slow: Option<Slow>,
     /// How long events are measured; holds at least one event, and is at least the interval of
     /// polling, if that is compared. That of all phases.
     pub duration: Duration,

@@ -71,6 +71,7 @@ impl Values<'_, '_> {
             phases,
             faults: self.faults(&file.faults),
             reconnect: self.reconnect(file.reconnect.as_ref()),
+            slow: file.slow.as_ref().map(|slow| self.slow(slow)),
             duration,
             warm_up: self.duration("warm_up", &file.warm_up, Duration::ZERO..=12 * HOUR),
             idle: self.duration("idle", &file.idle, Duration::ZERO..=HOUR),

@@ -1,0 +1,78 @@
+//! Subscribers that read slowly or nothing: others get everything, and they learn what they missed.
+
+use std::fs;
+
+use super::support::{Bench, text};
+
+/// Two of ten subscribers are slow. Each is due 20 MB, of which the server keeps the last third.
+fn scenario(compare: &str, slow: &str) -> String {
+    format!(
+        r#"
+name = "slow"
+description = "Two of ten read slowly."
+blocks = 1
+compare = [{compare}]
+
+[workload]
+subscribers = 10
+events_per_second = 100
+payload_bytes = 32768
+duration = "6s"
+warm_up = "200ms"
+idle = "0s"
+
+[workload.slow]
+share = 0.2
+kept_for = "2s"
+{slow}
+
+[polling]
+interval = "100ms"
+"#
+    )
+}
+
+/// Runs it, and checks that everyone else got everything, and that the slow ones did, or were told.
+fn check(compare: &str, slow: &str) {
+    let bench = Bench::alone();
+    bench.scenario(&scenario(compare, slow));
+    let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
+    let said = text(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{said}");
+    let trials = bench.trials();
+    assert_eq!(trials.len(), compare.split(',').count(), "{said}");
+    for (contender, row) in &trials {
+        let value = |metric: &str| {
+            *row.values.get(metric).unwrap_or_else(|| panic!("{contender} has no {metric}: {said}"))
+        };
+        let account = ["expected", "delivered", "lost", "duplicated", "lagged"].map(value);
+        assert_eq!(account, [4_800.0, 4_800.0, 0.0, 0.0, 0.0], "{contender}, {slow}: {said}");
+        let due = ["slow_subscribers", "slow_expected", "slow_untold"].map(value);
+        assert_eq!(due, [2.0, 1_200.0, 0.0], "{contender}, {slow}");
+        let (came, told) = (value("slow_delivered"), value("slow_told"));
+        assert!(told > 0.0 && came > 0.0, "{contender}, {slow}: {came} came, {told} told");
+        // Each has come or was told; the 20 events of the warm-up may be among those told.
+        let both = came + told;
+        assert!((1_200.0..=1_240.0).contains(&both), "{contender}, {slow}: {came} and {told}");
+    }
+    let summary = fs::read_to_string(bench.path("out/summary.md")).unwrap();
+    assert!(summary.contains("### Slow readers"), "{summary}");
+}
+
+#[test]
+fn whoever_reads_nothing_learns_what_it_missed_by_every_transport() {
+    let all = "\"polling\", \"long-polling\", \"sse\", \"websocket\", \"tcp\"";
+    check(all, "reads = \"nothing\"");
+}
+
+#[test]
+fn every_policy_tells_what_was_missed() {
+    let streams = "\"sse\", \"websocket\", \"tcp\"";
+    check(streams, "reads = \"nothing\"\npolicy = \"skip-to-newest\"");
+    check(streams, "reads = \"nothing\"\npolicy = \"disconnect\"");
+}
+
+#[test]
+fn whoever_reads_slowly_gets_what_it_can() {
+    check("\"polling\", \"sse\"", "reads = \"slowly\"\nbytes_per_second = 100000");
+}
