@@ -56,8 +56,14 @@ heartbeat = "1s"
 
 fn run(bench: &Bench, text_of_scenario: &str) -> Output {
     bench.scenario(text_of_scenario);
-    let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", text(&output.stderr));
+    bench.output(&["run", "scenario.toml", "--out", "out"])
+}
+
+/// The same of a run in which nothing is lost.
+fn run_well(bench: &Bench, text_of_scenario: &str) -> Output {
+    let output = run(bench, text_of_scenario);
+    let code = output.status.code();
+    assert!(matches!(code, Some(0 | 3)), "{code:?}: {}", text(&output.stderr));
     output
 }
 
@@ -68,7 +74,7 @@ fn whoever_listens_for_signs_of_life_notices_in_time_and_loses_nothing() {
     }
     let bench = Bench::alone();
     let all = "\"polling\", \"long-polling\", \"sse\", \"websocket\", \"tcp\"";
-    let output = run(&bench, &scenario(all, "dead_after = \"1500ms\""));
+    let output = run_well(&bench, &scenario(all, "dead_after = \"1500ms\""));
     let trials = bench.trials();
     assert_eq!(trials.len(), 5, "{}", text(&output.stderr));
     for (contender, row) in &trials {
@@ -87,12 +93,13 @@ fn whoever_listens_for_signs_of_life_notices_in_time_and_loses_nothing() {
         assert!(slowest <= 1.5 + 0.2 + 1.0, "{contender}: {slowest} s");
     }
     let summary = fs::read_to_string(bench.path("out/summary.md")).unwrap();
-    for heading in ["### When connections went silent", "### Silence, against theory"] {
-        assert!(summary.contains(heading), "{heading}: {summary}");
+    assert!(summary.contains("### When connections went silent"), "{summary}");
+    // On a busy machine, times are not held against anything.
+    if ["polling", "sse"].iter().all(|of| trials[*of].valid) {
+        let (_, theory) = summary.split_once("### Silence, against theory").unwrap();
+        assert!(theory.contains("half an interval until it asks next"), "{theory}");
+        assert!(theory.contains("age of the last event or heartbeat"), "{theory}");
     }
-    let (_, theory) = summary.split_once("### Silence, against theory").unwrap();
-    assert!(theory.contains("half an interval until it asks next"), "{theory}");
-    assert!(theory.contains("age of the last event or heartbeat"), "{theory}");
 }
 
 #[test]
@@ -104,7 +111,7 @@ fn subscriptions_that_share_a_connection_give_it_up_together() {
         .replace("blocks = 1\n", "blocks = 1\ntls = true\nhttp = \"2\"\n")
         .replace("channels = 20\n", "channels = 20\nchannels_per_subscriber = 2\n");
     let bench = Bench::new();
-    run(&bench, &two_each);
+    run_well(&bench, &two_each);
     for (contender, row) in &bench.trials() {
         let account = ["expected", "lost", "duplicated"].map(|metric| row.values[metric]);
         assert_eq!(account, [320.0, 0.0, 0.0], "{contender}");
@@ -122,7 +129,8 @@ fn without_a_time_out_nobody_notices() {
         return;
     }
     let bench = Bench::new();
-    run(&bench, &scenario("\"sse\", \"websocket\"", ""));
+    let output = run(&bench, &scenario("\"sse\", \"websocket\"", ""));
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let trials = bench.trials();
     assert_eq!(trials.len(), 2);
     for (contender, row) in &trials {
@@ -164,7 +172,7 @@ first = "800ms"
 jitter = true
 "#;
     let bench = Bench::alone();
-    run(&bench, cut);
+    run_well(&bench, cut);
     for (contender, row) in &bench.trials() {
         assert_eq!(row.values["lost"], 0.0, "{contender}");
         let ms = |metric: &str| row.values[metric] / 1e6;
@@ -204,7 +212,7 @@ by = "server"
 retry = "600ms"
 "#;
     let bench = Bench::alone();
-    run(&bench, cut);
+    run_well(&bench, cut);
     let trials = bench.trials();
     for (contender, row) in &trials {
         assert_eq!(row.values["lost"], 0.0, "{contender}");

@@ -288,7 +288,7 @@ impl WithSubscriber for Worker {
                 drop(question.send(ports.collect()));
             }
             Order::Silenced(since_ns) => {
-                meters.iter().for_each(|of| of.life().was_silenced(since_ns))
+                meters.iter().for_each(|of| of.life().was_silenced(since_ns));
             }
             Order::ReadOn => meters.iter().for_each(|meter| meter.read_on()),
         };
