@@ -142,7 +142,11 @@ impl Measurement {
         let ours = |of: u64| count(of).filter(|_| !self.is_described);
         [
             (Metric::SlowSubscribers, self.slow.map(|slow| slow.subscribers as f64)),
-            (Metric::SlowExpected, self.slow.map(|slow| slow.deliveries as f64)),
+            // Of a schedule that was not followed to its end, nobody knows.
+            (
+                Metric::SlowExpected,
+                self.schedule_sha256.as_ref().and(self.slow).map(|slow| slow.deliveries as f64),
+            ),
             (Metric::SlowDelivered, count(delivered)),
             (Metric::SlowTold, ours(told)),
             (Metric::SlowUntold, ours(untold)),

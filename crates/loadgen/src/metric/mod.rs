@@ -162,7 +162,7 @@ metrics! {
     "recovery_time_p50" RecoveryTimeP50 Nanoseconds Less "Time to the next event p50" "next event p50" "From when a subscriber noticed that its connection was broken until its next event, one that it had missed or a new one; median over connections that broke."
     "recovery_time_max" RecoveryTimeMax Nanoseconds Less "Slowest recovery" "slowest next event" "The same of the slowest."
     "slow_subscribers" SlowSubscribers Count Neither "Slow subscribers" "slow subs" "Subscribers that read slowly, or nothing, until the window had ended. What they received is in no other account and in no latency. Empty without any."
-    "slow_expected" SlowExpected Count Neither "Deliveries due to slow subscribers" "due to slow" "Deliveries to them that the measured events call for."
+    "slow_expected" SlowExpected Count Neither "Deliveries due to slow subscribers" "due to slow" "Deliveries to them that the measured events call for; empty where not all of these were published."
     "slow_delivered" SlowDelivered Count More "Deliveries to slow subscribers" "came to slow" "Of those, how many came, most of them after the window, when slow subscribers read on."
     "slow_told" SlowTold Count Less "Events that slow subscribers were told they missed" "told missed" "What notices of falling behind the log say that slow subscribers missed, events of the warm-up among them. Empty where the server gives no notice."
     "slow_untold" SlowUntold Count Less "Events that slow subscribers missed without a word" "untold" "Gaps in the ids that slow subscribers received, of which no notice told. Empty where the server gives no notice."
