@@ -123,6 +123,30 @@ fn subscriptions_that_share_a_connection_give_it_up_together() {
     }
 }
 
+/// Its event stream resumes by what it had last, which has to be known when the connection is given up.
+#[test]
+fn a_silent_connection_to_a_server_of_others_is_found_as_well() {
+    if !can_lay() {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_pushbench");
+    let server = format!(
+        "[server.mine]\ncommand = \"'{program}' serve --public --heartbeat 1s --listen {{host}}:{{port}}\"\n\
+         publish = {{ url = \"{{url}}/channels/{{channel}}/events\" }}\n\
+         sse = {{ url = \"{{url}}/channels/{{channel}}/sse\" }}\n"
+    );
+    let scenario = scenario("\"sse\"", "dead_after = \"1500ms\"")
+        .replace("blocks = 1\n", "blocks = 1\nservers = [\"mine\"]\n");
+    let bench = Bench::new();
+    let output = run_well(&bench, &format!("{scenario}\n{server}"));
+    let trials = bench.trials();
+    assert_eq!(trials.len(), 1, "{}", text(&output.stderr));
+    for (contender, row) in &trials {
+        let account = ["expected", "lost", "duplicated", "found_dead"].map(|of| row.values[of]);
+        assert_eq!(account, [160.0, 0.0, 0.0, 10.0], "{contender}: {}", text(&output.stderr));
+    }
+}
+
 #[test]
 fn without_a_time_out_nobody_notices() {
     if !can_lay() {
