@@ -48,6 +48,26 @@ pub(super) const NETWORK: Closer = Closer {
     is_folded: false,
 };
 
+/// Those who read slowly. A sweep shows it too.
+pub(super) const SLOW: Closer = Closer {
+    heading: "Slow readers",
+    note: "They read slowly, or nothing, until the window had ended, and then caught up. What they are due is in \
+           no other account, and their latencies are nobody's: p99 is that of all others. Every event has come \
+           to them, or they were told that they missed it, unless some are untold. The peak of the server's \
+           memory is that of its process; what the kernel holds for sockets is not in it.",
+    metrics: &[
+        Metric::SlowSubscribers,
+        Metric::SlowExpected,
+        Metric::SlowDelivered,
+        Metric::SlowTold,
+        Metric::SlowUntold,
+        Metric::LatencyP99,
+        Metric::ServerMemoryPeak,
+    ],
+    needs: Some(Metric::SlowSubscribers),
+    is_folded: false,
+};
+
 /// The tables that look closer, in order.
 pub(super) const CLOSER: [Closer; 13] = [
     Closer {
@@ -117,21 +137,10 @@ pub(super) const CLOSER: [Closer; 13] = [
         is_folded: false,
     },
     Closer {
-        heading: "Slow readers",
-        note: "They read slowly, or nothing, until the window had ended, and then caught up. What they are due is in \
-               no other account, and their latencies are nobody's: p99 is that of all others. Every event has come \
-               to them, or they were told that they missed it, unless some are untold. The peak of the server's \
-               memory is that of its process; what the kernel holds for sockets is not in it.",
-        metrics: &[
-            Metric::SlowSubscribers,
-            Metric::SlowExpected,
-            Metric::SlowDelivered,
-            Metric::SlowTold,
-            Metric::SlowUntold,
-            Metric::LatencyP99,
-            Metric::ServerMemoryPeak,
-        ],
-        needs: Some(Metric::SlowSubscribers),
+        heading: SLOW.heading,
+        note: SLOW.note,
+        metrics: SLOW.metrics,
+        needs: SLOW.needs,
         is_folded: false,
     },
     Closer {
