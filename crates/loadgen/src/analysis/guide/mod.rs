@@ -11,6 +11,8 @@ mod textbook;
 mod trust;
 
 #[cfg(test)]
+mod property;
+#[cfg(test)]
 mod tests;
 
 use std::time::Duration;

@@ -81,3 +81,44 @@ fn beaten(
     };
     cheapest.iter().filter_map(in_one).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use Transport::{Polling, Sse, WebSocket};
+
+    use super::*;
+
+    /// What courses and blogs would say to each workload that comes with pushbench and has objectives.
+    #[test]
+    fn every_shipped_workload_has_the_choice_of_the_table() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+        for (name, choice) in [
+            ("email-check", Polling),
+            ("dashboard-refresh", Polling),
+            ("notifications", Sse),
+            ("social-feed", Sse),
+            ("live-scores", Sse),
+            ("stock-ticker", Sse),
+            ("trading-screen", Sse),
+            ("auction", Sse),
+            ("chat", WebSocket),
+            ("collaborative-editing", WebSocket),
+            ("multiplayer-game", WebSocket),
+            ("iot-telemetry", WebSocket),
+        ] {
+            let (scenario, _) = Scenario::load(&folder.join(format!("{name}.toml"))).unwrap();
+            assert_eq!(chosen(&scenario, &scenario.needs).0, choice, "{name}");
+            assert!(!scenario.objectives.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_has_to_pass_proxies_is_for_long_polling() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+        let (scenario, _) = Scenario::load(&folder.join("stock-ticker.toml")).unwrap();
+        let needs = Needs { proxies: vec!["nginx".to_owned()], ..Needs::default() };
+        assert_eq!(chosen(&scenario, &needs), (Transport::LongPolling, Rule::Proxies));
+    }
+}
