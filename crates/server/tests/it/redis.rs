@@ -61,7 +61,7 @@ impl Redis {
     pub(crate) fn command(&self, words: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.write_all(format!("{words}\r\n").as_bytes()).unwrap();
-        let mut answer = [0; 1_024];
+        let mut answer = [0; 16 << 10];
         let length = stream.read(&mut answer).unwrap();
         String::from_utf8_lossy(&answer[..length]).into_owned()
     }
