@@ -132,20 +132,23 @@ describe('Chromium by WebTransport, a draft', { timeout: 90_000 }, () => {
     return page;
   }
 
+  /** A session, of which the page receives the events. */
+  const receive = (page, path) => page.evaluate(async (path) => {
+    window.transport = await window.session(path);
+    const streams = window.transport.incomingUnidirectionalStreams.getReader();
+    const { value: stream } = await streams.read();
+    window.received = '';
+    (async () => {
+      const text = stream.pipeThrough(new TextDecoderStream());
+      for await (const piece of text) window.received += piece;
+      window.received += 'END';
+    })();
+  }, path);
+
   test('has an event stream on one unidirectional stream of its session', async () => {
     const page = await open();
     await publish(server.url, 'wt', 'before');
-    await page.evaluate(async () => {
-      window.transport = await window.session('/channels/wt/sse?after=0');
-      const streams = window.transport.incomingUnidirectionalStreams.getReader();
-      const { value: stream } = await streams.read();
-      window.received = '';
-      (async () => {
-        const text = stream.pipeThrough(new TextDecoderStream());
-        for await (const piece of text) window.received += piece;
-        window.received += 'END';
-      })();
-    });
+    await receive(page, '/channels/wt/sse?after=0');
     await page.waitForFunction(() => window.received.includes('before'));
     for (const text of ['1', 'two\nlines', '3']) await publish(server.url, 'wt', text);
     await page.waitForFunction(() => window.received.includes('data: 3\n\n'));
@@ -154,6 +157,21 @@ describe('Chromium by WebTransport, a draft', { timeout: 90_000 }, () => {
     const received = await page.evaluate(() => window.received.replaceAll(/^:.*\n\n?/gm, ''));
     assert.equal(received, events, 'the bytes of an event stream, and heartbeats');
     await freesMemory(() => page.evaluate(() => window.transport.close()));
+    await page.close();
+  });
+
+  test('is refused a stream of its own, and nothing else', async () => {
+    const page = await open();
+    await receive(page, '/channels/wt-own/sse');
+    const refused = await page.evaluate(async () => {
+      const { readable, writable } = await window.transport.createBidirectionalStream();
+      const sent = new TextEncoder().encode('from the page');
+      writable.getWriter().write(sent).catch(() => {});
+      return readable.getReader().read().then(() => 'it was taken', String);
+    });
+    assert.match(refused, /WebTransportError/);
+    await publish(server.url, 'wt-own', 'after');
+    await page.waitForFunction(() => window.received.includes('data: after\n\n'));
     await page.close();
   });
 

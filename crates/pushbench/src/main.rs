@@ -3,6 +3,7 @@
 //! It only reads the command line: what commands do, and which exit code that gives
 //! ([`ExitStatus`]), is the load generator's and the server's.
 
+mod guide;
 mod serve;
 
 use std::path::PathBuf;
@@ -49,6 +50,10 @@ enum Command {
         /// A folder written by `run`, `compare` or `capacity`.
         dir: PathBuf,
     },
+    /// Say which contenders meet a scenario's objectives and your needs, and what each costs.
+    Guide(Box<guide::GuideArgs>),
+    /// Hold published claims about these transports against results.
+    Folklore(guide::FolkloreArgs),
     /// Track results over revisions.
     #[command(subcommand)]
     History(History),
@@ -259,6 +264,10 @@ fn dispatch(command: Command, verbose: bool) -> anyhow::Result<ExitStatus> {
         Command::Capacity(arguments) => command::capacity(&capacity_options(arguments), verbose),
         Command::Compare(arguments) => compare(arguments, verbose),
         Command::Report { dir } => command::report(&dir, verbose),
+        Command::Guide(arguments) => {
+            command::guide(&arguments.options(|out| invocation(out, None)), verbose)
+        }
+        Command::Folklore(arguments) => command::folklore(&arguments.options()),
         Command::History(History::Add { dirs, file, revision }) => {
             command::history_add(&dirs, &file, revision.as_deref())
         }

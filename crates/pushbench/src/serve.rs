@@ -17,7 +17,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 use pushbench_loadgen::command::say;
-use pushbench_server::{Config, Fault, Faults, Listeners};
+use pushbench_server::{BrokerConfig, BrokerMode, BrokerUrl, Config, Fault, Faults, Listeners};
 use pushbench_wire::endpoint::{HTTP3_PREFIX, READY_PREFIX, TLS_PREFIX};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,6 +58,15 @@ pub(crate) struct Args {
     #[arg(long)]
     compression: bool,
 
+    /// Share events with other servers by this Redis: redis://HOST:PORT
+    #[arg(long, value_name = "URL", conflicts_with = "inject")]
+    broker: Option<BrokerUrl>,
+
+    /// What that Redis is used for: pubsub keeps nothing, streams keeps events for nodes that missed them, and
+    /// sharded is the sharded Pub/Sub of Redis 7
+    #[arg(long, value_name = "MODE", default_value_t, requires = "broker")]
+    broker_mode: BrokerMode,
+
     #[command(flatten)]
     streams: StreamFlags,
 
@@ -88,6 +97,7 @@ pub(crate) fn serve(args: Args) -> anyhow::Result<()> {
         faults,
         access,
         compression: args.compression,
+        broker: args.broker.map(|url| BrokerConfig { url, mode: args.broker_mode }),
         ..Config::from(args.limits)
     });
     let config = args.log.put_into(config);
@@ -154,6 +164,8 @@ async fn listen(
     stop_on_stdin_eof: bool,
     config: Config,
 ) -> anyhow::Result<()> {
+    // Or it would say that it is ready, and then that it is not.
+    pushbench_server::check_broker(&config).await?;
     let (plain, bound) = listen_at(address, "--listen")?;
     let tls = tls.map(Secured::listen).transpose()?;
     // Before the server says that it is ready: whoever reads that may send a signal at once.
@@ -177,8 +189,7 @@ async fn listen(
             } => {}
         }
     };
-    prepared.serve(shutdown).await;
-    Ok(())
+    Ok(prepared.serve(shutdown).await?)
 }
 
 /// Prints the line that says that the server is ready, and flushes it in case it goes to a pipe. Where

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::{Access, DiskLog, Faults, LogSync, SlowPolicy};
+use crate::{Access, BrokerConfig, DiskLog, Faults, LogSync, SlowPolicy};
 
 /// How much of each resource clients may use, and how long they may take.
 ///
@@ -85,6 +85,8 @@ pub struct Config {
     pub access: Access,
     /// The faults that the server injects. Default none.
     pub faults: Faults,
+    /// What it shares its events by with other servers. Default nothing: it is alone.
+    pub broker: Option<BrokerConfig>,
 }
 
 /// How the body of an event stream is framed.
@@ -126,6 +128,7 @@ impl Default for Config {
             grace: Duration::from_secs(5),
             access: Access::default(),
             faults: Faults::default(),
+            broker: None,
         }
     }
 }

@@ -14,5 +14,8 @@ pub(crate) fn metrics(server: &Server) -> Reply {
     if let Some(journal) = &server.journal {
         journal.counts().write_to(&mut text);
     }
+    if let Some(broker) = &server.broker {
+        broker.render(&mut text);
+    }
     reply::prometheus(text)
 }

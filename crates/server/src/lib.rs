@@ -13,6 +13,7 @@
 //! | `GET /healthz`, `GET /metrics` | readiness, Prometheus metrics |
 
 mod access;
+mod broker;
 mod compression;
 mod config;
 mod control;
@@ -37,9 +38,12 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use access::Gate;
 pub use access::{Access, AllowedHost, AllowedOrigin, BadHost, BadOrigin, BadToken, Token};
+use broker::Broker;
+pub use broker::{BrokerConfig, BrokerError, BrokerMode, BrokerUrl};
 pub use config::{Config, ConfigError, SseFraming};
 use hub::{Hub, Limits};
 use hyper::header::HeaderValue;
@@ -66,6 +70,8 @@ struct Server {
     publishers: Mutex<Publishers>,
     metrics: Arc<Metrics>,
     injector: Option<Injector>,
+    /// What it shares its events by, if it is one of several.
+    broker: Option<Broker>,
     /// What says where HTTP/3 is (RFC 7838), if it is served.
     alt_svc: Option<HeaderValue>,
     /// Streams opened so far, from which each stream gets its own time for heartbeats.
@@ -92,6 +98,12 @@ pub enum Error {
         "faults are injected into a log in memory only; leave out the log on disk, or the faults"
     )]
     FaultsOnDisk,
+    /// The broker cannot be used.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// Faults are those of a server alone.
+    #[error("a server that shares its events by a broker injects no faults; leave out one of both")]
+    FaultsWithBroker,
     /// [`Config::faults`] need a thread that could not be started.
     #[error(
         "cannot start the thread that delays events; raise the limit on threads, or inject neither \
@@ -103,6 +115,9 @@ pub enum Error {
 impl Server {
     fn new(config: Config, address: SocketAddr, by_tls: Option<SocketAddr>) -> Result<Self, Error> {
         config.check()?;
+        if config.broker.is_some() && !config.faults.is_empty() {
+            return Err(Error::FaultsWithBroker);
+        }
         let limits = Limits {
             max_channels: config.max_channels,
             log_events: config.log_events,
@@ -124,6 +139,7 @@ impl Server {
         let injector = Injector::new(&config.faults, &metrics).map_err(Error::Inject)?;
         let (alt_svc, streams_opened) = (None, AtomicU64::new(0));
         let publishers = Mutex::default();
+        let broker = config.broker.clone().map(Broker::new);
         Ok(Self {
             config,
             gate,
@@ -132,6 +148,7 @@ impl Server {
             publishers,
             metrics,
             injector,
+            broker,
             alt_svc,
             streams_opened,
         })
@@ -211,12 +228,22 @@ impl Prepared {
     /// polls, ends streams, and closes what is still open after [`Config::grace`].
     ///
     /// It uses all threads of the runtime.
-    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+    ///
+    /// # Errors
+    /// [`Error::Broker`], before anything is served.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let Self { listeners, http3, server } = self;
+        let mut shares = JoinSet::new();
+        if let Some(config) = &server.config.broker {
+            let joined = broker::join_first(config).await?;
+            // Dropping the set ends it.
+            shares.spawn(broker::serve(Arc::clone(&server), joined));
+        }
         http::serve(listeners, http3, Arc::clone(&server), shutdown).await;
         // The journal writes what it still has, which no thread that serves should wait for.
         let close = move || server.journal.as_ref().map(Journal::close);
         let _ = tokio::task::spawn_blocking(close).await;
+        Ok(())
     }
 }
 
@@ -229,6 +256,16 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    prepare(listeners, config)?.serve(shutdown).await;
-    Ok(())
+    prepare(listeners, config)?.serve(shutdown).await
+}
+
+/// Whether a server with this configuration can use its broker, before anybody is told that it is ready.
+///
+/// # Errors
+/// Why it cannot.
+pub async fn check_broker(config: &Config) -> Result<(), BrokerError> {
+    match &config.broker {
+        None => Ok(()),
+        Some(config) => broker::check(config).await,
+    }
 }

@@ -1,14 +1,23 @@
 // Socket.IO: a client asks for a channel by the event "subscribe", which makes it a member of that room.
-// Usage: node socketio.mjs PORT [--second PORT] [--recovery] [--cut MILLISECONDS]    with a second one, which
+// Usage: node socketio.mjs PORT [--host ADDRESS] [--redis URL] [--second PORT] [--recovery] [--cut MILLISECONDS]
+//     sharing its events with others by Redis; with a second one, which
 //     knows nothing of the sessions of the first, and gets its events as from a message broker; with connection state recovery, and with
 //     connections that break, one in each of these times
 import http from 'node:http';
 import { parseArgs } from 'node:util';
+import { createClient } from '@redis/client';
+import { createAdapter } from '@socket.io/redis-adapter';
 import { Server } from 'socket.io';
 import { cutEvery } from './cut.mjs';
 
 const { values: flags, positionals } = parseArgs({
-    options: { recovery: { type: 'boolean' }, cut: { type: 'string' }, second: { type: 'string' } },
+    options: {
+        recovery: { type: 'boolean' },
+        cut: { type: 'string' },
+        second: { type: 'string' },
+        host: { type: 'string', default: '127.0.0.1' },
+        redis: { type: 'string' },
+    },
     allowPositionals: true,
 });
 
@@ -23,6 +32,15 @@ const server = http.createServer(async (request, response) => {
 
 // Pings every 25 s, as it is the default. Socket.IO answers what begins with /socket.io/ itself.
 const options = flags.recovery ? { connectionStateRecovery: { maxDisconnectionDuration: 120_000 } } : {};
+if (flags.redis) {
+    const publishes = createClient({ url: flags.redis });
+    const subscribes = publishes.duplicate();
+    for (const client of [publishes, subscribes]) {
+        client.on('error', (error) => console.error(error.message)); // it connects again by itself
+        await client.connect();
+    }
+    options.adapter = createAdapter(publishes, subscribes);
+}
 const all = [new Server(server, options)];
 if (flags.second) all.push(new Server(http.createServer().listen(Number(flags.second), '127.0.0.1'), options));
 
@@ -36,4 +54,4 @@ for (const io of all) {
 }
 
 cutEvery(server, Number(flags.cut ?? 0));
-server.listen(Number(positionals[0]), '127.0.0.1');
+server.listen(Number(positionals[0]), flags.host);

@@ -6,6 +6,8 @@ pub mod capacity;
 mod cell;
 pub mod change_points;
 mod estimate;
+pub mod folklore;
+pub mod guide;
 pub mod history;
 mod interval;
 mod latency;

@@ -32,7 +32,10 @@ impl ExitStatus {
         ),
         (2, "wrong usage or a bad scenario"),
         (3, "the measurement cannot be trusted"),
-        (99, "a threshold was crossed or a regression confirmed"),
+        (
+            99,
+            "a threshold was crossed, a regression confirmed, or nothing meets what a guide was asked",
+        ),
         (130, "interrupted"),
     ];
 

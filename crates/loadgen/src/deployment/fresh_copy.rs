@@ -10,8 +10,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use nix::unistd::{AccessFlags, access};
 use tempfile::TempDir;
+
+/// Where it is if programs may not be run where temporary files are. Every system has it (FHS 3.0 §5.15).
+const ELSEWHERE: &str = "/var/tmp";
 
 /// Removed when it is dropped; a process that runs it goes on.
 #[derive(Debug)]
@@ -20,12 +24,38 @@ pub(crate) struct FreshCopy {
 }
 
 impl FreshCopy {
-    /// Copies `program` into the folder for temporary files.
+    /// Copies `program` into the folder for temporary files, or into another one if that is mounted `noexec`.
     ///
     /// # Errors
-    /// When it cannot be read, or there is no room for it.
+    /// When it cannot be read, there is no room for it, or it may not run anywhere.
     pub(crate) fn of(program: &Path) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("pushbench-").tempdir();
+        Self::within(&[&std::env::temp_dir(), Path::new(ELSEWHERE)], program)
+    }
+
+    fn within(folders: &[&Path], program: &Path) -> anyhow::Result<Self> {
+        for (tried, folder) in folders.iter().enumerate() {
+            match Self::at(folder, program) {
+                Ok(copy) if copy.may_run() => return Ok(copy),
+                Err(error) if tried == 0 => return Err(error),
+                _ => {}
+            }
+        }
+        let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        bail!(
+            "a trial starts a copy of {}, and programs may not be run in {}: they are mounted `noexec`. Name a \
+             folder where they may, as in `TMPDIR=$HOME pushbench …`",
+            program.display(),
+            folders.join(" or in ")
+        );
+    }
+
+    /// Whether the folder lets programs run.
+    fn may_run(&self) -> bool {
+        access(&self.path(), AccessFlags::X_OK).is_ok()
+    }
+
+    fn at(folder: &Path, program: &Path) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("pushbench-").tempdir_in(folder);
         let folder = folder.context("cannot make a folder for temporary files")?;
         let copy = Self { folder };
         fs::copy(program, copy.path()).with_context(|| {

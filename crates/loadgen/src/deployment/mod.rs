@@ -2,6 +2,7 @@
 //! It must not know a transport, nor what is measured when.
 
 mod announcement;
+mod broker;
 mod certificate;
 mod control;
 mod cores;
@@ -15,6 +16,7 @@ mod group;
 mod guard;
 mod listener;
 pub(crate) mod network;
+mod nodes;
 pub(crate) mod observe;
 mod output;
 mod patience;
@@ -27,6 +29,7 @@ mod server_process;
 mod socket_table;
 mod sockets;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -58,6 +61,8 @@ pub(crate) struct Deployment {
     processes: Vec<ServerProcess>,
     /// Of `processes`, in their order, and then of others.
     parts: Vec<Part>,
+    /// Those of `processes` that were killed because the scenario wants it.
+    killed: BTreeSet<usize>,
     /// What goes when they have ended.
     folders: Vec<TempDir>,
     /// Those that were ended on purpose, and are not started again yet.
@@ -104,6 +109,8 @@ pub(crate) enum PartRole {
     Server(u32),
     /// It stands between subscribers and servers.
     Proxy(u32),
+    /// It carries events from server to server.
+    Broker(u32),
     /// It publishes, or subscribes, or both.
     Generator(u32),
 }
@@ -114,6 +121,7 @@ impl fmt::Display for PartRole {
         let (kind, index) = match self {
             Self::Server(index) => ("server", index),
             Self::Proxy(index) => ("proxy", index),
+            Self::Broker(index) => ("broker", index),
             Self::Generator(index) => ("generator", index),
         };
         match index {
@@ -172,7 +180,7 @@ impl Deployment {
     ) -> anyhow::Result<&ServerProcess> {
         let mark = match role {
             PartRole::Proxy(_) => Mark::of_foreground(),
-            PartRole::Server(_) | PartRole::Generator(_) => Mark::new(),
+            PartRole::Server(_) | PartRole::Broker(_) | PartRole::Generator(_) => Mark::new(),
         };
         let process = ServerProcess::start(start, &mark, cores).await?;
         let address = process.address();
@@ -296,10 +304,13 @@ impl Deployment {
 
     /// Waits until a server or a proxy ends, which none should do by itself, and says how it did.
     pub(crate) async fn ended(&mut self) -> anyhow::Error {
-        if self.processes.is_empty() {
+        let processes = self.processes.iter_mut().enumerate();
+        let others = processes.filter(|(index, _)| !self.killed.contains(index));
+        let others: Vec<_> = others.map(|(_, server)| Box::pin(server.ended())).collect();
+        if others.is_empty() {
             return std::future::pending().await;
         }
-        select_all(self.processes.iter_mut().map(|server| Box::pin(server.ended()))).await.0
+        select_all(others).await.0
     }
 
     /// Ends everything that was started.
@@ -307,12 +318,16 @@ impl Deployment {
     /// # Errors
     /// When a server or a proxy had ended before.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        for (server, part) in std::mem::take(&mut self.processes).into_iter().zip(&mut self.parts) {
+        let processes = std::mem::take(&mut self.processes).into_iter().zip(&mut self.parts);
+        for (index, (server, part)) in processes.enumerate() {
             let family = || {
                 part.observe.look();
                 part.observe.processes()
             };
-            server.stop(family).await?;
+            let stopped = server.stop(family).await;
+            if !self.killed.contains(&index) {
+                stopped?;
+            }
         }
         Ok(())
     }
@@ -328,50 +343,4 @@ impl Drop for Deployment {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_of_a_kind_has_no_number() {
-        let names: Vec<_> = [PartRole::Server(0), PartRole::Server(1), PartRole::Generator(2)]
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        assert_eq!(names, ["server", "server-2", "generator-3"]);
-    }
-
-    #[test]
-    fn subscribers_are_spread_over_the_addresses() {
-        let addresses = |ports: &[u16]| -> Vec<SocketAddr> {
-            ports.iter().map(|&port| ([127, 0, 0, 1], port).into()).collect()
-        };
-        let ports = |publish: &[u16], subscribe: &[u16]| -> Vec<_> {
-            let mut deployment = Deployment::default();
-            deployment.publish = addresses(publish);
-            deployment.subscribe = addresses(subscribe);
-            let connections = [(0, 0), (1, 0), (2, 1), (3, 1)];
-            let address = |(connection, channel)| deployment.subscribe(connection, channel);
-            connections.into_iter().map(|who| address(who).map(|found| found.port())).collect()
-        };
-        assert_eq!(ports(&[1], &[2, 3]), [2, 3, 2, 3].map(Some), "in turn");
-        assert_eq!(ports(&[1, 2], &[1, 2]), [1, 1, 2, 2].map(Some), "where their channel is");
-        assert_eq!(ports(&[1], &[]), [None; 4]);
-    }
-
-    fn shell(script: &str) -> ServerStart {
-        let command = ["sh", "-c", script].map(str::to_owned).to_vec();
-        ServerStart::server(command, Readiness::Announced)
-    }
-
-    #[tokio::test]
-    async fn one_server_that_does_not_start_is_enough() {
-        let commands = [shell("echo broken >&2; exit 3"), shell("exec sleep 60")];
-        let cores = Cores::divide().unwrap();
-        let started = Deployment::of_servers(&commands, &cores).await;
-        let Err(error) = started else { panic!("no server") };
-        assert!(error.to_string().contains("broken"), "{error}");
-        let none = Deployment::of_servers(&[], &cores).await.unwrap();
-        assert_eq!(none.sample("up").await, None);
-        none.stop().await.unwrap();
-    }
-}
+mod tests;

@@ -21,7 +21,8 @@ const MORE_PATHS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 const MAX_VERSION: usize = 120;
 
 impl Deployment {
-    /// Starts `proxy` on `host` before the only server, which may listen at a `second` address, on its cores.
+    /// Starts `proxy` on `host` before the only server, which may listen at a `second` address, or before all that are one
+    /// to their subscribers, on its cores.
     /// Subscribers go there from now on, and the publisher goes to the server as before. The answer is the
     /// file that has whom to trust there; none without TLS.
     ///
@@ -46,6 +47,8 @@ impl Deployment {
     ) -> anyhow::Result<Option<PathBuf>> {
         ensure!(self.publish.len() == 1, "a proxy can stand before one server only");
         let upstream = self.publish[0];
+        // Servers that are one to their subscribers are behind it, all of them.
+        let nodes = self.subscribe.get(1..).unwrap_or_default();
         let folder = tempfile::tempdir().context("cannot make a folder for a proxy")?;
         // Some leave their rights behind, and then still want to write into folders in it.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o711))
@@ -66,13 +69,17 @@ impl Deployment {
             ("config", path(&config)),
         ];
         values.extend(second.map(|second| ("upstream_2", second.to_string())));
+        let names: Vec<_> = (2..).take(nodes.len()).map(|of| format!("upstream_{of}")).collect();
+        values
+            .extend(names.iter().map(|name| &name[..]).zip(nodes.iter().map(ToString::to_string)));
         if let Some(made) = &certificate {
             let of_certificate =
                 [("certificate", &made.file), ("key", &made.key), ("pem", &made.both)];
             values.extend(of_certificate.map(|(name, file)| (name, path(file))));
         }
         if let Some(text) = &proxy.config {
-            fs::write(&config, Proxy::fill(text, &values))
+            let text = Proxy::grown(text, nodes.len() + 1);
+            fs::write(&config, Proxy::fill(&text, &values))
                 .context("cannot write the configuration of a proxy")?;
         }
         let mut command: Vec<_> =
@@ -114,7 +121,7 @@ pub(crate) fn proxy_version(proxy: &Proxy) -> Option<String> {
 }
 
 /// Where a program is that is called by its name alone; as it is called, where nobody has it.
-fn program_of(name: &str) -> String {
+pub(super) fn program_of(name: &str) -> String {
     if name.contains('/') {
         return name.to_owned();
     }

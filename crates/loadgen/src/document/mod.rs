@@ -15,7 +15,9 @@ mod contender;
 pub(crate) mod deliveries;
 mod described;
 mod drawing;
+mod folklore;
 pub(crate) mod format;
+mod guide;
 mod history;
 mod index;
 mod limits;
@@ -43,6 +45,8 @@ pub use drawing::{
     Axis, Bar, BarRow, Bars, Content, Dots, Drawing, Interval, Line, Mark, Plot, Rule, Series,
     Weight,
 };
+pub use folklore::folklore;
+pub use guide::{guide, refusal};
 pub use history::history;
 pub use index::{IndexRow, index};
 pub use limits::threshold;

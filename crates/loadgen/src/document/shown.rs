@@ -48,8 +48,28 @@ pub(super) const NETWORK: Closer = Closer {
     is_folded: false,
 };
 
+/// Those who read slowly. A sweep shows it too.
+pub(super) const SLOW: Closer = Closer {
+    heading: "Slow readers",
+    note: "They read slowly, or nothing, until the window had ended, and then caught up. What they are due is in \
+           no other account, and their latencies are nobody's: p99 is that of all others. Every event has come \
+           to them, or they were told that they missed it, unless some are untold. The peak of the server's \
+           memory is that of its process; what the kernel holds for sockets is not in it.",
+    metrics: &[
+        Metric::SlowSubscribers,
+        Metric::SlowExpected,
+        Metric::SlowDelivered,
+        Metric::SlowTold,
+        Metric::SlowUntold,
+        Metric::LatencyP99,
+        Metric::ServerMemoryPeak,
+    ],
+    needs: Some(Metric::SlowSubscribers),
+    is_folded: false,
+};
+
 /// The tables that look closer, in order.
-pub(super) const CLOSER: [Closer; 13] = [
+pub(super) const CLOSER: [Closer; 14] = [
     Closer {
         heading: "Percentiles of latency",
         note: "A percentile takes at least 50 deliveries beyond it.",
@@ -119,21 +139,10 @@ pub(super) const CLOSER: [Closer; 13] = [
         is_folded: false,
     },
     Closer {
-        heading: "Slow readers",
-        note: "They read slowly, or nothing, until the window had ended, and then caught up. What they are due is in \
-               no other account, and their latencies are nobody's: p99 is that of all others. Every event has come \
-               to them, or they were told that they missed it, unless some are untold. The peak of the server's \
-               memory is that of its process; what the kernel holds for sockets is not in it.",
-        metrics: &[
-            Metric::SlowSubscribers,
-            Metric::SlowExpected,
-            Metric::SlowDelivered,
-            Metric::SlowTold,
-            Metric::SlowUntold,
-            Metric::LatencyP99,
-            Metric::ServerMemoryPeak,
-        ],
-        needs: Some(Metric::SlowSubscribers),
+        heading: SLOW.heading,
+        note: SLOW.note,
+        metrics: SLOW.metrics,
+        needs: SLOW.needs,
         is_folded: false,
     },
     Closer {
@@ -198,6 +207,21 @@ pub(super) const CLOSER: [Closer; 13] = [
         ],
         needs: Some(Metric::PortsAtSubscribers),
         is_folded: true,
+    },
+    Closer {
+        heading: "Several servers",
+        note: "With what is between them: each event goes from the server that it is published on to the broker, and from \
+               there to all. CPU and memory of the servers are those of all together, which the trials have one by one.",
+        metrics: &[
+            Metric::LatencyP50,
+            Metric::LatencyP99,
+            Metric::BrokerCpuPerDelivery,
+            Metric::ServerCpuPerDelivery,
+            Metric::BrokerMemory,
+            Metric::ServerMemory,
+        ],
+        needs: Some(Metric::BrokerCpu),
+        is_folded: false,
     },
     Closer {
         heading: "Proxies",

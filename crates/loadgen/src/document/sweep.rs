@@ -56,7 +56,7 @@ fn sentences(analysis: &Analysis, sweep: &Sweep) -> Vec<String> {
     sentences
 }
 
-fn text(sweep: &Sweep, finding: &Finding) -> Option<String> {
+pub(super) fn text(sweep: &Sweep, finding: &Finding) -> Option<String> {
     let slice: &Slice = sweep.slices.get(finding.slice)?;
     let key = sweep.keys.get(slice.key)?;
     let label = &key.label;

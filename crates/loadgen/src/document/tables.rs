@@ -2,7 +2,7 @@
 
 use super::block::{Block, Column, Depth, Entry, Fold, Row, Section, Shown, Table};
 use super::contender::{self, row, series};
-use super::shown::{CLOSER, COMPARED, NETWORK};
+use super::shown::{CLOSER, COMPARED, Closer, NETWORK, SLOW};
 use super::{deliveries, format, limits, notices};
 use crate::analysis::{
     Analysis, Cell, Estimate, Figures, Interval, Law, Prediction, RANKED, Ratio,
@@ -53,27 +53,33 @@ pub(super) fn sections(cell: &Cell) -> Vec<Block> {
     std::iter::once(Block::Table(comparison(cell))).chain(sections.map(Block::Section)).collect()
 }
 
-/// What is shown of every cell of a sweep beside its own figures: the network, and theory.
-pub(super) fn of_all_cells(analysis: &Analysis) -> impl Iterator<Item = Block> {
-    let is_away = |of: &&Figures| of.estimate(Metric::NetworkClaimed).is_some();
+/// A table that looks closer of all cells in which somebody has measured what it needs.
+fn of_cells(analysis: &Analysis, closer: &Closer) -> Option<(&'static str, Vec<Block>)> {
+    let needed = closer.needs?;
     let rows = analysis.cells.iter().flat_map(|cell| {
-        cell.contenders.iter().filter(is_away).map(move |of| {
-            let entries = NETWORK.metrics.iter().map(|metric| value(cell, of, *metric));
+        let measured = cell.contenders.iter().filter(|of| of.estimate(needed).is_some());
+        measured.map(move |of| {
+            let entries = closer.metrics.iter().map(|metric| value(cell, of, *metric));
             let name = format!("{}, {}", cell.name, of.contender.label());
             Row::of(series(&of.contender), name, entries.collect())
         })
     });
-    let columns = NETWORK.metrics.iter().map(|metric| Column::figures(metric.short_label()));
-    let network = Table::new("cell, contender", columns.collect(), rows.collect());
-    let network = (!network.rows.is_empty()).then(|| network.noted(NETWORK.note.to_owned()));
-    let network = network.map(|table| (NETWORK.heading, vec![Block::Table(table)]));
+    let columns = closer.metrics.iter().map(|metric| Column::figures(metric.short_label()));
+    let table = Table::new("cell, contender", columns.collect(), rows.collect());
+    let table = (!table.rows.is_empty()).then(|| table.noted(closer.note.to_owned()));
+    table.map(|table| (closer.heading, vec![Block::Table(table)]))
+}
+
+/// What is shown of every cell of a sweep beside its own figures: the network, slow readers, and theory.
+pub(super) fn of_all_cells(analysis: &Analysis) -> impl Iterator<Item = Block> {
+    let [network, slow] = [&NETWORK, &SLOW].map(|closer| of_cells(analysis, closer));
     let of_cell = |cell: &Cell| {
         Some(Block::section(Depth::Full, &*cell.name, vec![Block::Table(theory(cell)?)]))
     };
     let theory: Vec<_> = analysis.cells.iter().filter_map(of_cell).collect();
     let theory = (network.is_some() && !theory.is_empty()).then_some(("Against theory", theory));
     let section = |(heading, blocks)| Block::section(Depth::Detail, heading, blocks);
-    [network, theory].into_iter().flatten().map(section)
+    [network, slow, theory].into_iter().flatten().map(section)
 }
 
 /// What was measured, with intervals.

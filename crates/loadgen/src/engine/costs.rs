@@ -54,11 +54,16 @@ impl Measurement {
         let proxy_each = proxy_grown.map(|grown| grown as f64 / f64::from(self.subscribers));
         let proxy_cpu = number(window.proxy.cpu_ns);
         let deliveries = window.flow.deliveries;
-        let proxy_per_delivery =
-            proxy_cpu.filter(|_| deliveries > 0).map(|cpu| cpu / deliveries as f64);
+        let per_delivery =
+            |cpu: Option<f64>| cpu.filter(|_| deliveries > 0).map(|cpu| cpu / deliveries as f64);
+        let broker_cpu = number(window.broker.cpu_ns);
+        let broker_memory = number(self.before.of_brokers(|part| part.memory_bytes));
         let mine = [
+            (Metric::BrokerCpu, broker_cpu),
+            (Metric::BrokerCpuPerDelivery, per_delivery(broker_cpu)),
+            (Metric::BrokerMemory, broker_memory),
             (Metric::ProxyCpu, proxy_cpu),
-            (Metric::ProxyCpuPerDelivery, proxy_per_delivery),
+            (Metric::ProxyCpuPerDelivery, per_delivery(proxy_cpu)),
             (Metric::ProxyMemory, number(proxy_memory)),
             (Metric::ProxyMemoryPerSubscriber, proxy_each),
             (Metric::ServerUserCpu, server.user_ns),
@@ -148,7 +153,11 @@ impl Measurement {
         let ours = |of: u64| count(of).filter(|_| !self.is_described);
         [
             (Metric::SlowSubscribers, self.slow.map(|slow| slow.subscribers as f64)),
-            (Metric::SlowExpected, self.slow.map(|slow| slow.deliveries as f64)),
+            // Of a schedule that was not followed to its end, nobody knows.
+            (
+                Metric::SlowExpected,
+                self.schedule_sha256.as_ref().and(self.slow).map(|slow| slow.deliveries as f64),
+            ),
             (Metric::SlowDelivered, count(delivered)),
             (Metric::SlowTold, ours(told)),
             (Metric::SlowUntold, ours(untold)),

@@ -236,6 +236,7 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
         let since = Instant::now();
         match kind {
             FaultKind::Cut { how, share } => self.pool.cut(how, share),
+            FaultKind::KillNode => self.deployment.kill_node()?,
             FaultKind::Pause { .. } => self.deployment.pause_servers(begins),
             FaultKind::Outage { .. } => {
                 let network = self.deployment.network().context("there is no network to break")?;

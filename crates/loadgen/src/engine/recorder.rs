@@ -11,6 +11,8 @@ use pushbench_wire::Stamp;
 use super::delivery_tracker::{DeliveryTracker, Receipt};
 use super::slow_account::SlowAccount;
 use crate::results::latency_log;
+use crate::scenario::Workload;
+use crate::scenario::schedule::window;
 
 /// The most intervals that latency over time is kept in: each is a histogram of some 200 KB.
 const MAX_INTERVALS: u32 = 60;
@@ -28,6 +30,16 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// That of a workload: with a part for each of its phases.
+    pub(super) fn of(workload: &Workload) -> Self {
+        let phases: Vec<_> = workload.phases.iter().map(|phase| phase.duration).collect();
+        let span = window(workload);
+        match &phases[..] {
+            [] => Self::new(&[span.end - span.start]),
+            phases => Self::new(phases),
+        }
+    }
+
     /// One of parts that follow each other; one part, where there are no phases. Each part is cut
     /// into intervals of about a second, unless that is too many; a single one into thirds of whole
     /// intervals.

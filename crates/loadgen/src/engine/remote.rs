@@ -64,12 +64,14 @@ fn urls(recipe: &Recipe) -> impl Iterator<Item = &Template> {
     }
     let resume = recipe.resume.as_ref();
     let again = resume.and_then(|resume| resume.steps.as_deref()).unwrap_or_default();
+    let before_again = resume.and_then(|resume| resume.before.as_deref()).unwrap_or_default();
     let replies = recipe.replies.iter().filter_map(|reply| reply.request.as_ref());
     let pings = recipe.ping.iter().filter_map(|ping| ping.request.as_ref());
     [&recipe.ask.url]
         .into_iter()
         .chain(of_steps(&recipe.before))
         .chain(of_steps(&recipe.steps))
+        .chain(of_steps(before_again))
         .chain(of_steps(again))
         .chain(replies.chain(pings).map(|request| &request.url))
         .chain(resume.and_then(|resume| resume.url.as_ref()))

@@ -42,7 +42,9 @@ pub(super) struct Usage {
     pub(super) server: Used,
     /// The proxies, if there are any.
     pub(super) proxy: Used,
-    /// Servers and proxies, which share cores.
+    /// What is between servers, if there is anything.
+    pub(super) broker: Used,
+    /// Servers and what is beside them, which share cores.
     pub(super) server_side: Used,
     /// Whether the servers did something and are said to have used no CPU time for it. That cannot be,
     /// so nothing is known of what they used.
@@ -106,7 +108,8 @@ impl Snapshot {
             length_ns: self.at_ns - earlier.at_ns,
             server: of_role(is_server),
             proxy: of_role(is_proxy),
-            server_side: of_role(|role| is_server(role) || is_proxy(role)),
+            broker: of_role(is_broker),
+            server_side: of_role(|role| !is_generator(role)),
             server_is_unseen,
             generator: own.with_cpu(own.cpu_ns.map(|all| all.saturating_sub(others_ns))),
             own_cpu_ns: own.cpu_ns,
@@ -125,6 +128,11 @@ impl Snapshot {
     /// A figure of all proxies together; none without them.
     pub(super) fn of_proxies(&self, figure: impl Fn(&Observation) -> Option<u64>) -> Option<u64> {
         self.of_parts(is_proxy, figure)
+    }
+
+    /// A figure of what is between servers; none without it.
+    pub(super) fn of_brokers(&self, figure: impl Fn(&Observation) -> Option<u64>) -> Option<u64> {
+        self.of_parts(is_broker, figure)
     }
 
     /// A figure of everything that generates load.
@@ -149,6 +157,10 @@ impl Snapshot {
 
 fn is_server(role: &PartRole) -> bool {
     matches!(role, PartRole::Server(_))
+}
+
+fn is_broker(role: &PartRole) -> bool {
+    matches!(role, PartRole::Broker(_))
 }
 
 fn is_proxy(role: &PartRole) -> bool {

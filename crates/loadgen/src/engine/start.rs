@@ -11,6 +11,7 @@ use super::trial::TrialPlan;
 use crate::client::Tls;
 use crate::deployment::network::Network;
 use crate::deployment::{Deployment, FreshCopy, OwnFiles, Readiness, ServerStart, server_command};
+use crate::scenario::Nodes;
 
 /// How subscribers reach what was started.
 pub(super) struct Reach {
@@ -85,19 +86,19 @@ impl TrialPlan<'_> {
             Some(folder) => OwnFiles::within(folder.path(), scenario, contender, host)?,
         };
         let certificate = files.certificate.as_deref();
-        let mut command = server_command(server, scenario, contender, &files, cores, host);
+        let command = server_command(server, scenario, contender, &files, cores, host);
         let copy = match command.first() {
             Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
             _ => None,
         };
+        let mut start = ServerStart::server(command, Readiness::Announced);
         if let Some(copy) = &copy {
-            command[0] = copy.path().to_string_lossy().into_owned();
+            start.command[0] = copy.path().to_string_lossy().into_owned();
         }
-        let start = ServerStart {
-            scratch: folder.as_ref().map(|folder| folder.path().to_owned()),
-            ..ServerStart::server(command, Readiness::Announced)
+        let mut deployment = match contender.nodes() {
+            Nodes::ALONE => Deployment::of_servers(&[start], self.cores).await?,
+            nodes => Deployment::of_nodes(nodes, &start, host, self.cores).await?,
         };
-        let mut deployment = Deployment::of_servers(&[start], self.cores).await?;
         if let Some(folder) = folder {
             if contender.road.log.sync().is_some() {
                 deployment.has_log_in(folder.path());

@@ -16,10 +16,6 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// How long the drain goes on after the last expected delivery, for duplicates to show up.
 const LINGER: Duration = Duration::from_millis(100);
 
-/// How long nothing may come to slow subscribers, beyond the time that they are away, before they have caught
-/// up with the log.
-const CATCH_UP: Duration = Duration::from_secs(1);
-
 /// A part of a trial. It begins when the one before it has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Step {
@@ -212,12 +208,13 @@ pub(super) fn steps(
         },
     ]);
     if workload.slow.is_some() && record {
-        // Whose stream the server has ended comes back, and whoever polls asks.
+        // Whose stream the server has ended comes back, and whoever polls asks. Of a poll that brings all of
+        // a log, nothing has come before all of it is there.
         let back = workload.reconnect.first.max(polling.unwrap_or_default());
         steps.push(Step {
             kind: StepKind::Drain,
             actions: vec![(at_once, ReadOn)],
-            until: Until::CaughtUp(back + CATCH_UP),
+            until: Until::CaughtUp(back + DRAIN),
         });
     }
     steps.extend([Step {

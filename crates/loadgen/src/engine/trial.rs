@@ -35,7 +35,7 @@ use crate::deployment::{Cores, Deployment, NotStarted, PartRole, within};
 use crate::scenario::schedule::{
     MeasuredRange, Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
 };
-use crate::scenario::{Connection, Contender, HttpVersion, Scenario, Server, Workload};
+use crate::scenario::{Connection, Contender, HttpVersion, Scenario, Server};
 
 /// How long a server that broke its connections may take to be seen dead.
 const DYING: Duration = Duration::from_millis(500);
@@ -143,7 +143,7 @@ impl TrialPlan<'_> {
         let transport = id.transport();
         let foreign = server.as_deref().zip(place);
         let schedule = Schedule::new(workload, self.scenario.seed);
-        let recorded = recorded_window(workload);
+        let recorded = Window::of(workload);
         let planned = schedule.planned().events;
         let prefix = place.map_or("", |place| &place.channel_prefix);
         let channels: Vec<_> =
@@ -318,8 +318,9 @@ impl TrialPlan<'_> {
                     secured = tls.map(Tls::remembering);
                 }
                 let first = *members.first().context("a connection has no channel")?;
-                let address = deployment.subscribe(connection, first);
-                let address = address.context("there is nowhere to subscribe")?;
+                // One that is part of a subscriber goes where the others of it go.
+                let ring = deployment.ring(connection / per_subscriber, first);
+                let address = *ring.first().context("there is nowhere to subscribe")?;
                 let names: Vec<&str> =
                     members.iter().map(|&channel| &channels[channel as usize][..]).collect();
                 Ok(SubscriberSpec {
@@ -355,6 +356,7 @@ impl TrialPlan<'_> {
                             })
                         }),
                     },
+                    ring,
                     connection,
                     subscriber: connection / per_subscriber,
                     head_may_wait,
@@ -385,15 +387,5 @@ impl TrialPlan<'_> {
             })
             .collect::<anyhow::Result<_>>()?;
         Ok((send_queues, subscribers))
-    }
-}
-
-/// The window as it is recorded: with a part for each phase of the workload.
-fn recorded_window(workload: &Workload) -> Window {
-    let phases: Vec<_> = workload.phases.iter().map(|phase| phase.duration).collect();
-    let span = window(workload);
-    match &phases[..] {
-        [] => Window::new(&[span.end - span.start]),
-        phases => Window::new(phases),
     }
 }

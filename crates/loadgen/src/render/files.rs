@@ -84,6 +84,14 @@ pub fn write_history(dir: &Path, histories: &[History]) -> anyhow::Result<Vec<Pa
     write_all(dir, files)
 }
 
+/// Writes what a guide says into `dir`, and says which files that makes.
+///
+/// # Errors
+/// A file that cannot be written, by its path.
+pub fn write_guide(dir: &Path, document: &Document) -> anyhow::Result<Vec<PathBuf>> {
+    write_all(dir, vec![named("guide.md", markdown::file(document))])
+}
+
 type File = (String, Vec<u8>);
 
 fn named(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> File {

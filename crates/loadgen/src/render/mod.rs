@@ -8,6 +8,8 @@ mod charts;
 mod csv;
 mod exporters;
 mod files;
+mod folklore_csv;
+mod guide_json;
 mod html;
 mod junit;
 mod markdown;
@@ -19,7 +21,9 @@ mod tests;
 
 use crate::document::Document;
 pub use annotations::announce;
-pub use files::{write_capacity, write_comparison, write_history, write_run};
+pub use files::{write_capacity, write_comparison, write_guide, write_history, write_run};
+pub use folklore_csv::folklore_csv;
+pub use guide_json::guides;
 pub use terminal::{Terminal, written};
 
 /// A document for a terminal: its verdict and its first table, or all that has room there.

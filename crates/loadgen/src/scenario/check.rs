@@ -10,7 +10,7 @@ use super::file::ScenarioFile;
 use super::limits::MAX_BLOCKS;
 use super::values::Values;
 use super::workload::check_together;
-use super::{ContenderId, Scenario, gates, lineup, literature, server, shape, thresholds};
+use super::{ContenderId, Scenario, gates, lineup, literature, needs, server, shape, thresholds};
 
 /// The scenario that `table` holds, apart from its sweep.
 pub(super) fn checked(
@@ -55,6 +55,7 @@ fn scenario(
         workload: values.workload(&file.workload),
         thresholds: thresholds::parse(&file.thresholds, &ids, values.problems),
         objectives: thresholds::parse(&file.objectives, &ids, values.problems),
+        needs: needs::parse(&file.needs, values.problems),
         gates: gates::parse(&file.gates, values.problems),
         sweep: Vec::new(),
         published: literature::parse(&file.published, &ids, values.problems),

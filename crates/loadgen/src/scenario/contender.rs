@@ -10,7 +10,7 @@ use pushbench_wire::Transport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fallback, HttpVersion, Road, Server, Workload};
+use super::{Fallback, HttpVersion, Nodes, Road, Server, Workload};
 
 /// What a contender is compared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -229,6 +229,12 @@ impl Contender {
     #[must_use]
     pub fn http(&self) -> HttpVersion {
         self.road.http_of(self.id.transport(), self.server.is_none())
+    }
+
+    /// How many servers it has, and what is between them. Others than ours have their own ways.
+    #[must_use]
+    pub fn nodes(&self) -> Nodes {
+        if self.server.is_some() { Nodes::ALONE } else { self.road.nodes }
     }
 
     /// Whether pushbench's own server has to be there by UDP. A proxy speaks HTTP/1.1 to it.

@@ -18,7 +18,9 @@ use super::fallback::FallbackFile;
 use super::gates::{GateSchema, GatesFile};
 use super::limits::MAX_BLOCKS;
 use super::literature::LiteratureFile;
+use super::needs::NeedsFile;
 use super::network::NetworkFile;
+use super::nodes::{BrokerFile, MOST_NODES};
 use super::proxy::ProxySchema;
 use super::server::ServerFile;
 use super::thresholds::ThresholdsFile;
@@ -82,6 +84,15 @@ pub(super) struct ScenarioFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ProxySchema")]
     pub(super) proxy: Option<Spanned<toml::Value>>,
+    /// How many servers of pushbench's own a contender has, behind one address or not; 1 when left out. More
+    /// than one need a `broker`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 1, max = MOST_NODES))]
+    pub(super) nodes: Option<Spanned<i64>>,
+    /// What such servers share their events by: "redis", "redis-streams", "redis-sharded", or "none".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BrokerFile")]
+    pub(super) broker: Option<Spanned<BrokerFile>>,
     /// The network between clients and server; loopback when left out.
     #[schemars(with = "NetworkFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,6 +141,9 @@ pub(super) struct ScenarioFile {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Vec<String>>")]
     pub(super) objectives: ThresholdsFile,
+    /// What a choice must have beside that. `guide` recommends nothing that was not shown to have it.
+    #[serde(default)]
+    pub(super) needs: NeedsFile,
     /// By how much a metric may get worse from one build to the next, as `compare` measures it:
     /// `"5%"`, `{ share = "25%", floor = "500us" }`, `true` for its usual gate, `false` for none.
     #[serde(default)]
@@ -214,6 +228,14 @@ pub(super) struct ContenderFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ProxySchema")]
     pub(super) proxy: Option<Spanned<toml::Value>>,
+    /// How many servers it has; as at the top of the file when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 1, max = MOST_NODES))]
+    pub(super) nodes: Option<Spanned<i64>>,
+    /// What they share their events by; as at the top of the file when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BrokerFile")]
+    pub(super) broker: Option<Spanned<BrokerFile>>,
     /// The network between its clients and its server; what is left out is as in [network].
     #[schemars(with = "NetworkFile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]

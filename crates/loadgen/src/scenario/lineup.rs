@@ -15,8 +15,8 @@ use super::network::Keys;
 use super::shape::{listed, nearest};
 use super::values::Values;
 use super::{
-    Connection, Contender, ContenderId, Identity, LongPolling, OWN_SERVER, Polling, Role, Server,
-    Settings, Stream,
+    Connection, Contender, ContenderId, Identity, LongPolling, Nodes, OWN_SERVER, Polling, Role,
+    Server, Settings, Stream,
 };
 
 /// More than a table or a chart can hold apart.
@@ -104,6 +104,7 @@ pub(super) fn contenders(
         log: file.log.as_ref().map(|log| *log.get_ref()).unwrap_or_default(),
         ways: values.ways(file.proxy.as_ref(), file),
         network,
+        nodes: values.nodes(file.nodes.as_ref(), file.broker.as_ref(), Nodes::ALONE),
         fallback: None,
     };
     let compared = values.compared(file, servers);
@@ -129,6 +130,7 @@ pub(super) fn contenders(
         lineup.extend(own_ways);
     }
     values.check_ways(file, &lineup);
+    values.check_nodes(file, &lineup);
     if lineup.len() > MAX_CONTENDERS {
         let message = format!(
             "{} contenders are compared, and the most is {MAX_CONTENDERS}: leave some out",

@@ -12,8 +12,8 @@ use super::file::{ContenderFile, ScenarioFile};
 use super::network::Keys;
 use super::values::Values;
 use super::{
-    Connection, Fallback, HttpVersion, Identity, Imitation, Log, Proxy, Road, SECOND_PORT, Server,
-    Settings, Start, Template, Way, proxy,
+    Connection, Fallback, HttpVersion, Identity, Imitation, Log, Nodes, Proxy, Road, SECOND_PORT,
+    Server, Settings, Start, Template, Way, proxy,
 };
 
 /// A contender before it has its key: and whether it has one connection for all channels, its road, and what
@@ -31,6 +31,7 @@ pub(super) struct Usual {
     pub(super) log: Log,
     pub(super) ways: Vec<Way>,
     pub(super) network: Keys,
+    pub(super) nodes: Nodes,
     /// None for all.
     pub(super) fallback: Option<Fallback>,
 }
@@ -39,8 +40,18 @@ pub(super) struct Usual {
 pub(super) fn through(
     (identity, settings, server, usual): (Identity, Settings, Option<Arc<Server>>, Usual),
 ) -> Vec<Measured> {
-    let Usual { multiplex, tls, resumes_tls, http, compression, log, ways, network, fallback } =
-        usual;
+    let Usual {
+        multiplex,
+        tls,
+        resumes_tls,
+        http,
+        compression,
+        log,
+        ways,
+        network,
+        nodes,
+        fallback,
+    } = usual;
     let are_several = ways.len() > 1;
     let of = |proxy: Way| {
         let mut identity = identity.clone();
@@ -49,7 +60,7 @@ pub(super) fn through(
             identity.label = format!("{} · {}", identity.label, proxy.label);
         }
         let network = network.network();
-        let road = Road { tls, resumes_tls, http, compression, log, proxy, network };
+        let road = Road { tls, resumes_tls, http, compression, log, proxy, network, nodes };
         (identity, settings.clone(), server.clone(), multiplex, road, fallback.clone())
     };
     ways.into_iter().map(of).collect()
@@ -89,6 +100,7 @@ impl Values<'_, '_> {
                 Some(own) => self.network(own, &usual.network),
                 None => usual.network.clone(),
             },
+            nodes: self.own_nodes(file, usual.nodes, is_described),
             fallback: file.fallback.as_ref().map(|of| self.fallback(of.get_ref(), may_fall_back)),
         };
         if let Some(log) = file.log.as_ref().filter(|_| is_described) {
@@ -246,10 +258,10 @@ impl Values<'_, '_> {
                 }
                 Start::Running { .. } => false,
             });
-            if proxy.balances() && !has_two {
+            if proxy.balances() && !has_two && (server.is_some() || road.nodes.count < 2) {
                 let message = format!(
                     "the proxy {name} has {{upstream_2}}, which only a [server.NAME] has whose `command` has \
-                     {{port_2}}"
+                     {{port_2}}, and pushbench's own with `nodes = 2` or more"
                 );
                 self.problems.at(span.clone(), message);
             }

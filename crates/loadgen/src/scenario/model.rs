@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::workload::{Arrivals, Timeline, Workload};
-use super::{Contender, ContenderId, Gate, Literature, Network, Start, Threshold};
+use super::{Contender, ContenderId, Gate, Literature, Needs, Network, Start, Threshold};
 
 /// A question about a workload, as one file asks it.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,8 @@ pub struct Scenario {
     /// What a contender has to reach to be of use, likewise. They mark contenders, and are what
     /// `pushbench capacity` searches by.
     pub objectives: Vec<Threshold>,
+    /// What a choice must have beside that, which `pushbench guide` decides by.
+    pub needs: Needs,
     /// By how much metrics may get worse from one build to the next.
     pub gates: Vec<Gate>,
     /// Every combination of the values that `[sweep]` gives, in the order of the file; none without

@@ -4,7 +4,7 @@ use pushbench_wire::Transport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Log, Network, Way};
+use super::{Log, Network, Nodes, Way};
 
 /// The way from a client to its server, and back.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Road {
     pub proxy: Way,
     /// The network; loopback if there is none.
     pub network: Option<Network>,
+    /// How many servers of pushbench's own there are at its end.
+    pub nodes: Nodes,
 }
 
 impl Road {

@@ -94,7 +94,8 @@ impl Shape<'_, '_> {
         };
         let known = keys(schema);
         let homes = self.homes_of(found);
-        let likely = nearest(found, &known);
+        // What is right elsewhere is not misspelt.
+        let likely = nearest(found, &known).filter(|_| homes.is_empty());
         if let Some(likely) = likely {
             let _ = write!(message, ": did you mean `{likely}`?");
         } else if !homes.is_empty() {

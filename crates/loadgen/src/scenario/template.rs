@@ -34,6 +34,9 @@ compression = false
 # "disk-each-second" or "disk-unsynced", which a restart of the server survives:
 #   log = "disk"
 
+# How many servers there are, and what is between them ("redis", "redis-streams", "redis-sharded"):
+#   nodes = 3
+#   broker = "redis"
 # The proxy between, or several, through each of which they are measured:
 #   proxy = ["none", "nginx", { preset = "nginx-tls", profile = "tuned" }]
 
@@ -190,6 +193,16 @@ heartbeat = "15s" # from one empty frame to the next
 [objectives]
 # "latency" = ["p(99)<100ms"]
 # "*.lost" = ["count==0"]
+
+# What a choice must have beside that: `pushbench guide` recommends nothing that was not shown to have it.
+
+[needs]
+# two_way = true                          # clients send as well: [workload.upstream] shows it
+# binary = true                           # bytes that are no text: content = "binary" shows it
+# proxies = ["nginx", "nginx-tls:tuned"]  # it must pass these: proxy = [...] above shows it
+# round_trip = "100ms"                    # how far clients are: [network] shows it
+# budget = { server_cpu_per_second = "250ms", bytes_per_delivery = "400B" } # metrics of trials.csv
+# textbook = "sse"                        # what the usual decision table says, to hold figures against
 
 # By how much a metric may get worse before `pushbench compare` calls it a regression; `floor` is
 # what never counts, however large a share it is. `false` switches a gate off.

@@ -184,6 +184,7 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
                 workload,
                 thresholds: Vec::new(),
                 objectives: Vec::new(),
+                needs: Needs::default(),
                 gates: Gate::DEFAULTS.to_vec(),
                 sweep: Vec::new(),
                 published: Vec::new(),
@@ -227,8 +228,16 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
         let (scenario, text) = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("#:schema ./scenario.schema.json\n"), "{}", path.display());
         assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
-        let own =
-            ["compression", "distance", "http-versions", "lossy-mobile", "tls", "trading-screen"];
+        let own = [
+            "compression",
+            "distance",
+            "http-versions",
+            "lossy-mobile",
+            "multiplexing",
+            "three-nodes",
+            "tls",
+            "trading-screen",
+        ];
         if !own.contains(&&scenario.name[..]) {
             assert!(scenario.contender_ids().eq(Transport::ALL), "{}", scenario.name);
         }
@@ -253,6 +262,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "lossy-mobile",
             "mobile-handover",
             "multiplayer-game",
+            "multiplexing",
             "notifications",
             "rate-sweep",
             "reconnect-storm",
@@ -263,6 +273,7 @@ fn every_shipped_scenario_loads_and_shows_a_p99() {
             "social-feed",
             "stock-ticker",
             "thousand",
+            "three-nodes",
             "tls",
             "trading-screen",
         ]

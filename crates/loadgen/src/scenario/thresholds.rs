@@ -102,6 +102,11 @@ const COUNTS: [Metric; 7] = [
     Metric::Lagged,
 ];
 
+/// Whether values of `metric` add up over trials.
+pub(super) fn is_count(metric: Metric) -> bool {
+    COUNTS.contains(&metric)
+}
+
 /// Aggregations of a distribution, and how the metric that has it ends.
 const AGGREGATIONS: [(&str, &str); 9] = [
     ("p(50)", "_p50"),

@@ -108,6 +108,47 @@ fn mounts_of_its_own() -> Option<&'static [&'static str]> {
     })
 }
 
+/// Where programs may not be run in the folder for temporary files, and in the one that would do instead if $1
+/// says so.
+const WHERE_NOTHING_RUNS: &str = "mount -t tmpfs -o noexec tmpfs tmp || exit 77
+if [ $1 = nowhere ]; then mount -t tmpfs -o noexec tmpfs /var/tmp || exit 77; fi
+shift
+TMPDIR=$PWD/tmp exec \"$@\"";
+
+#[test]
+fn a_copy_is_made_where_it_may_run() {
+    let bench = Bench::new();
+    bench.scenario(TINY);
+    fs::create_dir(bench.path("tmp")).unwrap();
+    // Another build: the same file would be started without a copy.
+    fs::copy(OWN, bench.path("other")).unwrap();
+    let Some(launcher) = mounts_of_its_own() else {
+        return cannot_run(
+            "`unshare --mount` and `mount -t tmpfs` do not work: install util-linux and mount, or run \
+             it where mount namespaces may be made",
+        );
+    };
+    let run = |elsewhere: &str, out: &str| {
+        let mut command = Command::new(launcher[0]);
+        command.args(&launcher[1..]).args(["sh", "-c", WHERE_NOTHING_RUNS, "sh", elsewhere, OWN]);
+        let mut arguments = arguments(OWN, "./other");
+        arguments.pop();
+        command.args(arguments).arg(out).current_dir(bench.path(".")).output().unwrap()
+    };
+    let output = run("elsewhere", "out");
+    let said = text(&output.stderr);
+    let comparison = kept(&bench.path("out"));
+    assert!(comparison.trials.len() >= 10, "{said}");
+    assert!(comparison.trials.iter().all(|of| !of.trial.has_failed()), "{said}");
+
+    let output = run("nowhere", "failed");
+    let said = text(&output.stderr);
+    assert_ne!(output.status.code(), Some(0), "{said}");
+    let tmp = bench.path("tmp");
+    let why = format!("programs may not be run in {} or in /var/tmp", tmp.display());
+    assert!(said.contains(&why) && said.contains("TMPDIR=$HOME"), "{said}");
+}
+
 /// In a folder that holds only so much, and nothing more when the first trial has been kept.
 const ON_A_SMALL_DISK: &str = "size=$1
 shift

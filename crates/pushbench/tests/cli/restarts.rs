@@ -122,12 +122,13 @@ sse = {{ url = "{{url}}/channels/{{channel}}/sse?after=0" }}
     bench.scenario(&text_of_scenario);
     let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
     let said = text(&output.stderr);
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{:?}: {said}", output.status.code());
+    assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{:?}: {said}", output.status.code());
     let trials = bench.trials();
     let values = &trials["other-sse"].values;
-    // It does not know by the number of a request whether it has it already: at least once.
     let account = ["expected", "delivered", "lost", "server_restarts"].map(|of| values[of]);
     assert_eq!(account, [EXPECTED, EXPECTED, 0.0, 1.0], "{said}");
+    // It is not told the numbers of requests: what it had taken but not answered, all subscribers get twice.
+    assert_eq!(values["duplicated"] % 20.0, 0.0, "{said}");
 }
 
 #[test]

@@ -56,8 +56,14 @@ heartbeat = "1s"
 
 fn run(bench: &Bench, text_of_scenario: &str) -> Output {
     bench.scenario(text_of_scenario);
-    let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", text(&output.stderr));
+    bench.output(&["run", "scenario.toml", "--out", "out"])
+}
+
+/// The same of a run in which nothing is lost.
+fn run_well(bench: &Bench, text_of_scenario: &str) -> Output {
+    let output = run(bench, text_of_scenario);
+    let code = output.status.code();
+    assert!(matches!(code, Some(0 | 3)), "{code:?}: {}", text(&output.stderr));
     output
 }
 
@@ -68,7 +74,7 @@ fn whoever_listens_for_signs_of_life_notices_in_time_and_loses_nothing() {
     }
     let bench = Bench::alone();
     let all = "\"polling\", \"long-polling\", \"sse\", \"websocket\", \"tcp\"";
-    let output = run(&bench, &scenario(all, "dead_after = \"1500ms\""));
+    let output = run_well(&bench, &scenario(all, "dead_after = \"1500ms\""));
     let trials = bench.trials();
     assert_eq!(trials.len(), 5, "{}", text(&output.stderr));
     for (contender, row) in &trials {
@@ -87,12 +93,13 @@ fn whoever_listens_for_signs_of_life_notices_in_time_and_loses_nothing() {
         assert!(slowest <= 1.5 + 0.2 + 1.0, "{contender}: {slowest} s");
     }
     let summary = fs::read_to_string(bench.path("out/summary.md")).unwrap();
-    for heading in ["### When connections went silent", "### Silence, against theory"] {
-        assert!(summary.contains(heading), "{heading}: {summary}");
+    assert!(summary.contains("### When connections went silent"), "{summary}");
+    // On a busy machine, times are not held against anything.
+    if ["polling", "sse"].iter().all(|of| trials[*of].valid) {
+        let (_, theory) = summary.split_once("### Silence, against theory").unwrap();
+        assert!(theory.contains("half an interval until it asks next"), "{theory}");
+        assert!(theory.contains("age of the last event or heartbeat"), "{theory}");
     }
-    let (_, theory) = summary.split_once("### Silence, against theory").unwrap();
-    assert!(theory.contains("half an interval until it asks next"), "{theory}");
-    assert!(theory.contains("age of the last event or heartbeat"), "{theory}");
 }
 
 #[test]
@@ -104,7 +111,7 @@ fn subscriptions_that_share_a_connection_give_it_up_together() {
         .replace("blocks = 1\n", "blocks = 1\ntls = true\nhttp = \"2\"\n")
         .replace("channels = 20\n", "channels = 20\nchannels_per_subscriber = 2\n");
     let bench = Bench::new();
-    run(&bench, &two_each);
+    run_well(&bench, &two_each);
     for (contender, row) in &bench.trials() {
         let account = ["expected", "lost", "duplicated"].map(|metric| row.values[metric]);
         assert_eq!(account, [320.0, 0.0, 0.0], "{contender}");
@@ -116,13 +123,38 @@ fn subscriptions_that_share_a_connection_give_it_up_together() {
     }
 }
 
+/// Its event stream resumes by what it had last, which has to be known when the connection is given up.
+#[test]
+fn a_silent_connection_to_a_server_of_others_is_found_as_well() {
+    if !can_lay() {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_pushbench");
+    let server = format!(
+        "[server.mine]\ncommand = \"'{program}' serve --public --heartbeat 1s --listen {{host}}:{{port}}\"\n\
+         publish = {{ url = \"{{url}}/channels/{{channel}}/events\" }}\n\
+         sse = {{ url = \"{{url}}/channels/{{channel}}/sse\" }}\n"
+    );
+    let scenario = scenario("\"sse\"", "dead_after = \"1500ms\"")
+        .replace("blocks = 1\n", "blocks = 1\nservers = [\"mine\"]\n");
+    let bench = Bench::new();
+    let output = run_well(&bench, &format!("{scenario}\n{server}"));
+    let trials = bench.trials();
+    assert_eq!(trials.len(), 1, "{}", text(&output.stderr));
+    for (contender, row) in &trials {
+        let account = ["expected", "lost", "duplicated", "found_dead"].map(|of| row.values[of]);
+        assert_eq!(account, [160.0, 0.0, 0.0, 10.0], "{contender}: {}", text(&output.stderr));
+    }
+}
+
 #[test]
 fn without_a_time_out_nobody_notices() {
     if !can_lay() {
         return;
     }
     let bench = Bench::new();
-    run(&bench, &scenario("\"sse\", \"websocket\"", ""));
+    let output = run(&bench, &scenario("\"sse\", \"websocket\"", ""));
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let trials = bench.trials();
     assert_eq!(trials.len(), 2);
     for (contender, row) in &trials {
@@ -164,7 +196,7 @@ first = "800ms"
 jitter = true
 "#;
     let bench = Bench::alone();
-    run(&bench, cut);
+    run_well(&bench, cut);
     for (contender, row) in &bench.trials() {
         assert_eq!(row.values["lost"], 0.0, "{contender}");
         let ms = |metric: &str| row.values[metric] / 1e6;
@@ -204,7 +236,7 @@ by = "server"
 retry = "600ms"
 "#;
     let bench = Bench::alone();
-    run(&bench, cut);
+    run_well(&bench, cut);
     let trials = bench.trials();
     for (contender, row) in &trials {
         assert_eq!(row.values["lost"], 0.0, "{contender}");

@@ -1,6 +1,7 @@
 //! `pushbench serve` as a process: how it reports that it is ready, and how it stops.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml spares the tests, but not their helpers")]
+#![expect(clippy::print_stdout, reason = "what a test says is shown when it fails")]
 
 mod log;
 mod memory;

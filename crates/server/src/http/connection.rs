@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection_state::{ConnectionState, Phase, TrackedSocket};
 use super::http2;
+use super::places::Place;
 use super::reply::{self, Rejection};
 use super::route;
 use super::socket::{Socket, TLS_BYTES};
@@ -46,12 +47,12 @@ const STREAM_BYTES: usize = 4 << 10;
 pub(super) const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves one accepted connection of `client` to its end, with TLS if there is an `acceptor`.
-/// What it holds is accounted for in `held`.
+/// It has its place until then. What it holds is accounted for in `held`.
 pub(super) async fn serve(
     tcp: TcpStream,
     acceptor: Option<TlsAcceptor>,
     client: IpAddr,
-    mut held: Reservation,
+    (_place, mut held): (Place, Reservation),
     server: Arc<Server>,
 ) {
     let socket = match acceptor {
@@ -249,6 +250,7 @@ enum EndCause {
 
 #[cfg(test)]
 mod tests {
+    use super::super::places::Places;
     use super::*;
     use crate::Config;
 
@@ -259,7 +261,8 @@ mod tests {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (address, client) = (listener.local_addr().unwrap(), stream.local_addr().unwrap().ip());
         let server = Arc::new(Server::new(Config::default(), address, None).unwrap());
-        let task = serve(stream, None, client, Reservation::default(), server);
+        let place = Places::new(1).take().unwrap();
+        let task = serve(stream, None, client, (place, Reservation::default()), server);
         assert!(size_of_val(&task) < 1_536, "{} bytes", size_of_val(&task));
     }
 }

@@ -2,18 +2,20 @@
 //! next, so a subscriber that does not read stays behind in the log and holds nothing.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::BodyExt as _;
+use hyper::Response;
 use hyper::body::{Body, Frame, SizeHint};
 use pushbench_wire::Transport;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::open::Open;
+use super::reply::Reply;
+use super::unsent::Waiting;
 use crate::compression::Compression;
 use crate::framing::{Form, Framing};
 use crate::transport::{Limit, Subscriber, SubscriberWaiter, first_heartbeat};
@@ -22,10 +24,13 @@ use crate::{Server, SlowPolicy};
 /// Events that are taken from the log at once.
 const LIMIT: Limit = Limit { events: 16, bytes: 64 << 10 };
 
+/// How much of an answer is handed on at once. That it goes on is seen in such steps.
+const PIECE_BYTES: usize = 64 << 10;
+
 /// What an answer has as its body.
 pub(super) enum Answered {
     /// All of it is there.
-    Whole(Full<Bytes>, #[expect(dead_code, reason = "counts until it is dropped")] Open),
+    Whole(Whole),
     /// It goes on.
     Events(Box<EventBody>),
     /// What follows is another protocol.
@@ -34,22 +39,22 @@ pub(super) enum Answered {
 
 impl Body for Answered {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BrokenOff;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         match self.get_mut() {
-            Self::Whole(whole, _) => Pin::new(whole).poll_frame(cx),
-            Self::Events(events) => events.poll_next(cx).map(|piece| Some(Ok(Frame::data(piece?)))),
+            Self::Whole(whole) => Poll::Ready(whole.next().map(|piece| Ok(Frame::data(piece)))),
+            Self::Events(events) => events.poll_next(cx).map(|piece| Some(piece?.map(Frame::data))),
             Self::Nothing => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole(whole, _) => whole.is_end_stream(),
+            Self::Whole(whole) => whole.rest.is_empty(),
             Self::Events(_) => false,
             Self::Nothing => true,
         }
@@ -57,13 +62,43 @@ impl Body for Answered {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(whole, _) => whole.size_hint(),
+            Self::Whole(whole) => SizeHint::with_exact(whole.rest.len() as u64),
             Self::Events(_) => SizeHint::default(),
             // A length would forbid what follows.
             Self::Nothing => SizeHint::default(),
         }
     }
 }
+
+/// A body that is there.
+pub(super) struct Whole {
+    rest: Bytes,
+    waiting: Waiting,
+    _open: Open,
+}
+
+impl Whole {
+    /// Of `reply`. Until it has gone, it is one of those that wait.
+    pub(super) async fn of(reply: Reply, waiting: Waiting, open: Open) -> Response<Answered> {
+        let (head, body) = reply.into_parts();
+        let rest = body.collect().await.unwrap_or_else(|never| match never {}).to_bytes();
+        Response::from_parts(head, Answered::Whole(Self { rest, waiting, _open: open }))
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let piece = self.rest.split_to(self.rest.len().min(PIECE_BYTES));
+        self.waiting.renew();
+        Some(self.waiting.piece(piece))
+    }
+}
+
+/// An event stream ends before its time. Its client must not take what it has for all.
+#[derive(Debug, thiserror::Error)]
+#[error("the server has no memory left for the rest of the stream")]
+pub(super) struct BrokenOff;
 
 /// An event stream.
 pub(super) struct EventBody {
@@ -104,19 +139,25 @@ impl EventBody {
     }
 
     /// What comes next; nothing behind the last one.
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    ///
+    /// # Errors
+    /// [`BrokenOff`] when there is no memory for the rest.
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         loop {
             if let Some(next) = self.next.pop_front() {
-                return Poll::Ready(Some(next));
+                return Poll::Ready(Some(Ok(next)));
             }
             let Self { subscriber, server, waiter, .. } = self;
             if server.hub.is_closing() {
                 let is_over = std::mem::replace(&mut self.is_ending, true);
-                return Poll::Ready(self.compression.end().filter(|_| !is_over));
+                return Poll::Ready(self.compression.end().filter(|_| !is_over).map(Ok));
             }
             if subscriber.has_new_events() {
                 if server.hub.is_out_of_memory() {
-                    return Poll::Ready(None);
+                    return Poll::Ready(Some(Err(BrokenOff)));
                 }
                 let disconnects = server.config.slow_policy == SlowPolicy::Disconnect;
                 if disconnects && self.was_in_the_log && subscriber.has_fallen_behind() {
@@ -158,5 +199,42 @@ impl EventBody {
         };
         self.compression.add(frames_of(Framing::Sse.into()));
         self.next.extend(frames_of(self.compression.form(Framing::Sse)).cloned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+    use crate::http::open::Requests;
+    use crate::memory::Need;
+    use crate::transport::Channels;
+
+    #[tokio::test]
+    async fn a_stream_for_which_there_is_no_memory_does_not_end_as_if_it_were_whole() {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let server = Arc::new(Server::new(Config::default(), address, None).unwrap());
+        let channel = server.hub.channel("a").unwrap();
+        // From before the server began, so there is something to tell.
+        let subscriber = Subscriber::at_or_latest(Channels::One(channel), Some(7));
+        let first = Bytes::from_static(b"retry");
+        let open = Requests::new().one();
+        let none = Compression::default();
+        let mut body = EventBody::new(first, none, subscriber, Arc::clone(&server), open);
+        let mut next = async || std::future::poll_fn(|cx| body.poll_next(cx)).await;
+        assert_eq!(next().await.unwrap().unwrap(), "retry");
+        let (mut held, mut bytes) = (Vec::new(), 1 << 30);
+        while bytes > 0 {
+            match server.hub.reserve(bytes, Need::Connection) {
+                Some(more) => held.push(more),
+                None => bytes /= 2,
+            }
+        }
+        assert!(next().await.unwrap().is_err());
+        drop(held);
+        let notice = next().await.unwrap().unwrap();
+        assert!(String::from_utf8_lossy(&notice).contains("event: lagged\n"), "{notice:?}");
+        server.hub.close();
+        assert!(next().await.is_none());
     }
 }

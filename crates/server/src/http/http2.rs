@@ -6,7 +6,6 @@ use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -17,16 +16,17 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::LINGER_TIMEOUT;
 use super::connection_state::ConnectionState;
-use super::event_body::{Answered, EventBody};
-use super::open::{Idle, MAX_STREAMS, Open};
+use super::event_body::{Answered, EventBody, Whole};
+use super::open::{MAX_STREAMS, Open, Requests};
 use super::reply::{self, Rejection, Reply};
 use super::request::header_bytes;
 use super::route;
 use super::socket::Socket;
+use super::unsent::Unsent;
 use crate::Server;
 use crate::memory::{Need, Reservation};
 use crate::metrics::ConnectionGauge;
@@ -44,13 +44,13 @@ pub(super) async fn serve(socket: Socket, client: IpAddr, held: Reservation, ser
     let config = &server.config;
     let gauge = ConnectionGauge::new(Arc::clone(&server.metrics));
     let state = Arc::new(ConnectionState::new(gauge, held));
-    let open = Arc::new(AtomicUsize::new(0));
+    let (open, unsent) = (Requests::new(), Arc::<Unsent>::default());
     let service = service_fn(|request: Request<Incoming>| {
         let (server, state) = (Arc::clone(server), Arc::clone(&state));
-        let open = Open::one(&open);
+        let (open, unsent) = (open.one(), Arc::clone(&unsent));
         async move {
             let alt_svc = server.alt_svc.clone();
-            let mut response = answer(server, &state, client, request, open).await;
+            let mut response = answer(server, &state, client, request, open, &unsent).await;
             reply::advertise(&mut response, alt_svc.as_ref());
             Ok::<_, Infallible>(response)
         }
@@ -71,8 +71,8 @@ pub(super) async fn serve(socket: Socket, client: IpAddr, held: Reservation, ser
     );
     let mut closed = pin!(server.hub.closed());
     let mut draining = false;
-    let mut idle = Idle::new(&open);
-    let mut timer = pin!(sleep_until(idle.first_look(config.header_timeout)));
+    let mut stall_look = Instant::now() + config.stall_timeout;
+    let mut timer = pin!(sleep_until(stall_look.min(open.first_look(config))));
     poll_fn(|cx| {
         if !draining && closed.as_mut().poll(cx).is_ready() {
             draining = true;
@@ -81,10 +81,17 @@ pub(super) async fn serve(socket: Socket, client: IpAddr, held: Reservation, ser
         if connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        idle.look();
         while timer.as_mut().poll(cx).is_ready() {
-            let Some(next) = idle.next_look(config) else { return Poll::Ready(()) };
-            timer.as_mut().reset(next);
+            let Some(next) = open.next_look(config) else { return Poll::Ready(()) };
+            let now = Instant::now();
+            if now >= stall_look {
+                // hyper gives no hold of a single stream, so the connection ends.
+                if unsent.has_stalled() {
+                    return Poll::Ready(());
+                }
+                stall_look = now + config.stall_timeout;
+            }
+            timer.as_mut().reset(next.min(stall_look));
         }
         Poll::Pending
     })
@@ -105,12 +112,13 @@ async fn answer(
     client: IpAddr,
     request: Request<Incoming>,
     mut open: Open,
+    unsent: &Arc<Unsent>,
 ) -> Response<Answered> {
     let (head, body) = request.into_parts();
     // As long as it waits for its answer, it is as much to hold as a stream.
     let bytes = STREAM_BYTES + header_bytes(&head);
     let Some(held) = server.hub.reserve(bytes, Need::Connection) else {
-        return Rejection::out_of_memory().into_reply().map(|body| Answered::Whole(body, open));
+        return Whole::of(Rejection::out_of_memory().into_reply(), unsent.one(), open).await;
     };
     open.held = held;
     let mut request = Request::from_parts(head, body);
@@ -127,7 +135,7 @@ async fn answer(
             if is_head {
                 leave_out_body(&mut reply);
             }
-            return reply.map(|body| Answered::Whole(body, open));
+            return Whole::of(reply, unsent.one(), open).await;
         }
         Answer::Stream(opened) => opened,
     };

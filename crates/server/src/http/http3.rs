@@ -6,13 +6,12 @@ use std::io;
 use std::net::{IpAddr, UdpSocket};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
 
 use bytes::Bytes;
 use h3::error::{Code, StreamError};
 use h3::server::{RequestResolver, RequestStream};
-use h3_quinn::{Connection, SendStream};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, DATE, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
@@ -20,21 +19,26 @@ use hyper::header::{
 use hyper::http::response::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use nix::sys::socket::{setsockopt, sockopt};
-use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportConfig};
+use quinn::{
+    Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+};
 use tokio::task::JoinSet;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{HTTP_BYTES, LINGER_TIMEOUT};
 use super::connection_state::ConnectionState;
-use super::event_body::EventBody;
+use super::event_body::{BrokenOff, EventBody};
 use super::http3_body::Received;
-use super::open::{Idle, MAX_STREAMS, Open};
+use super::http3_streams::{Outgoing, Streams, max_head_bytes};
+use super::open::{MAX_STREAMS, Open, Requests};
+use super::places::{Place, Unproven};
 use super::reply::{Rejection, Reply};
 use super::request::header_bytes;
 use super::route;
+use super::send_window::{SEND_WINDOW, SendWindow};
 use super::webtransport;
 use crate::memory::{Need, Reservation};
-use crate::metrics::ConnectionGauge;
+use crate::metrics::{ConnectionGauge, Metrics};
 use crate::tls::Tls;
 use crate::transport::Answer;
 use crate::{Config, Server};
@@ -49,17 +53,15 @@ const RECEIVE_WINDOW: u32 = 32 << 10;
 /// What a client may have sent outside of streams. Nobody reads it, but WebTransport wants it to be possible.
 const DATAGRAM_BYTES: usize = 2 << 10;
 
-/// What may wait to be acknowledged, over all of a connection's streams: what goes out at first (RFC 9002 §7.2).
-const SEND_WINDOW: usize = 16 << 10;
-
-/// What it grows to where that is too little and there is memory for it. TCP keeps as much in the kernel.
-const LARGE_SEND_WINDOW: usize = 256 << 10;
-
 /// What a connection costs beside its requests: the state of QUIC and TLS, and what waits in both directions.
 const QUIC_BYTES: usize = (16 << 10) + RECEIVE_WINDOW as usize + DATAGRAM_BYTES + SEND_WINDOW;
 
 /// What a request costs until its answer is over, beside its headers: its task, and its state in HTTP/3.
 const STREAM_BYTES: usize = 8 << 10;
+
+/// Requests of one connection that may break before their heads are whole. h3 0.0.8 remembers each of them as
+/// long as the connection lasts.
+const MAX_BROKEN: usize = 1_000;
 
 /// What the kernel may keep of all connections' packets until they are read. They have one socket here, where
 /// TCP has one for each connection.
@@ -92,28 +94,54 @@ pub(crate) fn endpoint(socket: UdpSocket, tls: &Tls, config: &Config) -> io::Res
     Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime))
 }
 
+/// What a connection may come in on.
+pub(super) enum Admission {
+    /// A place of its own.
+    Place(Place),
+    /// One that it takes when its client has shown that it has its address.
+    Unproven(Unproven),
+}
+
 /// Serves a connection that `incoming` opens to its end. What it holds is accounted for in `held`.
-pub(super) async fn serve(incoming: Incoming, mut held: Reservation, server: Arc<Server>) {
+pub(super) async fn serve(
+    incoming: Incoming,
+    admission: Admission,
+    mut held: Reservation,
+    server: Arc<Server>,
+) {
     let client = incoming.remote_address().ip();
     let config = &server.config;
     if !server.hub.grow(&mut held, HTTP_BYTES + QUIC_BYTES, Need::Connection) {
         return incoming.refuse();
     }
-    let begun = timeout(config.header_timeout, begin(incoming, config)).await;
+    let begun = timeout(config.header_timeout, begin(incoming, &server)).await;
     let Ok(Some((quic, mut connection))) = begun else { return };
+    let place = match admission {
+        Admission::Place(place) => Some(place),
+        Admission::Unproven(unproven) => unproven.prove(),
+    };
+    let Some(_place) = place else {
+        Metrics::add(&server.metrics.refused, 1);
+        return close(
+            &quic,
+            Code::H3_EXCESSIVE_LOAD,
+            b"all connections are in use; try again later",
+        );
+    };
+    Metrics::add(&server.metrics.accepted, 1);
     let gauge = ConnectionGauge::new(Arc::clone(&server.metrics));
     let shared = Arc::new(Shared {
         server: Arc::clone(&server),
         state: ConnectionState::new(gauge, held),
         client,
-        quic,
+        window: SendWindow::new(quic),
+        broken: AtomicUsize::new(0),
     });
-    let open = Arc::new(AtomicUsize::new(0));
+    let open = Requests::new();
     // Dropping the set ends the requests, however this future ends.
     let mut requests = JoinSet::new();
     let mut closed = pin!(server.hub.closed());
-    let mut idle = Idle::new(&open);
-    let mut look = pin!(sleep_until(idle.first_look(config.header_timeout)));
+    let mut look = pin!(sleep_until(open.first_look(config)));
     loop {
         tokio::select! {
             biased;
@@ -121,7 +149,7 @@ pub(super) async fn serve(incoming: Incoming, mut held: Reservation, server: Arc
             accepted = connection.accept() => match accepted {
                 Ok(Some(resolver)) => {
                     let shared = Arc::clone(&shared);
-                    let open = Open::one(&open);
+                    let open = open.one();
                     requests.spawn(async move {
                         // Whoever does not read an answer to its end has no use for a reason.
                         let _ = answer(&shared, resolver, open).await;
@@ -129,20 +157,22 @@ pub(super) async fn serve(incoming: Incoming, mut held: Reservation, server: Arc
                 }
                 Ok(None) | Err(_) => return,
             },
-            // When a request ends, the time without any begins.
-            Some(_) = requests.join_next() => idle.look(),
+            Some(_) = requests.join_next() => {}
             () = &mut look => {
-                idle.look();
-                match idle.next_look(config) {
-                    Some(next) => look.as_mut().reset(next),
+                shared.window.narrow_after(config.stall_timeout);
+                match open.next_look(config) {
+                    Some(next) => {
+                        look.as_mut().reset(next.min(Instant::now() + config.stall_timeout));
+                    }
                     None => return,
                 }
             }
         }
-        idle.look();
     }
-    // What comes from now on is rejected.
-    if connection.shutdown(0).await.is_err() {
+    // What comes from now on is rejected. The first of it is named, which is the one behind the last that
+    // was accepted (RFC 9114 §5.2).
+    connection.inner.conn.reject_new();
+    if connection.shutdown(1).await.is_err() {
         return;
     }
     while !requests.is_empty() {
@@ -156,21 +186,26 @@ pub(super) async fn serve(incoming: Incoming, mut held: Reservation, server: Arc
     let _ = timeout(LINGER_TIMEOUT, closed).await;
 }
 
-type Accepted = h3::server::Connection<Connection, Bytes>;
+/// Ends a connection at once.
+fn close(quic: &quinn::Connection, code: Code, reason: &[u8]) {
+    quic.close(VarInt::from_u64(code.value()).unwrap_or_default(), reason);
+}
+
+type Accepted = h3::server::Connection<Streams, Bytes>;
 
 /// A connection, and HTTP/3 on it, if both come about.
-async fn begin(incoming: Incoming, config: &Config) -> Option<(quinn::Connection, Accepted)> {
+async fn begin(incoming: Incoming, server: &Arc<Server>) -> Option<(quinn::Connection, Accepted)> {
     let quic = incoming.accept().ok()?.await.ok()?;
-    let header_bytes = config.max_header_bytes as u64;
     let mut http = h3::server::builder();
-    http.max_field_section_size(header_bytes.saturating_mul(2))
+    http.max_field_section_size(max_head_bytes(server.config.max_header_bytes) as u64)
         .send_grease(false)
         // All of these are what browsers ask for before they open a session of WebTransport.
         .enable_extended_connect(true)
         .enable_datagram(true)
         .enable_webtransport(true)
         .max_webtransport_sessions(MAX_STREAMS.into());
-    let connection = http.build(Connection::new(quic.clone())).await.ok()?;
+    let streams = Streams::new(quic.clone(), Arc::clone(server));
+    let connection = http.build(streams).await.ok()?;
     Some((quic, connection))
 }
 
@@ -179,7 +214,9 @@ pub(super) struct Shared {
     pub(super) server: Arc<Server>,
     state: ConnectionState,
     client: IpAddr,
-    pub(super) quic: quinn::Connection,
+    pub(super) window: SendWindow,
+    /// Requests that broke before their heads were whole.
+    broken: AtomicUsize,
 }
 
 impl Shared {
@@ -190,7 +227,7 @@ impl Shared {
             if let Poll::Ready(sent) = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await {
                 return Ok(sent?);
             }
-            self.widen();
+            let _widened = self.window.widen(&self.server.hub);
             if let Ok(sent) = timeout(self.server.config.stall_timeout, sending).await {
                 return Ok(sent?);
             }
@@ -210,7 +247,7 @@ impl Shared {
         if let Poll::Ready(written) = poll_fn(|cx| Poll::Ready(writing.as_mut().poll(cx))).await {
             return written;
         }
-        self.widen();
+        let _widened = self.window.widen(&self.server.hub);
         let written = timeout(self.server.config.stall_timeout, writing).await;
         written.unwrap_or(Err(quinn::WriteError::ClosedStream))
     }
@@ -232,12 +269,14 @@ impl Shared {
         Ok(to.finish().await?)
     }
 
-    /// Lets more wait to be acknowledged, if there is memory for it. Whatever others depend on comes first.
-    fn widen(&self) {
-        let mut inner = self.state.lock();
-        let bytes = HTTP_BYTES + QUIC_BYTES + LARGE_SEND_WINDOW - SEND_WINDOW;
-        if inner.held.bytes() < bytes && inner.held.resize(bytes, Need::Input) {
-            self.quic.set_send_window(LARGE_SEND_WINDOW as u64);
+    /// Takes note of a request that broke before its head was whole.
+    fn broke(&self) {
+        if self.broken.fetch_add(1, Relaxed) + 1 >= MAX_BROKEN {
+            close(
+                self.window.quic(),
+                Code::H3_EXCESSIVE_LOAD,
+                b"too many requests were broken off",
+            );
         }
     }
 }
@@ -247,7 +286,7 @@ impl Shared {
 enum Unsent {
     /// Its client did not let it go on for too long.
     Stalled,
-    /// Its stream or connection broke.
+    /// Its stream or connection broke, or it was broken off.
     Broken,
 }
 
@@ -257,30 +296,39 @@ impl From<StreamError> for Unsent {
     }
 }
 
+impl From<BrokenOff> for Unsent {
+    fn from(_: BrokenOff) -> Self {
+        Self::Broken
+    }
+}
+
 /// What goes to a client as the answer to one request.
-pub(super) type Sending = RequestStream<SendStream<Bytes>, Bytes>;
+pub(super) type Sending = RequestStream<Outgoing, Bytes>;
 
 async fn answer(
     shared: &Shared,
-    resolver: RequestResolver<Connection, Bytes>,
+    resolver: RequestResolver<Streams, Bytes>,
     mut open: Open,
 ) -> Result<(), Unsent> {
     let Shared { server, state, client, .. } = shared;
-    let Ok(resolved) = timeout(server.config.header_timeout, resolver.resolve_request()).await
-    else {
-        return Ok(());
+    // Its head is accounted for as it comes; whoever opens streams and sends nothing costs something, too.
+    let held = server.hub.reserve(STREAM_BYTES, Need::Connection);
+    let has_memory = held.is_some();
+    open.held = held.unwrap_or_default();
+    let resolved = timeout(server.config.header_timeout, resolver.resolve_request()).await;
+    let Ok(Ok((request, stream))) = resolved else {
+        shared.broke();
+        return Err(Unsent::Broken);
     };
-    let (request, stream) = resolved?;
     let (mut to_client, from_client) = stream.split();
     let (head, ()) = request.into_parts();
     let is_head = head.method == Method::HEAD;
     // As long as it waits for its answer, it is as much to hold as a stream.
     let bytes = STREAM_BYTES + header_bytes(&head);
-    let Some(held) = server.hub.reserve(bytes, Need::Connection) else {
+    if !has_memory || !server.hub.grow(&mut open.held, bytes, Need::Connection) {
         let reply = Rejection::out_of_memory().into_reply();
         return shared.send_whole(&mut to_client, reply, is_head).await;
-    };
-    open.held = held;
+    }
     if webtransport::is_connect(&head.method, &head.extensions) {
         state.request_began();
         let request = Request::from_parts(head, Empty::new());
@@ -313,7 +361,7 @@ async fn answer(
     *response.headers_mut() = headers;
     to_client.send_response(response).await?;
     while let Some(piece) = poll_fn(|cx| events.poll_next(cx)).await {
-        shared.send(&mut to_client, piece).await?;
+        shared.send(&mut to_client, piece?).await?;
     }
     Ok(to_client.finish().await?)
 }

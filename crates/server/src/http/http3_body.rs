@@ -8,14 +8,15 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, Bytes};
 use h3::error::StreamError;
 use h3::server::RequestStream;
-use h3_quinn::RecvStream;
 use hyper::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::CONTENT_LENGTH;
 
+use super::http3_streams::Incoming;
+
 /// What comes with a request.
 pub(super) struct Received {
-    stream: RequestStream<RecvStream, Bytes>,
+    stream: RequestStream<Incoming, Bytes>,
     /// What has come and was not asked for yet.
     next: Option<Bytes>,
     is_over: bool,
@@ -45,7 +46,7 @@ impl std::error::Error for BodyError {}
 
 impl Received {
     /// Of a request with these headers.
-    pub(super) fn new(stream: RequestStream<RecvStream, Bytes>, headers: &HeaderMap) -> Self {
+    pub(super) fn new(stream: RequestStream<Incoming, Bytes>, headers: &HeaderMap) -> Self {
         let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         let left = length.and_then(|length| length.parse().ok());
         Self { stream, next: None, is_over: false, left }

@@ -7,12 +7,17 @@ mod event_body;
 mod http2;
 mod http3;
 mod http3_body;
+mod http3_frames;
+mod http3_streams;
 mod open;
+mod places;
 pub(crate) mod reply;
 pub(crate) mod request;
 mod route;
+mod send_window;
 pub(crate) mod socket;
 mod stream_socket;
+mod unsent;
 pub(crate) mod webtransport;
 
 use std::future::Future;
@@ -31,7 +36,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::memory::{Need, Reservation};
 use crate::metrics::Metrics;
 use crate::{Listeners, Server, TlsListeners};
+use http3::Admission;
 pub(crate) use http3::endpoint as http3_endpoint;
+use places::{Place, Places};
 use reply::Rejection;
 use socket::Socket;
 
@@ -57,6 +64,7 @@ pub(crate) async fn serve(
     let acceptor = tls.as_ref().map(|of| of.tls.acceptor());
     // Dropping the set ends the connections, however this future ends.
     let mut connections = JoinSet::new();
+    let places = Places::new(server.config.max_connections);
     let mut shutdown = pin!(shutdown);
     let mut unused = tokio::time::interval(UNUSED_CHANNELS_INTERVAL);
     loop {
@@ -67,12 +75,15 @@ pub(crate) async fn serve(
             _ = unused.tick() => server.hub.remove_unused(),
             (accepted, acceptor) = accept(&plain, tls.as_ref().zip(acceptor.as_ref())) => match accepted {
                 Ok((stream, peer)) => {
-                    admit(stream, acceptor.cloned(), peer.ip(), &server, &mut connections);
+                    let of = Peer { acceptor: acceptor.cloned(), client: peer.ip() };
+                    admit(stream, of, &places, &server, &mut connections);
                 }
                 Err(error) if affects_one_connection(&error) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
             },
-            incoming = accept_quic(http3.as_ref()) => admit_quic(incoming, &server, &mut connections),
+            incoming = accept_quic(http3.as_ref()) => {
+                admit_quic(incoming, &places, &server, &mut connections);
+            }
         }
     }
     drop((plain, tls));
@@ -83,13 +94,19 @@ pub(crate) async fn serve(
     server.hub.close();
     let ended = async {
         while connections.join_next().await.is_some() {}
-        if let Some(http3) = http3 {
+        if let Some(http3) = &http3 {
             // That connections are closed has yet to be sent.
             http3.wait_idle().await;
         }
     };
     // A time-out is no error: the caller asked to stop, and what is left is closed.
-    let _ = tokio::time::timeout(server.config.grace, ended).await;
+    if tokio::time::timeout(server.config.grace, ended).await.is_err() {
+        drop(connections);
+        if let Some(http3) = http3 {
+            // A client by TCP is told by its system; by QUIC it would wait for whoever is gone.
+            let _ = tokio::time::timeout(connection::LINGER_TIMEOUT, http3.wait_idle()).await;
+        }
+    }
 }
 
 /// The next connection, and what secures it.
@@ -135,24 +152,25 @@ fn with_nodelay(stream: TcpStream) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn admit(
-    stream: TcpStream,
+/// Who connects, and how.
+struct Peer {
     acceptor: Option<TlsAcceptor>,
     client: IpAddr,
+}
+
+fn admit(
+    stream: TcpStream,
+    Peer { acceptor, client }: Peer,
+    places: &Arc<Places>,
     server: &Arc<Server>,
     connections: &mut JoinSet<()>,
 ) {
     let Ok(stream) = with_nodelay(stream) else { return };
-    match check_limits(client, server, connections.len()) {
-        Ok(held) => {
+    match check_limits(client, server, places) {
+        Ok((place, held)) => {
             Metrics::add(&server.metrics.accepted, 1);
-            connections.spawn(connection::serve(
-                stream,
-                acceptor,
-                client,
-                held,
-                Arc::clone(server),
-            ));
+            let server = Arc::clone(server);
+            connections.spawn(connection::serve(stream, acceptor, client, (place, held), server));
         }
         Err(rejection) => {
             Metrics::add(&server.metrics.refused, 1);
@@ -167,18 +185,37 @@ fn admit(
     }
 }
 
-fn admit_quic(incoming: Incoming, server: &Arc<Server>, connections: &mut JoinSet<()>) {
-    // Anybody can send a packet that has another's address. Where that would be held against the other one,
-    // whoever sent it has to get an answer there first.
-    if server.gate.counts_connections() && !incoming.remote_address_validated() {
-        // It can be asked once.
-        let _ = incoming.retry();
-        return;
-    }
-    match check_limits(incoming.remote_address().ip(), server, connections.len()) {
-        Ok(held) => {
-            Metrics::add(&server.metrics.accepted, 1);
-            connections.spawn(http3::serve(incoming, held, Arc::clone(server)));
+fn admit_quic(
+    incoming: Incoming,
+    places: &Arc<Places>,
+    server: &Arc<Server>,
+    connections: &mut JoinSet<()>,
+) {
+    // Anybody can send a packet that has another's address. Where that would be held against the other one, or
+    // many do, whoever sent it has to get an answer there first. Until the handshake is over, or that answer
+    // has come back, it takes nobody's place.
+    let unproven = match incoming.remote_address_validated() {
+        true => None,
+        false => match places.admit_unproven() {
+            Some(unproven) if !server.gate.counts_connections() => Some(unproven),
+            _ => {
+                // It can be asked once.
+                let _ = incoming.retry();
+                return;
+            }
+        },
+    };
+    let client = incoming.remote_address().ip();
+    let admitted = match unproven {
+        Some(unproven) if places.has_free() => {
+            reserve(server).map(|held| (Admission::Unproven(unproven), held))
+        }
+        _ => check_limits(client, server, places)
+            .map(|(place, held)| (Admission::Place(place), held)),
+    };
+    match admitted {
+        Ok((admission, held)) => {
+            connections.spawn(http3::serve(incoming, admission, held, Arc::clone(server)));
         }
         Err(_) => {
             Metrics::add(&server.metrics.refused, 1);
@@ -187,17 +224,26 @@ fn admit_quic(incoming: Incoming, server: &Arc<Server>, connections: &mut JoinSe
     }
 }
 
-/// Checks that `client` may open one more connection beside the `open` ones, and reserves memory for it.
-fn check_limits(client: IpAddr, server: &Server, open: usize) -> Result<Reservation, Rejection> {
-    let limit = server.config.max_connections;
-    if open >= limit {
+/// Checks that `client` may open one more connection, and reserves a place and memory for it.
+fn check_limits(
+    client: IpAddr,
+    server: &Server,
+    places: &Arc<Places>,
+) -> Result<(Place, Reservation), Rejection> {
+    let Some(place) = places.take() else {
         let reason = format!(
-            "all {limit} connections of this server are in use; try again later or raise \
-             max_connections"
+            "all {} connections of this server are in use; try again later or raise \
+             max_connections",
+            server.config.max_connections
         );
         return Err(Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason));
-    }
+    };
     server.gate.admit_connection(client)?;
+    Ok((place, reserve(server)?))
+}
+
+/// The memory of one more connection.
+fn reserve(server: &Server) -> Result<Reservation, Rejection> {
     let held = server.hub.reserve(connection::HTTP_BYTES, Need::Connection);
     held.ok_or_else(Rejection::out_of_memory)
 }

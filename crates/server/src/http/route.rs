@@ -17,7 +17,7 @@ use pushbench_wire::endpoint::{
 
 use super::connection_state::ConnectionState;
 use super::reply::{self, Rejection, Reply};
-use super::request::{RequestBody, check_coding, header_bytes};
+use super::request::{RequestBody, check_coding, header_bytes, position};
 use super::webtransport;
 use crate::hub::{Channel, Full};
 use crate::transport::{self, Answer, Channels};
@@ -142,6 +142,12 @@ async fn dispatch(
         return Ok(Answer::Reply(options));
     }
     let channels = server.channels(channel)?;
+    if let Some(broker) = &server.broker {
+        let from_oldest = matches!(transport, Transport::Polling | Transport::LongPolling);
+        let ready = broker.prepare(&server.hub, channel, position(request)?, from_oldest);
+        // Boxed for the same reason.
+        Box::pin(ready).await?;
+    }
     let answer = transport::answer(transport, server, channels, request, origin);
     state.use_transport(transport);
     answer.await

@@ -117,6 +117,16 @@ impl Hub {
         Ok(channel)
     }
 
+    /// The channel `name`, if it is there.
+    pub(crate) fn existing(&self, name: &str) -> Option<Arc<Channel>> {
+        self.channels().get(name).map(Arc::clone)
+    }
+
+    /// The names of all channels.
+    pub(crate) fn names(&self) -> Vec<Box<str>> {
+        self.channels().keys().cloned().collect()
+    }
+
     fn create(&self, name: &str) -> Result<Arc<Channel>, Full> {
         if self.channels().len() >= self.limits.max_channels {
             self.remove_unused();
@@ -153,7 +163,9 @@ impl Hub {
         let mut removed = Vec::new();
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
         channels.retain(|_, channel| {
-            let is_stale = channel.is_new() || channel.last_used() <= too_long;
+            // Whoever polls a channel that others publish to, at other nodes, relies on it from its first event on.
+            let never_needed = channel.is_new() && channel.shared_as().is_none();
+            let is_stale = never_needed || channel.last_used() <= too_long;
             // Nobody can get hold of it while the table is locked.
             let keep = !is_stale || Arc::strong_count(channel) > 1;
             if !keep {

@@ -46,6 +46,15 @@ impl Order {
         self.last.load(Ordering::Acquire)
     }
 
+    /// Says that all events up to `position`, which somebody else has numbered, can be read.
+    pub(crate) fn raise(&self, position: u64) {
+        let mut next = self.appending.lock().unwrap_or_else(PoisonError::into_inner);
+        if position > *next {
+            *next = position;
+            self.last.store(position, Ordering::Release);
+        }
+    }
+
     /// The right to append events: nobody else has it until it is dropped, and by then they must be
     /// readable.
     pub(super) fn append(&self) -> Appending<'_> {

@@ -277,6 +277,41 @@ fn a_server_that_is_killed_loses_nothing() {
     assert_eq!(all(&after).len(), 61);
 }
 
+/// Each file looks whole by itself.
+#[test]
+fn a_file_that_lacks_its_last_records_ends_the_log() {
+    let (folder, before) = (TempDir::new().unwrap(), hub());
+    let (journal, _) = open(folder.path(), LogSync::Never, &before);
+    for _ in 0..30 {
+        publish(&journal, &before, "a", &["1.2", "xyz"]);
+    }
+    drop(journal);
+    let files = Folder::open(folder.path()).unwrap();
+    let (mut begin, mut cuts) = (0, Vec::new());
+    for number in files.numbers().unwrap() {
+        let bytes = fs::read(files.path_of(number)).unwrap();
+        let mut end = 0;
+        while let Some((record, length)) = read(&bytes[end..]) {
+            if !matches!(record, Record::Head(_)) {
+                cuts.push(begin + end as u64);
+            }
+            end += length;
+        }
+        begin += bytes.len() as u64;
+    }
+    assert!(cuts.len() > 30 && files.numbers().unwrap().len() > 3);
+    for cut in cuts {
+        let copy = copied(folder.path());
+        let (whole, _, _) = whole_until(copy.path(), cut);
+        damage(copy.path(), cut, Damage::Cut);
+        let after = hub();
+        let (_journal, report) = open(copy.path(), LogSync::Never, &after);
+        assert!(!report.is_whole);
+        let kept: Vec<_> = all(&after).into_iter().map(|of| of.1).collect();
+        assert_eq!(kept, whole, "cut at {cut}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

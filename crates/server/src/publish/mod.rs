@@ -30,13 +30,13 @@ use body::{EVENTS_PER_TURN, most_cost, parse_format, split_body};
 /// not known yet, because a fault was injected.
 pub(crate) async fn from_request(
     server: &Server,
-    channel: &str,
+    name: &str,
     request: &Parts,
     body: impl RequestBody,
 ) -> Result<Reply, Rejection> {
     let format = parse_format(request)?;
     let claim = parse_claim(request)?;
-    let channel = server.channel(channel)?;
+    let channel = server.channel(name)?;
     let (body, mut held) = read_body(server, body).await?;
     let read = body.capacity();
     let cost = most_cost(&format, &body, server.config.max_body_events);
@@ -47,6 +47,11 @@ pub(crate) async fn from_request(
     drop(body);
     drop(held);
     let count = events.len();
+    if let Some(broker) = &server.broker {
+        let last_id = broker.publish(name, events).await?;
+        Metrics::add(&server.metrics.published, count);
+        return Ok(reply::json(format!(r#"{{"id":{last_id},"count":{count}}}"#)));
+    }
     if server.journal.is_some() || claim.is_some() {
         let taken = server.take(&channel, events, claim).await?;
         let id = taken.last_id.map_or_else(|| "null".to_owned(), |id| id.to_string());

@@ -30,7 +30,7 @@ pub(crate) struct Known {
     /// Their numbers, from the first to the last of each row without a gap. Before the first row it is no longer
     /// known; what is in none behind that was not taken.
     pub(crate) taken: Vec<(u64, u64)>,
-    /// The id of the last event of that with the largest number.
+    /// The id of the last event of that with the largest number; 0 where that is not known.
     pub(crate) last_id: u64,
     noted: u64,
 }
@@ -89,7 +89,7 @@ impl Publishers {
         match known.taken.iter().rfind(|row| row.0 <= claim.sequence) {
             Some(row) if claim.sequence <= row.1 => {
                 let is_last = known.last() == Some(claim.sequence);
-                Standing::Taken(Some(known.last_id).filter(|_| is_last))
+                Standing::Taken(Some(known.last_id).filter(|id| is_last && *id > 0))
             }
             Some(_) => Standing::New,
             None => Standing::Forgotten,

@@ -16,6 +16,7 @@ use crate::compression::Compression;
 use crate::framing::{Event, Form, Framing, NewEvent};
 use crate::http::socket::Socket;
 use crate::memory::{Need, Reservation};
+use crate::metrics::Metrics;
 use crate::{Server, SlowPolicy};
 
 /// Messages handled for one client before other tasks get a turn.
@@ -78,6 +79,8 @@ pub(super) enum NotPublished {
     OutOfMemory,
     /// It is subscribed to several channels.
     ToWhich,
+    /// The broker cannot be reached.
+    NoBroker,
 }
 
 /// What a stream reads from, writes to and publishes to.
@@ -190,6 +193,14 @@ impl<'a> StreamState<'a> {
         let held = self.server.hub.reserve(cost, Need::Input);
         let held = held.ok_or(NotPublished::OutOfMemory)?;
         let event = NewEvent::new(None, payload, binary, held);
+        if let Some(broker) = &self.server.broker {
+            let name = channel.shared_as().ok_or(NotPublished::NoBroker)?;
+            if !broker.publish_in_band(name, vec![event]) {
+                return Err(NotPublished::NoBroker);
+            }
+            Metrics::add(&self.server.metrics.published, 1);
+            return Ok(());
+        }
         match self.server.publish_unanswered(channel, event) {
             true => Ok(()),
             // It is told to come back later, as when there is no memory.

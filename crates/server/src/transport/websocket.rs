@@ -165,6 +165,9 @@ impl WebSocket {
                     Err(NotPublished::OutOfMemory) => {
                         return Ok(reject(stream, TRY_AGAIN_LATER, OUT_OF_MEMORY));
                     }
+                    Err(NotPublished::NoBroker) => {
+                        return Ok(reject(stream, TRY_AGAIN_LATER, NO_BROKER));
+                    }
                     Err(NotPublished::ToWhich) => {
                         return Ok(reject(stream, POLICY_VIOLATION, SEVERAL_CHANNELS));
                     }
@@ -228,6 +231,7 @@ const GOING_AWAY: u16 = 1001;
 const POLICY_VIOLATION: u16 = 1008;
 const TRY_AGAIN_LATER: u16 = 1013;
 const OUT_OF_MEMORY: &str = "the server has no memory left";
+const NO_BROKER: &str = "the broker of this server cannot be reached";
 const SEVERAL_CHANNELS: &str = "publish with POST, as this socket has several channels";
 
 fn reject(stream: &mut StreamState<'_>, code: u16, reason: &str) -> Received {

@@ -14,30 +14,38 @@ use pushbench_server::Config;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::runtime;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
+use crate::in_runtime::{HANG, run, wait_while, without_heartbeats};
 use crate::support::{LARGE_EVENTS, Server};
-
-const HANG: Duration = Duration::from_secs(20);
 
 struct Client(SendRequest<Empty<Bytes>>);
 
+/// A connection by TLS on which HTTP/2 is agreed.
+async fn connect(server: &Server) -> TlsStream<TcpStream> {
+    let mut trust = (*server.trust()).clone();
+    trust.alpn_protocols = vec![b"h2".to_vec()];
+    let tcp = TcpStream::connect(server.tls).await.unwrap();
+    let connector = TlsConnector::from(std::sync::Arc::new(trust));
+    connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap()
+}
+
 impl Client {
     async fn connect(server: &Server) -> Self {
-        let mut trust = (*server.trust()).clone();
-        trust.alpn_protocols = vec![b"h2".to_vec()];
-        let tcp = TcpStream::connect(server.tls).await.unwrap();
-        let connector = TlsConnector::from(std::sync::Arc::new(trust));
-        let tls = connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
-        let io = TokioIo::new(tls);
+        Self::with_window(server, 65_535).await.0
+    }
+
+    /// One whose streams take so much until it is read, and its connection.
+    async fn with_window(server: &Server, bytes: u32) -> (Self, JoinHandle<hyper::Result<()>>) {
         let (sender, connection) = Builder::new(TokioExecutor::new())
-            .initial_stream_window_size(65_535)
-            .handshake(io)
+            .initial_stream_window_size(bytes)
+            .handshake(TokioIo::new(connect(server).await))
             .await
             .unwrap();
-        tokio::spawn(connection);
-        Self(sender)
+        (Self(sender), tokio::spawn(connection))
     }
 
     async fn get(&mut self, path: &str) -> Response<Incoming> {
@@ -52,13 +60,9 @@ async fn next(body: &mut Incoming) -> String {
     String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
 }
 
-fn run(test: impl Future<Output = ()>) {
-    runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
-}
-
 #[test]
 fn one_connection_carries_many_streams_and_polls() {
-    let server = Server::start(Config::default());
+    let server = Server::start(without_heartbeats());
     run(async {
         let mut client = Client::connect(&server).await;
         let mut streams = Vec::new();
@@ -175,12 +179,10 @@ fn polls_that_are_held_are_accounted_for() {
                 tokio::spawn(client.0.send_request(request.body(Empty::new()).unwrap()))
             })
             .collect();
-        let accounted = async {
-            while server.metric("pushbench_memory_bytes") < before + 20 * (24 << 10) {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(HANG, accounted).await.expect("they are accounted for");
+        wait_while("they are accounted for", || {
+            server.metric("pushbench_memory_bytes") < before + 20 * (24 << 10)
+        })
+        .await;
         server.publish_texts(&["x"]);
         for poll in polls {
             assert_eq!(timeout(HANG, poll).await.unwrap().unwrap().unwrap().status(), 200);
@@ -209,11 +211,7 @@ fn a_client_that_answers_no_ping_is_disconnected() {
         Config { heartbeat: beat, stall_timeout: beat, header_timeout: long, ..Config::default() };
     let server = Server::start(config);
     run(async {
-        let mut trust = (*server.trust()).clone();
-        trust.alpn_protocols = vec![b"h2".to_vec()];
-        let connector = TlsConnector::from(std::sync::Arc::new(trust));
-        let tcp = TcpStream::connect(server.tls).await.unwrap();
-        let mut tls = connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+        let mut tls = connect(&server).await;
         // Empty settings, and nothing more.
         let hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
         tls.write_all(hello).await.unwrap();
@@ -221,6 +219,49 @@ fn a_client_that_answers_no_ping_is_disconnected() {
         let read = tokio::io::AsyncReadExt::read_to_end(&mut tls, &mut answer);
         // It may be cut off.
         let _ = timeout(HANG, read).await.expect("the connection ends");
+    });
+}
+
+#[test]
+fn an_answer_that_is_never_taken_is_not_kept_for_ever() {
+    let config = Config { stall_timeout: Duration::from_secs(1), ..Config::default() };
+    let server = Server::start(config);
+    server.publish_a_megabyte();
+    // What an answer is made of is kept with the events.
+    server.get("/channels/a/poll");
+    // That answer may be counted for a moment longer.
+    let before = (0..50).map(|_| server.metric("pushbench_memory_bytes")).min().unwrap();
+    run(async {
+        // None of it may be sent, or a little, or nearly all.
+        for window in [0, 1, 1_000_000] {
+            let (mut client, connection) = Client::with_window(&server, window).await;
+            let _unread = client.get("/channels/a/poll").await;
+            let kept = server.metric("pushbench_memory_bytes");
+            assert!(kept > before + 900_000, "{window}: {before} bytes before, {kept} with it");
+            let _by_the_server = timeout(HANG, connection).await.expect("it ends").unwrap();
+            wait_while("it is free", || server.metric("pushbench_memory_bytes") > before).await;
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_is_taken_slowly_is_given_time() {
+    let stall = Duration::from_secs(2);
+    let config = Config { stall_timeout: stall, ..Config::default() };
+    let server = Server::start(config);
+    server.publish_a_megabyte();
+    run(async {
+        let mut body = Client::connect(&server).await.get("/channels/a/poll").await.into_body();
+        let mut read = 0;
+        while let Some(frame) = timeout(HANG, body.frame()).await.expect("no hang") {
+            let piece = frame.unwrap().into_data().unwrap();
+            read += piece.len();
+            // In all, longer than it may take if it does not go on. Some pieces are single bytes.
+            if piece.len() > 1 {
+                tokio::time::sleep(stall * 3 / 64).await;
+            }
+        }
+        assert!(read >= 1_000_000, "{read} bytes");
     });
 }
 
@@ -255,11 +296,7 @@ fn what_is_refused_says_why() {
 fn garbage_ends_the_connection_alone() {
     let server = Server::start(Config::default());
     run(async {
-        let mut trust = (*server.trust()).clone();
-        trust.alpn_protocols = vec![b"h2".to_vec()];
-        let connector = TlsConnector::from(std::sync::Arc::new(trust));
-        let tcp = TcpStream::connect(server.tls).await.unwrap();
-        let mut tls = connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+        let mut tls = connect(&server).await;
         tls.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         let mut answer = Vec::new();
         let read = tokio::io::AsyncReadExt::read_to_end(&mut tls, &mut answer);

@@ -1,5 +1,7 @@
 //! HTTP/3: many requests on one connection, event streams under flow control, and what it has no place for.
 
+use std::io::Read as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,28 +11,27 @@ use h3_quinn::{BidiStream, OpenStreams};
 use hyper::{Method, Request, Response, Version};
 use pushbench_server::Config;
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportConfig};
-use tokio::runtime;
+use quinn::{ClientConfig, Connecting, Connection, ConnectionError, Endpoint, TransportConfig};
 use tokio::time::timeout;
 
+use crate::in_runtime::{HANG, run, wait_while, without_heartbeats};
 use crate::support::{LARGE_EVENTS, Server};
-
-pub(crate) const HANG: Duration = Duration::from_secs(20);
 
 pub(crate) struct Client {
     sender: SendRequest<OpenStreams, Bytes>,
-    quic: Connection,
+    pub(crate) quic: Connection,
     /// Its socket lives as long.
     _endpoint: Endpoint,
 }
 
 pub(crate) type Stream = RequestStream<BidiStream<Bytes>, Bytes>;
 
-/// What speaks a protocol to a server by QUIC, if that lets it.
-pub(crate) async fn try_connect(
+/// What begins to speak a protocol by QUIC to whoever is at `address` and should be the server.
+pub(crate) fn begin(
     server: &Server,
+    address: SocketAddr,
     protocol: &[u8],
-) -> (Endpoint, Result<Connection, ConnectionError>) {
+) -> (Endpoint, Connecting) {
     let mut trust = (*server.trust()).clone();
     trust.alpn_protocols = vec![protocol.to_vec()];
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(trust).unwrap()));
@@ -38,7 +39,16 @@ pub(crate) async fn try_connect(
     transport.stream_receive_window(65_535_u32.into());
     config.transport_config(Arc::new(transport));
     let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-    let connecting = endpoint.connect_with(config, server.http3, "localhost").unwrap();
+    let connecting = endpoint.connect_with(config, address, "localhost").unwrap();
+    (endpoint, connecting)
+}
+
+/// What speaks a protocol to a server by QUIC, if that lets it.
+pub(crate) async fn try_connect(
+    server: &Server,
+    protocol: &[u8],
+) -> (Endpoint, Result<Connection, ConnectionError>) {
+    let (endpoint, connecting) = begin(server, server.http3, protocol);
     let connected = timeout(HANG, connecting).await.expect("no hang");
     (endpoint, connected)
 }
@@ -83,9 +93,14 @@ fn request(method: Method, path: &str, body: &'static str) -> Request<Bytes> {
 }
 
 /// The next piece of a body as text; none behind the last one.
-async fn next(body: &mut Stream) -> Option<String> {
+pub(crate) async fn next(body: &mut Stream) -> Option<String> {
+    Some(String::from_utf8(piece(body).await?.to_vec()).unwrap())
+}
+
+/// The next piece of a body; none behind the last one.
+async fn piece(body: &mut Stream) -> Option<Bytes> {
     let mut piece = timeout(HANG, body.recv_data()).await.expect("no hang").unwrap()?;
-    Some(String::from_utf8(piece.copy_to_bytes(piece.remaining()).to_vec()).unwrap())
+    Some(piece.copy_to_bytes(piece.remaining()))
 }
 
 async fn rest(body: &mut Stream) -> String {
@@ -96,22 +111,9 @@ async fn rest(body: &mut Stream) -> String {
     all
 }
 
-pub(crate) async fn wait_while(what: &str, still: impl Fn() -> bool) {
-    let ended = async {
-        while still() {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(HANG, ended).await.expect(what);
-}
-
-pub(crate) fn run(test: impl Future<Output = ()>) {
-    runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
-}
-
 #[test]
 fn one_connection_carries_many_streams_and_polls() {
-    let server = Server::start(Config::default());
+    let server = Server::start(without_heartbeats());
     run(async {
         let mut client = Client::connect(&server).await;
         let mut streams = Vec::new();
@@ -214,6 +216,41 @@ fn a_heartbeat_comes_on_a_silent_stream() {
             assert_eq!(next(&mut body).await.unwrap(), pushbench_wire::sse::HEARTBEAT);
         }
     });
+}
+
+#[test]
+fn answers_and_streams_are_compressed() {
+    let mut server = Server::start(Config { compression: true, ..without_heartbeats() });
+    let text = "all work and no play ".repeat(20);
+    server.publish_texts(&[&text]);
+    run(async {
+        let mut client = Client::connect(&server).await;
+        let plain = server.get("/channels/a/poll").text();
+        let mut bodies = Vec::new();
+        for path in ["/channels/a/poll", "/channels/a/long-poll", "/channels/a/sse?after=0"] {
+            let mut get = request(Method::GET, path, "");
+            get.headers_mut().insert("accept-encoding", "gzip".parse().unwrap());
+            let (response, body) = client.send(get).await;
+            assert_eq!(response.headers()["content-encoding"], "gzip", "{path}");
+            assert_eq!(response.headers()["vary"], "Accept-Encoding", "{path}");
+            bodies.push((body, response.headers().get("content-length").cloned()));
+        }
+        server.await_metric("pushbench_deliveries_total{transport=\"sse\"}", 1);
+        server.stop();
+        let stream = format!("retry: 1000\n\nid: 1\ndata: {text}\n\n");
+        for ((mut body, length), content) in bodies.into_iter().zip([&plain, &plain, &stream]) {
+            let mut gzip = Vec::new();
+            while let Some(piece) = piece(&mut body).await {
+                gzip.extend_from_slice(&piece);
+            }
+            assert!(length.is_none_or(|length| length == gzip.len().to_string()));
+            assert!(gzip.len() < content.len() / 2, "{} bytes", gzip.len());
+            let mut text = String::new();
+            flate2::read::GzDecoder::new(&gzip[..]).read_to_string(&mut text).unwrap();
+            assert_eq!(text, *content);
+        }
+    });
+    server.stopped(Duration::ZERO);
 }
 
 #[test]

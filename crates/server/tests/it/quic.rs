@@ -5,7 +5,8 @@ use std::time::Duration;
 use pushbench_server::{Access, Config};
 use tokio::time::timeout;
 
-use crate::http3::{Client, HANG, connect, run, try_connect, wait_while};
+use crate::http3::{Client, begin, connect, try_connect};
+use crate::in_runtime::{HANG, run, wait_while};
 use crate::support::Server;
 
 #[test]
@@ -38,10 +39,49 @@ fn no_more_connections_are_open_than_may_be() {
     run(async {
         let mut open = Vec::new();
         for _ in 0..2 {
-            open.push(connect(&server).await);
+            let mut client = Client::connect(&server).await;
+            // A client is connected before its server knows that.
+            assert_eq!(client.get("/healthz").await.0.status(), 200);
+            open.push(client);
         }
         let refused = try_connect(&server, b"h3").await.1.unwrap_err();
         assert!(refused.to_string().contains("refused"), "{refused}");
+    });
+}
+
+/// The first packet of a handshake that goes no further.
+async fn first_packet(server: &Server) -> Vec<u8> {
+    let nobody = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (_endpoint, _connecting) = begin(server, nobody.local_addr().unwrap(), b"h3");
+    let mut packet = vec![0; 2 << 10];
+    let received = timeout(HANG, nobody.recv(&mut packet)).await.expect("no hang").unwrap();
+    packet.truncate(received);
+    packet
+}
+
+#[test]
+fn who_answers_nothing_takes_nobodys_place() {
+    let server = Server::start(Config { max_connections: 9, ..Config::default() });
+    run(async {
+        let _one = Client::connect(&server).await;
+        let forged = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let before = server.metric("pushbench_memory_bytes");
+        // Fewer than have to show their addresses, and then more.
+        for packets in [10, 200] {
+            for _ in 0..packets {
+                forged.send_to(&first_packet(&server).await, server.http3).unwrap();
+            }
+            let mut client = Client::connect(&server).await;
+            assert_eq!(client.get("/channels/a/poll").await.0.status(), 204);
+            client.quic.close(0_u32.into(), b"");
+            // Else it would have the place of the next one.
+            wait_while("it is gone", || {
+                server.metric("pushbench_connections{transport=\"polling\"}") > 0
+            })
+            .await;
+        }
+        let after = server.metric("pushbench_memory_bytes");
+        assert!(after < before + ((65 * 90) << 10), "{before} bytes before, {after} after");
     });
 }
 

@@ -22,12 +22,17 @@ use crate::scenario::Connection;
 /// long polls would be asked without end.
 const BREATH: Duration = Duration::from_millis(5);
 
+/// How often a session is begun again where one has ended, before that fails the trial.
+const ATTEMPTS: usize = 3;
+
 /// Asks for what is new.
 pub(crate) struct ForeignPull {
     talk: Talk,
     exchange: Exchange,
     meter: Rc<ConnectionMeter>,
     keep: bool,
+    /// Whether a poll has been answered as it should.
+    has_asked: bool,
     /// When it asks next, and how long after that again; none of a long poll.
     slots: Option<(Instant, Duration)>,
     /// Events that the first poll has brought.
@@ -56,14 +61,14 @@ impl Subscriber for ForeignPull {
         after: u64,
     ) -> Result<Self, ClientError> {
         let foreign = subscription.recipe()?;
-        let mut talk = Talk::new(foreign, meter, after).without_last();
-        talk.before().await?;
+        let talk = begin(foreign, meter, after).await?;
         let interval = subscription.settings.polling_interval();
         let first = subscription.poll_epoch + subscription.poll_phase;
         let mut pull = Self {
             talk,
             exchange: Exchange::new(foreign, meter),
             meter: Rc::clone(meter),
+            has_asked: false,
             keep: subscription.settings.connection() == Connection::KeepAlive,
             slots: interval.map(|interval| (next_slot(first, interval), interval)),
             early: Vec::new(),
@@ -95,6 +100,7 @@ impl Subscriber for ForeignPull {
             if let Some(reply) = asks {
                 self.talk.reply(&mut NoLine, reply).await?;
             }
+            self.remember();
         }
         let Some((next, interval)) = self.slots else {
             let asked = Instant::now();
@@ -111,7 +117,44 @@ impl Subscriber for ForeignPull {
     }
 }
 
+/// What was said before the first poll.
+async fn begin(
+    foreign: &Foreign,
+    meter: &Rc<ConnectionMeter>,
+    after: u64,
+) -> Result<Talk, ClientError> {
+    let mut attempts = 0;
+    loop {
+        let mut talk = Talk::new(foreign, meter, after);
+        if !foreign.recipe.split.has_several() {
+            talk = talk.without_last();
+        }
+        attempts += 1;
+        match talk.before().await {
+            Ok(()) => return Ok(talk),
+            // It may break again meanwhile.
+            Err(_) if talk.resumes() && attempts < ATTEMPTS => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 impl ForeignPull {
+    /// Keeps what the next session has to know, where each message says that and not the answer.
+    fn remember(&self) {
+        if self.talk.foreign.recipe.split.has_several() {
+            self.talk.remember("");
+        }
+    }
+
+    /// Whether that answer to a poll says that the server knows nothing of its session any more, and it is
+    /// known how one goes on.
+    fn has_ended(&self, status: u16) -> bool {
+        let resume = self.talk.foreign.recipe.resume.as_ref();
+        let goes_on = resume.is_some_and(|resume| resume.before.is_some());
+        self.has_asked && goes_on && matches!(status, 400 | 404 | 410)
+    }
+
     async fn ask_until_empty(&mut self, sink: &mut impl Sink) -> Result<(), ClientError> {
         while self.ask(sink).await? > 0 && self.talk.foreign.recipe.until_empty {}
         Ok(())
@@ -131,14 +174,17 @@ impl ForeignPull {
             200..=299 => {}
             // Nothing new: RFC 9110 §15.4.5, and what servers say at the end of a long poll.
             304 => return Ok(0),
+            status if self.has_ended(status) => return Err(ClientError::Ended),
             408 | 504 if self.slots.is_none() => return Ok(0),
             status => {
                 let Whole { headers, body, .. } = &answer;
                 return Err(refused(&self.talk.foreign, status, headers, body));
             }
         }
+        self.has_asked = true;
         not_compressed(&answer.headers)?;
-        values.note(&recipe.cursor, &answer.body, Some(&answer.headers));
+        let of_whole = if recipe.split.has_several() { &[][..] } else { &answer.body[..] };
+        values.note(&recipe.cursor, of_whole, Some(&answer.headers));
         let at_ns = self.meter.last_read_ns();
         let (mut events, mut asked) = (0, Vec::new());
         if !answer.body.is_empty() {
@@ -148,6 +194,9 @@ impl ForeignPull {
                 events += taken.events;
                 asked.extend(taken.asks);
             })?;
+        }
+        if events > 0 {
+            self.remember();
         }
         for reply in asked {
             self.talk.reply(&mut NoLine, reply).await?;

@@ -98,7 +98,9 @@ impl Talk {
     /// The requests that come before it.
     pub(super) async fn before(&mut self) -> Result<(), ClientError> {
         let recipe = Arc::clone(&self.foreign.recipe);
-        for step in &recipe.before {
+        let resume = recipe.resume.as_ref().filter(|_| self.resumes());
+        let again = resume.and_then(|resume| resume.before.as_ref());
+        for step in again.unwrap_or(&recipe.before) {
             if let Some(request) = &step.request {
                 self.request(request, step, Some("before")).await?;
             }
@@ -206,7 +208,7 @@ impl Talk {
     ) -> Result<(), ClientError> {
         let answer = self.post(request, step.send.as_ref()).await?;
         self.keep_early(&answer.body)?;
-        let missing = self.foreign.values.note(&step.capture, &answer.body, Some(&answer.headers));
+        let missing = self.note_answer(&step.capture, &answer)?;
         let quoted = || quoted(&self.foreign, &answer.body);
         if let Some(missing) = missing.first() {
             return Err(ClientError::Foreign(format!(
@@ -225,6 +227,24 @@ impl Talk {
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// Takes values from an answer, of which the first message that has them all counts.
+    fn note_answer(
+        &self,
+        sources: &[(String, Source)],
+        answer: &super::exchange::Whole,
+    ) -> Result<Vec<String>, ClientError> {
+        let note = |of: &[u8]| self.foreign.values.note(sources, of, Some(&answer.headers));
+        let mut missing = note(&answer.body);
+        if self.foreign.recipe.split.has_several() {
+            Messages::new(self.foreign.recipe.split).of_whole(&answer.body, |message| {
+                if !missing.is_empty() {
+                    missing = note(message);
+                }
+            })?;
+        }
+        Ok(missing)
     }
 
     /// Keeps what of an answer nobody has waited for: events, and what wants a reply.

@@ -6,6 +6,7 @@ mod subscriber;
 mod threads;
 mod watch;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::delivery_tracker::ExpectedEvents;
@@ -95,6 +96,8 @@ pub(super) enum Signal {
 /// A connection of a subscriber to one of its channels.
 pub(super) struct SubscriberSpec {
     pub(super) subscription: Subscription,
+    /// Where it may connect, in the order in which it tries: the servers are one to it.
+    pub(super) ring: Vec<SocketAddr>,
     /// Its number among all connections.
     pub(super) connection: u32,
     /// Whose it is: the number of its subscriber.

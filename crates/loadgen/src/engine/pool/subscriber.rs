@@ -2,7 +2,9 @@
 //! what it receives.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,6 +33,8 @@ const HEAD_WITHIN: Duration = Duration::from_secs(1);
 /// What a subscriber needs to connect, and to connect again.
 pub(super) struct Connector {
     pub(super) subscription: Subscription,
+    /// The servers that it may connect to: the first one is where it goes.
+    pub(super) ring: VecDeque<SocketAddr>,
     pub(super) meter: Rc<ConnectionMeter>,
     /// That of the connection that it sends over, if that is another one.
     pub(super) beside: Rc<ConnectionMeter>,
@@ -78,6 +82,14 @@ impl Connector {
         S::Upstream::open(&self.subscription, &self.beside).await
     }
 
+    /// Goes to the next server where nobody answers at this one.
+    fn go_on(&mut self, error: &ClientError) {
+        if error.is_no_connection() && self.ring.len() > 1 {
+            self.ring.rotate_left(1);
+            self.subscription.address = self.ring[0];
+        }
+    }
+
     /// Says that the subscriber is connected, the first time that it is.
     fn announce(&self, is_new: &mut bool) {
         if std::mem::take(is_new) {
@@ -88,18 +100,19 @@ impl Connector {
 
 /// Runs one subscriber until its worker stops.
 pub(super) async fn subscribe<S: Subscriber>(
-    connector: Connector,
+    mut connector: Connector,
     mut log: EventLog,
     mut queue: Option<SendQueue>,
     waits: ReconnectWaits,
 ) {
-    let Err(error) = receive_until_failure::<S>(&connector, &mut log, queue.as_mut(), waits).await;
+    let Err(error) =
+        receive_until_failure::<S>(&mut connector, &mut log, queue.as_mut(), waits).await;
     // Nobody listens any more when the trial is over.
     let _ = connector.signals.send(Signal::Failed(error.to_string()));
 }
 
 async fn receive_until_failure<S: Subscriber>(
-    connector: &Connector,
+    connector: &mut Connector,
     log: &mut EventLog,
     mut queue: Option<&mut SendQueue>,
     mut waits: ReconnectWaits,
@@ -111,7 +124,8 @@ async fn receive_until_failure<S: Subscriber>(
         let (mut subscriber, took_ns): (S, _) =
             match connector.connect(log.last_event_id, &mut is_new).await {
                 Ok(connected) => connected,
-                Err(_) if connector.is_patient && !is_new => {
+                Err(error) if connector.is_patient && !is_new => {
+                    connector.go_on(&error);
                     failed += 1;
                     tokio::time::sleep(waits.next(failed)).await;
                     continue;
@@ -153,6 +167,7 @@ async fn receive_until_failure<S: Subscriber>(
             return Err(error);
         }
         log.breaks(&error, connector.meter.life().notices_silence());
+        connector.go_on(&error);
         tokio::time::sleep(waits.next(failed)).await;
     }
 }

@@ -221,6 +221,7 @@ impl WithSubscriber for Worker {
         for spec in self.subscribers {
             let SubscriberSpec {
                 subscription,
+                ring,
                 connection,
                 subscriber,
                 head_may_wait,
@@ -252,6 +253,7 @@ impl WithSubscriber for Worker {
             }
             let connector = Connector {
                 subscription,
+                ring: ring.into(),
                 meter,
                 beside,
                 permits: Rc::clone(&permits),

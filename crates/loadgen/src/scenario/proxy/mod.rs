@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 pub(super) use read::{ProxySchema, config_files, read};
 
+/// What lines of a configuration begin with that are there for each server but the first.
+const MORE: &str = "#more# ";
+
 /// A proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
@@ -70,6 +73,33 @@ impl Proxy {
     /// Whether it stands before two addresses.
     pub(super) fn balances(&self) -> bool {
         self.has(&["upstream_2"])
+    }
+
+    /// Whether it leads to so many servers.
+    pub(super) fn leads_to(&self, count: u32) -> bool {
+        let grows = self.config.as_ref().is_some_and(|config| config.contains(MORE));
+        grows || (2..=count).all(|number| self.has(&[&format!("upstream_{number}")]))
+    }
+
+    /// `config` with its lines for each server behind the first, of which there are `count` in all. Those begin with
+    /// `#more#` and have `{more}` for the server's address and `{number}` for its number.
+    #[must_use]
+    pub fn grown(config: &str, count: usize) -> String {
+        let mut grown = String::with_capacity(config.len());
+        for line in config.split_inclusive('\n') {
+            let text = line.trim_start();
+            let Some(more) = text.strip_prefix(MORE) else {
+                grown.push_str(line);
+                continue;
+            };
+            let indent = &line[..line.len() - text.len()];
+            for number in 2..=count {
+                let more = more.replace("{more}", &format!("{{upstream_{number}}}"));
+                grown.push_str(indent);
+                grown.push_str(&more.replace("{number}", &number.to_string()));
+            }
+        }
+        grown
     }
 
     /// Whether its command or its configuration has one of these placeholders.

@@ -154,6 +154,6 @@ fn every_shipped_scenario_with_proxies_loads() {
     names.sort();
     assert_eq!(
         names,
-        ["cut", "described", "fallback", "findings", "http2", "proxies", "two-backends"]
+        ["cut", "described", "fallback", "findings", "http2", "http3", "proxies", "two-backends"]
     );
 }

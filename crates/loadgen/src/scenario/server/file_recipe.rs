@@ -182,6 +182,11 @@ pub(super) struct ResumeFile {
     #[schemars(with = "BTreeMap<String, String>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) headers: Option<BTreeMap<String, Spanned<String>>>,
+    /// HTTP requests before that, instead of the usual ones. Of polls, whose session may end: one that is
+    /// answered by 400, 404 or 410 then begins a new one so.
+    #[schemars(with = "Vec<StepFile>")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<Vec<StepFile>>,
     /// Steps instead of the usual ones.
     #[schemars(with = "Vec<StepFile>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]

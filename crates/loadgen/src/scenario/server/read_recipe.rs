@@ -157,6 +157,7 @@ impl Reader<'_, '_, '_> {
         Resume {
             url: file.url.as_ref().map(|url| self.url_of_names(url, base_of(transport))),
             headers: self.headers(file.headers.as_ref(), None),
+            before: file.before.as_deref().map(|before| self.steps(Some(before), true)),
             steps: file.steps.as_deref().map(|steps| self.steps(Some(steps), false)),
         }
     }

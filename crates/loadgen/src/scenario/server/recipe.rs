@@ -55,6 +55,8 @@ pub struct Resume {
     pub url: Option<Template>,
     /// Beside the usual ones.
     pub headers: Vec<(HeaderName, Template)>,
+    /// HTTP exchanges before that, instead of the usual ones.
+    pub before: Option<Vec<Step>>,
     /// Instead of the usual ones.
     pub steps: Option<Vec<Step>>,
 }
@@ -143,6 +145,14 @@ pub enum Split {
     RecordSeparator,
     /// Server-Sent Events (WHATWG HTML §9.2.6).
     Sse,
+}
+
+impl Split {
+    /// Whether an answer by itself may hold several messages.
+    #[must_use]
+    pub fn has_several(self) -> bool {
+        matches!(self, Self::Lines | Self::RecordSeparator)
+    }
 }
 
 /// Where the value of a placeholder comes from.

@@ -10,8 +10,7 @@ impl Recipe {
     /// steps for each.
     #[must_use]
     pub fn carries_several(&self) -> bool {
-        let resumed = self.resume.iter().flat_map(|resume| resume.steps.iter().flatten());
-        let mut steps = self.before.iter().chain(&self.steps).chain(resumed);
+        let mut steps = self.all_steps();
         // Names that are in no such step would be left out.
         self.join.is_some()
             || (steps.any(|step| step.each) && !self.single().any(|of| of.has(CHANNEL)))
@@ -62,17 +61,21 @@ impl Recipe {
             resume: self.resume.as_ref().map(|resume| Resume {
                 url: resume.url.as_ref().map(all),
                 headers: headers(&resume.headers),
+                before: resume.before.as_deref().map(steps),
                 steps: resume.steps.as_deref().map(steps),
             }),
             ..self.clone()
         }
     }
 
+    fn all_steps(&self) -> impl Iterator<Item = &Step> {
+        let resumed = self.resume.iter().flat_map(Resume::all_steps);
+        self.before.iter().chain(&self.steps).chain(resumed)
+    }
+
     /// The templates that are used once, however many channels there are.
     fn single(&self) -> impl Iterator<Item = &Template> {
-        let resumed = self.resume.iter().flat_map(|resume| resume.steps.iter().flatten());
-        let steps = self.before.iter().chain(&self.steps).chain(resumed);
-        let once = steps.filter(|step| !step.each).flat_map(Step::templates);
+        let once = self.all_steps().filter(|step| !step.each).flat_map(Step::templates);
         let replies = self.replies.iter().flat_map(|reply| {
             reply.request.as_ref().map(|of| &of.url).into_iter().chain([&reply.send])
         });
@@ -88,6 +91,12 @@ impl Recipe {
             .chain(once)
             .chain(replies)
             .chain(ping)
+    }
+}
+
+impl Resume {
+    fn all_steps(&self) -> impl Iterator<Item = &Step> {
+        [&self.before, &self.steps].into_iter().flatten().flatten()
     }
 }
 

@@ -43,6 +43,8 @@ pub enum FaultKind {
         /// How long.
         length: Duration,
     },
+    /// One of several servers is killed, and does not come back: the last one that is there.
+    KillNode,
     /// The network carries nothing.
     Outage {
         /// How long.
@@ -70,7 +72,7 @@ impl Fault {
             |time: Duration| Duration::from_micros((time.as_micros() as f64 * share) as u64);
         self.at = scaled(self.at);
         match &mut self.kind {
-            FaultKind::Cut { .. } | FaultKind::Silence { .. } => {}
+            FaultKind::Cut { .. } | FaultKind::Silence { .. } | FaultKind::KillNode => {}
             // What has a length keeps one.
             FaultKind::Pause { length } | FaultKind::Outage { length } => {
                 *length = scaled(*length).max(TICK);
@@ -85,7 +87,7 @@ impl FaultKind {
     #[must_use]
     pub fn length(&self) -> Option<Duration> {
         match *self {
-            Self::Cut { .. } | Self::Silence { .. } => None,
+            Self::Cut { .. } | Self::Silence { .. } | Self::KillNode => None,
             Self::Pause { length } | Self::Outage { length } | Self::Restart { length, .. } => {
                 Some(length)
             }

@@ -16,8 +16,9 @@ pub(in crate::scenario) struct FaultFile {
     #[schemars(with = "String", regex(pattern = duration::PATTERN), example = "2s")]
     pub(in crate::scenario) at: Spanned<String>,
     /// "cut" ends connections, "pause" stops the server's processes for a while, "outage" has the
-    /// network carry nothing for a while, "silence" nothing more of the connections that there are, and
-    /// "restart" ends the server and starts it again. An outage and a silence need a [network].
+    /// network carry nothing for a while, "silence" nothing more of the connections that there are, "restart"
+    /// ends the server and starts it again, and "kill-node" kills one of several servers. An outage and a
+    /// silence need a [network].
     #[schemars(with = "Kind")]
     pub(in crate::scenario) kind: Spanned<Kind>,
     /// How a cut ends connections: "close" by FIN, "reset" by RST. How a restart ends the server:
@@ -44,6 +45,7 @@ pub(in crate::scenario) enum Kind {
     Outage,
     Restart,
     Silence,
+    KillNode,
 }
 
 /// The first of them that a fault can have is what it has where nothing is said.

@@ -59,6 +59,11 @@ impl Values<'_, '_> {
                     share: file.share.as_ref().map_or(1.0, |share| self.share(share)),
                 }
             }
+            Kind::KillNode => {
+                let span = file.length.as_ref().map(Spanned::span);
+                self.out_of_place("for", span, "a server that was killed does not come back");
+                FaultKind::KillNode
+            }
             Kind::Cut => {
                 let span = file.length.as_ref().map(Spanned::span);
                 self.out_of_place("for", span, "connections are cut at once");
@@ -139,6 +144,8 @@ impl Values<'_, '_> {
 /// Whether everything that breaks can, and is whole again before the window ends.
 pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &mut Problems<'_>) {
     let duration = scenario.workload.duration;
+    let is_kill = |fault: &&Fault| fault.kind == FaultKind::KillNode;
+    let kills = scenario.workload.faults.iter().filter(is_kill).count() as u32;
     let mut files: Vec<_> = file.faults.iter().collect();
     // As the faults are.
     files.sort_by_key(|file| duration::parse(file.at.get_ref()).unwrap_or_default());
@@ -176,8 +183,11 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
         }
         let lacks = scenario.contenders.iter().find(|of| match fault.kind {
             FaultKind::Cut { .. } => false,
+            FaultKind::KillNode => of.nodes().count <= kills,
             FaultKind::Pause { .. } => runs_already(of),
-            FaultKind::Restart { .. } => runs_already(of) || is_published_over_a_socket(of),
+            FaultKind::Restart { .. } => {
+                runs_already(of) || is_published_over_a_socket(of) || of.nodes().count > 1
+            }
             FaultKind::Silence { .. } if of.http().is_by_udp() => true,
             FaultKind::Outage { .. } | FaultKind::Silence { .. } => {
                 of.road.network.as_ref().is_none_or(|network| network.by != Imitation::Packets)
@@ -188,6 +198,10 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
                 FaultKind::Outage { .. } => {
                     "an outage needs a [network] that is imitated by packets: add \
                      `network = { round_trip = \"1ms\" }`"
+                }
+                FaultKind::Restart { .. } if contender.nodes().count > 1 => {
+                    "a restart is that of a server that is alone: leave out `nodes`, or let one of them go by \
+                     `kind = \"kill-node\"`"
                 }
                 FaultKind::Restart { .. } if is_published_over_a_socket(contender) => {
                     "its server gets events over a WebSocket, which does not say which of them it has: \
@@ -202,6 +216,9 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
                 FaultKind::Silence { .. } => {
                     "a silence needs a [network] that is imitated by packets: add \
                      `network = { round_trip = \"1ms\" }`"
+                }
+                FaultKind::KillNode => {
+                    "a server that publishes has to be left: give it more `nodes`, and a `broker`"
                 }
                 _ => {
                     "a pause needs a server that is started for the trial: give its [server.…] a `command`"
@@ -296,10 +313,15 @@ mod tests {
             ("at = \"9h\"\nkind = \"cut\"\n", "a fault must be over 100ms before the window is"),
             ("at = \"1s\"\nkind = \"cut\"\nshare = 0.001\n", "this fault hits nobody"),
             ("at = \"1s\"\nkind = \"pause\"\nfor = \"40s\"\n", "at most 20s"),
+            ("at = \"1s\"\nkind = \"kill-node\"\n", "give it more `nodes`, and a `broker`"),
+            ("at = \"1s\"\nkind = \"kill-node\"\nfor = \"1s\"\n", "does not come back"),
             ("at = \"1s\"\nkind = \"outage\"\nfor = \"1s\"\n", "an outage needs a [network]"),
             ("at = \"1s\"\nkind = \"silence\"\n", "a silence needs a [network]"),
             ("at = \"1s\"\nkind = \"silence\"\nfor = \"1s\"\n", "never carry anything again"),
-            ("at = \"1s\"\nkind = \"silence\"\nhow = \"reset\"\n", "only a cut and a restart have it"),
+            (
+                "at = \"1s\"\nkind = \"silence\"\nhow = \"reset\"\n",
+                "only a cut and a restart have it",
+            ),
             (
                 "at = \"1s\"\nkind = \"pause\"\nfor = \"2s\"\n[[workload.faults]]\nat = \"2s\"\nkind = \"cut\"\n",
                 "let them follow each other",

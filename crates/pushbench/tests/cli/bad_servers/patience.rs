@@ -1,7 +1,7 @@
 //! What does not come: each of these takes as long as pushbench waits for it.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -140,8 +140,13 @@ fn ctrl_c_does_not_wait_for_a_publisher_that_connects() {
     bench.scenario(&case.scenario());
     let mut run = bench.start_run();
     run.wait_for("warming up");
+    #[expect(clippy::disallowed_methods, reason = "it measures no server")]
+    let asked = Instant::now();
     run.signal(Signal::SIGINT);
     let (code, said) = run.finish();
     assert_eq!(code, Some(130), "{said}");
+    // Whoever waits for the publisher has both to tell, and tells either.
     assert!(!said.contains("has not answered within"), "it was waited for: {said}");
+    // It has just begun to wait, for 10 s.
+    assert!(asked.elapsed() < Duration::from_secs(8), "it was waited for: {said}");
 }

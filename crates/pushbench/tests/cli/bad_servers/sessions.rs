@@ -92,6 +92,70 @@ fn what_it_has_missed_is_had_again_by_the_last_offset() {
     assert_eq!(missed.load(Ordering::Relaxed), 0);
 }
 
+/// Breaks each of the first two sessions with the connection of a poll that is open, as Socket.IO does. Later
+/// ones go on behind the offset that they name.
+fn breaking_polls() -> Server {
+    let sessions: Mutex<Vec<Session>> = Mutex::default();
+    Server::handling(move |request, peer, hub| {
+        let sid = request.path.split_once("&sid=");
+        let Some(number) = sid.and_then(|(_, sid)| sid.parse::<usize>().ok()) else {
+            if request.method == "POST" {
+                hub.publish(&request.body);
+                return peer.answer("204 No Content", "", b"");
+            }
+            let mut sessions = lock(&sessions);
+            sessions.push(Session { polls: 0, next: 0 });
+            let opened = format!("0{{\"sid\":\"{}\"}}", sessions.len() - 1);
+            return peer.answer("200 OK", "", opened.as_bytes());
+        };
+        if request.method == "POST" {
+            let said = String::from_utf8_lossy(&request.body);
+            let offset = said.strip_prefix(r#"40{"pid":"p","offset":""#);
+            let offset = offset.and_then(|rest| rest.strip_suffix("\"}")?.parse::<usize>().ok());
+            if let Some(offset) = offset {
+                lock(&sessions)[number].next = offset + 1;
+            }
+            return peer.answer("200 OK", "", b"ok");
+        }
+        let (polls, next) = {
+            let session = &mut lock(&sessions)[number];
+            session.polls += 1;
+            (session.polls, session.next)
+        };
+        if number < 2 && next >= LASTS {
+            // It is over from then on.
+            lock(&sessions)[number].next = usize::MAX;
+            let unknown = br#"{"code":1,"message":"Session ID unknown"}"#;
+            return match next {
+                usize::MAX => peer.answer("400 Bad Request", "", unknown),
+                _ => close(),
+            };
+        }
+        let connected = "40{\"sid\":\"s\",\"pid\":\"p\"}".to_owned();
+        let messages = match (polls, next) {
+            (1, 0) => vec![connected],
+            // What was missed comes first.
+            (1, _) => vec![event(hub, next), connected],
+            (2, _) => vec!["431[\"ok\"]".to_owned()],
+            _ => {
+                let first = event(hub, next);
+                let has_second = hub.log().len() > next + 1;
+                [first].into_iter().chain(has_second.then(|| event(hub, next + 1))).collect()
+            }
+        };
+        let events = messages.iter().filter(|message| message.starts_with("42")).count();
+        lock(&sessions)[number].next += events;
+        peer.answer("200 OK", "", messages.join("\x1e").as_bytes())
+    })
+}
+
+#[test]
+fn what_polls_have_missed_is_had_again_by_the_last_offset() {
+    let case = case("recovers by polls", "socketio-recovery", breaking_polls());
+    let case = Case { transport: "long-polling", ..case };
+    check_measured(vec![case]);
+}
+
 /// A session that begins with polls: how many it has answered, and which event is its next one.
 struct Session {
     polls: usize,

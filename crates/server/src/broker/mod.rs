@@ -1,0 +1,376 @@
+//! Several servers that are one: what is published on any of them reaches the subscribers of all, by way of a Redis
+//! that numbers the events. It knows channels and their logs, and no request.
+//!
+//! A node is subscribed to a channel at Redis as long as it has the channel, and has a log of its own, as a node alone
+//! has. The ids are the same on all nodes, so a subscriber can go on at another one. What a node has missed is told to
+//! its subscribers (`lagged`), or fetched where Redis keeps it ([`BrokerMode::Streams`]).
+
+mod catch_up;
+mod connect;
+mod link;
+mod message;
+mod resp;
+mod serve;
+mod take_in;
+
+use std::fmt::{self, Write as _};
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyper::StatusCode;
+use hyper::header::RETRY_AFTER;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::framing::NewEvent;
+use crate::http::reply::Rejection;
+use crate::hub::{Channel, Hub};
+pub(crate) use connect::{check, join_first};
+pub(crate) use serve::serve;
+
+/// The Redis that a server shares its events by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerConfig {
+    /// Where it is.
+    pub url: BrokerUrl,
+    /// What it is used for.
+    pub mode: BrokerMode,
+}
+
+/// `redis://HOST:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerUrl {
+    /// Host and port.
+    address: String,
+}
+
+/// What Redis is used for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BrokerMode {
+    /// Pub/Sub, which keeps nothing: what a node misses is lost for its subscribers, and they are told so.
+    #[default]
+    PubSub,
+    /// Pub/Sub, and a Redis Stream for each channel, from which nodes fetch what they miss.
+    Streams,
+    /// Sharded Pub/Sub (Redis 7), which keeps nothing either.
+    Sharded,
+}
+
+impl BrokerMode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::PubSub, Self::Streams, Self::Sharded];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PubSub => "pubsub",
+            Self::Streams => "streams",
+            Self::Sharded => "sharded",
+        }
+    }
+
+    /// The first version of Redis that has what it takes.
+    const fn least_version(self) -> u64 {
+        match self {
+            // RESP3, by which replies and messages come over one connection.
+            Self::PubSub | Self::Streams => 6,
+            Self::Sharded => 7,
+        }
+    }
+
+    const fn subscribe(self) -> &'static str {
+        match self {
+            Self::PubSub | Self::Streams => "SUBSCRIBE",
+            Self::Sharded => "SSUBSCRIBE",
+        }
+    }
+
+    const fn unsubscribe(self) -> &'static str {
+        match self {
+            Self::PubSub | Self::Streams => "UNSUBSCRIBE",
+            Self::Sharded => "SUNSUBSCRIBE",
+        }
+    }
+
+    const fn publish(self) -> &'static str {
+        match self {
+            Self::PubSub | Self::Streams => "PUBLISH",
+            Self::Sharded => "SPUBLISH",
+        }
+    }
+}
+
+impl fmt::Display for BrokerMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for BrokerMode {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|mode| mode.name() == name);
+        found.ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("{name:?} is no mode of a broker; there are {names}")
+        })
+    }
+}
+
+impl fmt::Display for BrokerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "redis://{}", self.address)
+    }
+}
+
+impl FromStr for BrokerUrl {
+    type Err = String;
+
+    fn from_str(url: &str) -> Result<Self, String> {
+        let bad = |why: &str| format!("{url:?} is no redis://HOST:PORT: {why}");
+        let address =
+            url.strip_prefix("redis://").ok_or_else(|| bad("it does not begin with redis://"))?;
+        let address = address.strip_suffix('/').unwrap_or(address);
+        if address.contains('@') {
+            return Err("a broker with a password is not supported: others could read it in the \
+                        command line"
+                .to_owned());
+        }
+        let (host, port) = address.rsplit_once(':').ok_or_else(|| bad("the port is missing"))?;
+        if host.is_empty() || host.contains(['/', ' ']) {
+            return Err(bad("the host is missing"));
+        }
+        match port.parse::<u16>() {
+            Ok(1..) => Ok(Self { address: address.to_owned() }),
+            _ => Err(bad("the port must be a number from 1 to 65535")),
+        }
+    }
+}
+
+/// Why a server cannot be started with its broker.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot use the broker {broker}: {reason}")]
+pub struct BrokerError {
+    broker: BrokerUrl,
+    reason: String,
+}
+
+/// How the tasks of a server reach the one that speaks to Redis.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    config: BrokerConfig,
+    commands: mpsc::UnboundedSender<Command>,
+    /// For the task, which takes it once.
+    received: Mutex<Option<mpsc::UnboundedReceiver<Command>>>,
+    is_connected: AtomicBool,
+    /// Why it is not.
+    reason: Mutex<Arc<str>>,
+    /// How often there was a connection.
+    connections: AtomicU64,
+    /// Events that this node did not get.
+    missed: AtomicU64,
+}
+
+/// What that task is asked to do.
+#[derive(Debug)]
+enum Command {
+    /// To publish events on a channel. In the answer is the id of the last one.
+    Publish { channel: Box<str>, events: Vec<NewEvent>, done: Option<Done<u64>> },
+    /// To see to it that channels are subscribed to, and have all that has been published before now.
+    Attach { channels: Vec<Box<str>>, done: Done<()> },
+    /// To put older events before those of a channel's log, as many as come at once.
+    History { channel: Box<str>, done: Done<()> },
+}
+
+type Done<T> = oneshot::Sender<Result<T, Unavailable>>;
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Unavailable {
+    /// There is no connection.
+    Down(Arc<str>),
+    /// The connection broke before the answer came: nobody knows whether it was done.
+    Broke(Arc<str>),
+    /// Redis says no.
+    Refused(String),
+}
+
+impl Broker {
+    /// One that nobody has connected yet.
+    pub(crate) fn new(config: BrokerConfig) -> Self {
+        let (commands, received) = mpsc::unbounded_channel();
+        Self {
+            config,
+            commands,
+            received: Mutex::new(Some(received)),
+            is_connected: AtomicBool::new(false),
+            reason: Mutex::new("it is not connected yet".into()),
+            connections: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether there is a connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.is_connected.load(Relaxed)
+    }
+
+    fn is_up(&self) {
+        self.connections.fetch_add(1, Relaxed);
+        self.is_connected.store(true, Relaxed);
+    }
+
+    fn is_down(&self, reason: &str) {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = reason.into();
+        self.is_connected.store(false, Relaxed);
+    }
+
+    fn down(&self) -> Unavailable {
+        Unavailable::Down(Arc::clone(&self.reason.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Publishes `events` on a channel, and waits until Redis has acknowledged that. Returns the id of the last one.
+    ///
+    /// # Errors
+    /// A 503 that says whether they may have been published even so.
+    pub(crate) async fn publish(
+        &self,
+        channel: &str,
+        events: Vec<NewEvent>,
+    ) -> Result<u64, Rejection> {
+        let published = self
+            .ask(|done| Command::Publish { channel: channel.into(), events, done: Some(done) })
+            .await;
+        published.map_err(|why| self.unavailable(why, "nothing was published"))
+    }
+
+    /// Publishes likewise what comes from a stream, which is not told about it. Returns whether it may.
+    pub(crate) fn publish_in_band(&self, channel: &str, events: Vec<NewEvent>) -> bool {
+        let command = Command::Publish { channel: channel.into(), events, done: None };
+        self.is_connected() && self.commands.send(command).is_ok()
+    }
+
+    /// Sees to it that a subscriber of `names` can start after `position`: that this node gets their events, and has
+    /// those behind that position as far as anybody has. Without a position, polls begin with the oldest event.
+    ///
+    /// # Errors
+    /// A 503 when Redis would have to be asked for that, and cannot.
+    pub(crate) async fn prepare(
+        &self,
+        hub: &Hub,
+        names: &str,
+        position: Option<u64>,
+        from_oldest: bool,
+    ) -> Result<(), Rejection> {
+        let channels: Vec<_> =
+            names.split(',').filter_map(|name| Some((name, hub.existing(name)?))).collect();
+        let are_several = channels.len() > 1;
+        let is_ahead = |channel: &Channel| match position {
+            // Another node may have had it a moment earlier.
+            Some(position) if are_several => position > hub.order().last(),
+            Some(position) => position > channel.last_id(),
+            None => false,
+        };
+        let lacking = channels.iter().filter(|(_, of)| of.shared_as().is_none() || is_ahead(of));
+        let lacking: Vec<Box<str>> = lacking.map(|(name, _)| (*name).into()).collect();
+        let told = |why| self.unavailable(why, "nobody knows what this subscriber has missed");
+        if !lacking.is_empty() {
+            let attach = |done| Command::Attach { channels: lacking, done };
+            self.ask(attach).await.map_err(told)?;
+        }
+        if self.config.mode != BrokerMode::Streams || (position.is_none() && !from_oldest) {
+            return Ok(());
+        }
+        for (name, channel) in channels {
+            let lacks_some = || match position {
+                Some(position) if are_several => !channel.reaches_back_to(position),
+                Some(position) => (channel.base()..channel.before_oldest()).contains(&position),
+                None => channel.before_oldest() > channel.base(),
+            };
+            let mut before = u64::MAX;
+            // Each time there are some more, until the log is full or the stream has no older ones.
+            while lacks_some() && channel.before_oldest() < before {
+                before = channel.before_oldest();
+                let history = |done| Command::History { channel: name.into(), done };
+                self.ask(history).await.map_err(told)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends its metrics in Prometheus' text exposition format.
+    pub(crate) fn render(&self, text: &mut String) {
+        let plain = [
+            ("connected", "gauge", "Whether the broker is connected.", self.is_connected().into()),
+            (
+                "connections_total",
+                "counter",
+                "How often the broker was connected.",
+                self.connections.load(Relaxed),
+            ),
+            (
+                "missed_events_total",
+                "counter",
+                "Events that this node did not get, each once whoever is told.",
+                self.missed.load(Relaxed),
+            ),
+        ];
+        for (name, kind, help, value) in plain {
+            let name = format!("pushbench_broker_{name}");
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
+        }
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Done<T>) -> Command) -> Result<T, Unavailable> {
+        let (done, answer) = oneshot::channel();
+        let ended = || Unavailable::Down("the server is stopping".into());
+        self.commands.send(command(done)).map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    /// 503; when nothing was done, that `means` this.
+    fn unavailable(&self, why: Unavailable, means: &str) -> Rejection {
+        let url = &self.config.url;
+        let reason = match why {
+            Unavailable::Down(reason) => {
+                format!("the broker {url} cannot be reached ({reason}): {means}; try again later")
+            }
+            Unavailable::Broke(reason) => format!(
+                "the connection to the broker {url} broke before it answered ({reason}): whether it did what it was \
+                 asked to is not known; try again later"
+            ),
+            Unavailable::Refused(words) => format!("the broker {url} refuses ({words}): {means}"),
+        };
+        Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason).with_header(RETRY_AFTER, "1")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_and_modes_are_parsed() {
+        let url: BrokerUrl = "redis://127.0.0.1:6379/".parse().unwrap();
+        assert_eq!(url.to_string(), "redis://127.0.0.1:6379");
+        assert!("redis://[::1]:6379".parse::<BrokerUrl>().is_ok());
+        for (url, words) in [
+            ("127.0.0.1:6379", "it does not begin with redis://"),
+            ("redis://localhost", "the port is missing"),
+            ("redis://:6379", "the host is missing"),
+            ("redis://localhost:0", "from 1 to 65535"),
+            ("redis://localhost:6379/1", "from 1 to 65535"),
+            ("redis://me:secret@localhost:6379", "a broker with a password is not supported"),
+        ] {
+            let error = url.parse::<BrokerUrl>().unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
+        for mode in BrokerMode::ALL {
+            assert_eq!(mode.name().parse(), Ok(mode));
+        }
+        assert!("cluster".parse::<BrokerMode>().unwrap_err().contains("pubsub, streams, sharded"));
+    }
+}

@@ -1,0 +1,32 @@
+// Long polling: always has a request waiting, and goes on from the last id that it has.
+// `url` is that of a channel, such as https://example.org/channels/news. Returns what ends it.
+
+export function subscribe(url, onEvent, { after = 0, timeout = 25_000 } = {}) {
+  const stopped = new AbortController();
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+  const loop = async () => {
+    let last = after;
+    let failures = 0;
+    while (!stopped.signal.aborted) {
+      try {
+        // The server answers within `timeout`; a connection that has gone silent never does.
+        const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(timeout + 10_000)]);
+        const query = `after=${last}&timeout_ms=${timeout}`;
+        const response = await fetch(`${url}/long-poll?${query}`, { signal });
+        if (!response.ok) throw new Error(`the server answered ${response.status}`);
+        const { events } = response.status === 204 ? { events: [] } : await response.json();
+        for (const { id, data } of events) {
+          onEvent(id, data);
+          last = id;
+        }
+        failures = 0;
+      } catch {
+        // All clients lose a server at once: they must not come back at once.
+        await sleep(Math.random() * Math.min(30_000, 1_000 * 2 ** failures++));
+      }
+    }
+  };
+  loop();
+  return () => stopped.abort();
+}
