@@ -7,7 +7,6 @@ use anyhow::bail;
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 use nix::unistd::Pid;
 
-use super::Deployment;
 use super::listener::{Listener, listener};
 
 /// What Linux calls a file system that is only in memory and has no swap; nix does not name it.
@@ -24,14 +23,10 @@ pub(crate) struct Doubts {
     pub(crate) log_is_in_memory: bool,
 }
 
-impl Deployment {
-    pub(crate) fn doubts(&self) -> Doubts {
-        self.doubts
-    }
-
+impl Doubts {
     /// A server keeps its log in this folder.
-    pub(crate) fn has_log_in(&mut self, folder: &Path) {
-        self.doubts.log_is_in_memory |= is_in_memory(folder);
+    pub(super) fn of_log_in(&mut self, folder: &Path) {
+        self.log_is_in_memory |= is_in_memory(folder);
     }
 
     /// Looks whether a server, whose processes these are, listens at its address itself.
@@ -46,7 +41,7 @@ impl Deployment {
     ) -> anyhow::Result<()> {
         match listener(address, members) {
             Listener::Known => {}
-            Listener::Untold => self.doubts.listener_is_untold = true,
+            Listener::Untold => self.listener_is_untold = true,
             Listener::Other(who) => bail!(
                 "{what} says that it listens on {address}, but {who}, which it has not started: CPU and \
                  memory would be those of another process; end that one, or let it announce its own \
@@ -78,9 +73,9 @@ mod tests {
     fn somebody_else_at_the_address_is_noticed() {
         let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = other.local_addr().unwrap();
-        let mut deployment = Deployment::default();
-        let refused = deployment.look_who_listens("the server", address, &[]).unwrap_err();
+        let mut doubts = Doubts::default();
+        let refused = doubts.look_who_listens("the server", address, &[]).unwrap_err();
         assert!(refused.to_string().contains("which it has not started"), "{refused}");
-        assert!(deployment.look_who_listens("the server", address, &[Pid::this()]).is_ok());
+        assert!(doubts.look_who_listens("the server", address, &[Pid::this()]).is_ok());
     }
 }

@@ -32,6 +32,7 @@ mod sockets;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use futures_util::future::select_all;
 use tempfile::TempDir;
@@ -190,8 +191,18 @@ impl Deployment {
         let at = self.processes.len();
         self.parts.insert(at, Part { role, observe });
         self.processes.push(process);
-        self.look_who_listens(&start.what, address, &members)?;
+        self.doubts.look_who_listens(&start.what, address, &members)?;
         Ok(&self.processes[at])
+    }
+
+    /// What makes figures of the servers doubtful.
+    pub(crate) fn doubts(&self) -> Doubts {
+        self.doubts
+    }
+
+    /// A server keeps its log in this folder.
+    pub(crate) fn has_log_in(&mut self, folder: &Path) {
+        self.doubts.of_log_in(folder);
     }
 
     /// Whether subscribers reach the servers by TLS.

@@ -59,7 +59,8 @@ impl Deployment {
             let (address, members) = (process.address(), observe.processes());
             self.parts[number].observe = follow(used, observe);
             self.processes[number] = process;
-            self.look_who_listens(&again.what, address, &members)
+            self.doubts
+                .look_who_listens(&again.what, address, &members)
                 .context("the server did not come back after its restart")?;
         }
         Ok(())

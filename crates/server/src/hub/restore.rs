@@ -349,6 +349,19 @@ mod tests {
     }
 
     #[test]
+    fn positions_of_channels_that_were_removed_are_not_used_again() {
+        let limits = Limits { channel_idle: std::time::Duration::ZERO, ..LIMITS };
+        let before = Hub::new(limits, Memory::new(1 << 20));
+        before.channel("a").unwrap().publish([event("x"), event("y")]);
+        before.remove_unused();
+        let (state, kept) = before.kept();
+        assert!(kept.is_empty() && state.channels.is_empty());
+        let after = hub();
+        after.resume(&state, None);
+        assert_eq!(after.order().last(), 2);
+    }
+
+    #[test]
     fn what_there_is_no_memory_for_is_gone_like_what_is_too_old() {
         let hub = hub();
         let channel =

@@ -97,6 +97,56 @@ fn a_channel_that_was_removed_takes_no_room_after_a_restart() {
 }
 
 #[test]
+fn a_channel_that_a_file_does_not_know_any_more_is_not_brought_back() {
+    let limits = Limits { channel_idle: Duration::ZERO, ..LIMITS };
+    let (folder, before) = (TempDir::new().unwrap(), hub_of(limits));
+    let (journal, _) = open(folder.path(), LogSync::Never, &before);
+    // Somebody uses it, so that it stays, and keeps the files.
+    let _quiet = before.channel("quiet").unwrap();
+    publish(&journal, &before, "quiet", &["x"]);
+    for name in ["a", "b", "c"] {
+        for _ in 0..6 {
+            publish(&journal, &before, name, &["0123456789"]);
+        }
+        // The journal may still have it for a moment.
+        while name != "c" && before.totals().channels > 1 {
+            before.remove_unused();
+        }
+    }
+    drop(journal);
+    let is_of_a =
+        |record: &Record<'_>| matches!(record, Record::Batch(batch) if batch.channel == "a");
+    let has_a = files(folder.path()).iter().any(|(_, bytes)| {
+        let mut rest = &bytes[..];
+        std::iter::from_fn(|| {
+            let (record, length) = read(rest)?;
+            rest = &rest[length..];
+            Some(is_of_a(&record))
+        })
+        .any(|is| is)
+    });
+    assert!(has_a, "what was published to a is still there");
+    let after = hub_of(limits);
+    let (_journal, report) = open(folder.path(), LogSync::Never, &after);
+    assert_eq!((all(&after), report.no_room), (all(&before), 0));
+}
+
+#[test]
+fn a_channel_for_which_there_is_no_room_any_more_is_another_one() {
+    let limits = Limits { channel_idle: Duration::ZERO, ..LIMITS };
+    let (folder, before) = (TempDir::new().unwrap(), hub_of(limits));
+    let (journal, _) = open(folder.path(), LogSync::Never, &before);
+    publish(&journal, &before, "a", &["1", "2", "3"]);
+    publish(&journal, &before, "b", &["1"]);
+    publish(&journal, &before, "c", &["1"]);
+    drop(journal);
+    let after = hub_of(Limits { max_channels: 2, ..limits });
+    let (journal, report) = open(folder.path(), LogSync::Never, &after);
+    assert_eq!((report.channels, report.no_room), (2, 3));
+    assert_eq!(publish(&journal, &after, "a", &["new"]), 4);
+}
+
+#[test]
 fn where_memory_is_short_what_is_oldest_goes_and_is_counted() {
     let (folder, before) = (TempDir::new().unwrap(), hub());
     let log = DiskLog { folder: folder.path().to_owned(), sync: LogSync::Never };
