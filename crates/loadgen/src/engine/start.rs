@@ -91,7 +91,10 @@ impl TrialPlan<'_> {
             Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
             _ => None,
         };
-        let mut start = ServerStart::server(command, Readiness::Announced);
+        let mut start = ServerStart {
+            scratch: folder.as_ref().map(|folder| folder.path().to_owned()),
+            ..ServerStart::server(command, Readiness::Announced)
+        };
         if let Some(copy) = &copy {
             start.command[0] = copy.path().to_string_lossy().into_owned();
         }
