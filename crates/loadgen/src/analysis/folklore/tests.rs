@@ -18,6 +18,7 @@ fn the_file_says_of_each_claim_who_when_and_how_to_test_it() {
         let Claim { name, quote, source, url, date, reads, command, parts, .. } = claim;
         assert!(![quote, source, reads].iter().any(|text| text.trim().is_empty()), "{name}");
         assert!(url.starts_with("https://"), "{name}");
+        assert!(source.contains("(mattheworiordan/websocket.org a3e6d55)"), "{name}: {source}");
         assert!(
             date.len() == 10 && date.bytes().all(|c| c == b'-' || c.is_ascii_digit()),
             "{name}"
