@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::analysis::guide::{
     Answer, Asked, Candidate, Check, Figure, Guide, Reached, Stands, Verdict,
 };
-use crate::results::{ContenderId, Run};
+use crate::results::{ContenderId, Metric, Run};
 
 /// The guides of several runs, as text that ends with a line break.
 ///
@@ -41,6 +41,7 @@ fn answer(of: &Answer) -> Value {
             .collect();
         json!({ "metric": ranking.metric.name(), "groups": groups })
     });
+    let mut untold: &[Metric] = &[];
     let (stands, undercut): (_, Vec<Value>) = match &of.textbook.stands {
         Stands::Best(_) => ("best", Vec::new()),
         Stands::Undercut { by, .. } => {
@@ -49,6 +50,10 @@ fn answer(of: &Answer) -> Value {
                         "other": figure(&of.other), "ratio": of.ratio.map(|of| of.estimate) })
             });
             ("undercut", by.collect())
+        }
+        Stands::Untold { of, .. } => {
+            untold = of;
+            ("untold", Vec::new())
         }
         Stands::NotEligible(_) => ("not-eligible", Vec::new()),
         Stands::Absent => ("not-measured", Vec::new()),
@@ -60,7 +65,12 @@ fn answer(of: &Answer) -> Value {
         "cheapest_in_all": names(&of.cheapest_in_all()),
         "nearest": names(&nearest),
         "cheapest": cheapest.collect::<Vec<_>>(),
-        "textbook": { "choice": of.textbook.choice.name(), "stands": stands, "undercut": undercut },
+        "textbook": {
+            "choice": of.textbook.choice.name(),
+            "stands": stands,
+            "undercut": undercut,
+            "untold": untold.iter().map(|of| of.name()).collect::<Vec<_>>(),
+        },
         "contenders": of.candidates.iter().map(candidate).collect::<Vec<_>>(),
     })
 }

@@ -6,7 +6,7 @@ use super::model::{Claim, Finding, Outcome, Part, Who};
 use crate::analysis::guide::{blocks, needed};
 use crate::analysis::{Analysis, Cell, Figures, Interval, Ratio};
 use crate::results::{ContenderId, Metric, Run};
-use crate::scenario::{Contender, Scenario};
+use crate::scenario::{Contender, Scenario, Workload};
 
 /// What each cell of `run` says to each part of the claim.
 pub(super) fn findings(claim: &Claim, run: &Run, analysis: &Analysis) -> Vec<Finding> {
@@ -15,7 +15,7 @@ pub(super) fn findings(claim: &Claim, run: &Run, analysis: &Analysis) -> Vec<Fin
     let mut found = Vec::new();
     for cell in &analysis.cells {
         let Some(scenario) = scenario.cell(&cell.name) else { continue };
-        if scenario.workload.channels_per_subscriber < claim.least_channels_per_subscriber {
+        if !is_about(claim, &scenario.workload) {
             continue;
         }
         for (index, part) in claim.parts.iter().enumerate() {
@@ -24,6 +24,15 @@ pub(super) fn findings(claim: &Claim, run: &Run, analysis: &Analysis) -> Vec<Fin
         }
     }
     found
+}
+
+/// Whether a workload can show it: requests of clients that send, and connections that come back, are none that a
+/// mechanism needs to deliver.
+fn is_about(claim: &Claim, workload: &Workload) -> bool {
+    let only_delivers =
+        workload.upstream.is_none() && workload.faults.is_empty() && workload.slow.is_none();
+    workload.channels_per_subscriber >= claim.least_channels_per_subscriber
+        && (claim.whatever_else_happens || only_delivers)
 }
 
 struct Judge<'a> {
@@ -79,7 +88,13 @@ impl Judge<'_> {
 
     fn alone(&self, of: &Contender) -> Option<Finding> {
         let (metric, figures) = (self.part.metric, self.cell.figures(&of.id)?);
+        let estimate = figures.estimate(metric).filter(|of| self.are_enough(of.trials))?;
         if metric.is_account() {
+            // One that did not count may be the one in which it happened.
+            let mut ran = figures.trials.iter().filter_map(|&index| self.run.trials.get(index));
+            if ran.any(|trial| !trial.has_failed() && trial.value(metric).is_none()) {
+                return None;
+            }
             let accounts = figures.accounts?;
             let count = match metric {
                 Metric::Lost => accounts.lost,
@@ -90,7 +105,6 @@ impl Judge<'_> {
             };
             return Some(self.found(&of.id, None, count?, None, None));
         }
-        let estimate = figures.estimate(metric).filter(|of| self.are_enough(of.trials))?;
         Some(self.found(&of.id, None, estimate.median, estimate.interval, Some(estimate.trials)))
     }
 

@@ -31,6 +31,10 @@ pub struct Claim {
     /// It is about messages one by one: who receives several at a time shares the cost, and shows nothing.
     #[serde(default)]
     pub one_event_at_a_time: bool,
+    /// It is about every delivery. Other claims are about what deliveries take, and nothing shows that where clients
+    /// send as well, something breaks, or some read slowly.
+    #[serde(default)]
+    pub whatever_else_happens: bool,
     /// What has to hold, all of it; nothing where no run can show it.
     #[serde(default, rename = "part")]
     pub parts: Vec<Part>,

@@ -18,6 +18,7 @@ fn the_file_says_of_each_claim_who_when_and_how_to_test_it() {
         let Claim { name, quote, source, url, date, reads, command, parts, .. } = claim;
         assert!(![quote, source, reads].iter().any(|text| text.trim().is_empty()), "{name}");
         assert!(url.starts_with("https://"), "{name}");
+        assert!(source.contains("(mattheworiordan/websocket.org a3e6d55)"), "{name}: {source}");
         assert!(
             date.len() == 10 && date.bytes().all(|c| c == b'-' || c.is_ascii_digit()),
             "{name}"
@@ -128,6 +129,33 @@ fn what_is_counted_is_counted_over_all_trials() {
     assert_eq!((found.findings[0].value, found.findings[0].blocks), (0.0, None));
     set(&mut run, LongPolling, Metric::Reordered, [0.0, 1.0]);
     assert_eq!(outcome_of("message-order", &run), Outcome::Holds);
+    let long_polling = run.trials.iter_mut().find(|of| of.contender == LongPolling).unwrap();
+    long_polling.values.remove(&Metric::Reordered);
+    assert_eq!(outcome_of("message-order", &run), Outcome::NotMeasured, "missing is not 0");
+}
+
+#[test]
+fn what_else_happens_shows_nothing_of_what_deliveries_take() {
+    let mut run = run();
+    set(&mut run, Sse, Metric::Requests, [600.0; 2]);
+    set(&mut run, LongPolling, Metric::ConnectionsOpened, [200.0; 2]);
+    set(&mut run, WebSocket, Metric::ConnectionsOpened, [100.0; 2]);
+    let outcomes = |run: &Run| {
+        ["repeated-headers", "connection-churn"].map(|name| held(name, &[run]).findings.len())
+    };
+    assert_eq!(outcomes(&run), [1, 2]);
+    let plain = run.manifest.scenario.text.clone();
+    for other in [
+        "[workload.upstream]\nevents_per_second = 0.1\n",
+        "[[workload.faults]]\nat = \"3s\"\nkind = \"cut\"\nhow = \"reset\"\n",
+        "[workload.slow]\nshare = 0.1\nreads = \"nothing\"\n",
+    ] {
+        run.manifest.scenario.text = format!("{plain}{other}");
+        let scenario = Scenario::parse(&run.manifest.scenario.text, "");
+        assert!(scenario.is_ok(), "{scenario:?}");
+        assert_eq!(outcomes(&run), [0, 0], "{other}");
+        assert_eq!(held("message-order", &[&run]).findings.len(), 1, "every delivery has an order");
+    }
 }
 
 #[test]
@@ -197,6 +225,9 @@ fn a_figure_needs_half_of_the_trials() {
         trial.outcome = Ended::Failed { reason: "it ended".to_owned() };
     }
     assert_eq!(outcome_of("latency-classes", &run), Outcome::NotMeasured, "one of four");
+    assert_eq!(outcome_of("message-order", &run), Outcome::DoesNotHold, "two of four trials");
+    run.manifest.planned_trials = 24;
+    assert_eq!(outcome_of("message-order", &run), Outcome::NotMeasured, "two of six");
 }
 
 #[test]
@@ -204,7 +235,7 @@ fn nothing_is_found_where_nothing_can_be_trusted() {
     let mut run = run();
     run.trials.iter_mut().for_each(|of| of.outcome = Ended::Invalid);
     let held = hold(&[(run.clone(), analyse(&run, &LatencyLog::default()))]);
-    for of in held.iter().filter(|of| of.claim.name != "message-order") {
+    for of in &held {
         assert_eq!(of.outcome, Outcome::NotMeasured, "{}", of.claim.name);
     }
     assert!(

@@ -84,9 +84,9 @@ impl Judge<'_> {
     fn checks(&self, contender: &Contender) -> Vec<Check> {
         let id = &contender.id;
         let mut checks = vec![self.delivers(Asked::Delivery, id)];
-        let objectives = self.scenario.objectives.iter().filter(|of| of.contender == *id);
         let budget = self.needs.budget.iter().map(|of| of.of(id));
-        checks.extend(objectives.cloned().chain(budget).map(|limit| self.limit(limit)));
+        let limits = self.objectives(contender).into_iter().chain(budget);
+        checks.extend(limits.map(|limit| self.limit(limit)));
         if self.needs.two_way {
             checks.push(match self.scenario.workload.upstream {
                 Some(_) => self.delivers(Asked::TwoWay, id),
@@ -103,6 +103,30 @@ impl Judge<'_> {
             checks.push(self.is_far_enough(contender, needed));
         }
         checks
+    }
+
+    /// What its figures have to meet. Where proxies are needed, all ways of a choice are one: who has no
+    /// objective of its own about a metric has those of the others.
+    fn objectives(&self, of: &Contender) -> Vec<Threshold> {
+        let all = &self.scenario.objectives;
+        let mut asked: Vec<Threshold> =
+            all.iter().filter(|limit| limit.contender == of.id).cloned().collect();
+        if self.needs.proxies.is_empty() {
+            return asked;
+        }
+        let own: Vec<Metric> = asked.iter().map(|limit| limit.metric).collect();
+        let is_others = |limit: &&Threshold| {
+            let way = self.scenario.contender(&limit.contender);
+            !own.contains(&limit.metric) && way.is_some_and(|way| is_same(of, way))
+        };
+        for limit in all.iter().filter(is_others) {
+            let limit = Threshold { contender: of.id.clone(), ..limit.clone() };
+            // `latency` is an objective of each of them.
+            if !asked.contains(&limit) {
+                asked.push(limit);
+            }
+        }
+        asked
     }
 
     fn is_far_enough(&self, contender: &Contender, needed: Duration) -> Check {
@@ -173,10 +197,9 @@ impl Judge<'_> {
             (Metric::Duplicated, accounts.duplicated),
             (Metric::Reordered, accounts.reordered),
         ];
-        let is_limited = |metric| {
-            let mut all = self.scenario.objectives.iter();
-            all.any(|limit| limit.contender == of.contender && limit.metric == metric)
-        };
+        let contender = self.scenario.contender(&of.contender);
+        let limits = contender.map_or_else(Vec::new, |of| self.objectives(of));
+        let is_limited = |metric| limits.iter().any(|limit| limit.metric == metric);
         let asked = || counts.into_iter().filter(|(metric, _)| !is_limited(*metric));
         for (metric, count) in asked() {
             match count {

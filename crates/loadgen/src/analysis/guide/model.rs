@@ -334,6 +334,13 @@ pub enum Stands {
         /// In what, by whom, and by how much.
         by: Vec<Beaten>,
     },
+    /// It meets everything, but of some costs nobody knows whether others have less.
+    Untold {
+        /// The choice.
+        choice: ContenderId,
+        /// In what it cannot be compared, and others who meet everything can, or nobody can.
+        of: Vec<Metric>,
+    },
     /// It misses something, or nobody knows: its nearest contender.
     NotEligible(ContenderId),
     /// It is not among what can be chosen.

@@ -107,6 +107,18 @@ proptest! {
         for id in named.chain(answer.cheapest_in_all()) {
             prop_assert!(answer.eligible().any(|of| of.contender == *id));
         }
+        let first = |id: &ContenderId| {
+            let all = answer.cheapest.iter().map(|of| &of.groups[0].contenders);
+            all.clone().count() > 0 && all.into_iter().all(|of| of.contains(id))
+        };
+        match &answer.textbook.stands {
+            Stands::Best(id) => prop_assert!(first(id) || answer.eligible().count() == 1),
+            Stands::Undercut { by, .. } => {
+                prop_assert!(by.iter().all(|of| of.own.value > of.other.value), "{:?}", by);
+            }
+            Stands::Untold { choice, .. } => prop_assert!(!first(choice)),
+            Stands::NotEligible(_) | Stands::Absent => {}
+        }
         if answer.eligible().count() == 0 {
             prop_assert!(guide.verdict() != Verdict::Meets);
             prop_assert_eq!(answer.nearest().len(), 4, "one for each transport");

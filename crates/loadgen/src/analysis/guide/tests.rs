@@ -135,6 +135,18 @@ fn a_way_through_a_proxy_is_judged_by_its_own_figures() {
         answer.eligible().map(|of| of.contender.name().to_owned()).collect()
     };
     assert_eq!(names(&run), ["sse-nginx", "websocket-nginx"]);
+    // An objective of one way is one of the choice, unless that way has its own.
+    let asked = |run: &mut Run, objectives: &str| {
+        run.manifest.scenario.text = text("", &format!("[objectives]\n{objectives}"))
+            .replace("compare = [", "proxy = [\"none\", \"nginx\"]\ncompare = [");
+        names(run)
+    };
+    let of_direct = "\"sse.latency\" = [\"p(99)<0.1ms\"]\n\"polling.lost\" = [\"count<10\"]";
+    let all_but_sse = ["polling-nginx", "long-polling-nginx", "websocket-nginx"];
+    assert_eq!(asked(&mut run, of_direct), all_but_sse);
+    let of_both = format!("{of_direct}\n\"sse-nginx.latency\" = [\"p(99)<10s\"]");
+    assert_eq!(asked(&mut run, &of_both).len(), 4);
+    asked(&mut run, "\"latency\" = [\"p(99)<1.5ms\"]");
     for trial in run.trials.iter_mut().filter(|of| of.contender.name() == "sse-nginx") {
         trial.values.insert(Metric::LatencyP99, 200e6);
     }
@@ -233,6 +245,25 @@ fn the_textbook_is_held_against_the_figures() {
         (stands(&patient, &none).choice, stands(&patient, &none).rule),
         (Polling, Rule::Minutes)
     );
+}
+
+#[test]
+fn what_a_choice_costs_is_no_agreement_where_it_is_missing() {
+    let stands = |run: &Run| answer(run, &Needs::default()).textbook.stands;
+    let mut run = run("", LATENCY);
+    set(&mut run, Sse, Metric::BytesPerDelivery, None);
+    let untold = Stands::Untold { choice: Sse.into(), of: vec![Metric::BytesPerDelivery] };
+    assert_eq!(stands(&run), untold, "WebSocket sends 136 B, SSE nobody knows how many");
+    // What it costs for so few deliveries is no figure to compare, and undercuts nobody.
+    set(&mut run, Sse, Metric::BytesPerDelivery, Some(171.0));
+    set(&mut run, Sse, Metric::WindowDeliveries, Some(5.0));
+    assert!(matches!(stands(&run), Stands::Untold { .. }), "{:?}", stands(&run));
+    for metric in COSTS {
+        for transport in [Polling, LongPolling, Sse, WebSocket] {
+            set(&mut run, transport, metric, None);
+        }
+    }
+    assert_eq!(stands(&run), Stands::Untold { choice: Sse.into(), of: COSTS.to_vec() });
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use pushbench_wire::Transport;
 
+use super::cost::COSTS;
 use super::model::{Beaten, Candidate, Figure, Rule, Stands, Textbook, Verdict};
 use crate::analysis::{Cell, Ranking};
 use crate::results::{ContenderId, Metric};
@@ -24,13 +25,22 @@ pub(super) fn textbook(
     let own = || candidates.iter().filter(|of| of.contender.transport() == choice);
     let eligible = || own().filter(|of| of.verdict() == Verdict::Meets);
     let beaten = |of: &Candidate| beaten(cell, of, candidates, cheapest);
-    // Of several contenders of a transport, it is the one that is undercut least.
-    let best = eligible().min_by_key(|of| beaten(of).len());
+    let untold = |of: &Candidate| untold(of, candidates, cheapest);
+    // Of several contenders of a transport, it is the one that is undercut least. Who may be counts as one
+    // who is.
+    let best = eligible().min_by_key(|of| {
+        let untold = untold(of).len();
+        (beaten(of).len() + untold, untold)
+    });
     let stands = match (best, own().min_by(|one, other| nearer(one, other))) {
-        (Some(best), _) => match beaten(best) {
-            none if none.is_empty() => Stands::Best(best.contender.clone()),
-            by => Stands::Undercut { choice: best.contender.clone(), by },
-        },
+        (Some(best), _) => {
+            let choice = best.contender.clone();
+            match (beaten(best), untold(best)) {
+                (by, of) if by.is_empty() && of.is_empty() => Stands::Best(choice),
+                (by, of) if by.is_empty() => Stands::Untold { choice, of },
+                (by, _) => Stands::Undercut { choice, by },
+            }
+        }
         (None, Some(nearest)) => Stands::NotEligible(nearest.contender.clone()),
         (None, None) => Stands::Absent,
     };
@@ -71,7 +81,7 @@ fn beaten(
     };
     let in_one = |ranking: &Ranking| {
         let first = ranking.groups.first()?;
-        if first.contenders.contains(&of.contender) {
+        if first.contenders.contains(&of.contender) || !is_in(ranking, &of.contender) {
             return None;
         }
         let (metric, by) = (ranking.metric, first.contenders.first()?.clone());
@@ -80,6 +90,21 @@ fn beaten(
         Some(Beaten { metric, by, own, other, ratio })
     };
     cheapest.iter().filter_map(in_one).collect()
+}
+
+/// The costs in which `of` cannot be compared with others who meet everything: they are ranked without it, or
+/// nobody is in anything.
+fn untold(of: &Candidate, candidates: &[Candidate], cheapest: &[Ranking]) -> Vec<Metric> {
+    let mut others = candidates.iter().filter(|other| other.contender != of.contender);
+    if cheapest.is_empty() && others.any(|other| other.verdict() == Verdict::Meets) {
+        return COSTS.to_vec();
+    }
+    let without = cheapest.iter().filter(|ranking| !is_in(ranking, &of.contender));
+    without.map(|ranking| ranking.metric).collect()
+}
+
+fn is_in(ranking: &Ranking, id: &ContenderId) -> bool {
+    ranking.groups.iter().any(|group| group.contenders.contains(id))
 }
 
 #[cfg(test)]

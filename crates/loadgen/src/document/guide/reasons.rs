@@ -86,6 +86,17 @@ impl Said<'_> {
                 let cited = candidate(choice).map(|of| self.deciding(of)).unwrap_or_default();
                 format!("{says}; it meets all that is asked {cited}, but {beaten}")
             }
+            Stands::Untold { choice, of } => {
+                let cited = candidate(choice).map(|of| self.deciding(of)).unwrap_or_default();
+                let costs: Vec<_> = of.iter().map(|of| prose::in_sentence(of.label())).collect();
+                format!(
+                    "{says}; it meets all that is asked {cited}, but the figures cannot tell whether others \
+                         that do cost less: {} of {} cannot be compared{}",
+                    prose::list(&costs),
+                    inline(choice),
+                    self.place
+                )
+            }
             Stands::NotEligible(id) => {
                 let worst = |of: &Candidate| {
                     let open = of.checks.iter().filter(|check| check.reached != Reached::Met);
