@@ -38,7 +38,7 @@ enum Order {
     /// To cut the connections of this share of all subscribers.
     Cut(CutHow, f64),
     /// To say which ports the connections of this share of all subscribers have.
-    Ports(f64, oneshot::Sender<Vec<u16>>),
+    Ports(f64, oneshot::Sender<Vec<[u16; 2]>>),
     /// Since when the network carries nothing of these.
     Silenced(u64),
     /// To have slow subscribers read as fast as they can.
@@ -132,7 +132,7 @@ impl SubscriberPool for ThreadPool {
         }
     }
 
-    async fn ports_to_silence(&self, share: f64) -> anyhow::Result<Vec<u16>> {
+    async fn ports_to_silence(&self, share: f64) -> anyhow::Result<Vec<[u16; 2]>> {
         let mut ports = Vec::new();
         for worker in &self.workers {
             let (question, answer) = oneshot::channel();
