@@ -15,7 +15,7 @@ use pushbench_wire::{Event, Stamp, clock};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-use super::watch::unless_silent;
+use super::watch::{unless_silent, within};
 use super::{Signal, apart};
 use crate::client::{
     ClientError, ConnectionMeter, Sink, Subscriber, Subscription, Tally, Upstream as _,
@@ -74,6 +74,20 @@ impl Connector {
         Ok((connecting.await?, clock::now_ns() - begun_ns))
     }
 
+    /// The same, for as long as nobody who comes back takes it for dead.
+    async fn connect_in_time<S: Subscriber>(
+        &self,
+        after: u64,
+        is_new: &mut bool,
+    ) -> Result<(S, u64), ClientError> {
+        let comes_back = !*is_new;
+        let connecting = self.connect(after, is_new);
+        match self.dead_after.filter(|_| comes_back) {
+            Some(dead_after) => within(&self.meter, dead_after, connecting).await,
+            None => connecting.await,
+        }
+    }
+
     async fn open<S: Subscriber>(&self, is_new: bool) -> Result<S::Upstream, ClientError> {
         let _permit = match is_new {
             true => Some(self.permits.acquire().await),
@@ -122,7 +136,7 @@ async fn receive_until_failure<S: Subscriber>(
     let mut failed = 0;
     loop {
         let (mut subscriber, took_ns): (S, _) =
-            match connector.connect(log.last_event_id, &mut is_new).await {
+            match connector.connect_in_time(log.last_event_id, &mut is_new).await {
                 Ok(connected) => connected,
                 Err(error) if connector.is_patient && !is_new => {
                     connector.go_on(&error);
