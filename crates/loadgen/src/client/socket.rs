@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
-use nix::sys::socket::{Shutdown, SockaddrIn, getsockname, setsockopt, shutdown, sockopt};
+use nix::sys::socket::{
+    Shutdown, SockaddrIn, getpeername, getsockname, setsockopt, shutdown, sockopt,
+};
 use pushbench_wire::clock;
 use quinn::VarInt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -143,11 +145,14 @@ impl ConnectionMeter {
         }
     }
 
-    /// The local ports of all connections that are open, of which the network is to carry nothing more.
-    pub(crate) fn ports_to_silence(&self) -> Vec<u16> {
+    /// The ports of all connections that are open, its own and the server's, of which the network is to carry
+    /// nothing more.
+    pub(crate) fn ports_to_silence(&self) -> Vec<[u16; 2]> {
         let open = self.open.borrow();
-        let ports =
-            open.iter().filter_map(|&socket| Some(getsockname::<SockaddrIn>(socket).ok()?.port()));
+        let ports = open.iter().filter_map(|&socket| {
+            let own = getsockname::<SockaddrIn>(socket).ok()?.port();
+            Some([own, getpeername::<SockaddrIn>(socket).ok()?.port()])
+        });
         let ports: Vec<_> = ports.collect();
         if !ports.is_empty() {
             self.life.is_silenced(clock::now_ns());

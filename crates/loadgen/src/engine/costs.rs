@@ -150,7 +150,10 @@ impl Measurement {
     pub(super) fn of_the_slow(&self) -> impl Iterator<Item = (Metric, Option<f64>)> {
         let SlowAccount { delivered, told, untold, .. } = self.recorder.account.slow;
         let count = |of: u64| self.slow.map(|_| of as f64);
+        let recorded = |of: u64| self.expected.and(count(of));
         let ours = |of: u64| count(of).filter(|_| !self.is_described);
+        // A log that a restart has emptied counts from 1 again, and only all of a schedule has a known end.
+        let is_counted = self.restarts.is_empty() && self.schedule_sha256.is_some();
         [
             (Metric::SlowSubscribers, self.slow.map(|slow| slow.subscribers as f64)),
             // Of a schedule that was not followed to its end, nobody knows.
@@ -158,9 +161,9 @@ impl Measurement {
                 Metric::SlowExpected,
                 self.schedule_sha256.as_ref().and(self.slow).map(|slow| slow.deliveries as f64),
             ),
-            (Metric::SlowDelivered, count(delivered)),
+            (Metric::SlowDelivered, recorded(delivered)),
             (Metric::SlowTold, ours(told)),
-            (Metric::SlowUntold, ours(untold)),
+            (Metric::SlowUntold, ours(untold).and(recorded(untold)).filter(|_| is_counted)),
         ]
         .into_iter()
     }

@@ -70,6 +70,11 @@ impl DeliveryTracker {
         }
     }
 
+    /// The id of the last event of the channel: ids count up from 1, over all that is published.
+    pub(super) fn last_id(&self) -> u64 {
+        self.expected.entries.iter().map(|entry| u64::from(entry.measured.end)).sum()
+    }
+
     /// Whether the event of `publisher` with this sequence is a measured one.
     pub(super) fn measures(&self, publisher: u16, sequence: u32) -> bool {
         let entries = &self.expected.entries;

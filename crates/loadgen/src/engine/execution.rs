@@ -339,7 +339,8 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
 
     /// Waits until nothing has come to slow subscribers for as long as `patience`.
     async fn caught_up(&mut self, patience: Duration) -> anyhow::Result<()> {
-        let (mut left, mut patience_left, mut last) = (LONGEST_CATCH_UP, patience, None);
+        let mut left = LONGEST_CATCH_UP.max(patience);
+        let (mut patience_left, mut last) = (patience, None);
         while !left.min(patience_left).is_zero() {
             let received = Some(self.pool.totals().slow_events);
             patience_left = if received == last { patience_left } else { patience };

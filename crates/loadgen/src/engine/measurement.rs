@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::recorder::Recorder;
-use super::slow_account::SlowDue;
+use super::slow_account::{SlowDue, is_shared_with_slow};
 use super::snapshot::{Snapshot, Usage};
 use super::sockets::SocketReadings;
 use super::traffic::TrafficReadings;
@@ -208,6 +208,8 @@ impl Measurement {
             .chain(self.network_values(&window))
             .chain(self.costs(&window))
             .chain(self.sockets.values())
+            // Nobody can tell which part of it went to the slow.
+            .filter(|(metric, _)| self.slow.is_none() || !is_shared_with_slow(*metric))
             .filter_map(|(metric, value)| Some((metric, value?)))
             .collect()
     }
@@ -250,7 +252,9 @@ impl Measurement {
     }
 
     fn subscriber_minutes(&self, length_ns: u64) -> f64 {
-        length_ns as f64 / 60e9 * f64::from(self.subscribers)
+        // What goes to slow ones is counted apart.
+        let slow = self.slow.map_or(0, |slow| slow.subscribers);
+        length_ns as f64 / 60e9 * (f64::from(self.subscribers) - slow as f64)
     }
 }
 

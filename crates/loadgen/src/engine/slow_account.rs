@@ -1,6 +1,7 @@
 //! The account of slow subscribers: what they are due, what they received and what they were told. It is
 //! apart from that of all others.
 
+use crate::results::Metric;
 use crate::scenario::Workload;
 use crate::scenario::schedule::{MeasuredRange, Schedule};
 
@@ -15,7 +16,7 @@ pub(super) struct SlowAccount {
     pub(super) notices: u64,
     /// How many events these said were missed, those of the warm-up among them.
     pub(super) told: u64,
-    /// Events of which they neither got nor were told anything.
+    /// Events of which they neither got nor were told anything, by gaps in their ids and by the last one.
     pub(super) untold: u64,
 }
 
@@ -42,7 +43,7 @@ pub(super) struct SlowDue {
 impl SlowDue {
     /// That of a workload; none of one without slow subscribers.
     pub(super) fn of(workload: &Workload, schedule: &Schedule) -> Option<Self> {
-        let subscribers = (0..workload.subscribers).filter(|&of| is_slow(workload, of)).count();
+        let subscribers = slow_subscribers(workload);
         let events = schedule.measured_ranges().into_iter().map(|ranges| {
             let measured = |of: &MeasuredRange| of.measured.len() as u64;
             ranges.iter().map(measured).sum::<u64>()
@@ -51,9 +52,32 @@ impl SlowDue {
             let members = schedule.membership().of_channel(channel);
             events * members.iter().filter(|&&of| is_slow(workload, of)).count() as u64
         });
-        let due = Self { subscribers: subscribers as u64, deliveries: due.sum() };
+        let due = Self { subscribers, deliveries: due.sum() };
         (due.subscribers > 0).then_some(due)
     }
+}
+
+/// Whether this is a cost for each delivery, connection or subscriber that does not say which part of it went
+/// to slow subscribers: divided by what the others received, it would charge them for the slow.
+pub(super) const fn is_shared_with_slow(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::ServerCpuPerDelivery
+            | Metric::ServerCpuAboveIdlePerDelivery
+            | Metric::ServerInstructionsPerDelivery
+            | Metric::GeneratorCpuPerDelivery
+            | Metric::BrokerCpuPerDelivery
+            | Metric::ProxyCpuPerDelivery
+            | Metric::ServerCpuPerConnection
+            | Metric::GeneratorCpuPerConnection
+            | Metric::IdleServerCpu
+            | Metric::IdleGeneratorCpu
+    )
+}
+
+/// How many read slowly.
+pub(super) fn slow_subscribers(workload: &Workload) -> u64 {
+    (0..workload.subscribers).filter(|&of| is_slow(workload, of)).count() as u64
 }
 
 /// Whether the subscriber with this number reads slowly.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::slow_account::slow_subscribers;
 use crate::scenario::schedule::window;
 use crate::scenario::{FAULTS_END, FaultKind, Workload};
 
@@ -207,10 +208,10 @@ pub(super) fn steps(
             },
         },
     ]);
-    if workload.slow.is_some() && record {
+    if record && slow_subscribers(workload) > 0 {
         // Whose stream the server has ended comes back, and whoever polls asks. Of a poll that brings all of
         // a log, nothing has come before all of it is there.
-        let back = workload.reconnect.first.max(polling.unwrap_or_default());
+        let back = workload.reconnect.most.max(polling.unwrap_or_default());
         steps.push(Step {
             kind: StepKind::Drain,
             actions: vec![(at_once, ReadOn)],
@@ -240,6 +241,22 @@ mod tests {
         let scenario = Scenario::parse(&TEMPLATE.replace(change[0], change[1]), "").unwrap();
         let subscribers = scenario.workload.subscribers.into();
         steps(&scenario.workload, subscribers, record, Some(Duration::from_secs(1)))
+    }
+
+    #[test]
+    fn slow_readers_are_awaited_where_there_are_any_as_long_as_they_may_wait_to_come_back() {
+        let awaited = |share: &str| {
+            let slow = format!(
+                "[workload.reconnect]\nmost = \"7s\"\n[workload.slow]\nshare = {share}\nreads = \"nothing\"\n[polling]\n"
+            );
+            let of = |step: Step| match step.until {
+                Until::CaughtUp(patience) => Some(patience),
+                _ => None,
+            };
+            steps_of(["[polling]\n", &slow], true).into_iter().find_map(of)
+        };
+        assert_eq!(awaited("0.1"), Some(Duration::from_secs(7) + DRAIN));
+        assert_eq!(awaited("0"), None);
     }
 
     const IDLE: [&str; 2] = ["idle = \"2s\"", "idle = \"2s\""];

@@ -143,6 +143,7 @@ impl TrialPlan<'_> {
         let transport = id.transport();
         let foreign = server.as_deref().zip(place);
         let schedule = Schedule::new(workload, self.scenario.seed);
+        let slow = SlowDue::of(workload, &schedule);
         let recorded = Window::of(workload);
         let planned = schedule.planned().events;
         let prefix = place.map_or("", |place| &place.channel_prefix);
@@ -172,7 +173,7 @@ impl TrialPlan<'_> {
             comeback: Comeback {
                 reconnect: workload.reconnect,
                 seed: self.scenario.seed,
-                is_patient: !workload.faults.is_empty() || workload.slow.is_some(),
+                is_patient: !workload.faults.is_empty() || slow.is_some(),
             },
         })?;
         let network = deployment.network().map(|of| (of.plan().clone(), of.measured()));
@@ -255,7 +256,7 @@ impl TrialPlan<'_> {
             is_steady: workload.is_steady(),
             faults: workload.faults.len() as u64,
             restarts,
-            slow: SlowDue::of(workload, &schedule),
+            slow,
             schedule_sha256,
             recorder,
         })

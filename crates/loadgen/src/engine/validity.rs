@@ -68,10 +68,10 @@ impl Measurement {
         }
         let received = self.end.totals.deliveries;
         // What was sent over a connection before it broke may be in nobody's hands.
-        // Nor what a slow reader has not read.
-        if self.faults == 0 && self.slow.is_none() {
+        if self.faults == 0 {
             if let Some(server) = self.server_deliveries.map(|count| count as u64)
-                && server != received
+                // What was sent to slow readers is among what the server counts.
+                && (server < received || (server > received && self.slow.is_none()))
             {
                 warnings.push(Warning::CountsDisagree { server, received });
             }
@@ -91,9 +91,8 @@ impl Measurement {
         if let Some(lost) = self.lost().filter(|lost| *lost > 0) {
             warnings.push(Warning::DeliveriesLost { lost });
         }
-        let is_surprise = self.faults == 0 && self.slow.is_none();
         // Where something breaks on purpose, the report has a table of what followed.
-        if let Some(reason) = account.first_reconnect.as_ref().filter(|_| is_surprise) {
+        if let Some(reason) = account.first_reconnect.as_ref().filter(|_| self.faults == 0) {
             let reason = reason.clone();
             warnings.push(Warning::Reconnected { count: account.reconnects, reason });
         }
@@ -117,6 +116,7 @@ fn drift(recorder: &Recorder) -> Option<Warning> {
 mod tests {
     use super::*;
     use crate::engine::fixture::{EVENTS, SUBSCRIBERS, after, flawless, only, recorder};
+    use crate::engine::slow_account::SlowDue;
 
     #[test]
     fn a_trial_that_went_well_has_none() {
@@ -203,5 +203,21 @@ mod tests {
         };
         assert_eq!(broken(0).len(), 2, "{:?}", broken(0));
         assert_eq!(broken(1), []);
+    }
+
+    #[test]
+    fn slow_readers_are_no_excuse_for_what_others_meet() {
+        let with = |sent_to_slow: i64| {
+            after(|trial| {
+                let sent = trial.end.totals.deliveries.checked_add_signed(sent_to_slow).unwrap();
+                trial.server_deliveries = Some(sent as f64);
+                trial.slow = Some(SlowDue { subscribers: 1, deliveries: 1_000 });
+                trial.recorder.account.reconnects = 1;
+                trial.recorder.account.first_reconnect = Some("reset".to_owned());
+            })
+        };
+        let broke = Warning::Reconnected { count: 1, reason: "reset".to_owned() };
+        assert_eq!(with(700), [broke]);
+        assert_eq!(with(-1).len(), 2, "{:?}", with(-1));
     }
 }

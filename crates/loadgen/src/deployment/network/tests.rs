@@ -161,11 +161,16 @@ fn a_silenced_connection_carries_nothing_either_way_and_others_do() {
     let (mut other, mut of_other) = connect();
     assert!(hears(&mut one, &mut of_one, None) && hears(&mut of_one, &mut one, None));
     let before_ns = pushbench_wire::clock::now_ns();
-    let port = one.local_addr().unwrap().port();
-    let since_ns = network.carry_nothing_of(&[port]).unwrap();
+    let ports = [one.local_addr().unwrap().port(), one.peer_addr().unwrap().port()];
+    let since_ns = network.carry_nothing_of(&[ports]).unwrap();
     assert!((before_ns..=pushbench_wire::clock::now_ns()).contains(&since_ns));
     assert!(!hears(&mut of_one, &mut one, Some(QUIET)), "nothing comes to the client");
     assert!(!hears(&mut one, &mut of_one, Some(QUIET)), "nor to the server");
+    assert!(hears(&mut of_other, &mut other, None) && hears(&mut other, &mut of_other, None));
+    // Another server on the same port of a client.
+    let elsewhere = [ports[0], ports[1] ^ 1];
+    let of_other_server = [other.local_addr().unwrap().port(), elsewhere[1]];
+    network.carry_nothing_of(&[elsewhere, of_other_server]).unwrap();
     assert!(hears(&mut of_other, &mut other, None) && hears(&mut other, &mut of_other, None));
     let (mut new, mut of_new) = connect();
     assert!(hears(&mut of_new, &mut new, None) && hears(&mut new, &mut of_new, None));

@@ -56,7 +56,7 @@ impl SubscriberPool for ScriptedPool {
         note(&self.log, &format!("cut {how:?} {share}"));
     }
 
-    async fn ports_to_silence(&self, share: f64) -> anyhow::Result<Vec<u16>> {
+    async fn ports_to_silence(&self, share: f64) -> anyhow::Result<Vec<[u16; 2]>> {
         note(&self.log, &format!("silence {share}"));
         Ok(Vec::new())
     }

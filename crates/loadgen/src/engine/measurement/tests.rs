@@ -1,6 +1,7 @@
 use super::*;
 use crate::client::Totals;
 use crate::engine::fixture::{flawless, parts, window};
+use crate::engine::slow_account::SlowDue;
 use crate::results::latency_log;
 
 /// Three seconds in which the ten subscribers sent fifty requests.
@@ -218,4 +219,21 @@ fn connecting_is_divided_by_the_connections() {
     assert!(!values.contains_key(&Metric::ConnectTimeP99), "too few");
     trial.keeps_connections = false;
     assert!(!trial.values().contains_key(&Metric::BytesPerConnection), "each poll has its own");
+}
+
+#[test]
+fn others_do_not_pay_for_slow_readers() {
+    let trial = |slow| Measurement { idle: idle(), slow, ..flawless() }.values();
+    let (without, with) = (trial(None), trial(Some(SlowDue { subscribers: 5, deliveries: 5_000 })));
+    let gone: Vec<_> = without.keys().filter(|of| !with.contains_key(of)).copied().collect();
+    let shared = [
+        Metric::ServerCpuPerDelivery,
+        Metric::GeneratorCpuPerDelivery,
+        Metric::IdleServerCpu,
+        Metric::IdleGeneratorCpu,
+        Metric::ServerCpuAboveIdlePerDelivery,
+    ];
+    assert!(shared.iter().all(|of| gone.contains(of)), "{gone:?}");
+    assert_eq!(with[&Metric::ServerCpu], without[&Metric::ServerCpu], "it is that of all");
+    assert!((with[&Metric::IdleBytes] - 4_000.0).abs() < 1e-9, "of five who are not slow");
 }

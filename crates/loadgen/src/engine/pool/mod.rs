@@ -39,12 +39,12 @@ pub(super) trait SubscriberPool: Sized + Send + 'static {
     /// Cuts the connections of a share of them, evenly spread, from 0 to 1.
     fn cut(&self, how: CutHow, share: f64);
 
-    /// The local ports of all connections that a share of them have now, of which the network is to carry
-    /// nothing more.
+    /// The ports of all connections that a share of them have now, their own and the server's, of which the
+    /// network is to carry nothing more.
     ///
     /// # Errors
     /// When nobody says.
-    async fn ports_to_silence(&self, share: f64) -> anyhow::Result<Vec<u16>>;
+    async fn ports_to_silence(&self, share: f64) -> anyhow::Result<Vec<[u16; 2]>>;
 
     /// Says since when the network carries nothing of them.
     fn are_silenced(&self, since_ns: u64);

@@ -15,7 +15,7 @@ use pushbench_wire::{Event, Stamp, clock};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-use super::watch::unless_silent;
+use super::watch::{unless_silent, within};
 use super::{Signal, apart};
 use crate::client::{
     ClientError, ConnectionMeter, Sink, Subscriber, Subscription, Tally, Upstream as _,
@@ -74,6 +74,20 @@ impl Connector {
         Ok((connecting.await?, clock::now_ns() - begun_ns))
     }
 
+    /// The same, for as long as nobody who comes back takes it for dead.
+    async fn connect_in_time<S: Subscriber>(
+        &self,
+        after: u64,
+        is_new: &mut bool,
+    ) -> Result<(S, u64), ClientError> {
+        let comes_back = !*is_new;
+        let connecting = self.connect(after, is_new);
+        match self.dead_after.filter(|_| comes_back) {
+            Some(dead_after) => within(&self.meter, dead_after, connecting).await,
+            None => connecting.await,
+        }
+    }
+
     async fn open<S: Subscriber>(&self, is_new: bool) -> Result<S::Upstream, ClientError> {
         let _permit = match is_new {
             true => Some(self.permits.acquire().await),
@@ -122,7 +136,7 @@ async fn receive_until_failure<S: Subscriber>(
     let mut failed = 0;
     loop {
         let (mut subscriber, took_ns): (S, _) =
-            match connector.connect(log.last_event_id, &mut is_new).await {
+            match connector.connect_in_time(log.last_event_id, &mut is_new).await {
                 Ok(connected) => connected,
                 Err(error) if connector.is_patient && !is_new => {
                     connector.go_on(&error);
@@ -194,6 +208,10 @@ pub(super) struct EventLog {
 impl EventLog {
     /// Its connection is broken, of which the network may have carried nothing since `silenced_ns`.
     fn breaks(&mut self, reason: &ClientError, silenced_ns: Option<u64>) {
+        if self.is_slow {
+            // The server may end its stream on purpose.
+            return;
+        }
         let now_ns = clock::now_ns();
         if let Some(silenced_ns) = silenced_ns {
             self.recorder
@@ -213,6 +231,16 @@ impl EventLog {
         if let Some(since_ns) = self.away_since_ns.take() {
             let took_ns = clock::now_ns().saturating_sub(since_ns);
             self.recorder.borrow_mut().reconnects.saturating_record(took_ns);
+        }
+    }
+}
+
+/// Nothing more comes.
+impl Drop for EventLog {
+    fn drop(&mut self) {
+        if let Some(tracker) = self.tracker.as_ref().filter(|_| self.is_slow) {
+            let slow = &mut self.recorder.borrow_mut().account.slow;
+            slow.untold += tracker.last_id().saturating_sub(self.last_event_id);
         }
     }
 }
@@ -263,10 +291,14 @@ impl Sink for EventLog {
 mod tests {
     use super::*;
     use crate::client::Totals;
-    use crate::engine::fixture::{tracker, window};
+    use crate::engine::fixture::{EVENTS, tracker, window};
 
     /// Two events of one read, and a third one; what was counted and what recorded.
     fn received(tracker: Option<DeliveryTracker>) -> (Totals, Recorder) {
+        received_by(tracker, false)
+    }
+
+    fn received_by(tracker: Option<DeliveryTracker>, is_slow: bool) -> (Totals, Recorder) {
         let tally = Arc::new(Tally::default());
         let recorder = Rc::new(RefCell::new(Recorder::new(window())));
         let mut log = EventLog {
@@ -278,7 +310,7 @@ mod tests {
             last_event_id: 0,
             away_since_ns: None,
             silent_since_ns: Some(400),
-            is_slow: false,
+            is_slow,
         };
         let mut payload = [0; pushbench_wire::stamp::STAMP_LEN];
         for (at_ns, sequence) in [(1_000, 0), (1_000, 1), (2_000, 2)] {
@@ -288,6 +320,8 @@ mod tests {
             log.on_event(at_ns, Event { id, name: "message", payload: &payload, binary: false });
         }
         assert_eq!(log.last_event_id, 3, "to resume from");
+        log.breaks(&ClientError::Ended, None);
+        log.is_connected();
         drop(log);
         let mut totals = Totals::default();
         totals.add(&tally);
@@ -300,6 +334,15 @@ mod tests {
         assert_eq!((totals.reads, totals.deliveries, totals.measured), (2, 3, 3));
         assert_eq!((recorder.account.delivered, recorder.corrected().len()), (3, 3));
         assert_eq!((recorder.recoveries.len(), recorder.recoveries.max()), (1, 600));
+        assert_eq!((recorder.account.reconnects, recorder.reconnects.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_a_slow_one_receives_and_what_it_never_hears_of_is_apart() {
+        let (totals, Recorder { account, reconnects, .. }) = received_by(Some(tracker()), true);
+        assert_eq!((totals.slow_events, totals.deliveries, account.delivered), (3, 0, 0));
+        assert_eq!((account.slow.delivered, account.slow.untold), (3, u64::from(EVENTS) - 3));
+        assert_eq!((account.reconnects, account.first_reconnect, reconnects.len()), (0, None, 0));
     }
 
     #[test]

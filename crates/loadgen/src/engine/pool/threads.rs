@@ -38,7 +38,7 @@ enum Order {
     /// To cut the connections of this share of all subscribers.
     Cut(CutHow, f64),
     /// To say which ports the connections of this share of all subscribers have.
-    Ports(f64, oneshot::Sender<Vec<u16>>),
+    Ports(f64, oneshot::Sender<Vec<[u16; 2]>>),
     /// Since when the network carries nothing of these.
     Silenced(u64),
     /// To have slow subscribers read as fast as they can.
@@ -132,7 +132,7 @@ impl SubscriberPool for ThreadPool {
         }
     }
 
-    async fn ports_to_silence(&self, share: f64) -> anyhow::Result<Vec<u16>> {
+    async fn ports_to_silence(&self, share: f64) -> anyhow::Result<Vec<[u16; 2]>> {
         let mut ports = Vec::new();
         for worker in &self.workers {
             let (question, answer) = oneshot::channel();
@@ -216,6 +216,8 @@ impl WithSubscriber for Worker {
         let mut meters = Vec::with_capacity(self.subscribers.len());
         // Whose each of them is.
         let mut owners = Vec::with_capacity(self.subscribers.len());
+        // What goes to slow subscribers is no cost of the others.
+        let (of_the_slow, mut slow_meters) = (Arc::<Tally>::default(), Vec::new());
         let Comeback { reconnect, seed, is_patient } = self.comeback;
         let mut before: Option<(Http, Rc<ConnectionMeter>, Rc<Cell<u64>>)> = None;
         for spec in self.subscribers {
@@ -232,13 +234,17 @@ impl WithSubscriber for Worker {
             } = spec;
             let beside = ConnectionMeter::new(Arc::clone(&self.tally));
             let meter = match slow {
-                Some(reads) => ConnectionMeter::of_slow(Arc::clone(&self.tally), reads),
+                Some(reads) => ConnectionMeter::of_slow(Arc::clone(&of_the_slow), reads),
                 None => ConnectionMeter::new(Arc::clone(&self.tally)),
             };
             let (meter, last_read_ns) = match before.take() {
                 // What reads for one, reads for the other.
                 Some((http, meter, last)) if http.shares_connection_with(&subscription.http) => {
                     (meter, last)
+                }
+                _ if slow.is_some() => {
+                    slow_meters.push((Rc::clone(&meter), subscriber));
+                    (meter, Rc::default())
                 }
                 _ => {
                     meters.push(Rc::clone(&meter));
@@ -278,8 +284,10 @@ impl WithSubscriber for Worker {
             tasks.spawn_local(subscribe::<S>(connector, log, queue, waits));
         }
         let hit = |share| {
-            let both = meters.iter().zip(&owners);
-            both.filter(move |(_, owner)| is_of_share(**owner, share)).map(|(meter, _)| meter)
+            let others = meters.iter().zip(owners.iter().copied());
+            let slow = slow_meters.iter().map(|(meter, owner)| (meter, *owner));
+            let all = others.chain(slow);
+            all.filter(move |(_, owner)| is_of_share(*owner, share)).map(|(meter, _)| meter)
         };
         let obey = async |order| match order {
             // Who asked may have given up.
@@ -290,9 +298,9 @@ impl WithSubscriber for Worker {
                 drop(question.send(ports.collect()));
             }
             Order::Silenced(since_ns) => {
-                meters.iter().for_each(|of| of.life().was_silenced(since_ns));
+                hit(1.0).for_each(|of| of.life().was_silenced(since_ns));
             }
-            Order::ReadOn => meters.iter().for_each(|meter| meter.read_on()),
+            Order::ReadOn => slow_meters.iter().for_each(|(meter, _)| meter.read_on()),
         };
         runtime.block_on(tasks.run_until(obey_until(self.stopped, self.ordered, obey)));
         drop(tasks);

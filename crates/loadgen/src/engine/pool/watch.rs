@@ -40,6 +40,24 @@ pub(super) async fn unless_silent(
     }
 }
 
+/// Connects, or lets go of what it has of a connection after so long.
+///
+/// # Errors
+/// Why there is no connection.
+pub(super) async fn within<T>(
+    meter: &ConnectionMeter,
+    dead_after: Duration,
+    connecting: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    match timeout(dead_after, connecting).await {
+        Ok(connected) => connected,
+        Err(_) => {
+            meter.give_up();
+            Err(ClientError::Silent(dead_after))
+        }
+    }
+}
+
 /// Completes when nothing has come for so long.
 async fn silence(meter: &ConnectionMeter, dead_after: Duration) {
     loop {
@@ -74,6 +92,15 @@ mod tests {
         let took = Duration::from_nanos(clock::now_ns() - begun_ns);
         assert!(took >= DEAD_AFTER, "{took:?}");
         drop(waiting);
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_back_does_not_wait_for_ever() {
+        let meter = ConnectionMeter::new(Arc::<Tally>::default());
+        let connecting = pending::<Result<(), _>>();
+        let failed = within(&meter, DEAD_AFTER, connecting).await.unwrap_err();
+        assert!(matches!(failed, ClientError::Silent(DEAD_AFTER)), "{failed}");
+        within(&meter, DEAD_AFTER * 1_000, async { Ok(()) }).await.unwrap();
     }
 
     #[tokio::test]

@@ -150,6 +150,13 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
     // As the faults are.
     files.sort_by_key(|file| duration::parse(file.at.get_ref()).unwrap_or_default());
     let mut pairs = files.iter().zip(&scenario.workload.faults).peekable();
+    // Whoever is silent already would be silenced again, and nobody could say since when.
+    let is_silence =
+        |pair: &&(&&FaultFile, &Fault)| matches!(pair.1.kind, FaultKind::Silence { .. });
+    if let Some((again, _)) = pairs.clone().filter(|pair| is_silence(&pair)).nth(1) {
+        let message = "there can be one silence only: let it hit a larger `share` at once";
+        problems.at(again.kind.span(), message.to_owned());
+    }
     while let Some((file, fault)) = pairs.next() {
         if fault.end() + FAULTS_END > duration {
             problems.at(
@@ -318,6 +325,10 @@ mod tests {
             ("at = \"1s\"\nkind = \"outage\"\nfor = \"1s\"\n", "an outage needs a [network]"),
             ("at = \"1s\"\nkind = \"silence\"\n", "a silence needs a [network]"),
             ("at = \"1s\"\nkind = \"silence\"\nfor = \"1s\"\n", "never carry anything again"),
+            (
+                "at = \"1s\"\nkind = \"silence\"\n[[workload.faults]]\nat = \"2s\"\nkind = \"silence\"\n",
+                "there can be one silence only",
+            ),
             (
                 "at = \"1s\"\nkind = \"silence\"\nhow = \"reset\"\n",
                 "only a cut and a restart have it",

@@ -12,6 +12,9 @@ use super::file::WorkloadFile;
 use crate::scenario::error::Problems;
 use crate::scenario::{Contender, Scenario, Settings};
 
+/// What connecting again takes at most: the handshakes of TCP and of TLS 1.2, and a request.
+const ROUND_TRIPS_TO_COME_BACK: u32 = 4;
+
 /// Notes what contradicts each other in `[workload.reconnect]` and the settings of contenders.
 pub(super) fn check_life(file: &WorkloadFile, scenario: &Scenario, problems: &mut Problems<'_>) {
     let Some(reconnect) = &file.reconnect else { return };
@@ -56,21 +59,31 @@ fn check_patience(
     }
     let (key, silence) = match &contender.settings {
         // A request is answered at once.
-        Settings::Polling(_) => return,
+        Settings::Polling(_) => ("", Duration::ZERO),
         Settings::LongPolling(asks) => ("timeout", asks.timeout),
         Settings::Stream(stream) => ("heartbeat", stream.heartbeat),
     };
     if dead_after <= silence {
-        problems.at(
-            span.clone(),
-            format!(
-                "`dead_after` ({}) must be longer than the `{key}` of {} ({}), or connections that are well \
-                 look dead",
-                format_duration(dead_after),
-                contender.id,
-                format_duration(silence)
-            ),
+        let message = format!(
+            "`dead_after` ({}) must be longer than the `{key}` of {} ({}), or connections that are well look dead",
+            format_duration(dead_after),
+            contender.id,
+            format_duration(silence)
         );
+        return problems.at(span.clone(), message);
+    }
+    let Some(network) = &contender.road.network else { return };
+    let coming_back = (network.round_trip + network.jitter) * ROUND_TRIPS_TO_COME_BACK;
+    let on_the_way = coming_back.max(silence + network.round_trip + network.jitter);
+    if dead_after <= on_the_way {
+        let message = format!(
+            "`dead_after` ({}) must be longer than {} with the [network] of {}: what comes is that long on its \
+             way, and so is whoever connects",
+            format_duration(dead_after),
+            format_duration(on_the_way),
+            contender.id
+        );
+        problems.at(span.clone(), message);
     }
 }
 
@@ -101,6 +114,30 @@ mod tests {
         assert!(said.contains("`timeout` of long-polling (30s)"), "{said}");
         let said = with(dead_after, &SHORT[1..]).unwrap_err();
         assert!(said.contains("`heartbeat` of sse (15s)"), "{said}");
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_not_dead() {
+        let with = |dead_after: &str, round_trip: &str| {
+            let compare = "compare = [\"polling\", \"sse\"]";
+            let text = TEMPLATE.replace("heartbeat = \"15s\"", "heartbeat = \"1s\"");
+            let lines = text.lines().filter(|line| !line.starts_with("compare"));
+            let text = lines.collect::<Vec<_>>().join("\n");
+            let text = format!(
+                "{compare}\n{text}\n[workload.reconnect]\ndead_after = \"{dead_after}\"\n\
+                 [network]\nround_trip = \"{round_trip}\"\n"
+            );
+            Scenario::parse(&text, "s.toml").map_err(|error| error.to_string())
+        };
+        with("1300ms", "100ms").unwrap();
+        let said = with("1300ms", "300ms").unwrap_err();
+        assert!(said.contains("must be longer than 1s 300ms with the [network] of sse"), "{said}");
+        assert!(!said.contains("of polling"), "{said}");
+        let said = with("1300ms", "400ms").unwrap_err();
+        assert!(
+            said.contains("must be longer than 1s 600ms with the [network] of polling"),
+            "{said}"
+        );
     }
 
     #[test]
