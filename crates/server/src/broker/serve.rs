@@ -68,8 +68,8 @@ pub(crate) async fn serve(server: Arc<Server>, first: Joined) {
         }
         wait = (wait * 2).min(LONGEST_WAIT);
         let mut attempt = None;
-        let last = seen.max(server.hub.order().last());
-        let connecting = async { attempt = Some(join(&broker.config, &epoch, last).await) };
+        // Positions that Redis has given, and no others.
+        let connecting = async { attempt = Some(join(&broker.config, &epoch, seen).await) };
         if !refuse(broker, &mut commands, connecting).await {
             return;
         }
