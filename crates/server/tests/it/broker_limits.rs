@@ -1,9 +1,9 @@
 //! What a server with a broker does not do, and how much of what it missed it reads at once.
 
-use pushbench_server::BrokerMode;
+use pushbench_server::{BrokerMode, Config, SlowPolicy};
 
 use crate::redis::Redis;
-use crate::support::Server;
+use crate::support::{Server, next_message};
 
 #[test]
 fn a_request_that_says_which_one_it_is_gets_no_promise_that_is_not_kept() {
@@ -14,4 +14,32 @@ fn a_request_that_says_which_one_it_is_gets_no_promise_that_is_not_kept() {
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert!(answer.reason().contains("leave out publisher and sequence"), "{}", answer.text());
     assert_eq!(node.publish(target, b"x").text(), r#"{"id":1,"count":1}"#, "nothing was published");
+}
+
+#[test]
+fn who_is_told_of_what_the_server_did_not_get_is_not_too_slow() {
+    for slow_policy in [SlowPolicy::Disconnect, SlowPolicy::SkipToNewest] {
+        let redis = Redis::start();
+        let node = Server::start(Config { slow_policy, ..redis.config(BrokerMode::PubSub) });
+        let mut sse = node.sse("/channels/a/sse");
+        let mut websocket = node.websocket("/channels/a/ws");
+        let publish = |lines: &[u8]| {
+            assert_eq!(node.publish("/channels/a/events?split=lines", lines).status, 200);
+        };
+        publish(b"1\n");
+        assert_eq!(sse.until("\n\n"), "id: 1\ndata: 1\n\n");
+        next_message(&mut websocket);
+        // As if three events had gone elsewhere.
+        redis.command("HINCRBY pushbench:#ids a 3");
+        redis.command("HINCRBY pushbench:#ids #order 3");
+        publish(b"5\n6\n");
+        let lagged = "id: 4\nevent: lagged\ndata: {\"missed\":3}\n\n";
+        for expected in [lagged, "id: 5\ndata: 5\n\n", "id: 6\ndata: 6\n\n"] {
+            assert_eq!(sse.until("\n\n"), expected, "{slow_policy:?}");
+        }
+        for id in ["4", "5", "6"] {
+            let message = next_message(&mut websocket).into_text().unwrap();
+            assert!(message.starts_with(id), "{slow_policy:?}: {message}");
+        }
+    }
 }

@@ -57,6 +57,7 @@ impl Channel {
             log.bytes = 0;
             log.gone_until = place.position;
             (log.before_oldest, log.last_id, log.known_from) = (place.id, place.id, base);
+            log.gap_until = place.id;
             self.first_id.store(base, Ordering::Relaxed);
             self.show(&log);
             std::mem::take(&mut log.events)
@@ -129,6 +130,22 @@ mod tests {
         channel.append_at(at([51]), Some(510));
         assert_eq!(read(&channel, 42), (notice(50, "8"), vec![51]));
         assert_eq!(read(&channel, 50), (None, vec![51]));
+    }
+
+    #[test]
+    fn what_the_broker_did_not_bring_makes_nobody_slow() {
+        let mut limits = super::super::tests::LIMITS;
+        limits.slow_policy = crate::SlowPolicy::SkipToNewest;
+        let channel = super::super::tests::channel_of(limits);
+        channel.append_at(at([1, 2]), Some(20));
+        channel.skip_to(0, Place { id: 10, position: 100 });
+        channel.append_at(at([11, 12]), Some(120));
+        assert_eq!(read(&channel, 2), (notice(10, "8"), vec![11, 12]), "all that there is");
+        assert!(!channel.is_beyond(2));
+        channel.append_at(at([13, 14, 15]), Some(150));
+        assert!(!channel.is_beyond(2) && !channel.is_beyond(9), "even if more has gone since");
+        assert!(channel.is_beyond(10), "this one had its events here");
+        assert_eq!(read(&channel, 10), (notice(14, "4"), vec![15]));
     }
 
     #[test]
