@@ -9,6 +9,7 @@ mod catch_up;
 mod connect;
 mod link;
 mod message;
+mod reads;
 mod resp;
 mod serve;
 mod take_in;
@@ -291,7 +292,7 @@ impl Broker {
             };
             let mut before = u64::MAX;
             // Each time there are some more, until the log is full or the stream has no older ones.
-            while lacks_some() && channel.before_oldest() < before {
+            while lacks_some() && channel.has_room_before() && channel.before_oldest() < before {
                 before = channel.before_oldest();
                 let history = |done| Command::History { channel: name.into(), done };
                 self.ask(history).await.map_err(told)?;

@@ -11,6 +11,7 @@ use super::catch_up::CatchUp;
 use super::connect::{Joined, join};
 use super::link::{Link, words_of};
 use super::message::{IDS, ORDER, encode, encoded_len, stream_key, topic};
+use super::reads::Reads;
 use super::resp::{begin_command, push_command, push_word};
 use super::{Broker, Command, Done, Unavailable};
 use crate::Server;
@@ -29,9 +30,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Commands that are taken before what they say is sent.
 const MOST_AT_ONCE: usize = 256;
 
-/// How many events of a stream are read at once.
-pub(super) const PAGE: usize = 1_000;
-
 /// What an answer is awaited for.
 #[derive(Debug)]
 pub(super) enum Awaited {
@@ -42,7 +40,7 @@ pub(super) enum Awaited {
     /// What a channel has missed.
     Missed { channel: Box<str> },
     /// What came before the log of a channel.
-    History { channel: Box<str>, done: Done<()> },
+    History { channel: Box<str> },
     /// That Redis is there.
     Pong,
 }
@@ -61,7 +59,11 @@ pub(crate) async fn serve(server: Arc<Server>, first: Joined) {
             let reason = node.run(&mut commands).await;
             broker.is_down(&reason);
             node.give_up(&reason);
-            (epoch, seen, wait) = (node.epoch, node.seen, FIRST_WAIT);
+            // Whatever ends it before it has what it missed may do so again.
+            if node.is_settled {
+                wait = FIRST_WAIT;
+            }
+            (epoch, seen) = (node.epoch, node.seen);
         }
         if !refuse(broker, &mut commands, sleep(wait)).await {
             return;
@@ -125,6 +127,9 @@ pub(super) struct Node<'a> {
     pub(super) later: Vec<Later>,
     /// The largest position of all that has come.
     pub(super) seen: u64,
+    pub(super) reads: Reads,
+    /// Whether it has had what there was when it came.
+    pub(super) is_settled: bool,
 }
 
 impl<'a> Node<'a> {
@@ -142,12 +147,15 @@ impl<'a> Node<'a> {
             catch_up: None,
             later: Vec::new(),
             seen,
+            reads: Reads::new(server.config.max_event_bytes),
+            is_settled: false,
         };
         let is_shared = |name: &str| {
             server.hub.existing(name).is_some_and(|channel| channel.shared_as().is_some())
         };
         let names = server.hub.names().into_iter();
         let channels: Vec<_> = names.filter(|name| is_shared(name)).collect();
+        node.is_settled = channels.is_empty();
         if !channels.is_empty() {
             node.subscribe(&channels);
             node.ask_places(channels, None);
@@ -205,16 +213,16 @@ impl<'a> Node<'a> {
                 Awaited::Places { done, .. } => {
                     drop(done.map(|done| done.send(Err(self.broker.down()))));
                 }
-                Awaited::History { done, .. } => drop(done.send(Err(self.broker.down()))),
-                Awaited::Missed { .. } | Awaited::Pong => {}
+                Awaited::Missed { .. } | Awaited::History { .. } | Awaited::Pong => {}
             }
         }
+        self.reads.give_up(&self.broker.down());
         for (_, done) in std::mem::take(&mut self.later) {
             drop(done.map(|done| done.send(Err(self.broker.down()))));
         }
     }
 
-    fn expect(&mut self, awaited: Awaited) {
+    pub(super) fn expect(&mut self, awaited: Awaited) {
         if self.awaited.is_empty() {
             self.since = Instant::now();
         }
@@ -235,7 +243,7 @@ impl<'a> Node<'a> {
                 }
                 self.ask_places(channels, Some(done));
             }
-            Command::History { channel, done } => self.history(channel, done),
+            Command::History { channel, done } => self.read_history(channel, done),
         }
     }
 
@@ -280,28 +288,5 @@ impl<'a> Node<'a> {
         let words: Vec<_> = words.collect();
         push_command(&mut self.link.outbox, &words);
         self.expect(Awaited::Places { channels, done });
-    }
-
-    fn history(&mut self, name: Box<str>, done: Done<()>) {
-        let channel = self.server.hub.existing(&name);
-        let until = channel.map_or(0, |channel| channel.before_oldest());
-        if until <= self.base {
-            drop(done.send(Ok(())));
-            return;
-        }
-        let (key, newest, oldest) =
-            (stream_key(&name), format!("0-{until}"), format!("0-{}", self.base + 1));
-        let words = ["XREVRANGE", &key, &newest, &oldest, "COUNT", &PAGE.to_string()];
-        push_command(&mut self.link.outbox, &words);
-        self.expect(Awaited::History { channel: name, done });
-    }
-
-    pub(super) fn read_missed(&mut self, name: Box<str>, from: u64) {
-        let (key, from) = (stream_key(&name), format!("0-{from}"));
-        push_command(
-            &mut self.link.outbox,
-            &["XRANGE", &key, &from, "+", "COUNT", &PAGE.to_string()],
-        );
-        self.expect(Awaited::Missed { channel: name });
     }
 }

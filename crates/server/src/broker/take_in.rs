@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use super::catch_up::{Takes, skip};
 use super::connect::unexpected;
 use super::message::{Encoded, Message, NoEvent, PREFIX, entry_place, split_first};
+use super::reads::MOST_EVENTS;
 use super::resp::{Parsed, Value, parse, push_command};
-use super::serve::{Awaited, Node, PAGE};
+use super::serve::{Awaited, Node};
 use super::{BrokerMode, Done, Unavailable};
 use crate::framing::Place;
 use crate::hub::Channel;
@@ -62,10 +63,18 @@ impl Node<'_> {
                     Err(unexpected(value))
                 }
             },
-            Some(Awaited::Missed { channel }) => self.missed(channel, value),
-            Some(Awaited::History { channel, done }) => {
+            Some(Awaited::Missed { channel }) => {
+                self.page_came();
+                let outcome = self.missed(channel, value);
+                self.read_on();
+                outcome
+            }
+            Some(Awaited::History { channel }) => {
+                self.page_came();
                 let outcome = self.prepend(&channel, value);
-                drop(done.send(outcome.clone().map_err(|reason| Unavailable::Down(reason.into()))));
+                let told = outcome.clone().map_err(|reason| Unavailable::Down(reason.into()));
+                self.reads.tell(&channel, &told);
+                self.read_on();
                 outcome
             }
         }
@@ -110,6 +119,7 @@ impl Node<'_> {
                 self.lag(name, &channel, place);
             }
         }
+        self.is_settled |= self.catch_up.is_none();
         if let Some(done) = done {
             match &self.catch_up {
                 None => drop(done.send(Ok(()))),
@@ -190,7 +200,8 @@ impl Node<'_> {
             let before = Place { id: first.id - 1, position: first.position - 1 };
             self.count_missed(skip(channel, self.base, before));
         }
-        let mut events = Vec::with_capacity(usize::try_from(message.count).unwrap_or(0).min(PAGE));
+        let mut events =
+            Vec::with_capacity(usize::try_from(message.count).unwrap_or(0).min(MOST_EVENTS));
         let (from, mut is_whole) = (channel.last_id() + 1, true);
         each(message, |place, event| {
             if place.id < from || !is_whole {
@@ -213,7 +224,7 @@ impl Node<'_> {
     fn missed(&mut self, name: Box<str>, value: &Value<'_>) -> Result<(), String> {
         let entries = value.list().ok_or_else(|| unexpected(value))?;
         let Some(catch_up) = &mut self.catch_up else { return Ok(()) };
-        let mut may_go_on = entries.len() == PAGE;
+        let mut may_go_on = entries.len() == self.reads.page;
         for value in entries {
             let (place, event) = entry(value).map_err(|error| error.to_string())?;
             self.seen = self.seen.max(place.position);
@@ -233,6 +244,7 @@ impl Node<'_> {
         if let Some(catch_up) = self.catch_up.take_if(|of| of.is_complete()) {
             self.count_missed(catch_up.finish(self.base));
             self.server.hub.order().raise(self.seen);
+            self.is_settled = true;
             // What came meanwhile to channels that were no part of it was not taken.
             for (channels, done) in std::mem::take(&mut self.later) {
                 self.ask_places(channels, done);

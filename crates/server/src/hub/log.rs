@@ -20,6 +20,8 @@ pub(super) struct Log {
     pub(super) known_from: u64,
     /// What a node did not get from its broker is before this id, or has it.
     pub(super) gap_until: u64,
+    /// When this is the id before the oldest event, what is there has no room.
+    pub(super) full_at: Option<u64>,
     /// New ids are larger than this.
     pub(super) skip_to: u64,
 }

@@ -43,3 +43,49 @@ fn who_is_told_of_what_the_server_did_not_get_is_not_too_slow() {
         }
     }
 }
+
+/// Publishes 40 MB to some channels, which is more than Redis holds back for a connection with subscriptions.
+fn publish_much(node: &Server, channels: &[&str]) -> u64 {
+    let events = [b"x".repeat(60 << 10), b"\n".to_vec()].concat().repeat(10);
+    let rounds = 64 / channels.len();
+    for _ in 0..rounds {
+        for channel in channels {
+            let target = format!("/channels/{channel}/events?split=lines");
+            assert_eq!(node.publish(&target, &events).status, 200);
+        }
+    }
+    10 * rounds as u64
+}
+
+#[test]
+fn much_that_was_missed_is_read_a_little_at_a_time() {
+    let redis = Redis::start();
+    let nodes = [(); 2].map(|()| Server::start(redis.config(BrokerMode::Streams)));
+    let channels = ["a", "b", "c", "d"];
+    for channel in channels {
+        assert_eq!(nodes[1].get(&format!("/channels/{channel}/poll")).status, 204);
+    }
+    // The second one, which alone has subscriptions, cannot come back for a while.
+    redis.command("ACL SETUSER default -eval");
+    redis.command("CLIENT KILL TYPE pubsub");
+    nodes[1].await_metric("pushbench_broker_connected", 0);
+    let last = publish_much(&nodes[0], &channels);
+    redis.command("ACL SETUSER default +eval");
+    nodes[1].await_metric("pushbench_broker_connected", 1);
+    for channel in channels {
+        let answer = nodes[1].get(&format!("/channels/{channel}/poll?after={last}"));
+        assert_eq!(answer.status, 204, "{channel}: {}", answer.text());
+    }
+    assert_eq!(nodes[1].metric("pushbench_broker_missed_events_total"), 0);
+    assert_eq!(nodes[1].metric("pushbench_broker_connections_total"), 2);
+}
+
+#[test]
+fn much_that_came_before_the_log_is_read_a_little_at_a_time() {
+    let redis = Redis::start();
+    let nodes = [(); 2].map(|()| Server::start(redis.config(BrokerMode::Streams)));
+    publish_much(&nodes[0], &["a"]);
+    let answer = nodes[1].get("/channels/a/poll?after=0");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(nodes[1].metric("pushbench_broker_connections_total"), 1);
+}

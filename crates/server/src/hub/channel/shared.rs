@@ -84,6 +84,9 @@ impl Channel {
             let bytes = log.bytes + event.size_bytes();
             let has_room =
                 log.events.len() < self.limits.log_events && bytes <= self.limits.log_bytes;
+            if !has_room {
+                log.full_at = Some(before_oldest);
+            }
             if place.id != before_oldest || !has_room {
                 break;
             }
@@ -95,6 +98,14 @@ impl Channel {
         }
         self.show(&log);
         log.events.len() > before
+    }
+
+    /// Whether there may be room for older events.
+    pub(crate) fn has_room_before(&self) -> bool {
+        let log = self.log();
+        log.events.len() < self.limits.log_events
+            && log.bytes < self.limits.log_bytes
+            && log.full_at != Some(log.before_oldest)
     }
 
     /// The id before that of its first event of all.
@@ -166,10 +177,19 @@ mod tests {
         assert!(channel.prepend(at([41, 40])), "that which is there is left out");
         assert!(!channel.prepend(at([38])), "ids have no gaps");
         assert!(channel.reaches_back_to(399) && !channel.reaches_back_to(398));
+        assert!(channel.has_room_before());
         assert!(channel.prepend(at([39, 38])), "and there is room for three");
+        assert!(!channel.has_room_before());
         assert_eq!(read(&channel, 36), (notice(38, "2"), vec![39, 40, 41]));
         assert_eq!(channel.cursor_at(395), 39);
         assert!(!channel.prepend(at([38])));
+        let short = super::super::tests::channel();
+        short.skip_to(0, Place { id: 3, position: 30 });
+        let large = Place { id: 3, position: 30 };
+        assert!(!short.prepend([(large, event(&"x".repeat(101)))]));
+        assert!(!short.has_room_before(), "it need not be read again");
+        short.append_at(at([4]), Some(40));
+        assert!(!short.has_room_before());
         let whole = super::super::tests::channel();
         whole.skip_to(0, Place { id: 2, position: 20 });
         assert!(whole.prepend(at([2, 1])));
