@@ -34,7 +34,7 @@ const MOST_AT_ONCE: usize = 256;
 #[derive(Debug)]
 pub(super) enum Awaited {
     /// Events that were published. They are kept, so that they are accounted for.
-    Published { done: Option<Done<u64>>, _events: Vec<NewEvent> },
+    Published { done: Option<Done<u64>>, events: Vec<NewEvent> },
     /// The last ids of channels.
     Places { channels: Vec<Box<str>>, done: Option<Done<()>> },
     /// What a channel has missed.
@@ -95,7 +95,8 @@ async fn refuse(
             biased;
             command = commands.recv() => match command {
                 // Who asked may have gone.
-                Some(Command::Publish { done, .. }) => {
+                Some(Command::Publish { events, done, .. }) => {
+                    broker.end_publishing(&events);
                     drop(done.map(|done| done.send(Err(broker.down()))));
                 }
                 Some(Command::Attach { done, .. } | Command::History { done, .. }) => {
@@ -180,14 +181,13 @@ impl<'a> Node<'a> {
                     if let Err(reason) = taken.and(exchanged.map_err(|error| words_of(&error))) {
                         return reason;
                     }
+                    // However much comes: as a busy channel always has some more.
+                    self.take_commands(commands);
                 }
                 command = commands.recv() => {
                     let Some(command) = command else { return "the server is stopping".to_owned() };
                     self.command(command);
-                    for _ in 1..MOST_AT_ONCE {
-                        let Ok(command) = commands.try_recv() else { break };
-                        self.command(command);
-                    }
+                    self.take_commands(commands);
                 }
                 _ = look.tick() => {
                     if !self.awaited.is_empty() && self.since.elapsed() > ANSWER_WITHIN {
@@ -202,11 +202,20 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Does what is wanted by now.
+    fn take_commands(&mut self, commands: &mut UnboundedReceiver<Command>) {
+        for _ in 0..MOST_AT_ONCE {
+            let Ok(command) = commands.try_recv() else { return };
+            self.command(command);
+        }
+    }
+
     /// Tells everybody that no answer will come.
     fn give_up(&mut self, reason: &str) {
         for awaited in std::mem::take(&mut self.awaited) {
             match awaited {
-                Awaited::Published { done, .. } => {
+                Awaited::Published { done, events } => {
+                    self.broker.end_publishing(&events);
                     let broke = || Err(Unavailable::Broke(reason.into()));
                     drop(done.map(|done| done.send(broke())));
                 }
@@ -271,7 +280,7 @@ impl<'a> Node<'a> {
             encode(event, &mut encoded);
             push_word(outbox, &encoded);
         }
-        self.expect(Awaited::Published { done, _events: events });
+        self.expect(Awaited::Published { done, events });
     }
 
     /// Redis does not answer this: it tells for each channel that it was done.

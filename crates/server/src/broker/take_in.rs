@@ -45,7 +45,10 @@ impl Node<'_> {
         match self.awaited.pop_front() {
             None => Err(unexpected(value)),
             Some(Awaited::Pong) => Ok(()),
-            Some(Awaited::Published { done, .. }) => self.published(value, done),
+            Some(Awaited::Published { done, events }) => {
+                self.broker.end_publishing(&events);
+                self.published(value, done)
+            }
             Some(Awaited::Places { channels, done }) => match value.list() {
                 Some([order, lasts @ ..]) if lasts.len() == channels.len() => {
                     let order = order.number().ok_or_else(|| unexpected(value))?;
@@ -107,7 +110,10 @@ impl Node<'_> {
     fn place(&mut self, channels: &[Box<str>], lasts: &[Option<u64>], done: Option<Done<()>>) {
         for (name, last) in channels.iter().zip(lasts) {
             let Some(channel) = self.server.hub.existing(name) else { continue };
-            let place = Place { id: last.unwrap_or(self.base), position: self.seen };
+            let id = last.unwrap_or(self.base);
+            // Before its first event nothing of it can be missing, wherever the others are.
+            let position = if id == self.base { self.base } else { self.seen };
+            let place = Place { id, position };
             if channel.shared_as().is_none() {
                 channel.skip_to(self.base, place);
                 channel.share_as(name);
@@ -119,7 +125,10 @@ impl Node<'_> {
                 self.lag(name, &channel, place);
             }
         }
-        self.is_settled |= self.catch_up.is_none();
+        if self.catch_up.is_none() {
+            self.is_settled = true;
+            self.server.hub.order().raise(self.seen);
+        }
         if let Some(done) = done {
             match &self.catch_up {
                 None => drop(done.send(Ok(()))),

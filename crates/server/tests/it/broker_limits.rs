@@ -89,3 +89,24 @@ fn much_that_came_before_the_log_is_read_a_little_at_a_time() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(nodes[1].metric("pushbench_broker_connections_total"), 1);
 }
+
+#[test]
+fn a_channel_that_had_no_events_yet_has_lost_none() {
+    for mode in BrokerMode::ALL {
+        let redis = Redis::start();
+        let nodes = [(); 2].map(|()| Server::start(redis.config(mode)));
+        assert_eq!(nodes[1].get("/channels/a/poll").status, 204);
+        for _ in 0..5 {
+            assert_eq!(nodes[0].publish("/channels/a/events", b"x").status, 200);
+        }
+        // Nobody was here for the other channel before.
+        let mut sse = nodes[1].sse("/channels/a,b/sse?after=3");
+        for position in [4, 5] {
+            let event = sse.until("\n\n");
+            assert!(event.starts_with(&format!("id: {position}\n")), "{mode}: {event}");
+            assert!(!event.contains("lagged"), "{mode}: {event}");
+        }
+        assert_eq!(nodes[0].publish("/channels/b/events", b"y").status, 200);
+        assert!(sse.until("\n\n").starts_with("id: 6\n"), "{mode}");
+    }
+}
