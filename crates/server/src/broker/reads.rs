@@ -130,6 +130,6 @@ mod tests {
         for (max_event_bytes, page) in [(1, 1_000), (64 << 10, 127), (8 << 20, 1), (1 << 30, 1)] {
             assert_eq!(Reads::new(max_event_bytes).page, page, "{max_event_bytes}");
         }
-        assert!(MOST_AT_ONCE * PAGE_BYTES <= (32 << 20) / 2);
+        const { assert!(MOST_AT_ONCE * PAGE_BYTES <= (32 << 20) / 2) };
     }
 }
