@@ -104,6 +104,12 @@ pub enum Error {
     /// Faults are those of a server alone.
     #[error("a server that shares its events by a broker injects no faults; leave out one of both")]
     FaultsWithBroker,
+    /// The ids of several servers are those of their broker, which keeps what they missed.
+    #[error(
+        "a server that shares its events by a broker takes their ids from it: leave out the log on disk and \
+         the first id, or the broker"
+    )]
+    LogWithBroker,
     /// [`Config::faults`] need a thread that could not be started.
     #[error(
         "cannot start the thread that delays events; raise the limit on threads, or inject neither \
@@ -117,6 +123,10 @@ impl Server {
         config.check()?;
         if config.broker.is_some() && !config.faults.is_empty() {
             return Err(Error::FaultsWithBroker);
+        }
+        // An id that Redis has not given would seem to be from a deployment whose data it has lost.
+        if config.broker.is_some() && (config.log.is_some() || config.first_id != 1) {
+            return Err(Error::LogWithBroker);
         }
         let limits = Limits {
             max_channels: config.max_channels,

@@ -306,6 +306,10 @@ impl Deployment {
 
     /// What the servers' own metrics say of `series`, all together; empty when one does not say.
     pub(crate) async fn sample(&self, series: &str) -> Option<f64> {
+        // What one counted that was killed has gone with it.
+        if !self.killed.is_empty() {
+            return None;
+        }
         let mut sum = None;
         for server in self.servers() {
             sum = Some(sum.unwrap_or(0.0) + server.sample(series).await?);

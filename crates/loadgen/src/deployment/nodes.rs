@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
 
-use super::{Cores, Deployment, NotStarted, PartRole, ServerStart};
+use super::observe::gone;
+use super::{Cores, Deployment, NotStarted, Part, PartRole, ServerStart};
 use crate::scenario::Nodes;
 
 impl Deployment {
@@ -70,9 +71,12 @@ impl Deployment {
             matches!(self.parts[*index].role, PartRole::Server(1..)) && !self.killed.contains(index)
         });
         let last = last.context("there is no server left that could be killed")?;
-        let observe = &mut self.parts[last].observe;
+        let Part { role, mut observe } = self.parts.remove(last);
         observe.look();
+        // When it has ended, it has neither threads nor memory.
+        let alive = observe.read();
         self.processes[last].kill(&observe.processes());
+        self.parts.insert(last, Part { role, observe: gone(alive, observe) });
         self.killed.insert(last);
         Ok(())
     }

@@ -30,6 +30,7 @@ impl Values<'_, '_> {
     pub(super) fn check_nodes(&mut self, file: &ScenarioFile, lineup: &[Measured]) {
         // What several have wrong in the same place is said once.
         let (mut tls_is_right, mut all_are_used, mut all_are_reached) = (true, true, true);
+        self.check_logs(file, lineup);
         let own = lineup.iter().filter(|(_, _, server, ..)| server.is_none());
         for (identity, _, _, _, road, _) in own.filter(|(.., road, _)| road.nodes.count > 1) {
             let contender = file.contender.iter().find(|own| *own.name.get_ref() == identity.name);
@@ -60,5 +61,25 @@ impl Values<'_, '_> {
                 self.problems.at(span, message);
             }
         }
+    }
+
+    /// Whether servers that share their events by a broker keep none of their own on disk: their ids are the broker's.
+    fn check_logs(&mut self, file: &ScenarioFile, lineup: &[Measured]) {
+        let shared = lineup.iter().find(|(_, _, server, _, road, _)| {
+            let is_shared = road.nodes.count > 1 || road.nodes.broker.is_some();
+            server.is_none() && is_shared && road.log.sync().is_some()
+        });
+        let Some((identity, ..)) = shared else { return };
+        let name = &identity.name;
+        let own = file.contender.iter().find(|own| {
+            let of = own.name.get_ref();
+            of == name || name.starts_with(&format!("{of}-"))
+        });
+        let log = own.and_then(|own| own.log.as_ref()).or(file.log.as_ref());
+        let message = format!(
+            "`log` is that of a server that is alone, and `{name}` shares its events by a broker, which numbers them: \
+             leave out `log`, or `nodes` and `broker`"
+        );
+        self.problems.at(log.map_or(0..0, Spanned::span), message);
     }
 }

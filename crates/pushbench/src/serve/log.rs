@@ -11,7 +11,7 @@ use pushbench_server::{Config, DiskLog, LogSync};
 #[command(next_help_heading = "Log")]
 pub(super) struct LogFlags {
     /// Keep the log in this folder, too, and go on with it after a restart; one server has it at a time
-    #[arg(long, value_name = "DIR", conflicts_with = "inject")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["inject", "broker"])]
     log_dir: Option<PathBuf>,
 
     /// When the log is synced, so that it survives the end of the machine, and not of the server alone:
@@ -21,7 +21,7 @@ pub(super) struct LogFlags {
 
     /// The id of the first event of a log in memory: a number, or `time` for the microseconds since 1970, so
     /// that ids of a server that ran before are not mistaken for its own
-    #[arg(long, value_name = "N", default_value = "1", conflicts_with = "log_dir")]
+    #[arg(long, value_name = "N", default_value = "1", conflicts_with_all = ["log_dir", "broker"])]
     first_id: FirstId,
 }
 
@@ -86,6 +86,8 @@ mod tests {
         log: LogFlags,
         #[arg(long)]
         inject: Option<String>,
+        #[arg(long)]
+        broker: Option<String>,
     }
 
     fn config(flags: &[&str]) -> Result<Config, String> {
@@ -111,6 +113,8 @@ mod tests {
             &["--log-sync=never"],
             &["--log-dir=a", "--first-id=2"],
             &["--log-dir=a", "--inject=drop=1/2"],
+            &["--log-dir=a", "--broker=redis://localhost:6379"],
+            &["--first-id=2", "--broker=redis://localhost:6379"],
             &["--first-id=0"],
             &["--first-id=now"],
         ] {

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use pushbench_loadgen::results::Outcome;
+use pushbench_loadgen::results::{Outcome, Warning};
 
 use super::support::{Bench, run_in, text, wait_gone};
 
@@ -162,7 +162,17 @@ fn with_streams_a_killed_server_costs_its_subscribers_nothing() {
         assert_whole(contender, value);
         let broken = value("connections_broken").unwrap();
         assert!(broken >= 10.0, "{contender}: those of one server came back: {broken}");
+        for figure in
+            ["server_cpu", "server_memory", "server_memory_peak", "server_context_switches"]
+        {
+            assert!(value(figure).is_some_and(|found| found > 0.0), "{contender} has no {figure}");
+        }
+        assert_eq!(value("server_deliveries"), None, "{contender}: of one that has gone, too?");
     });
+    for trial in &run_in(&bench.path("out")).trials {
+        let is_unchecked = |warning: &&Warning| matches!(warning, Warning::Unchecked { checks } if checks[0].contains("server counts"));
+        assert_eq!(trial.warnings.iter().find(is_unchecked), None);
+    }
 }
 
 #[test]

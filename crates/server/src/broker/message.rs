@@ -43,7 +43,7 @@ end
 local time = redis.call('TIME')
 local epoch = string.format('%.0f', time[1] * 1000000 + time[2])
 local base = '0'
-if last > 0 then base = epoch end
+if last > 0 then base = string.format('%.0f', math.max(tonumber(epoch), last + 1)) end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], '#epoch', epoch, '#base', base, '#order', base)
 return {epoch, base}

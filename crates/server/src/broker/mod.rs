@@ -6,16 +6,17 @@
 //! its subscribers (`lagged`), or fetched where Redis keeps it ([`BrokerMode::Streams`]).
 
 mod catch_up;
+mod config;
 mod connect;
 mod link;
 mod message;
+mod reads;
 mod resp;
 mod serve;
 mod take_in;
 
-use std::fmt::{self, Write as _};
-use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::StatusCode;
@@ -25,129 +26,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::framing::NewEvent;
 use crate::http::reply::Rejection;
 use crate::hub::{Channel, Hub};
+pub use config::{BrokerConfig, BrokerMode, BrokerUrl};
 pub(crate) use connect::{check, join_first};
 pub(crate) use serve::serve;
-
-/// The Redis that a server shares its events by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokerConfig {
-    /// Where it is.
-    pub url: BrokerUrl,
-    /// What it is used for.
-    pub mode: BrokerMode,
-}
-
-/// `redis://HOST:PORT`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokerUrl {
-    /// Host and port.
-    address: String,
-}
-
-/// What Redis is used for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BrokerMode {
-    /// Pub/Sub, which keeps nothing: what a node misses is lost for its subscribers, and they are told so.
-    #[default]
-    PubSub,
-    /// Pub/Sub, and a Redis Stream for each channel, from which nodes fetch what they miss.
-    Streams,
-    /// Sharded Pub/Sub (Redis 7), which keeps nothing either.
-    Sharded,
-}
-
-impl BrokerMode {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::PubSub, Self::Streams, Self::Sharded];
-
-    /// Its name on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::PubSub => "pubsub",
-            Self::Streams => "streams",
-            Self::Sharded => "sharded",
-        }
-    }
-
-    /// The first version of Redis that has what it takes.
-    const fn least_version(self) -> u64 {
-        match self {
-            // RESP3, by which replies and messages come over one connection.
-            Self::PubSub | Self::Streams => 6,
-            Self::Sharded => 7,
-        }
-    }
-
-    const fn subscribe(self) -> &'static str {
-        match self {
-            Self::PubSub | Self::Streams => "SUBSCRIBE",
-            Self::Sharded => "SSUBSCRIBE",
-        }
-    }
-
-    const fn unsubscribe(self) -> &'static str {
-        match self {
-            Self::PubSub | Self::Streams => "UNSUBSCRIBE",
-            Self::Sharded => "SUNSUBSCRIBE",
-        }
-    }
-
-    const fn publish(self) -> &'static str {
-        match self {
-            Self::PubSub | Self::Streams => "PUBLISH",
-            Self::Sharded => "SPUBLISH",
-        }
-    }
-}
-
-impl fmt::Display for BrokerMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for BrokerMode {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|mode| mode.name() == name);
-        found.ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            format!("{name:?} is no mode of a broker; there are {names}")
-        })
-    }
-}
-
-impl fmt::Display for BrokerUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "redis://{}", self.address)
-    }
-}
-
-impl FromStr for BrokerUrl {
-    type Err = String;
-
-    fn from_str(url: &str) -> Result<Self, String> {
-        let bad = |why: &str| format!("{url:?} is no redis://HOST:PORT: {why}");
-        let address =
-            url.strip_prefix("redis://").ok_or_else(|| bad("it does not begin with redis://"))?;
-        let address = address.strip_suffix('/').unwrap_or(address);
-        if address.contains('@') {
-            return Err("a broker with a password is not supported: others could read it in the \
-                        command line"
-                .to_owned());
-        }
-        let (host, port) = address.rsplit_once(':').ok_or_else(|| bad("the port is missing"))?;
-        if host.is_empty() || host.contains(['/', ' ']) {
-            return Err(bad("the host is missing"));
-        }
-        match port.parse::<u16>() {
-            Ok(1..) => Ok(Self { address: address.to_owned() }),
-            _ => Err(bad("the port must be a number from 1 to 65535")),
-        }
-    }
-}
 
 /// Why a server cannot be started with its broker.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -171,7 +52,12 @@ pub(crate) struct Broker {
     connections: AtomicU64,
     /// Events that this node did not get.
     missed: AtomicU64,
+    /// Bytes that are being published: Redis has not answered yet.
+    publishing: AtomicUsize,
 }
+
+/// How much may be published at once.
+const MOST_PUBLISHING_BYTES: usize = 64 << 20;
 
 /// What that task is asked to do.
 #[derive(Debug)]
@@ -191,6 +77,8 @@ type Done<T> = oneshot::Sender<Result<T, Unavailable>>;
 enum Unavailable {
     /// There is no connection.
     Down(Arc<str>),
+    /// As much as may be published at once is on its way.
+    Full,
     /// The connection broke before the answer came: nobody knows whether it was done.
     Broke(Arc<str>),
     /// Redis says no.
@@ -209,6 +97,7 @@ impl Broker {
             reason: Mutex::new("it is not connected yet".into()),
             connections: AtomicU64::new(0),
             missed: AtomicU64::new(0),
+            publishing: AtomicUsize::new(0),
         }
     }
 
@@ -240,16 +129,39 @@ impl Broker {
         channel: &str,
         events: Vec<NewEvent>,
     ) -> Result<u64, Rejection> {
-        let published = self
-            .ask(|done| Command::Publish { channel: channel.into(), events, done: Some(done) })
-            .await;
+        let published = if self.begin_publishing(&events) {
+            self.ask(|done| Command::Publish { channel: channel.into(), events, done: Some(done) })
+                .await
+        } else {
+            Err(Unavailable::Full)
+        };
         published.map_err(|why| self.unavailable(why, "nothing was published"))
     }
 
     /// Publishes likewise what comes from a stream, which is not told about it. Returns whether it may.
     pub(crate) fn publish_in_band(&self, channel: &str, events: Vec<NewEvent>) -> bool {
+        if !self.is_connected() || !self.begin_publishing(&events) {
+            return false;
+        }
         let command = Command::Publish { channel: channel.into(), events, done: None };
-        self.is_connected() && self.commands.send(command).is_ok()
+        self.commands.send(command).is_ok()
+    }
+
+    /// Whether so much may be published, too. Then it is accounted for until that has ended.
+    fn begin_publishing(&self, events: &[NewEvent]) -> bool {
+        let bytes = bytes_of(events);
+        let before = self.publishing.fetch_add(bytes, Relaxed);
+        // One that is larger by itself may be alone.
+        let fits = before == 0 || before + bytes <= MOST_PUBLISHING_BYTES;
+        if !fits {
+            self.publishing.fetch_sub(bytes, Relaxed);
+        }
+        fits
+    }
+
+    /// They are published, or will not be.
+    fn end_publishing(&self, events: &[NewEvent]) {
+        self.publishing.fetch_sub(bytes_of(events), Relaxed);
     }
 
     /// Sees to it that a subscriber of `names` can start after `position`: that this node gets their events, and has
@@ -291,7 +203,7 @@ impl Broker {
             };
             let mut before = u64::MAX;
             // Each time there are some more, until the log is full or the stream has no older ones.
-            while lacks_some() && channel.before_oldest() < before {
+            while lacks_some() && channel.has_room_before() && channel.before_oldest() < before {
                 before = channel.before_oldest();
                 let history = |done| Command::History { channel: name.into(), done };
                 self.ask(history).await.map_err(told)?;
@@ -338,6 +250,9 @@ impl Broker {
             Unavailable::Down(reason) => {
                 format!("the broker {url} cannot be reached ({reason}): {means}; try again later")
             }
+            Unavailable::Full => format!(
+                "the broker {url} does not take events as fast as they come: {means}; publish more slowly"
+            ),
             Unavailable::Broke(reason) => format!(
                 "the connection to the broker {url} broke before it answered ({reason}): whether it did what it was \
                  asked to is not known; try again later"
@@ -348,29 +263,28 @@ impl Broker {
     }
 }
 
+/// How much is sent of events.
+fn bytes_of(events: &[NewEvent]) -> usize {
+    events.iter().map(message::encoded_len).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn urls_and_modes_are_parsed() {
-        let url: BrokerUrl = "redis://127.0.0.1:6379/".parse().unwrap();
-        assert_eq!(url.to_string(), "redis://127.0.0.1:6379");
-        assert!("redis://[::1]:6379".parse::<BrokerUrl>().is_ok());
-        for (url, words) in [
-            ("127.0.0.1:6379", "it does not begin with redis://"),
-            ("redis://localhost", "the port is missing"),
-            ("redis://:6379", "the host is missing"),
-            ("redis://localhost:0", "from 1 to 65535"),
-            ("redis://localhost:6379/1", "from 1 to 65535"),
-            ("redis://me:secret@localhost:6379", "a broker with a password is not supported"),
-        ] {
-            let error = url.parse::<BrokerUrl>().unwrap_err();
-            assert!(error.contains(words), "{error}");
-        }
-        for mode in BrokerMode::ALL {
-            assert_eq!(mode.name().parse(), Ok(mode));
-        }
-        assert!("cluster".parse::<BrokerMode>().unwrap_err().contains("pubsub, streams, sharded"));
+    #[tokio::test]
+    async fn a_broker_that_takes_nothing_is_not_given_more_and_more() {
+        let url = "redis://127.0.0.1:6379".parse().unwrap();
+        let broker = Broker::new(BrokerConfig { url, mode: BrokerMode::PubSub });
+        broker.is_up();
+        let event = || {
+            let payload = vec![b'x'; 16 << 20];
+            vec![NewEvent::new(None, &payload, false, crate::memory::Reservation::default())]
+        };
+        let taken = (0..10).filter(|_| broker.publish_in_band("a", event())).count();
+        assert_eq!(taken, 3, "each is a little more than a quarter of what may be");
+        assert!(broker.publish("a", event()).await.is_err());
+        broker.end_publishing(&event());
+        assert!(broker.publish_in_band("a", event()));
     }
 }

@@ -11,6 +11,7 @@ use super::catch_up::CatchUp;
 use super::connect::{Joined, join};
 use super::link::{Link, words_of};
 use super::message::{IDS, ORDER, encode, encoded_len, stream_key, topic};
+use super::reads::Reads;
 use super::resp::{begin_command, push_command, push_word};
 use super::{Broker, Command, Done, Unavailable};
 use crate::Server;
@@ -29,20 +30,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Commands that are taken before what they say is sent.
 const MOST_AT_ONCE: usize = 256;
 
-/// How many events of a stream are read at once.
-pub(super) const PAGE: usize = 1_000;
-
 /// What an answer is awaited for.
 #[derive(Debug)]
 pub(super) enum Awaited {
     /// Events that were published. They are kept, so that they are accounted for.
-    Published { done: Option<Done<u64>>, _events: Vec<NewEvent> },
+    Published { done: Option<Done<u64>>, events: Vec<NewEvent> },
     /// The last ids of channels.
     Places { channels: Vec<Box<str>>, done: Option<Done<()>> },
     /// What a channel has missed.
     Missed { channel: Box<str> },
     /// What came before the log of a channel.
-    History { channel: Box<str>, done: Done<()> },
+    History { channel: Box<str> },
     /// That Redis is there.
     Pong,
 }
@@ -61,15 +59,19 @@ pub(crate) async fn serve(server: Arc<Server>, first: Joined) {
             let reason = node.run(&mut commands).await;
             broker.is_down(&reason);
             node.give_up(&reason);
-            (epoch, seen, wait) = (node.epoch, node.seen, FIRST_WAIT);
+            // Whatever ends it before it has what it missed may do so again.
+            if node.is_settled {
+                wait = FIRST_WAIT;
+            }
+            (epoch, seen) = (node.epoch, node.seen);
         }
         if !refuse(broker, &mut commands, sleep(wait)).await {
             return;
         }
         wait = (wait * 2).min(LONGEST_WAIT);
         let mut attempt = None;
-        let last = seen.max(server.hub.order().last());
-        let connecting = async { attempt = Some(join(&broker.config, &epoch, last).await) };
+        // Positions that Redis has given, and no others.
+        let connecting = async { attempt = Some(join(&broker.config, &epoch, seen).await) };
         if !refuse(broker, &mut commands, connecting).await {
             return;
         }
@@ -93,7 +95,8 @@ async fn refuse(
             biased;
             command = commands.recv() => match command {
                 // Who asked may have gone.
-                Some(Command::Publish { done, .. }) => {
+                Some(Command::Publish { events, done, .. }) => {
+                    broker.end_publishing(&events);
                     drop(done.map(|done| done.send(Err(broker.down()))));
                 }
                 Some(Command::Attach { done, .. } | Command::History { done, .. }) => {
@@ -125,6 +128,9 @@ pub(super) struct Node<'a> {
     pub(super) later: Vec<Later>,
     /// The largest position of all that has come.
     pub(super) seen: u64,
+    pub(super) reads: Reads,
+    /// Whether it has had what there was when it came.
+    pub(super) is_settled: bool,
 }
 
 impl<'a> Node<'a> {
@@ -142,12 +148,15 @@ impl<'a> Node<'a> {
             catch_up: None,
             later: Vec::new(),
             seen,
+            reads: Reads::new(server.config.max_event_bytes),
+            is_settled: false,
         };
         let is_shared = |name: &str| {
             server.hub.existing(name).is_some_and(|channel| channel.shared_as().is_some())
         };
         let names = server.hub.names().into_iter();
         let channels: Vec<_> = names.filter(|name| is_shared(name)).collect();
+        node.is_settled = channels.is_empty();
         if !channels.is_empty() {
             node.subscribe(&channels);
             node.ask_places(channels, None);
@@ -172,14 +181,13 @@ impl<'a> Node<'a> {
                     if let Err(reason) = taken.and(exchanged.map_err(|error| words_of(&error))) {
                         return reason;
                     }
+                    // However much comes: as a busy channel always has some more.
+                    self.take_commands(commands);
                 }
                 command = commands.recv() => {
                     let Some(command) = command else { return "the server is stopping".to_owned() };
                     self.command(command);
-                    for _ in 1..MOST_AT_ONCE {
-                        let Ok(command) = commands.try_recv() else { break };
-                        self.command(command);
-                    }
+                    self.take_commands(commands);
                 }
                 _ = look.tick() => {
                     if !self.awaited.is_empty() && self.since.elapsed() > ANSWER_WITHIN {
@@ -194,27 +202,36 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Does what is wanted by now.
+    fn take_commands(&mut self, commands: &mut UnboundedReceiver<Command>) {
+        for _ in 0..MOST_AT_ONCE {
+            let Ok(command) = commands.try_recv() else { return };
+            self.command(command);
+        }
+    }
+
     /// Tells everybody that no answer will come.
     fn give_up(&mut self, reason: &str) {
         for awaited in std::mem::take(&mut self.awaited) {
             match awaited {
-                Awaited::Published { done, .. } => {
+                Awaited::Published { done, events } => {
+                    self.broker.end_publishing(&events);
                     let broke = || Err(Unavailable::Broke(reason.into()));
                     drop(done.map(|done| done.send(broke())));
                 }
                 Awaited::Places { done, .. } => {
                     drop(done.map(|done| done.send(Err(self.broker.down()))));
                 }
-                Awaited::History { done, .. } => drop(done.send(Err(self.broker.down()))),
-                Awaited::Missed { .. } | Awaited::Pong => {}
+                Awaited::Missed { .. } | Awaited::History { .. } | Awaited::Pong => {}
             }
         }
+        self.reads.give_up(&self.broker.down());
         for (_, done) in std::mem::take(&mut self.later) {
             drop(done.map(|done| done.send(Err(self.broker.down()))));
         }
     }
 
-    fn expect(&mut self, awaited: Awaited) {
+    pub(super) fn expect(&mut self, awaited: Awaited) {
         if self.awaited.is_empty() {
             self.since = Instant::now();
         }
@@ -235,7 +252,7 @@ impl<'a> Node<'a> {
                 }
                 self.ask_places(channels, Some(done));
             }
-            Command::History { channel, done } => self.history(channel, done),
+            Command::History { channel, done } => self.read_history(channel, done),
         }
     }
 
@@ -263,7 +280,7 @@ impl<'a> Node<'a> {
             encode(event, &mut encoded);
             push_word(outbox, &encoded);
         }
-        self.expect(Awaited::Published { done, _events: events });
+        self.expect(Awaited::Published { done, events });
     }
 
     /// Redis does not answer this: it tells for each channel that it was done.
@@ -280,28 +297,5 @@ impl<'a> Node<'a> {
         let words: Vec<_> = words.collect();
         push_command(&mut self.link.outbox, &words);
         self.expect(Awaited::Places { channels, done });
-    }
-
-    fn history(&mut self, name: Box<str>, done: Done<()>) {
-        let channel = self.server.hub.existing(&name);
-        let until = channel.map_or(0, |channel| channel.before_oldest());
-        if until <= self.base {
-            drop(done.send(Ok(())));
-            return;
-        }
-        let (key, newest, oldest) =
-            (stream_key(&name), format!("0-{until}"), format!("0-{}", self.base + 1));
-        let words = ["XREVRANGE", &key, &newest, &oldest, "COUNT", &PAGE.to_string()];
-        push_command(&mut self.link.outbox, &words);
-        self.expect(Awaited::History { channel: name, done });
-    }
-
-    pub(super) fn read_missed(&mut self, name: Box<str>, from: u64) {
-        let (key, from) = (stream_key(&name), format!("0-{from}"));
-        push_command(
-            &mut self.link.outbox,
-            &["XRANGE", &key, &from, "+", "COUNT", &PAGE.to_string()],
-        );
-        self.expect(Awaited::Missed { channel: name });
     }
 }

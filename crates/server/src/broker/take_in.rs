@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use super::catch_up::{Takes, skip};
 use super::connect::unexpected;
 use super::message::{Encoded, Message, NoEvent, PREFIX, entry_place, split_first};
+use super::reads::MOST_EVENTS;
 use super::resp::{Parsed, Value, parse, push_command};
-use super::serve::{Awaited, Node, PAGE};
+use super::serve::{Awaited, Node};
 use super::{BrokerMode, Done, Unavailable};
 use crate::framing::Place;
 use crate::hub::Channel;
@@ -44,7 +45,10 @@ impl Node<'_> {
         match self.awaited.pop_front() {
             None => Err(unexpected(value)),
             Some(Awaited::Pong) => Ok(()),
-            Some(Awaited::Published { done, .. }) => self.published(value, done),
+            Some(Awaited::Published { done, events }) => {
+                self.broker.end_publishing(&events);
+                self.published(value, done)
+            }
             Some(Awaited::Places { channels, done }) => match value.list() {
                 Some([order, lasts @ ..]) if lasts.len() == channels.len() => {
                     let order = order.number().ok_or_else(|| unexpected(value))?;
@@ -62,10 +66,18 @@ impl Node<'_> {
                     Err(unexpected(value))
                 }
             },
-            Some(Awaited::Missed { channel }) => self.missed(channel, value),
-            Some(Awaited::History { channel, done }) => {
+            Some(Awaited::Missed { channel }) => {
+                self.page_came();
+                let outcome = self.missed(channel, value);
+                self.read_on();
+                outcome
+            }
+            Some(Awaited::History { channel }) => {
+                self.page_came();
                 let outcome = self.prepend(&channel, value);
-                drop(done.send(outcome.clone().map_err(|reason| Unavailable::Down(reason.into()))));
+                let told = outcome.clone().map_err(|reason| Unavailable::Down(reason.into()));
+                self.reads.tell(&channel, &told);
+                self.read_on();
                 outcome
             }
         }
@@ -98,7 +110,10 @@ impl Node<'_> {
     fn place(&mut self, channels: &[Box<str>], lasts: &[Option<u64>], done: Option<Done<()>>) {
         for (name, last) in channels.iter().zip(lasts) {
             let Some(channel) = self.server.hub.existing(name) else { continue };
-            let place = Place { id: last.unwrap_or(self.base), position: self.seen };
+            let id = last.unwrap_or(self.base);
+            // Before its first event nothing of it can be missing, wherever the others are.
+            let position = if id == self.base { self.base } else { self.seen };
+            let place = Place { id, position };
             if channel.shared_as().is_none() {
                 channel.skip_to(self.base, place);
                 channel.share_as(name);
@@ -109,6 +124,10 @@ impl Node<'_> {
                 }
                 self.lag(name, &channel, place);
             }
+        }
+        if self.catch_up.is_none() {
+            self.is_settled = true;
+            self.server.hub.order().raise(self.seen);
         }
         if let Some(done) = done {
             match &self.catch_up {
@@ -190,7 +209,8 @@ impl Node<'_> {
             let before = Place { id: first.id - 1, position: first.position - 1 };
             self.count_missed(skip(channel, self.base, before));
         }
-        let mut events = Vec::with_capacity(usize::try_from(message.count).unwrap_or(0).min(PAGE));
+        let mut events =
+            Vec::with_capacity(usize::try_from(message.count).unwrap_or(0).min(MOST_EVENTS));
         let (from, mut is_whole) = (channel.last_id() + 1, true);
         each(message, |place, event| {
             if place.id < from || !is_whole {
@@ -213,7 +233,7 @@ impl Node<'_> {
     fn missed(&mut self, name: Box<str>, value: &Value<'_>) -> Result<(), String> {
         let entries = value.list().ok_or_else(|| unexpected(value))?;
         let Some(catch_up) = &mut self.catch_up else { return Ok(()) };
-        let mut may_go_on = entries.len() == PAGE;
+        let mut may_go_on = entries.len() == self.reads.page;
         for value in entries {
             let (place, event) = entry(value).map_err(|error| error.to_string())?;
             self.seen = self.seen.max(place.position);
@@ -233,6 +253,7 @@ impl Node<'_> {
         if let Some(catch_up) = self.catch_up.take_if(|of| of.is_complete()) {
             self.count_missed(catch_up.finish(self.base));
             self.server.hub.order().raise(self.seen);
+            self.is_settled = true;
             // What came meanwhile to channels that were no part of it was not taken.
             for (channels, done) in std::mem::take(&mut self.later) {
                 self.ask_places(channels, done);

@@ -24,6 +24,8 @@ pub(crate) struct Channel {
     last_id: AtomicU64,
     /// The id before that of the oldest event, likewise.
     before_oldest: AtomicU64,
+    /// The id up to which a broker's gap reaches, likewise.
+    gap_until: AtomicU64,
     waiters: Arc<Waiters>,
     pub(super) name: Box<str>,
     /// The id before that of its first event.
@@ -69,6 +71,7 @@ impl Channel {
             }),
             last_id: AtomicU64::new(first_id),
             before_oldest: AtomicU64::new(first_id),
+            gap_until: AtomicU64::new(0),
             waiters: Arc::new(Waiters::new(held.beside(0))),
             name: Box::default(),
             first_id: AtomicU64::new(first_id),
@@ -168,6 +171,8 @@ impl Channel {
 
     /// Lets the ids be read without the lock. Whoever changes them has to.
     pub(super) fn show(&self, log: &Log) {
+        // Before what it excuses, or who looks in between would be too slow.
+        self.gap_until.store(log.gap_until, Ordering::Release);
         self.before_oldest.store(log.before_oldest, Ordering::Release);
         self.last_id.store(log.last_id, Ordering::Release);
     }
@@ -186,9 +191,10 @@ impl Channel {
         self.log().before_oldest
     }
 
-    /// Whether what follows a cursor of this log is no longer in it.
+    /// Whether what follows a cursor of this log is no longer in it, although this server had it.
     pub(crate) fn is_beyond(&self, cursor: u64) -> bool {
         cursor < self.before_oldest.load(Ordering::Acquire)
+            && cursor >= self.gap_until.load(Ordering::Acquire)
     }
 
     /// The place of its newest event.
@@ -234,7 +240,7 @@ impl Channel {
         let skip = match log.find(cursor) {
             Ok(skip) => skip,
             Err(Missed { mut skip, missed }) => {
-                let has_fallen_behind = missed.is_some();
+                let has_fallen_behind = missed.is_some() && log.is_beyond(cursor);
                 if has_fallen_behind && self.limits.slow_policy == SlowPolicy::SkipToNewest {
                     skip = log.events.len().saturating_sub(1);
                 }

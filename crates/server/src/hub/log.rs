@@ -18,6 +18,10 @@ pub(super) struct Log {
     pub(super) gone_until: u64,
     /// Behind this id there are no gaps.
     pub(super) known_from: u64,
+    /// What a node did not get from its broker is before this id, or has it.
+    pub(super) gap_until: u64,
+    /// When this is the id before the oldest event, what is there has no room.
+    pub(super) full_at: Option<u64>,
     /// New ids are larger than this.
     pub(super) skip_to: u64,
 }
@@ -25,6 +29,12 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn last_position(&self) -> u64 {
         self.events.back().map_or(self.gone_until, |event| event.position())
+    }
+
+    /// Whether a subscriber with this cursor was too slow. Who was before a gap is not: even the fastest one did not get
+    /// what the server did not get.
+    pub(super) fn is_beyond(&self, cursor: u64) -> bool {
+        (self.gap_until..self.before_oldest).contains(&cursor)
     }
 
     /// How many of the events come before what follows `cursor`, or what has to be said before that.

@@ -48,6 +48,12 @@ pub(crate) async fn from_request(
     drop(held);
     let count = events.len();
     if let Some(broker) = &server.broker {
+        if claim.is_some() {
+            return Err(Rejection::bad_request(format!(
+                "a server that shares its events by a broker does not know what the others were sent, so it cannot \
+                 tell a request that is sent again: leave out {PUBLISHER} and {SEQUENCE}"
+            )));
+        }
         let last_id = broker.publish(name, events).await?;
         Metrics::add(&server.metrics.published, count);
         return Ok(reply::json(format!(r#"{{"id":{last_id},"count":{count}}}"#)));

@@ -338,6 +338,8 @@ fn a_server_with_faults_or_without_its_broker_does_not_start() {
         })
     };
     assert!(run(both).to_string().contains("injects no faults"));
+    let with_first_id = Config { first_id: 2, ..redis.config(BrokerMode::PubSub) };
+    assert!(run(with_first_id).to_string().contains("takes their ids from it"));
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let error = run(config(nobody, BrokerMode::PubSub)).to_string();
     assert!(

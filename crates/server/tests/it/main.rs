@@ -7,6 +7,7 @@ mod access;
 mod any_bytes;
 mod bad_requests;
 mod broker;
+mod broker_limits;
 mod compression;
 mod delivery;
 mod http2;

@@ -3,6 +3,7 @@
 //! What the system does not say is `None`, never 0.
 
 mod cgroup;
+mod gone;
 mod instructions;
 mod observation;
 mod own_process;
@@ -22,6 +23,7 @@ pub(crate) use own_process::OwnProcess;
 pub(crate) use threads::Threads;
 
 use cgroup::Cgroup;
+use gone::Gone;
 use successor::Successor;
 use tree::ProcessTree;
 
@@ -33,6 +35,11 @@ pub(super) fn control_group(folder: &Path) -> Box<dyn Observe> {
 /// The way for a part whose process takes the place of one that had used this.
 pub(super) fn follow(before: Observation, now: Box<dyn Observe>) -> Box<dyn Observe> {
     Box::new(Successor::new(before, now))
+}
+
+/// The way for a part that is killed, of which this was seen just before.
+pub(super) fn gone(alive: Observation, part: Box<dyn Observe>) -> Box<dyn Observe> {
+    Box::new(Gone::new(alive, part))
 }
 
 /// The way for a process that was started with `mark`: by its control group if it was given one of its own, as

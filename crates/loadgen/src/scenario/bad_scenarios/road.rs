@@ -88,4 +88,23 @@ http = \"webtransport-draft\"
         ["[workload]" => "http = \"4\"
 [workload]"]
         r#"bad.toml:4: `http` must be "1.1", "2", "3" or "webtransport-draft", found "4""#
+
+    a_log_on_disk_of_servers_with_a_broker:
+        ["[workload]" => "compare = [\"sse\"]
+log = \"disk\"
+nodes = 2
+broker = \"redis\"
+[workload]"]
+        "bad.toml:5: `log` is that of a server that is alone, and `sse` shares its events by a broker, which numbers them: leave out `log`, or `nodes` and `broker`"
+
+    a_restart_of_a_server_with_a_broker:
+        ["[polling]" => "[[workload.faults]]
+at = \"1s\"
+kind = \"restart\"
+[[contender]]
+name = \"x\"
+transport = \"sse\"
+broker = \"redis\"
+[polling]"]
+        "bad.toml:13: x cannot have this fault: a restart is that of a server that is alone, which knows what it was sent before: leave out `nodes` and `broker`, or let one of several go by `kind = \"kill-node\"`"
 }

@@ -193,7 +193,7 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
             FaultKind::KillNode => of.nodes().count <= kills,
             FaultKind::Pause { .. } => runs_already(of),
             FaultKind::Restart { .. } => {
-                runs_already(of) || is_published_over_a_socket(of) || of.nodes().count > 1
+                runs_already(of) || is_published_over_a_socket(of) || is_shared(of)
             }
             FaultKind::Silence { .. } if of.http().is_by_udp() => true,
             FaultKind::Outage { .. } | FaultKind::Silence { .. } => {
@@ -206,9 +206,9 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
                     "an outage needs a [network] that is imitated by packets: add \
                      `network = { round_trip = \"1ms\" }`"
                 }
-                FaultKind::Restart { .. } if contender.nodes().count > 1 => {
-                    "a restart is that of a server that is alone: leave out `nodes`, or let one of them go by \
-                     `kind = \"kill-node\"`"
+                FaultKind::Restart { .. } if is_shared(contender) => {
+                    "a restart is that of a server that is alone, which knows what it was sent before: leave out \
+                     `nodes` and `broker`, or let one of several go by `kind = \"kill-node\"`"
                 }
                 FaultKind::Restart { .. } if is_published_over_a_socket(contender) => {
                     "its server gets events over a WebSocket, which does not say which of them it has: \
@@ -241,6 +241,12 @@ pub(super) fn check_faults(file: &WorkloadFile, scenario: &Scenario, problems: &
 fn runs_already(contender: &Contender) -> bool {
     let server = contender.server.as_ref();
     server.is_some_and(|server| !matches!(server.start, Start::Command { .. }))
+}
+
+/// Whether it shares its events with others, or could.
+fn is_shared(contender: &Contender) -> bool {
+    let nodes = contender.nodes();
+    nodes.count > 1 || nodes.broker.is_some()
 }
 
 /// Whether what it was given cannot be given again: nobody knows what it has.

@@ -57,6 +57,7 @@ impl Channel {
             log.bytes = 0;
             log.gone_until = place.position;
             (log.before_oldest, log.last_id, log.known_from) = (place.id, place.id, base);
+            log.gap_until = place.id;
             self.first_id.store(base, Ordering::Relaxed);
             self.show(&log);
             std::mem::take(&mut log.events)
@@ -83,6 +84,9 @@ impl Channel {
             let bytes = log.bytes + event.size_bytes();
             let has_room =
                 log.events.len() < self.limits.log_events && bytes <= self.limits.log_bytes;
+            if !has_room {
+                log.full_at = Some(before_oldest);
+            }
             if place.id != before_oldest || !has_room {
                 break;
             }
@@ -94,6 +98,14 @@ impl Channel {
         }
         self.show(&log);
         log.events.len() > before
+    }
+
+    /// Whether there may be room for older events.
+    pub(crate) fn has_room_before(&self) -> bool {
+        let log = self.log();
+        log.events.len() < self.limits.log_events
+            && log.bytes < self.limits.log_bytes
+            && log.full_at != Some(log.before_oldest)
     }
 
     /// The id before that of its first event of all.
@@ -132,6 +144,22 @@ mod tests {
     }
 
     #[test]
+    fn what_the_broker_did_not_bring_makes_nobody_slow() {
+        let mut limits = super::super::tests::LIMITS;
+        limits.slow_policy = crate::SlowPolicy::SkipToNewest;
+        let channel = super::super::tests::channel_of(limits);
+        channel.append_at(at([1, 2]), Some(20));
+        channel.skip_to(0, Place { id: 10, position: 100 });
+        channel.append_at(at([11, 12]), Some(120));
+        assert_eq!(read(&channel, 2), (notice(10, "8"), vec![11, 12]), "all that there is");
+        assert!(!channel.is_beyond(2));
+        channel.append_at(at([13, 14, 15]), Some(150));
+        assert!(!channel.is_beyond(2) && !channel.is_beyond(9), "even if more has gone since");
+        assert!(channel.is_beyond(10), "this one had its events here");
+        assert_eq!(read(&channel, 10), (notice(14, "4"), vec![15]));
+    }
+
+    #[test]
     fn ids_of_a_broker_that_has_lost_its_data_are_not_mistaken_for_the_old_ones() {
         let channel = channel();
         channel.append_at(at([1, 2]), Some(20));
@@ -149,10 +177,19 @@ mod tests {
         assert!(channel.prepend(at([41, 40])), "that which is there is left out");
         assert!(!channel.prepend(at([38])), "ids have no gaps");
         assert!(channel.reaches_back_to(399) && !channel.reaches_back_to(398));
+        assert!(channel.has_room_before());
         assert!(channel.prepend(at([39, 38])), "and there is room for three");
+        assert!(!channel.has_room_before());
         assert_eq!(read(&channel, 36), (notice(38, "2"), vec![39, 40, 41]));
         assert_eq!(channel.cursor_at(395), 39);
         assert!(!channel.prepend(at([38])));
+        let short = super::super::tests::channel();
+        short.skip_to(0, Place { id: 3, position: 30 });
+        let large = Place { id: 3, position: 30 };
+        assert!(!short.prepend([(large, event(&"x".repeat(101)))]));
+        assert!(!short.has_room_before(), "it need not be read again");
+        short.append_at(at([4]), Some(40));
+        assert!(!short.has_room_before());
         let whole = super::super::tests::channel();
         whole.skip_to(0, Place { id: 2, position: 20 });
         assert!(whole.prepend(at([2, 1])));

@@ -2,7 +2,7 @@ use super::*;
 use crate::framing::Framing;
 use proptest::prelude::*;
 
-const LIMITS: Limits = Limits {
+pub(in crate::hub) const LIMITS: Limits = Limits {
     max_channels: 1,
     log_events: 3,
     log_bytes: 100,
@@ -14,7 +14,7 @@ pub(in crate::hub) fn channel() -> Channel {
     channel_of(LIMITS)
 }
 
-fn channel_of(limits: Limits) -> Channel {
+pub(in crate::hub) fn channel_of(limits: Limits) -> Channel {
     Channel::new(limits, Place::default(), Arc::default(), Arc::default(), Reservation::default())
 }
 
