@@ -1,5 +1,5 @@
 // The smallest clients of docs/clients, in JavaScript (Node and Chromium), Python and Rust: each receives every event
-// once and in order, although its connection is cut twice.
+// once and in order, although its connection is cut twice, and although the server is killed and starts again.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -14,7 +14,7 @@ import { EventSource } from 'eventsource';
 import { WebSocket } from 'ws';
 
 import { launchChromium } from './chromium.mjs';
-import { checkResume, startServer } from './support.mjs';
+import { checkRestart, checkResume, startServer } from './support.mjs';
 
 const CLIENTS = path.resolve(import.meta.dirname, '../../docs/clients');
 const TRANSPORTS = ['polling', 'long-polling', 'sse', 'websocket'];
@@ -51,53 +51,56 @@ function subscribeBy(command, ...args) {
   };
 }
 
-describe('the smallest client in JavaScript, in Node', { timeout: 60_000 }, () => {
+/** The tests of one client: `subscribe` is as in `checkResume`. */
+function testAll(transport, name, subscribe) {
+  test(`${transport} loses nothing when it is cut`, () => checkResume(server, name, subscribe));
+  test(`${transport} goes on when the server starts again, and leaves out what has a name`, () =>
+    checkRestart(name, subscribe));
+}
+
+describe('the smallest client in JavaScript, in Node', { timeout: 120_000 }, () => {
   for (const transport of TRANSPORTS) {
-    test(`${transport} loses nothing when it is cut`, async () => {
+    testAll(transport, `node-${transport}`, async (url, name, inbox) => {
       const { subscribe } = await import(path.join(CLIENTS, 'javascript', `${transport}.mjs`));
-      await checkResume(server, `node-${transport}`, (url, name, inbox) =>
-        subscribe(channel(url, name), (id, data) => inbox.push(id, 'message', data)),
-      );
+      return subscribe(channel(url, name), (id, data) => inbox.push(id, 'message', data));
     });
   }
 });
 
-describe('the same in Chromium', { timeout: 60_000 }, () => {
+describe('the same in Chromium', { timeout: 120_000 }, () => {
   let browser;
   before(async () => (browser = await launchChromium()));
   after(() => browser?.close());
 
   for (const transport of TRANSPORTS) {
-    test(`${transport} loses nothing when it is cut`, () =>
-      checkResume(server, `chromium-${transport}`, async (url, name, inbox) => {
-        const page = await browser.newPage();
-        await page.exposeFunction('deliver', (id, data) => inbox.push(id, 'message', data));
-        await page.goto(`${url}/healthz`);
-        const source = readFileSync(path.join(CLIENTS, 'javascript', `${transport}.mjs`), 'utf8');
-        const module = `data:text/javascript,${encodeURIComponent(source)}`;
-        await page.evaluate(
-          async ([from, to]) => (await import(from)).subscribe(to, (id, data) => window.deliver(id, data)),
-          [module, channel('', name)].map((text) => text.replace(/^\//, `${url}/`)),
-        );
-        return () => page.close();
-      }));
+    testAll(transport, `chromium-${transport}`, async (url, name, inbox) => {
+      const page = await browser.newPage();
+      await page.exposeFunction('deliver', (id, data) => inbox.push(id, 'message', data));
+      await page.goto(`${url}/healthz`);
+      const source = readFileSync(path.join(CLIENTS, 'javascript', `${transport}.mjs`), 'utf8');
+      const module = `data:text/javascript,${encodeURIComponent(source)}`;
+      await page.evaluate(
+        async ([from, to]) => (await import(from)).subscribe(to, (id, data) => window.deliver(id, data)),
+        [module, channel('', name)].map((text) => text.replace(/^\//, `${url}/`)),
+      );
+      return () => page.close();
+    });
   }
 });
 
-describe('the smallest client in Python', { timeout: 60_000 }, () => {
+describe('the smallest client in Python', { timeout: 120_000 }, () => {
   for (const transport of TRANSPORTS) {
     const file = path.join(CLIENTS, 'python', `${transport.replace('-', '_')}.py`);
-    test(`${transport} loses nothing when it is cut`, () =>
-      checkResume(server, `python-${transport}`, subscribeBy(PYTHON, file)));
+    testAll(transport, `python-${transport}`, subscribeBy(PYTHON, file));
   }
 });
 
-describe('the smallest client in Rust', { timeout: 60_000 }, () => {
+describe('the smallest client in Rust', { timeout: 120_000 }, () => {
   for (const transport of TRANSPORTS) {
-    test(`${transport} loses nothing when it is cut`, () => {
+    testAll(transport, `rust-${transport}`, (url, name, inbox) => {
       assert.ok(RUST_CLIENTS, 'RUST_CLIENTS is the folder of the programs: scripts/interop/run builds them');
       const program = path.join(RUST_CLIENTS, transport.replace('-', '_'));
-      return checkResume(server, `rust-${transport}`, subscribeBy(program));
+      return subscribeBy(program)(url, name, inbox);
     });
   }
 });

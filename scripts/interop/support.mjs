@@ -3,9 +3,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { WebSocket } from 'ws';
 
@@ -17,10 +20,15 @@ const PUSHBENCH =
 const WAIT_MS = 15_000;
 
 /** Starts `pushbench serve` on a free port. It ends with this process whatever happens here. */
-export async function startServer(...flags) {
+export function startServer(...flags) {
+  return startServerAt(0, ...flags);
+}
+
+/** The same at a port that is known. */
+export async function startServerAt(port, ...flags) {
   const child = spawn(
     PUSHBENCH,
-    ['serve', '--listen', '127.0.0.1:0', '--stop-on-stdin-eof', ...flags],
+    ['serve', '--listen', `127.0.0.1:${port}`, '--stop-on-stdin-eof', ...flags],
     { stdio: ['pipe', 'pipe', 'inherit'] },
   );
   const exited = new Promise((resolve, reject) => {
@@ -53,6 +61,10 @@ export async function startServer(...flags) {
     async stop() {
       child.stdin.end();
       assert.equal(await exited, 0, 'the server stops without an error');
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      assert.equal(await exited, 'SIGKILL');
     },
   };
 }
@@ -244,5 +256,42 @@ export async function checkResume(server, channel, subscribe) {
     await unsubscribe();
     publisher.close();
     await relay.stop();
+  }
+}
+
+/**
+ * Whether what `subscribe` starts has every event that has no name, once and in order, although the server is killed
+ * and comes back at the same address with its log.
+ */
+export async function checkRestart(channel, subscribe) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'interop-log-'));
+  let server = await startServer('--log-dir', folder);
+  const { port, url } = server;
+  const inbox = new Inbox();
+  const unsubscribe = await subscribe(url, channel, inbox);
+  const expected = [];
+  const publishAll = async (from, to) => {
+    for (let n = from; n <= to; n += 1) {
+      const isNamed = n % 5 === 0;
+      const { id } = await publish(url, channel, `event ${n}`, { query: isNamed ? '?event=note' : '' });
+      if (!isNamed) expected.push([id, `event ${n}`]);
+    }
+    await inbox.until(expected.at(-1)[0]);
+  };
+  try {
+    await publishAll(1, 12);
+    await server.kill();
+    // All have noticed, and some have found nobody.
+    await sleep(500);
+    server = await startServerAt(port, '--log-dir', folder);
+    await publishAll(13, 24);
+    assert.deepEqual(
+      inbox.events.map(({ id, data }) => [id, data]),
+      expected,
+    );
+  } finally {
+    await unsubscribe();
+    await server.stop();
+    rmSync(folder, { recursive: true });
   }
 }

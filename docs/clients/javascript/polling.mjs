@@ -15,8 +15,8 @@ export function subscribe(url, onEvent, { after = 0, interval = 1_000 } = {}) {
         const response = await fetch(`${url}/poll?after=${last}`, { signal });
         if (!response.ok) throw new Error(`the server answered ${response.status}`);
         const { events } = response.status === 204 ? { events: [] } : await response.json();
-        for (const { id, data } of events) {
-          onEvent(id, data);
+        for (const { id, event, data } of events) {
+          if (!event) onEvent(id, data);
           last = id;
         }
         failures = 0;

@@ -13,8 +13,10 @@ export function subscribe(url, onEvent, { after = 0 } = {}) {
     socket.onopen = () => (failures = 0);
     socket.onmessage = ({ data }) => {
       // "id", or "id name", and a line feed before the payload.
-      last = parseInt(data, 10);
-      onEvent(last, data.slice(data.indexOf('\n') + 1));
+      const end = data.indexOf('\n');
+      const [id, name] = data.slice(0, end).split(' ');
+      last = Number(id);
+      if (!name) onEvent(last, data.slice(end + 1));
     };
     socket.onerror = () => {}; // `close` follows.
     socket.onclose = () => {

@@ -18,7 +18,8 @@ def subscribe(url, on_event, after=0, timeout=25):
             with urlopen(f"{url}/long-poll?{query}", timeout=timeout + 10) as response:
                 events = json.load(response)["events"] if response.status == 200 else []
             for event in events:
-                on_event(event["id"], event["data"])
+                if "event" not in event:
+                    on_event(event["id"], event["data"])
                 last = event["id"]
             failures = 0
         except (OSError, HTTPException, ValueError):

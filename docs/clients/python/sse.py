@@ -14,16 +14,19 @@ def subscribe(url, on_event, after=0):
         try:
             # The server says every 15 s that it is there; a connection that has gone silent does not.
             with urlopen(f"{url}/sse?after={last}", timeout=45) as stream:
-                failures, id, data = 0, last, []
+                failures, id, name, data = 0, last, "", []
                 for line in stream:
                     field, _, value = line.decode().rstrip("\r\n").partition(":")
                     if field == "id":
                         id = int(value)
+                    elif field == "event":
+                        name = value
                     elif field == "data":
                         data.append(value.removeprefix(" "))
                     elif line.strip() == b"" and data:
-                        on_event(id, "\n".join(data))
-                        last, data = id, []
+                        if not name:
+                            on_event(id, "\n".join(data))
+                        last, name, data = id, "", []
         except (OSError, HTTPException, ValueError):
             pass
         # All clients lose a server at once: they must not come back at once.

@@ -19,9 +19,10 @@ async def subscribe(url, on_event, after=0):
                 async for message in socket:
                     # "id", or "id name", and a line feed before the payload.
                     head, _, data = message.partition("\n")
-                    id = int(head.split(" ")[0])
-                    on_event(id, data)
-                    last = id
+                    id, _, name = head.partition(" ")
+                    if not name:
+                        on_event(int(id), data)
+                    last = int(id)
         except (OSError, EOFError, asyncio.TimeoutError, websockets.WebSocketException):
             pass
         # All clients lose a server at once: they must not come back at once.

@@ -11,6 +11,7 @@ struct Answer {
 #[derive(serde::Deserialize)]
 struct Event {
     id: u64,
+    event: Option<String>,
     data: String,
 }
 
@@ -31,8 +32,10 @@ fn subscribe(url: &str, mut on_event: impl FnMut(u64, &str)) -> ! {
             failures += 1;
             continue;
         };
-        for Event { id, data } in events {
-            on_event(id, &data);
+        for Event { id, event, data } in events {
+            if event.is_none() {
+                on_event(id, &data);
+            }
             last = id;
         }
         failures = 0;

@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use tungstenite::{connect, stream::MaybeTlsStream};
 
-/// Reads until the connection ends.
-fn read(url: &str, on_event: &mut impl FnMut(u64, &str)) -> Option<()> {
+/// Reads until the connection ends; nothing if it did not begin. Tells of each event whether it has a name.
+fn read(url: &str, mut on_event: impl FnMut(u64, bool, &str)) -> Option<()> {
     let (mut socket, _) = connect(url).ok()?;
     // The server pings every 15 s; a connection that has gone silent does not.
     if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
         stream.set_read_timeout(Some(Duration::from_secs(45))).ok()?;
     }
-    loop {
-        let message = socket.read().ok()?;
+    while let Ok(message) = socket.read() {
         if message.is_text() {
             // "id", or "id name", and a line feed before the payload.
             let (head, data) = message.to_text().ok()?.split_once('\n')?;
-            on_event(head.split(' ').next()?.parse().ok()?, data);
+            let (id, name) = head.split_once(' ').unwrap_or((head, ""));
+            on_event(id.parse().ok()?, !name.is_empty(), data);
         }
     }
+    Some(())
 }
 
 /// `url` is that of a channel, such as `http://example.org/channels/news`.
@@ -27,13 +28,15 @@ fn subscribe(url: &str, mut on_event: impl FnMut(u64, &str)) -> ! {
     let url = url.replacen("http", "ws", 1);
     let (mut last, mut failures) = (0, 0);
     loop {
-        read(&format!("{url}/ws?after={last}"), &mut |id, data| {
-            on_event(id, data);
-            (last, failures) = (id, 0);
+        let connected = read(&format!("{url}/ws?after={last}"), |id, named, data| {
+            if !named {
+                on_event(id, data);
+            }
+            last = id;
         });
+        failures = if connected.is_some() { 0 } else { failures + 1 };
         // All clients lose a server at once: they must not come back at once.
         sleep(Duration::from_secs_f64(fastrand::f64() * 2_f64.powi(failures).min(30.0)));
-        failures += 1;
     }
 }
 
