@@ -65,6 +65,7 @@ fn much_that_was_missed_is_read_a_little_at_a_time() {
     for channel in channels {
         assert_eq!(nodes[1].get(&format!("/channels/{channel}/poll")).status, 204);
     }
+    nodes[0].settle();
     // The second one, which alone has subscriptions, cannot come back for a while.
     redis.command("ACL SETUSER default -eval");
     redis.command("CLIENT KILL TYPE pubsub");
