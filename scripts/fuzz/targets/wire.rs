@@ -68,11 +68,19 @@ fn gzip_body(whole: &[u8], pieces: [&[u8]; 2]) {
         });
         (result.is_ok().then_some(content), decoder.is_complete())
     };
-    assert_eq!(decode(&pieces), decode(&[whole]));
+    // Of a body that is not there to its end, how much has been given out may depend on its pieces.
+    let agree = |some: (Option<Vec<u8>>, bool), other: (Option<Vec<u8>>, bool)| match (some, other)
+    {
+        ((Some(some), false), (Some(other), false)) => {
+            some.starts_with(&other) || other.starts_with(&some)
+        }
+        (some, other) => some == other,
+    };
+    assert!(agree(decode(&pieces), decode(&[whole])));
     // The fuzzer finds no head by itself.
     let body = [&gzip::HEAD[..], whole].concat();
     let cut = pieces[0].len();
-    assert_eq!(decode(&[&body[..cut], &body[cut..]]), decode(&[&body]));
+    assert!(agree(decode(&[&body[..cut], &body[cut..]]), decode(&[&body])));
 }
 
 fn one_message(input: &[u8], binary: bool) {
