@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn the_logs_used_longest_ago_make_room() {
-        let hub = Hub::new(Limits { log_events: 99, ..LIMITS }, Memory::new(270_000));
+        let hub = Hub::new(Limits { log_events: 99, ..LIMITS }, Memory::new(100_000));
         let publish = |channel: &Channel| {
             let held = hub.reserve(10_000, Need::Input)?;
             Some(channel.publish([NewEvent::new(None, b"", false, held)]))
