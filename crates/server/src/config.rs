@@ -16,7 +16,7 @@ pub struct Config {
     /// Channels that may exist; one more gets a 503. Default 10,000. A channel is created on first
     /// use. Without subscribers, it goes if it never had an event, or after [`Self::channel_idle`].
     pub max_channels: usize,
-    /// Bytes of memory that the server may use in all, whatever its clients do. 16 MiB are for the
+    /// Bytes of memory that the server may use in all, whatever its clients do. 24 MiB are for the
     /// program; of the rest clients may hold three eighths, and the allocator keeps some. When theirs
     /// is used up, the logs that were used longest ago are emptied; when that is not enough, requests
     /// get a 503 and streams end. Default 1 GiB, or what [`Self::log_bytes`] and
