@@ -137,7 +137,7 @@ impl Default for Config {
 const MAX_SIZE: usize = 1 << 30;
 
 /// From what the program itself needs, with something left for clients, to more than there is.
-const TOTAL_MEMORY: RangeInclusive<usize> = 32 << 20..=1 << 50;
+const TOTAL_MEMORY: RangeInclusive<usize> = 48 << 20..=1 << 50;
 
 /// What [`Config::max_memory`] is at least if it is not set.
 const DEFAULT_MEMORY: usize = 1 << 30;
@@ -266,7 +266,7 @@ mod tests {
         let set = Config { max_memory: Some(64 << 20), max_connections: 9, ..Config::default() };
         assert_eq!(total(set.clone()), 64 << 20);
         let error = Config { max_memory: Some(1 << 20), ..set }.check().unwrap_err();
-        assert!(error.to_string().starts_with("max_memory is 1048576; it must be from 33554432"));
+        assert!(error.to_string().starts_with("max_memory is 1048576; it must be from 50331648"));
     }
 
     #[test]

@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn the_program_comes_first_and_the_allocator_has_more_than_clients() {
         assert_eq!(for_clients(PROGRAM_BYTES), 0);
-        for total in [32 << 20, 1 << 30, 1 << 50] {
+        for total in [48 << 20, 1 << 30, 1 << 50] {
             let limit = for_clients(total);
             assert!(limit > 0 && limit < (total - PROGRAM_BYTES) / 2, "{limit} of {total}");
         }
