@@ -16,11 +16,11 @@ pub struct Config {
     /// Channels that may exist; one more gets a 503. Default 10,000. A channel is created on first
     /// use. Without subscribers, it goes if it never had an event, or after [`Self::channel_idle`].
     pub max_channels: usize,
-    /// Bytes of memory that the server may use in all, whatever its clients do. They may hold three
-    /// eighths of it; the rest is for the program and the allocator. When theirs is used up, the logs
-    /// that were used longest ago are emptied; when that is not enough, requests get a 503 and streams
-    /// end. Default 1 GiB, or what [`Self::log_bytes`] and [`Self::max_connections`] need if that is
-    /// more.
+    /// Bytes of memory that the server may use in all, whatever its clients do. 24 MiB are for the
+    /// program; of the rest clients may hold three eighths, and the allocator keeps some. When theirs
+    /// is used up, the logs that were used longest ago are emptied; when that is not enough, requests
+    /// get a 503 and streams end. Default 1 GiB, or what [`Self::log_bytes`] and
+    /// [`Self::max_connections`] need if that is more.
     pub max_memory: Option<usize>,
     /// Events that a channel keeps for subscribers that are behind. Default 10,000.
     pub log_events: usize,
@@ -137,7 +137,7 @@ impl Default for Config {
 const MAX_SIZE: usize = 1 << 30;
 
 /// From what the program itself needs, with something left for clients, to more than there is.
-const TOTAL_MEMORY: RangeInclusive<usize> = 32 << 20..=1 << 50;
+const TOTAL_MEMORY: RangeInclusive<usize> = 48 << 20..=1 << 50;
 
 /// What [`Config::max_memory`] is at least if it is not set.
 const DEFAULT_MEMORY: usize = 1 << 30;
@@ -266,7 +266,7 @@ mod tests {
         let set = Config { max_memory: Some(64 << 20), max_connections: 9, ..Config::default() };
         assert_eq!(total(set.clone()), 64 << 20);
         let error = Config { max_memory: Some(1 << 20), ..set }.check().unwrap_err();
-        assert!(error.to_string().starts_with("max_memory is 1048576; it must be from 33554432"));
+        assert!(error.to_string().starts_with("max_memory is 1048576; it must be from 50331648"));
     }
 
     #[test]

@@ -51,7 +51,7 @@ use inject::Injector;
 pub use inject::{Fault, Faults, ParseFaultError, RepeatedFault, Stall};
 use journal::Journal;
 pub use journal::{DiskLog, LogSync};
-use memory::Memory;
+use memory::{Memory, for_clients};
 use metrics::Metrics;
 use publish::Publishers;
 use quinn::Endpoint;
@@ -135,7 +135,7 @@ impl Server {
             channel_idle: config.channel_idle,
             slow_policy: config.slow_policy,
         };
-        let hub = Arc::new(Hub::new(limits, Memory::new(config.total_memory())));
+        let hub = Arc::new(Hub::new(limits, Memory::new(for_clients(config.total_memory()))));
         let journal = match &config.log {
             Some(_) if !config.faults.is_empty() => return Err(Error::FaultsOnDisk),
             Some(log) => Some(open_journal(log, &hub)?),

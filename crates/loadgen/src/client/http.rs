@@ -22,8 +22,8 @@ use super::answer_body::AnswerBody;
 use super::gzip_answer::ACCEPTED_ENCODING;
 use super::http2::{RequestBody, handshake as handshake_http2};
 use super::http3::Http3Sender;
+use super::meter::ConnectionMeter;
 use super::publish_link::is_end;
-use super::socket::ConnectionMeter;
 use super::tls::Line;
 use super::{ClientError, Http, READ_BUFFER_BYTES, Subscription};
 

@@ -13,8 +13,8 @@ use hyper::{Request, Response};
 use tokio::sync::Mutex;
 
 use super::ClientError;
+use super::meter::ConnectionMeter;
 use super::quic::QuicLine;
-use super::socket::ConnectionMeter;
 use super::tls::Tls;
 
 /// What takes requests of one connection. It ends with the last of these, and of the answers.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use pushbench_wire::Transport;
 use pushbench_wire::endpoint::{Resource, TIMEOUT_MS};
 
+use super::meter::ConnectionMeter;
 use super::post::Poster;
 use super::pull::Pull;
-use super::socket::ConnectionMeter;
 use super::{ClientError, Sink, Subscriber, Subscription};
 
 /// Always has a request waiting, but for the gap between an answer and the next request.

@@ -21,8 +21,10 @@ mod http_publish;
 mod in_band_test;
 mod life;
 mod long_polling;
+mod meter;
 mod no_upstream;
 mod pace;
+mod pass_writes;
 mod polling;
 mod post;
 mod publish_form;
@@ -72,12 +74,12 @@ pub(crate) use error::ClientError;
 pub(crate) use foreign::Foreign;
 pub(crate) use http2::SharedHttp2;
 pub(crate) use http3::SharedHttp3;
+pub(crate) use meter::ConnectionMeter;
 pub(crate) use publish_path::{
     Acknowledgements, OpenPath, PublishForm, PublishPath, PublishTarget, TcpProbe,
 };
 pub(crate) use publish_way::PublishWay;
 pub(crate) use redis_place::RedisPlace;
-pub(crate) use socket::ConnectionMeter;
 pub(crate) use subscriber::{Payload, Subscriber, Upstream, UpstreamEvents};
 pub(crate) use tally::{Tally, Totals};
 pub(crate) use tcp_info::TcpTotals;

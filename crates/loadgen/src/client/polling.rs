@@ -7,9 +7,9 @@ use pushbench_wire::Transport;
 use pushbench_wire::endpoint::Resource;
 use tokio::time::Instant;
 
+use super::meter::ConnectionMeter;
 use super::post::Poster;
 use super::pull::Pull;
-use super::socket::ConnectionMeter;
 use super::{ClientError, Sink, Subscriber, Subscription};
 
 /// Asks at `phase`, `phase + interval`, …: the interval counts from request to request, and a slot

@@ -11,7 +11,7 @@ use pushbench_wire::endpoint::{BINARY_TYPE, Resource};
 
 use super::answer_body::AnswerBody;
 use super::http::{HttpConnection, met_the_end, unexpected};
-use super::socket::ConnectionMeter;
+use super::meter::ConnectionMeter;
 use super::{ClientError, Subscription};
 
 /// How much of an answer that takes an event is read.

@@ -11,7 +11,7 @@ use pushbench_wire::gzip::Decoder;
 use super::answer_body::AnswerBody;
 use super::gzip_answer::{Coding, coding, decode, ensure_compressible};
 use super::http::{HttpConnection, HttpRequest, met_the_end, unexpected};
-use super::socket::ConnectionMeter;
+use super::meter::ConnectionMeter;
 use super::{ClientError, MAX_EVENT_BYTES, Sink, Subscription};
 use crate::scenario::Connection;
 

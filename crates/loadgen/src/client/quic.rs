@@ -22,7 +22,7 @@ use quinn::{
 };
 use tokio::time::timeout;
 
-use super::socket::ConnectionMeter;
+use super::meter::ConnectionMeter;
 use super::tls::Tls;
 use super::{ClientError, Tally};
 

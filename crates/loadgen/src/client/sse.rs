@@ -12,8 +12,8 @@ use pushbench_wire::{Transport, gzip};
 use super::answer_body::AnswerBody;
 use super::gzip_answer::{Coding, coding};
 use super::http::{HttpConnection, HttpRequest, unexpected};
+use super::meter::ConnectionMeter;
 use super::post::Poster;
-use super::socket::ConnectionMeter;
 use super::webtransport::Session;
 use super::{ClientError, Http, MAX_EVENT_BYTES, Sink, Subscriber, Subscription};
 

@@ -13,7 +13,7 @@ use pushbench_wire::frame::{self, Decoder, UPGRADE_TOKEN};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::http::upgrade;
-use super::socket::ConnectionMeter;
+use super::meter::ConnectionMeter;
 use super::tls::Line;
 use super::upstream::{InBand, SendInBand};
 use super::{ClientError, MAX_EVENT_BYTES, READ_BUFFER_BYTES, Sink, Subscriber, Subscription};

@@ -29,7 +29,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::ClientError;
-use super::socket::{ConnectionMeter, Stream};
+use super::meter::ConnectionMeter;
+use super::socket::Stream;
 use super::tls_refusal::NothingChosen;
 use crate::scenario::HttpVersion;
 
@@ -249,17 +250,24 @@ pub(super) enum Secured<S> {
     Stream(TokioIo<Upgraded>),
 }
 
+/// Does the same with whichever of them it is.
+macro_rules! with_line {
+    ($secured:expr, $line:ident => $does:expr) => {
+        match $secured {
+            Secured::Plain($line) => $does,
+            Secured::Tls($line) => $does,
+            Secured::Stream($line) => $does,
+        }
+    };
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Secured<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Stream(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
+        with_line!(self.get_mut(), line => Pin::new(line).poll_read(cx, buffer))
     }
 }
 
@@ -269,11 +277,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Stream(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
+        with_line!(self.get_mut(), line => Pin::new(line).poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -281,35 +285,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Self::Stream(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-        }
+        with_line!(self.get_mut(), line => Pin::new(line).poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-            Self::Stream(stream) => stream.is_write_vectored(),
-        }
+        with_line!(self, line => line.is_write_vectored())
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Stream(stream) => Pin::new(stream).poll_flush(cx),
-        }
+        with_line!(self.get_mut(), line => Pin::new(line).poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Stream(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+        with_line!(self.get_mut(), line => Pin::new(line).poll_shutdown(cx))
     }
 }
 

@@ -29,7 +29,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::compressed_frames::{Mark, Unmarked};
 use super::http::unexpected;
-use super::socket::ConnectionMeter;
+use super::meter::ConnectionMeter;
 use super::tls::Line;
 use super::upstream::{InBand, SendInBand};
 use super::{

@@ -12,8 +12,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
 use super::ClientError;
+use super::meter::ConnectionMeter;
 use super::quic::QuicLine;
-use super::socket::ConnectionMeter;
 use super::tls::Tls;
 
 /// Types of unidirectional streams (RFC 9114 §6.2; draft §4.1).

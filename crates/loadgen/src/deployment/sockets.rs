@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn whoever_closes_first_waits() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // At an address where nobody has left a connection that waits.
+        let listener = TcpListener::bind("127.0.0.4:0").unwrap();
         let deployment = deployment(listener.local_addr().unwrap());
         assert_eq!(counts(&deployment), [[0, 0]; 2], "a zero that is one");
         let connect = || {

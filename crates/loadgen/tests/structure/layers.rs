@@ -5,7 +5,7 @@ use std::fs;
 use crate::files::{rust_files, src};
 
 /// Each layer, and the layers that it may use.
-const LAYERS: &[(&str, &[&str])] = &[
+pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("metric", &[]),
     ("text", &[]),
     ("input", &[]),

@@ -108,7 +108,8 @@ fn a_network_that_carries_nothing_is_late_and_loses_nothing() {
     }
     let outage = "[[workload.faults]]\nat = \"300ms\"\nkind = \"outage\"\nfor = \"600ms\"\n";
     let network = "network = { round_trip = \"4ms\" }";
-    each(&Bench::alone(), &scenario(network, outage), |contender, value| {
+    each(&Bench::new(), &scenario(network, outage), |contender, value| {
+        // As above.
         let slowest_ms = value("latency_max") / 1e6;
         assert!(slowest_ms > 400.0, "{contender}: {slowest_ms} ms");
         assert_eq!(value("connections_broken"), 0.0, "{contender}: TCP repeats what was lost");

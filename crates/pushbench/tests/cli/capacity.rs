@@ -44,7 +44,7 @@ fn was_disturbed(output: &Output, capacity: &Capacity) -> bool {
 }
 
 #[test]
-fn what_the_user_allows_is_found_and_rendered_again() {
+fn alone_what_the_user_allows_is_found_and_rendered_again() {
     let bench = Bench::alone();
     let output = search(&bench, NEVER_LOST, &["--max", "6"]);
     let said = format!("{}{}", text(&output.stdout), text(&output.stderr));

@@ -182,7 +182,7 @@ const SERVE: &str =
     concat!("'", env!("CARGO_BIN_EXE_pushbench"), "' serve --public --listen \"$1\"");
 
 #[test]
-fn a_proxy_that_is_killed_within_a_network() {
+fn alone_a_proxy_that_is_killed_within_a_network() {
     if !can_lay() {
         return;
     }
@@ -212,7 +212,7 @@ fn in_the_network_of(process: Pid, command: &[&str]) {
 }
 
 #[test]
-fn a_network_that_is_changed_in_the_middle() {
+fn alone_a_network_that_is_changed_in_the_middle() {
     if !can_lay() {
         return;
     }

@@ -98,7 +98,7 @@ fn json_is_for_other_programs() {
 }
 
 #[test]
-fn a_scenario_is_run_first() {
+fn alone_a_scenario_is_run_first() {
     let bench = Bench::alone();
     fs::write(
         bench.path("mine.toml"),

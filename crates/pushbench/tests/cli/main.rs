@@ -69,7 +69,7 @@ idle = "0s"
 
 #[test]
 fn a_run_accounts_for_every_event_and_leaves_its_folder() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     bench.scenario(SHORT);
     let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
     assert_ran(&output, &[run_in(&bench.path("out"))]);
@@ -168,7 +168,7 @@ fn ctrl_c_keeps_what_is_finished_and_leaves_no_server() {
 
 #[test]
 fn a_killed_run_leaves_no_server_and_the_trials_that_had_ended() {
-    let bench = Bench::alone();
+    let bench = Bench::new();
     bench.scenario(LONG);
     let mut run = bench.start_run();
     run.wait_for("[2/2]");
@@ -226,7 +226,7 @@ fn init_writes_a_scenario_that_checks() {
 
 /// Polling at interval T delays an event that comes at a random time by a uniform share of T.
 #[test]
-fn polling_agrees_with_theory() {
+fn alone_polling_agrees_with_theory() {
     let bench = Bench::alone();
     bench.scenario(
         r#"

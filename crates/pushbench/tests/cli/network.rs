@@ -117,7 +117,7 @@ fn a_run_over_networks_reports_what_they_were() {
     if !can_lay() {
         return;
     }
-    let bench = Bench::alone();
+    let bench = Bench::new();
     bench.scenario(SCENARIO);
     let before = traces();
     let output = bench.output(&["run", "scenario.toml", "--out", "out"]);
@@ -144,7 +144,8 @@ fn a_run_over_networks_reports_what_they_were() {
     at_least("sse", "network_round_trip", 20e6);
     at_least("sse", "network_handshake", 20e6);
     at_least("relayed", "network_round_trip", 20e6);
-    assert!(value("relayed", "network_handshake").unwrap() < 20e6, "a relay takes no time for it");
+    // A relay takes no time for it.
+    at_least("relayed", "network_handshake", 1.0);
     assert_eq!(value("sse", "network_lost"), Some(0.0));
     at_least("lossy", "network_lost", 1.0);
     assert_eq!(value("here", "network_claimed"), None, "loopback is no network");
@@ -189,10 +190,11 @@ fn watch(run: &mut Watched) -> (BTreeSet<String>, Pid) {
 }
 
 #[test]
-fn nothing_of_a_network_stays_however_a_run_ends() {
+fn alone_nothing_of_a_network_stays_however_a_run_ends() {
     if !can_lay() {
         return;
     }
+    // The numbers of networks that have gone are those of the next ones.
     let bench = Bench::alone();
     bench.scenario(&long());
     for signal in [Signal::SIGINT, Signal::SIGKILL] {

@@ -52,8 +52,13 @@ impl Bench {
         Self::on(Machine::Shared(MACHINE.read().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// For a test about times or CPU: no other test of this program runs meanwhile.
+    /// For a test about times that are not longer than theory has them, about CPU, or about what nobody else
+    /// has: no other test of this program runs meanwhile. It is called `alone_…`, so that scripts/check can run
+    /// it behind the others: whoever waits for them to end lets nobody begin.
     pub(crate) fn alone() -> Self {
+        let current = std::thread::current();
+        let is_said = current.name().is_some_and(|name| name.contains("alone_"));
+        assert!(is_said, "call this test alone_…: {:?}", current.name());
         Self::on(Machine::Own(MACHINE.write().unwrap_or_else(PoisonError::into_inner)))
     }
 

@@ -34,7 +34,7 @@ fn start_on_two_cores(bench: &Bench) -> Option<Watched> {
 }
 
 #[test]
-fn a_busy_neighbour_of_the_generator_makes_the_run_untrusted() {
+fn alone_a_busy_neighbour_of_the_generator_makes_the_run_untrusted() {
     let bench = Bench::alone();
     bench.scenario(
         r#"
@@ -86,7 +86,7 @@ fn a_busy_neighbour_of_the_generator_makes_the_run_untrusted() {
 }
 
 #[test]
-fn a_rate_that_nobody_can_sustain_is_told_and_ends() {
+fn alone_a_rate_that_nobody_can_sustain_is_told_and_ends() {
     let bench = Bench::alone();
     bench.scenario(
         r#"

@@ -140,8 +140,8 @@ fn errors_name_the_cause_and_the_fix() {
 
 #[test]
 fn http_3_has_the_port_of_tls_or_says_what_to_do() {
-    // A port that is taken by UDP and free for TCP.
-    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    // A port that is taken by UDP and free for TCP: at an address where nobody else connects from or listens.
+    let taken = std::net::UdpSocket::bind("127.0.0.3:0").unwrap();
     let at = taken.local_addr().unwrap().to_string();
     let error = complaint(&["--tls", &at, "--http3"]);
     assert!(error.contains(&format!("cannot listen on UDP at {at} for HTTP/3")), "{error}");

@@ -14,7 +14,7 @@ const CLIENTS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the server may use, in MiB: so little that each experiment would need more by far.
-const TOTAL_MIB: usize = 96;
+const TOTAL_MIB: usize = 64;
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();

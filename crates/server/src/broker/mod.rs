@@ -185,7 +185,7 @@ impl Broker {
             Some(position) => position > channel.last_id(),
             None => false,
         };
-        let lacking = channels.iter().filter(|(_, of)| of.shared_as().is_none() || is_ahead(of));
+        let lacking = channels.iter().filter(|(_, of)| !of.is_shared() || is_ahead(of));
         let lacking: Vec<Box<str>> = lacking.map(|(name, _)| (*name).into()).collect();
         let told = |why| self.unavailable(why, "nobody knows what this subscriber has missed");
         if !lacking.is_empty() {

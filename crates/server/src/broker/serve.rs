@@ -151,9 +151,8 @@ impl<'a> Node<'a> {
             reads: Reads::new(server.config.max_event_bytes),
             is_settled: false,
         };
-        let is_shared = |name: &str| {
-            server.hub.existing(name).is_some_and(|channel| channel.shared_as().is_some())
-        };
+        let is_shared =
+            |name: &str| server.hub.existing(name).is_some_and(|channel| channel.is_shared());
         let names = server.hub.names().into_iter();
         let channels: Vec<_> = names.filter(|name| is_shared(name)).collect();
         node.is_settled = channels.is_empty();
@@ -243,9 +242,8 @@ impl<'a> Node<'a> {
             Command::Publish { channel, events, done } => self.publish(&channel, events, done),
             Command::Attach { channels, done } => {
                 let hub = &self.server.hub;
-                let is_new = |name: &str| {
-                    hub.existing(name).is_some_and(|channel| channel.shared_as().is_none())
-                };
+                let is_new =
+                    |name: &str| hub.existing(name).is_some_and(|channel| !channel.is_shared());
                 let new: Vec<_> = channels.iter().filter(|name| is_new(name)).cloned().collect();
                 if !new.is_empty() {
                     self.subscribe(&new);

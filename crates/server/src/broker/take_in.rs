@@ -114,9 +114,9 @@ impl Node<'_> {
             // Before its first event nothing of it can be missing, wherever the others are.
             let position = if id == self.base { self.base } else { self.seen };
             let place = Place { id, position };
-            if channel.shared_as().is_none() {
+            if !channel.is_shared() {
                 channel.skip_to(self.base, place);
-                channel.share_as(name);
+                channel.share();
             } else if place.id > channel.last_id() {
                 if channel.last_id() < self.base {
                     // Of what there was before nothing is left, nobody knows how much.
@@ -167,7 +167,7 @@ impl Node<'_> {
             push_command(&mut self.link.outbox, &[self.broker.config.mode.unsubscribe(), topic]);
             return Ok(());
         };
-        if channel.shared_as().is_none() {
+        if !channel.is_shared() {
             // It is where Redis will say that it is.
             return Ok(());
         }

@@ -4,8 +4,8 @@
 
 mod shared;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Limits;
 use super::log::{Log, Missed};
@@ -27,6 +27,7 @@ pub(crate) struct Channel {
     /// The id up to which a broker's gap reaches, likewise.
     gap_until: AtomicU64,
     waiters: Arc<Waiters>,
+    /// The same at a broker.
     pub(super) name: Box<str>,
     /// The id before that of its first event.
     first_id: AtomicU64,
@@ -34,8 +35,8 @@ pub(crate) struct Channel {
     pub(super) zero: u64,
     /// Belongs to the journal: the id of the last event that is being written.
     pub(crate) planned: AtomicU64,
-    /// Its name at a broker, once it gets its events from there.
-    shared_as: OnceLock<Box<str>>,
+    /// Whether it gets its events from a broker by now.
+    is_shared: AtomicBool,
     /// The use of it that was last: somebody asked for it or published to it.
     last_used: AtomicU64,
     /// Counts the uses of all channels.
@@ -77,7 +78,7 @@ impl Channel {
             first_id: AtomicU64::new(first_id),
             zero: 0,
             planned: AtomicU64::new(0),
-            shared_as: OnceLock::new(),
+            is_shared: AtomicBool::new(false),
             last_used: AtomicU64::new(0),
             uses,
             order,
@@ -85,6 +86,10 @@ impl Channel {
             sequence_faults: Mutex::default(),
             limits,
         }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Appends the events, wakes the subscribers once and returns the id of the last event.

@@ -164,7 +164,7 @@ impl Hub {
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
         channels.retain(|_, channel| {
             // Whoever polls a channel that others publish to, at other nodes, relies on it from its first event on.
-            let never_needed = channel.is_new() && channel.shared_as().is_none();
+            let never_needed = channel.is_new() && !channel.is_shared();
             let is_stale = never_needed || channel.last_used() <= too_long;
             // Nobody can get hold of it while the table is locked.
             let keep = !is_stale || Arc::strong_count(channel) > 1;
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn the_logs_used_longest_ago_make_room() {
-        let hub = Hub::new(Limits { log_events: 99, ..LIMITS }, Memory::new(270_000));
+        let hub = Hub::new(Limits { log_events: 99, ..LIMITS }, Memory::new(100_000));
         let publish = |channel: &Channel| {
             let held = hub.reserve(10_000, Need::Input)?;
             Some(channel.publish([NewEvent::new(None, b"", false, held)]))

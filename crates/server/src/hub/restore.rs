@@ -170,10 +170,6 @@ impl Hub {
 }
 
 impl Channel {
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     fn state(&self) -> ChannelState {
         let log = self.log();
         self.state_at(&log, log.events.len())

@@ -194,8 +194,7 @@ impl<'a> StreamState<'a> {
         let held = held.ok_or(NotPublished::OutOfMemory)?;
         let event = NewEvent::new(None, payload, binary, held);
         if let Some(broker) = &self.server.broker {
-            let name = channel.shared_as().ok_or(NotPublished::NoBroker)?;
-            if !broker.publish_in_band(name, vec![event]) {
+            if !channel.is_shared() || !broker.publish_in_band(channel.name(), vec![event]) {
                 return Err(NotPublished::NoBroker);
             }
             Metrics::add(&self.server.metrics.published, 1);

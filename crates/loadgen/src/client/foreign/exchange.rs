@@ -13,7 +13,7 @@ use super::{Foreign, Location, Seen};
 use crate::client::ClientError;
 use crate::client::answer_body::AnswerBody;
 use crate::client::http::{HttpConnection, met_the_end};
-use crate::client::socket::ConnectionMeter;
+use crate::client::meter::ConnectionMeter;
 use crate::scenario::Template;
 
 /// The largest answer that is read.

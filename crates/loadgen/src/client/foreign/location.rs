@@ -10,7 +10,8 @@ use hyper::header::HeaderValue;
 use tokio::time::timeout;
 
 use super::Foreign;
-use crate::client::socket::{ConnectionMeter, Stream};
+use crate::client::meter::ConnectionMeter;
+use crate::client::socket::Stream;
 use crate::client::tls::Secured;
 use crate::client::tls_refusal::Refusal;
 use crate::client::{ClientError, Tls};

@@ -12,9 +12,9 @@ use super::messages::Messages;
 use super::talk::{Channel, Inbox, Talk};
 use super::words::{STEP_WITHIN, quoted, refused};
 use super::{Foreign, Seen};
+use crate::client::meter::ConnectionMeter;
 use crate::client::no_upstream::NoUpstream;
 use crate::client::polling::next_slot;
-use crate::client::socket::ConnectionMeter;
 use crate::client::{ClientError, Sink, Subscriber, Subscription};
 use crate::scenario::Connection;
 

@@ -15,8 +15,8 @@ use super::words::{in_time, refused};
 use super::{Foreign, Seen};
 use crate::client::answer_body::AnswerBody;
 use crate::client::http::{HttpConnection, unexpected};
+use crate::client::meter::ConnectionMeter;
 use crate::client::no_upstream::NoUpstream;
-use crate::client::socket::ConnectionMeter;
 use crate::client::{ClientError, Sink, Subscriber, Subscription};
 use crate::scenario::Split;
 

@@ -14,7 +14,7 @@ use super::messages::Messages;
 use super::stamps::Stamps;
 use super::words::{STEP_WITHIN, described, not_met, place_of, quoted, refused};
 use super::{Foreign, Seen};
-use crate::client::socket::ConnectionMeter;
+use crate::client::meter::ConnectionMeter;
 use crate::client::{ClientError, Sink};
 use crate::scenario::{Match, Recipe, Reply, Request, Source, Split, Step, Template};
 

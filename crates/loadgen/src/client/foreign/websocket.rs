@@ -12,8 +12,9 @@ use super::handshake::{check_answer, closed, config, data, not_opened, request, 
 use super::messages::Messages;
 use super::talk::{Channel, Inbox, Talk};
 use super::words::in_time;
+use crate::client::meter::ConnectionMeter;
 use crate::client::no_upstream::NoUpstream;
-use crate::client::socket::{ConnectionMeter, Stream};
+use crate::client::socket::Stream;
 use crate::client::tls::Secured;
 use crate::client::{ClientError, Sink, Subscriber, Subscription};
 use crate::scenario::Split;

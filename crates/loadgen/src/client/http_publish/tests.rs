@@ -67,30 +67,38 @@ fn returning(address: SocketAddr) -> OpenPath<HttpPublish> {
     HttpPublish::open(&target).unwrap()
 }
 
+/// The same of one that has gone, and where it was.
+fn left_alone() -> (SocketAddr, OpenPath<HttpPublish>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut open = returning(address);
+    drop((listener.accept().unwrap(), listener));
+    let acknowledgements = &mut open.acknowledgements;
+    while acknowledgements.stream.is_some() || acknowledgements.number == 0 {
+        acknowledgements.acknowledge().unwrap();
+    }
+    (address, open)
+}
+
 /// The numbers and events of so many requests.
 fn take(server: &mut TcpStream, count: usize) -> Vec<(u64, String)> {
-    let mut reader = BufReader::new(server.try_clone().unwrap());
-    (0..count)
-        .map(|_| {
-            let (mut number, mut length) = (0, 0);
-            loop {
-                let mut line = String::new();
-                assert!(reader.read_line(&mut line).unwrap() > 0, "the publisher has gone");
-                if let Some(behind) = line.split("&publisher=me&sequence=").nth(1) {
-                    number = behind.split(' ').next().unwrap().parse().unwrap();
-                }
-                if let Some(value) = line.strip_prefix("content-length: ") {
-                    length = value.trim().parse().unwrap();
-                }
-                if line == "\r\n" {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            (number, String::from_utf8(body).unwrap())
-        })
-        .collect()
+    (0..count).map(|_| take_one(server)).collect()
+}
+
+/// Those of the next request, of which no more is read than belongs to it.
+fn take_one(server: &mut TcpStream) -> (u64, String) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        server.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let after = |text: &str| head.split(text).nth(1).unwrap().split([' ', '\r']).next().unwrap();
+    let mut body = vec![0; after("content-length: ").parse().unwrap()];
+    server.read_exact(&mut body).unwrap();
+    let number = after("&publisher=me&sequence=").parse().unwrap();
+    (number, String::from_utf8(body).unwrap())
 }
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -141,13 +149,7 @@ fn what_was_not_answered_is_sent_again_to_a_server_that_comes_back() {
 #[test]
 fn a_server_that_comes_back_gets_what_has_waited_in_pieces() {
     const EVENTS: usize = 3_000;
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let OpenPath { mut path, mut acknowledgements, .. } = returning(address);
-    drop((listener.accept().unwrap(), listener));
-    while acknowledgements.stream.is_some() || acknowledgements.number == 0 {
-        acknowledgements.acknowledge().unwrap();
-    }
+    let (address, OpenPath { mut path, mut acknowledgements, .. }) = left_alone();
     let event = "x".repeat(1_000);
     for _ in 0..EVENTS {
         path.push(0, event.as_bytes());
@@ -158,7 +160,7 @@ fn a_server_that_comes_back_gets_what_has_waited_in_pieces() {
         let mut server = listener.accept().unwrap().0;
         // It reads nothing more before its answer has been taken.
         for number in 1..=EVENTS as u64 {
-            assert_eq!(take_one(&mut server), number);
+            assert_eq!(take_one(&mut server).0, number);
             server.write_all(ANSWER).unwrap();
         }
         server
@@ -167,31 +169,10 @@ fn a_server_that_comes_back_gets_what_has_waited_in_pieces() {
     comes_back.join().unwrap();
 }
 
-/// The number of the next request, of which no more is read than belongs to it.
-fn take_one(server: &mut TcpStream) -> u64 {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        server.read_exact(&mut byte).unwrap();
-        head.extend(byte);
-    }
-    let head = String::from_utf8(head).unwrap();
-    let after = |text: &str| head.split(text).nth(1).unwrap().split([' ', '\r']).next().unwrap();
-    let mut body = vec![0; after("content-length: ").parse().unwrap()];
-    server.read_exact(&mut body).unwrap();
-    after("sequence=").parse().unwrap()
-}
-
 #[test]
 fn a_server_whose_answers_have_no_room_is_not_waited_for() {
     const EVENTS: usize = 30_000;
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let OpenPath { mut path, mut acknowledgements, .. } = returning(address);
-    drop((listener.accept().unwrap(), listener));
-    while acknowledgements.stream.is_some() || acknowledgements.number == 0 {
-        acknowledgements.acknowledge().unwrap();
-    }
+    let (address, OpenPath { mut path, mut acknowledgements, .. }) = left_alone();
     for _ in 0..EVENTS {
         path.push(0, b"small");
         path.flush().unwrap();

@@ -92,13 +92,12 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_near() {
+    fn a_round_trip_over_loopback_is_timed() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let thread = std::thread::spawn(move || echo(&listener));
         let RoundTrip { handshake, echo } = measure(address, Duration::ZERO).unwrap();
         assert!(handshake > Duration::ZERO && echo > Duration::ZERO);
-        assert!(echo < Duration::from_millis(50), "{echo:?}");
         thread.join().unwrap().unwrap();
     }
 }

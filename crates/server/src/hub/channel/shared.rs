@@ -8,14 +8,14 @@ use super::Channel;
 use crate::framing::{Event, NewEvent, Place};
 
 impl Channel {
-    /// Its name at the broker; none as long as it does not get its events from there.
-    pub(crate) fn shared_as(&self) -> Option<&str> {
-        self.shared_as.get().map(|name| &**name)
+    /// Whether it gets its events from the broker.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.is_shared.load(Ordering::Acquire)
     }
 
-    /// Says that it gets its events from the broker, where it has this name.
-    pub(crate) fn share_as(&self, name: &str) {
-        self.shared_as.get_or_init(|| name.into());
+    /// Says that it does from now on, where it stands.
+    pub(crate) fn share(&self) {
+        self.is_shared.store(true, Ordering::Release);
     }
 
     /// Appends events that have their places, of which the first has the id behind the last one here, and wakes the

@@ -13,6 +13,7 @@ use std::net::Shutdown;
 use flate2::{Decompress, FlushDecompress};
 use pushbench_server::Config;
 
+use crate::in_runtime::without_heartbeats;
 use crate::support::{Connection, Server};
 
 /// The largest message that the server takes here: more than 16 bits can count.
@@ -201,7 +202,7 @@ fn check(server: &Server, case: &Case, channel: &str, extension: &str, piece: us
 
 #[test]
 fn every_frame_gets_the_answer_of_rfc_6455() {
-    let config = Config { max_event_bytes: MAX_BYTES, ..Config::default() };
+    let config = Config { max_event_bytes: MAX_BYTES, ..without_heartbeats() };
     let cases: Vec<_> =
         [frames::cases(), control::cases(), text::cases()].into_iter().flatten().collect();
     assert!(cases.len() > 300, "{} cases", cases.len());
@@ -210,7 +211,7 @@ fn every_frame_gets_the_answer_of_rfc_6455() {
 
 #[test]
 fn every_frame_gets_the_answer_of_rfc_7692_where_messages_may_be_compressed() {
-    let config = Config { max_event_bytes: MAX_BYTES, compression: true, ..Config::default() };
+    let config = Config { max_event_bytes: MAX_BYTES, compression: true, ..without_heartbeats() };
     let mut cases = deflate::cases();
     assert!(cases.len() > 60, "{} cases", cases.len());
     let without = [frames::cases(), control::cases(), text::cases()].into_iter().flatten();

@@ -253,20 +253,19 @@ fn the_kernel_keeps_the_time_of_children_that_have_ended() {
 fn what_is_left_in_the_background_is_known_by_its_mark() {
     let mark = Mark::new();
     let (variable, value) = mark.variable();
+    // It says its number when it runs, and stands still; the root says when it has waited for the shell between.
     let mut root = Command::new("sh")
-        .args(["-c", "(sleep 60 & echo $!); exec sleep 60"])
+        .args(["-c", "(sh -c 'echo $$; kill -STOP $$' &); echo left; exec sleep 60"])
         .env(variable, value)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = String::new();
-    BufReader::new(root.stdout.take().unwrap()).read_line(&mut said).unwrap();
-    let orphan = Pid::from_raw(said.trim().parse().unwrap());
+    let lines = BufReader::new(root.stdout.take().unwrap()).lines().take(2);
+    let said: Vec<_> = lines.map(Result::unwrap).filter(|line| line != "left").collect();
+    let orphan = Pid::from_raw(said[0].parse().unwrap());
     let process = Pid::from_raw(root.id().cast_signed());
-    assert!(
-        Stat::read(&Path::new("/proc").join(orphan.to_string())).unwrap().parent
-            != process.as_raw()
-    );
+    let parent = Stat::read(&Path::new("/proc").join(orphan.to_string())).unwrap().parent;
+    assert_ne!(parent, process.as_raw());
     let finds = |mark| ProcessTree::new(process, mark).processes().contains(&orphan);
     assert!(finds(mark) && !finds(Mark::new()), "another mark is another server's");
     root.kill().unwrap();
