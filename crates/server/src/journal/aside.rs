@@ -44,14 +44,14 @@ mod tests {
     use crate::framing::Place;
 
     /// Records of one event, two, and three, and where they begin and all of it ends.
-    fn written() -> (Vec<u8>, [usize; 4]) {
-        let (mut bytes, mut begins) = (Vec::new(), [0; 4]);
+    fn written() -> (Vec<u8>, Vec<usize>) {
+        let (mut bytes, mut begins) = (Vec::new(), vec![0]);
         for count in 1..=3 {
             let payload = vec![7; 40];
             let event: Parts<'_> = (None, &payload, true);
             let events = vec![event; count];
             push_batch("a", Place { id: 1, position: 1 }, None, events.into_iter(), &mut bytes);
-            begins[count] = bytes.len();
+            begins.push(bytes.len());
         }
         (bytes, begins)
     }
