@@ -71,6 +71,9 @@ pub(crate) enum ClientError {
     /// A server that is not ours does something else than was said of it.
     #[error("{0}")]
     Foreign(String),
+    /// A server that is not ours does not answer where it should be.
+    #[error("{0}")]
+    Away(String),
     /// A request that cannot be written down.
     #[error("the request cannot be made: {0}")]
     Request(#[from] hyper::http::Error),
@@ -110,7 +113,7 @@ fn advice_for_status(status: StatusCode) -> &'static str {
 impl ClientError {
     /// Whether there was no connection yet that could break.
     pub(crate) fn is_no_connection(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Tls { .. })
+        matches!(self, Self::Connect { .. } | Self::Tls { .. } | Self::Away(_))
     }
 
     /// Whether a proxy says that its server is away, or a server that it is not ready.
@@ -144,6 +147,7 @@ impl ClientError {
             | Self::Message(_)
             | Self::NotText(_)
             | Self::Foreign(_)
+            | Self::Away(_)
             | Self::Request(_) => false,
         }
     }

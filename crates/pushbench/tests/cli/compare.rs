@@ -96,8 +96,8 @@ fn stored_runs_are_compared_in_what_can_be_compared() {
     assert!(text(&output.stderr).contains("the runs differ in their scenarios"));
 }
 
-/// How a program is started that may mount what only it sees.
-fn mounts_of_its_own() -> Option<&'static [&'static str]> {
+/// What lets a command mount something that nobody else sees, where that may be done.
+pub(super) fn mounts_of_its_own() -> Option<&'static [&'static str]> {
     const AS_ROOT: &[&str] = &["unshare", "--mount"];
     // It needs no privilege where the kernel lets users make namespaces.
     const AS_USER: &[&str] = &["unshare", "--user", "--map-root-user", "--mount"];

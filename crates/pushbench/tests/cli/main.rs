@@ -11,6 +11,7 @@ mod faults;
 mod folklore;
 mod foreign;
 mod guide;
+mod harness;
 mod history;
 mod network;
 mod nodes;

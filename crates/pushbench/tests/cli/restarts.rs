@@ -104,14 +104,16 @@ fn with_a_log_in_memory_what_is_lost_is_counted() {
 fn a_server_that_is_not_ours_is_restarted_too() {
     let bench = Bench::new();
     let server = format!(
-        r#"compare = ["sse"]
+        r#"compare = ["sse", "long-polling", "polling"]
 servers = ["other"]
 
 [server.other]
-command = "{} serve --listen {{host}}:{{port}} --stop-on-stdin-eof --log-dir {}"
+command = "{} serve --listen {{host}}:{{port}} --stop-on-stdin-eof --log-dir {}-{{port}}"
 url = "http://{{host}}:{{port}}"
 publish = {{ url = "{{url}}/channels/{{channel}}/events", body = "{{payload}}" }}
 sse = {{ url = "{{url}}/channels/{{channel}}/sse?after=0" }}
+polling = {{ url = "{{url}}/channels/{{channel}}/poll", headers = {{ Last-Event-ID = "{{last}}" }}, cursor = {{ last = "/last_event_id" }} }}
+long-polling = {{ url = "{{url}}/channels/{{channel}}/long-poll", headers = {{ Last-Event-ID = "{{last}}" }}, cursor = {{ last = "/last_event_id" }} }}
 "#,
         env!("CARGO_BIN_EXE_pushbench"),
         bench.path("log").display(),
@@ -124,11 +126,13 @@ sse = {{ url = "{{url}}/channels/{{channel}}/sse?after=0" }}
     let said = text(&output.stderr);
     assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{:?}: {said}", output.status.code());
     let trials = bench.trials();
-    let values = &trials["other-sse"].values;
-    let account = ["expected", "delivered", "lost", "server_restarts"].map(|of| values[of]);
-    assert_eq!(account, [EXPECTED, EXPECTED, 0.0, 1.0], "{said}");
-    // It is not told the numbers of requests: what it had taken but not answered, all subscribers get twice.
-    assert_eq!(values["duplicated"] % 20.0, 0.0, "{said}");
+    for contender in ["other-sse", "other-long-polling", "other-polling"] {
+        let values = &trials[contender].values;
+        let account = ["expected", "delivered", "lost", "server_restarts"].map(|of| values[of]);
+        assert_eq!(account, [EXPECTED, EXPECTED, 0.0, 1.0], "{contender}: {said}");
+        // It is not told the numbers of requests: what it had taken but not answered, all subscribers get twice.
+        assert_eq!(values["duplicated"] % 20.0, 0.0, "{contender}: {said}");
+    }
 }
 
 #[test]

@@ -179,3 +179,58 @@ fn a_disk_that_is_full_is_said_and_the_server_goes_on() {
     assert!(server.signal(Signal::SIGTERM).success());
     assert!(stderr_of(server).contains("there is no room for the log in "));
 }
+
+#[test]
+fn a_log_that_is_damaged_in_the_middle_says_what_is_missing_and_keeps_it_aside() {
+    let folder = TempDir::new().unwrap();
+    let flags = ["--log-dir", folder.path().to_str().unwrap()];
+    let mut server = Server::start(&flags);
+    for event in ["one", "two", "three", "four"] {
+        assert!(publish(server.address, "", event).starts_with("HTTP/1.1 200 "));
+    }
+    assert!(server.signal(Signal::SIGTERM).success());
+    let file = folder.path().join("00000000000000000001.log");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let at = bytes.windows(3).position(|part| part == b"two").unwrap();
+    bytes[at] = b'T';
+    std::fs::write(&file, &bytes).unwrap();
+
+    let mut server = Server::start(&flags);
+    let events = get(server.address, "/channels/news/poll");
+    assert!(events.ends_with("{\"events\":[{\"id\":1,\"data\":\"one\"}],\"last_event_id\":1}"));
+    let metrics = get(server.address, "/metrics");
+    assert!(metrics.contains("\npushbench_log_set_aside_events 2\n"), "{metrics}");
+    let told = get(server.address, "/channels/news/poll?after=4");
+    assert!(told.contains("lagged"), "who has what is missing is told: {told}");
+    assert!(server.signal(Signal::SIGTERM).success());
+    let said = stderr_of(server);
+    let loud = "pushbench serve: the log goes on with 1 events of 1 channels, and WITHOUT 2 that were written before";
+    assert!(said.starts_with(loud), "{said}");
+    assert!(said.contains("restore the folder from a copy"), "{said}");
+    let aside = std::fs::read(file.with_extension("log.damaged")).unwrap();
+    assert!(bytes.ends_with(&aside), "byte by byte");
+
+    let mut server = Server::start(&flags);
+    let metrics = get(server.address, "/metrics");
+    assert!(metrics.contains("\npushbench_log_set_aside_events 0\n"), "it was said: {metrics}");
+    assert!(server.signal(Signal::SIGTERM).success());
+    assert_eq!(stderr_of(server), "");
+}
+
+#[test]
+fn a_folder_that_may_only_be_read_is_named() {
+    if !can_mount() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let read_only = "mount -t tmpfs -o ro none \"$1\" && \
+                     exec \"$0\" serve --listen 127.0.0.1:0 --log-dir \"$1\"";
+    let mut command = Command::new("unshare");
+    command.args(["-Urm", "sh", "-c", read_only, env!("CARGO_BIN_EXE_pushbench"), path]);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{said}");
+    assert!(said.contains(&format!("cannot keep the log in {path}; choose another")), "{said}");
+    assert!(said.contains("Read-only file system"), "{said}");
+}

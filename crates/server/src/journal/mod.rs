@@ -6,6 +6,7 @@
 //! channel; what is read is all of it, once, in order; and that it survives any damage up to the last whole
 //! record follows from its form (`record`), where a tree of pages would have to be trusted.
 
+mod aside;
 mod files;
 mod record;
 mod recovery;
@@ -116,6 +117,7 @@ pub(crate) struct Counts {
     pub(crate) syncs: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) bytes: AtomicU64,
+    pub(crate) set_aside: AtomicU64,
 }
 
 impl Counts {
@@ -136,6 +138,12 @@ impl Counts {
                 &self.refused,
             ),
             ("pushbench_log_disk_bytes", "gauge", "Bytes of the log on disk.", &self.bytes),
+            (
+                "pushbench_log_set_aside_events",
+                "gauge",
+                "Events that were whole behind damage when this server started, and are set aside.",
+                &self.set_aside,
+            ),
         ];
         for (name, kind, help, count) in all {
             let value = count.load(Ordering::Relaxed);
@@ -188,6 +196,7 @@ impl Journal {
         segments.segment_bytes = segment_bytes;
         begin(&mut segments, hub, &publishers)?;
         let shared = Arc::new(Shared::default());
+        shared.counts.set_aside.store(report.set_aside, Ordering::Relaxed);
         let writer =
             Writer::new(Arc::clone(hub), segments, publishers, log.sync, Arc::clone(&shared))?;
         let thread =

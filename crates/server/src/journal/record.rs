@@ -178,6 +178,14 @@ pub(super) fn is_whole(bytes: &[u8]) -> bool {
     body(bytes).is_some()
 }
 
+/// How long a record is by what it says itself, if it may begin there.
+pub(super) fn announced(bytes: &[u8]) -> Option<usize> {
+    let (&length, rest) = bytes.split_first_chunk::<4>()?;
+    let length = u32::from_le_bytes(length) as usize;
+    let body = rest.get(4..)?.get(..length)?;
+    matches!(body.first(), Some(&(0 | BATCH | END))).then_some(FRAME_BYTES + length)
+}
+
 /// The first record of a file, and nothing more of it; none if that is no whole one.
 pub(super) fn read_head(mut file: impl io::Read, file_bytes: u64) -> io::Result<Option<Head>> {
     let mut bytes = Vec::new();

@@ -1,9 +1,11 @@
 //! Reads a journal back, up to the last record that is whole, and brings back what it says. Behind a record that
-//! is damaged nothing is believed: it is cut off, and the ids that it may have had are not used again.
+//! is damaged nothing is believed: it is cut off, and the ids that it may have had are not used again. What is
+//! whole behind it is counted, so that whoever runs the server learns of it.
 
 use std::fs::{self, File};
 use std::io;
 
+use super::aside::whole_events;
 use super::files::Folder;
 use super::record::{Batch, Head, Record, is_whole, read, read_head};
 use crate::framing::{NewEvent, Place};
@@ -36,6 +38,8 @@ pub(crate) struct Report {
     pub(crate) is_whole: bool,
     /// What was cut off: the file, where in it, and how many bytes that and all behind it had.
     pub(crate) cut: Vec<(String, u64, u64)>,
+    /// Events that are whole in what was cut off. They had been written, and nobody gets them any more.
+    pub(crate) set_aside: u64,
     /// Events for which there was no room in memory.
     pub(crate) no_room: usize,
 }
@@ -56,9 +60,16 @@ impl Report {
             parts.push("the server before did not stop by itself".to_owned());
         }
         let Self { events, channels, .. } = self;
+        let without = match self.set_aside {
+            0 => String::new(),
+            lost => format!(
+                ", and WITHOUT {lost} that were written before and are whole behind damage (if they matter, stop this \
+                 server and restore the folder from a copy)"
+            ),
+        };
         (!parts.is_empty()).then(|| {
             format!(
-                "the log goes on with {events} events of {channels} channels: {}",
+                "the log goes on with {events} events of {channels} channels{without}: {}",
                 parts.join("; ")
             )
         })
@@ -94,8 +105,13 @@ pub(super) fn recover(folder: &Folder, hub: &Hub) -> io::Result<Recovered> {
             // Those behind it can do without one of which nothing is there.
             let goes_on = found.files.is_empty() && !behind.is_empty();
             let dropped = if goes_on { &[] } else { behind };
-            let sizes = dropped.iter().map(|&other| size_of(folder, other));
-            let cut = (bytes.len() - length) as u64 + sizes.sum::<u64>();
+            let mut cut = (bytes.len() - length) as u64;
+            found.report.set_aside += whole_events(&bytes[length..]);
+            for &other in dropped {
+                let bytes = fs::read(folder.path_of(other))?;
+                cut += bytes.len() as u64;
+                found.report.set_aside += whole_events(&bytes);
+            }
             found.report.cut.push((name, length as u64, cut));
             folder.set_aside(number, length as u64)?;
             if !goes_on {
@@ -115,10 +131,6 @@ pub(super) fn recover(folder: &Folder, hub: &Hub) -> io::Result<Recovered> {
     (found.report.events, found.report.channels) = (totals.log_events, totals.channels);
     found.report.no_room += hub.forgotten();
     Ok(found)
-}
-
-fn size_of(folder: &Folder, number: u64) -> u64 {
-    fs::metadata(folder.path_of(number)).map_or(0, |about| about.len())
 }
 
 /// The files that are needed: those before one in which all was written again are not.

@@ -53,6 +53,9 @@ pub(super) struct Segments {
     pub(super) segment_bytes: u64,
     /// Whether files are synced when they are begun and left.
     is_synced: bool,
+    /// How long a file may become on a disk that is full, as a test has it.
+    #[cfg(test)]
+    pub(super) full_at: u64,
 }
 
 #[derive(Debug)]
@@ -85,6 +88,8 @@ impl Segments {
             has_complained: false,
             segment_bytes: SEGMENT_BYTES.0 as u64,
             is_synced,
+            #[cfg(test)]
+            full_at: u64::MAX,
         }
     }
 
@@ -99,7 +104,13 @@ impl Segments {
     /// Appends `bytes`, all of them or none.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let file = Arc::clone(self.file()?);
-        match file.write_all_at(bytes, self.length) {
+        let written = file.write_all_at(bytes, self.length);
+        #[cfg(test)]
+        let written = match self.length + bytes.len() as u64 <= self.full_at {
+            true => written,
+            false => Err(io::ErrorKind::StorageFull.into()),
+        };
+        match written {
             Ok(()) => {
                 self.length += bytes.len() as u64;
                 Ok(())

@@ -1,4 +1,6 @@
 mod crash;
+mod damage;
+mod full;
 
 use std::fs;
 use std::path::Path;

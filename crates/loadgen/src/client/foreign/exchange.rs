@@ -205,7 +205,7 @@ pub(super) fn not_http(location: &Location, why: &dyn fmt::Display) -> ClientErr
 
 /// What a server answers that ends a connection before it has said anything.
 pub(super) fn closed_without_answer(location: &Location) -> ClientError {
-    ClientError::Foreign(format!(
+    ClientError::Away(format!(
         "the server at {} closed a new connection without an answer: does it speak HTTP there, or does it \
          want {}?",
         location.host_and_port(),

@@ -117,7 +117,7 @@ impl Location {
                 format!(" ({})", of_host.join(", "))
             }
         };
-        ClientError::Foreign(format!(
+        ClientError::Away(format!(
             "nobody listens at {}{named}: does the server run, and is `url` in [{}] right?",
             self.host_and_port(),
             foreign.table_of_url()
