@@ -71,7 +71,7 @@ pub(crate) enum ClientError {
     /// A server that is not ours does something else than was said of it.
     #[error("{0}")]
     Foreign(String),
-    /// A server that is not ours does not answer where it should be.
+    /// A server that is not ours does not answer where it should be, or says that it is away.
     #[error("{0}")]
     Away(String),
     /// A request that cannot be written down.

@@ -178,7 +178,12 @@ impl ForeignPull {
             408 | 504 if self.slots.is_none() => return Ok(0),
             status => {
                 let Whole { headers, body, .. } = &answer;
-                return Err(refused(&self.talk.foreign, status, headers, body));
+                let why = refused(&self.talk.foreign, status, headers, body);
+                return Err(match status {
+                    // Where the server is restarted, it or a proxy says so: nchan with a 410.
+                    410 | 502..=504 => ClientError::Away(why.to_string()),
+                    _ => why,
+                });
             }
         }
         self.has_asked = true;
