@@ -39,7 +39,7 @@ impl SubscriberPool for BrowserPool {
         let of_thread = Arc::clone(&tally);
         let thread = std::thread::Builder::new()
             .name(THREAD_NAME.into())
-            .spawn(move || run(plan, &of_thread, sender, stopped))
+            .spawn(move || run(plan, &of_thread, &sender, stopped))
             .context("cannot start the thread that talks to a browser")?;
         Ok(Self { tally, signals, stop, thread })
     }
@@ -84,7 +84,7 @@ impl SubscriberPool for BrowserPool {
 fn run(
     plan: PoolPlan,
     tally: &Arc<Tally>,
-    signals: mpsc::UnboundedSender<Signal>,
+    signals: &mpsc::UnboundedSender<Signal>,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<Recorder> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -92,7 +92,7 @@ fn run(
         .build()
         .context("cannot start the runtime that talks to a browser")?;
     let recorder = Rc::new(RefCell::new(Recorder::new(plan.window.clone())));
-    let talk = session::talk(plan, tally, &recorder, &signals, stopped);
+    let talk = session::talk(plan, tally, &recorder, signals, stopped);
     if let Err(error) = runtime.block_on(talk) {
         // Nobody listens any more when the trial is over.
         let _ = signals.send(Signal::Failed(format!("{error:#}")));
