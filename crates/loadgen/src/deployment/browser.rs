@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 
 use super::network::Network;
+use super::profile::Profile;
 use super::{Cores, Deployment, NotStarted, PartRole, Readiness, ServerStart};
 use crate::scenario::Browser;
 
@@ -130,7 +131,7 @@ impl Deployment {
             scratch: Some(folder.path().to_owned()),
             install: None,
         };
-        self.profiles.push(Profile(folder.keep()));
+        self.profiles.push(Profile::new(folder.keep()));
         let clients = self.network().and_then(Network::clients);
         let _there = clients.map(|clients| clients.enter()).transpose()?;
         let generator = &cores.generator;
@@ -209,23 +210,6 @@ pub(crate) fn browser_version(browser: Browser) -> Option<String> {
     Some(line.chars().take(MAX_VERSION).collect())
 }
 
-/// The folder of a browser, which goes with it. What was killed a moment ago may still write there.
-pub(super) struct Profile(PathBuf);
-
-impl Drop for Profile {
-    fn drop(&mut self) {
-        const ATTEMPTS: u32 = 200;
-        const BETWEEN: std::time::Duration = std::time::Duration::from_millis(10);
-        for _ in 0..ATTEMPTS {
-            if fs::remove_dir_all(&self.0).is_ok() || !self.0.exists() {
-                return;
-            }
-            #[expect(clippy::disallowed_methods, reason = "nothing is measured any more")]
-            std::thread::sleep(BETWEEN);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,18 +246,5 @@ mod tests {
         assert!(!has(&by_quic, "--disable-http2") && !has(&by_quic, "--disable-quic"));
         assert!(has(&words(&page(Browser::Firefox)), "--profile"));
         assert!(folder.path().join("profile/user.js").is_file());
-    }
-
-    #[test]
-    fn a_folder_goes_although_somebody_still_writes_there() {
-        let folder = tempfile::tempdir().unwrap().keep();
-        let file = folder.join("late");
-        let writing = std::thread::spawn(move || {
-            (0..2_000).for_each(|_| drop(fs::write(&file, "still there")));
-        });
-        let path = folder.clone();
-        drop(Profile(folder));
-        writing.join().unwrap();
-        assert!(!path.exists());
     }
 }

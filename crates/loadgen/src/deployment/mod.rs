@@ -21,6 +21,7 @@ mod nodes;
 pub(crate) mod observe;
 mod output;
 mod patience;
+mod profile;
 mod proxy;
 mod readiness;
 mod restart;
@@ -50,10 +51,10 @@ pub(crate) use readiness::{Readiness, ServerStart};
 pub(crate) use server_command::{OwnFiles, server_command};
 pub(crate) use sockets::{EndSockets, Sockets};
 
-use browser::Profile;
 use family::Mark;
 use network::{Network, Reading};
 use observe::{Observation, Observe};
+use profile::Profile;
 use server_process::ServerProcess;
 
 /// All parts of a trial. Dropping it ends the processes that it started.
