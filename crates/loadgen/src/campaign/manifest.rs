@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{Source, own_server};
-use crate::engine::{Cores, fairness, machine, proxy_version};
+use crate::engine::{Cores, browser_version, fairness, machine, proxy_version};
 use crate::results::model::{DescribedServer, LaidNetwork, ScenarioText, SweptCell};
 use crate::results::store::ensure_free;
-use crate::results::{Manifest, UsedProxy};
+use crate::results::{Manifest, UsedBrowser, UsedProxy};
 use crate::scenario::{Imitation, Scenario, Start, hex};
 
 /// What every command that leaves results was asked.
@@ -64,6 +64,9 @@ impl Invocation {
             true => self.server.as_ref().map_or("pushbench serve".to_owned(), shell_words::join),
             false => servers.iter().map(|of| &of.label[..]).collect::<Vec<_>>().join(", "),
         };
+        let browsers = browsers(scenario);
+        let mut settings = fairness::settings(cores, ours && own);
+        settings.extend((!browsers.is_empty()).then(fairness::of_browsers));
         Manifest {
             run: run_name(&scenario.name, started),
             command: shell_words::join(&self.command_line),
@@ -79,8 +82,9 @@ impl Invocation {
             networks: networks(scenario),
             machine: machine::machine(cores),
             contenders: scenario.contender_ids().cloned().collect(),
-            settings: fairness::settings(cores, ours && own),
+            settings,
             proxies: proxies(scenario),
+            browsers,
             shortenings: Vec::new(),
             scenario: ScenarioText {
                 name: scenario.name.clone(),
@@ -145,6 +149,24 @@ fn proxies(scenario: &Scenario) -> Vec<UsedProxy> {
                 command: shell_words::join(&proxy.command),
                 config: proxy.config.clone(),
                 contenders: vec![name],
+            }),
+        }
+    }
+    found
+}
+
+/// The browsers of a scenario.
+fn browsers(scenario: &Scenario) -> Vec<UsedBrowser> {
+    let mut found: Vec<UsedBrowser> = Vec::new();
+    for id in scenario.contender_ids() {
+        let Some(browser) = id.client().browser() else { continue };
+        let contender = id.label().to_owned();
+        match found.iter_mut().find(|of| of.label == browser.label()) {
+            Some(known) => known.contenders.push(contender),
+            None => found.push(UsedBrowser {
+                label: browser.label().to_owned(),
+                version: browser_version(browser),
+                contenders: vec![contender],
             }),
         }
     }

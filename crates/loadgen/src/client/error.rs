@@ -74,6 +74,9 @@ pub(crate) enum ClientError {
     /// A server that is not ours does not answer where it should be, or says that it is away.
     #[error("{0}")]
     Away(String),
+    /// What the page of a browser says of a connection that it lost.
+    #[error("{0}")]
+    Page(String),
     /// A request that cannot be written down.
     #[error("the request cannot be made: {0}")]
     Request(#[from] hyper::http::Error),
@@ -133,6 +136,7 @@ impl ClientError {
             | Self::Broken(_)
             | Self::Ended
             | Self::Silent(_)
+            | Self::Page(_)
             | Self::WebSocket(_) => true,
             Self::Connect { .. }
             | Self::Tls { .. }

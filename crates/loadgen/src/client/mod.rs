@@ -10,6 +10,7 @@ mod delivery_test;
 mod dispatch;
 mod error;
 mod fallback;
+mod fingerprints;
 pub(crate) mod foreign;
 mod gzip_answer;
 mod http;
@@ -71,6 +72,7 @@ use crate::scenario::{Fallback, Settings};
 
 pub(crate) use dispatch::{Mechanism, WithSubscriber, with_subscriber};
 pub(crate) use error::ClientError;
+pub(crate) use fingerprints::Fingerprints;
 pub(crate) use foreign::Foreign;
 pub(crate) use http2::SharedHttp2;
 pub(crate) use http3::SharedHttp3;

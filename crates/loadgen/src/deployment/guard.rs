@@ -10,14 +10,19 @@ use super::family::Mark;
 
 /// Waits for the end of its input, which comes when nobody holds the other end. Then it kills the group
 /// of the first argument, and whoever has the variable of the second one in its environment, and removes
-/// the folder of the third.
+/// the folder of the third, in which some that are about to end may still write.
 const SCRIPT: &str = r#"
 read -r line
 kill -s KILL -- "-$1"
 for process in /proc/[0-9]*; do
     if grep -qzFx -- "$2" "$process/environ"; then kill -s KILL "${process#/proc/}"; fi
 done
-if [ -n "$3" ]; then rm -rf -- "$3"; fi
+if [ -n "$3" ]; then
+    for attempt in 1 2 3 4 5; do
+        rm -rf -- "$3" && break
+        sleep 1
+    done
+fi
 "#;
 
 /// A process that sleeps as long as we hold its input. Dropping it only ends that one.

@@ -3,6 +3,7 @@
 
 mod announcement;
 mod broker;
+mod browser;
 mod certificate;
 mod control;
 mod cores;
@@ -20,6 +21,7 @@ mod nodes;
 pub(crate) mod observe;
 mod output;
 mod patience;
+mod profile;
 mod proxy;
 mod readiness;
 mod restart;
@@ -37,6 +39,7 @@ use std::path::Path;
 use futures_util::future::select_all;
 use tempfile::TempDir;
 
+pub(crate) use browser::{BrowserPage, browser_version};
 pub(crate) use cores::Cores;
 pub(crate) use cpu_limit::CpuLimit;
 pub(crate) use doubts::Doubts;
@@ -51,6 +54,7 @@ pub(crate) use sockets::{EndSockets, Sockets};
 use family::Mark;
 use network::{Network, Reading};
 use observe::{Observation, Observe};
+use profile::Profile;
 use server_process::ServerProcess;
 
 /// All parts of a trial. Dropping it ends the processes that it started.
@@ -66,6 +70,8 @@ pub(crate) struct Deployment {
     killed: BTreeSet<usize>,
     /// What goes when they have ended.
     folders: Vec<TempDir>,
+    /// The same of browsers.
+    profiles: Vec<Profile>,
     /// Those that were ended on purpose, and are not started again yet.
     ended: Vec<Ended>,
     /// Those that servers were started on.
@@ -114,6 +120,8 @@ pub(crate) enum PartRole {
     Broker(u32),
     /// It publishes, or subscribes, or both.
     Generator(u32),
+    /// It runs subscribers.
+    Browser(u32),
 }
 
 /// Its name in results.
@@ -124,6 +132,7 @@ impl fmt::Display for PartRole {
             Self::Proxy(index) => ("proxy", index),
             Self::Broker(index) => ("broker", index),
             Self::Generator(index) => ("generator", index),
+            Self::Browser(index) => ("browser", index),
         };
         match index {
             0 => f.write_str(kind),
@@ -180,7 +189,7 @@ impl Deployment {
         cores: &Cores,
     ) -> anyhow::Result<&ServerProcess> {
         let mark = match role {
-            PartRole::Proxy(_) => Mark::of_foreground(),
+            PartRole::Proxy(_) | PartRole::Browser(_) => Mark::of_foreground(),
             PartRole::Server(_) | PartRole::Broker(_) | PartRole::Generator(_) => Mark::new(),
         };
         let process = ServerProcess::start(start, &mark, cores).await?;
@@ -191,7 +200,10 @@ impl Deployment {
         let at = self.processes.len();
         self.parts.insert(at, Part { role, observe });
         self.processes.push(process);
-        self.doubts.look_who_listens(&start.what, address, &members)?;
+        // A browser listens nowhere.
+        if !matches!(role, PartRole::Browser(_)) {
+            self.doubts.look_who_listens(&start.what, address, &members)?;
+        }
         Ok(&self.processes[at])
     }
 

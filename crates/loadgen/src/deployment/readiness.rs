@@ -74,6 +74,8 @@ pub(crate) enum Readiness {
     Line { text: String, at: String },
     /// This answers 2xx.
     Answers { asked: String, at: String },
+    /// It calls there, and whoever listens there knows when.
+    Calls { at: SocketAddr },
 }
 
 impl Readiness {
@@ -89,7 +91,7 @@ impl Readiness {
     pub(super) fn at(&self) -> Option<&str> {
         match self {
             Self::Port { at } | Self::Answers { at, .. } => Some(at),
-            Self::Announced | Self::Line { .. } => None,
+            Self::Announced | Self::Line { .. } | Self::Calls { .. } => None,
         }
     }
 
@@ -100,6 +102,7 @@ impl Readiness {
             Self::Port { at } => format!("did not take connections at {at}"),
             Self::Line { text, .. } => format!("did not print a line with {text:?}"),
             Self::Answers { asked, .. } => format!("did not answer {asked} with 2xx"),
+            Self::Calls { at } => format!("did not call {at}"),
         }
     }
 }
@@ -128,6 +131,10 @@ pub(super) async fn usable(
             }
             tokio::spawn(lines.drain());
             return Ok(addresses(at).await?.into());
+        }
+        Readiness::Calls { at } => {
+            tokio::spawn(lines.drain());
+            return Ok(vec![*at].into());
         }
         Readiness::Port { at } | Readiness::Answers { at, .. } => at,
     };

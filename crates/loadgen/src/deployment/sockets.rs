@@ -62,7 +62,7 @@ impl Deployment {
         let serves = |role: PartRole| match role {
             PartRole::Proxy(_) => true,
             PartRole::Server(_) => !has_proxy,
-            PartRole::Broker(_) | PartRole::Generator(_) => false,
+            PartRole::Broker(_) | PartRole::Generator(_) | PartRole::Browser(_) => false,
         };
         let mut serving = self.parts.iter().filter(|part| serves(part.role));
         // All of a part are in one network.

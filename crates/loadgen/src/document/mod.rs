@@ -6,6 +6,7 @@
 
 mod advice;
 mod block;
+mod browsers;
 mod capacity;
 mod caveats;
 mod charts;

@@ -2,7 +2,8 @@
 
 use super::block::{Block, Column, Depth, Document, Entry, List, Row, Section, Table};
 use super::{
-    caveats, charts, described, limits, literature, origin, proxies, sweep, tables, trials, verdict,
+    browsers, caveats, charts, described, limits, literature, origin, proxies, sweep, tables,
+    trials, verdict,
 };
 use crate::analysis::{Analysis, Cell};
 use crate::results::{Metric, Run};
@@ -36,6 +37,7 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
     let limits = limits::thresholds(&analysis.thresholds);
     let caveats = caveats::section(caveats::of_run(run, analysis));
     let footnotes = described::footnote(&manifest.servers).map(|text| Block::Prose(text).detail());
+    let browsers = browsers::footnote(manifest).map(|text| Block::Prose(text).detail());
     let own = ("Trials", measured(run));
     let all = Block::Table(trials::table(run, analysis.cells.len() > 1));
     let full = |heading, block| Block::section(Depth::Full, heading, vec![block]);
@@ -49,6 +51,7 @@ pub fn run(run: &Run, analysis: &Analysis) -> Document {
             .chain(caveats)
             .chain(results)
             .chain(footnotes)
+            .chain(browsers)
             .chain(literature::section(analysis))
             .chain([
                 full("Every trial", all),
@@ -192,8 +195,16 @@ fn not_shown(run: &Run) -> [String; 4] {
     };
     [
         networks,
-        "Other servers and clients. The figures are those of the servers that were measured and of a lean \
-         client, not of a browser or of another framework.",
+        match run.manifest.browsers.is_empty() {
+            true => {
+                "Other servers and clients. The figures are those of the servers that were measured and of a lean \
+                 client, not of a browser or of another framework."
+            }
+            false => {
+                "Other servers and clients. The figures are those of the servers and clients that were measured, and a \
+                 browser had a page that does nothing else."
+            }
+        },
         "Other workloads. Polling costs what its interval says, and long polling gets cheaper as events \
          arrive in batches: change the scenario to yours.",
         "Which one to choose. There is no single score on purpose: latency, cost and simplicity weigh \

@@ -69,7 +69,7 @@ pub(super) const SLOW: Closer = Closer {
 };
 
 /// The tables that look closer, in order.
-pub(super) const CLOSER: [Closer; 14] = [
+pub(super) const CLOSER: [Closer; 15] = [
     Closer {
         heading: "Percentiles of latency",
         note: "A percentile takes at least 50 deliveries beyond it.",
@@ -84,6 +84,21 @@ pub(super) const CLOSER: [Closer; 14] = [
         ],
         needs: Some(Metric::LatencyP95),
         is_folded: true,
+    },
+    Closer {
+        heading: "Browsers",
+        note: "Their clock is not ours, so each latency may be off by this much, in either direction. The handler is what the \
+               page does with an event behind taking its time. CPU is that of all processes of the browser, and a part of \
+               the subscribers' CPU.",
+        metrics: &[
+            Metric::LatencyP50,
+            Metric::BrowserClockUncertainty,
+            Metric::BrowserHandlerMean,
+            Metric::BrowserCpuPerDelivery,
+            Metric::GeneratorCpuPerDelivery,
+        ],
+        needs: Some(Metric::BrowserClockUncertainty),
+        is_folded: false,
     },
     Closer {
         heading: "What subscribers sent",

@@ -4,6 +4,7 @@
 use hdrhistogram::Histogram;
 
 use super::measurement::{Measurement, percentile, ratio};
+use super::page_account::PageAccount;
 use super::recorder::Recorder;
 use super::slow_account::SlowAccount;
 use super::snapshot::Usage;
@@ -62,6 +63,7 @@ impl Measurement {
             (Metric::BrokerCpu, broker_cpu),
             (Metric::BrokerCpuPerDelivery, per_delivery(broker_cpu)),
             (Metric::BrokerMemory, broker_memory),
+            (Metric::BrowserCpuPerDelivery, per_delivery(number(window.browser.cpu_ns))),
             (Metric::ProxyCpu, proxy_cpu),
             (Metric::ProxyCpuPerDelivery, per_delivery(proxy_cpu)),
             (Metric::ProxyMemory, number(proxy_memory)),
@@ -81,6 +83,7 @@ impl Measurement {
             .chain(self.connecting())
             .chain(self.coming_back())
             .chain(self.of_the_slow())
+            .chain(self.recorder.page.into_iter().flat_map(PageAccount::values))
             .chain(self.traffic_values(window))
     }
 

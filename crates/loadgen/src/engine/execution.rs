@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::phase::Phase;
-use super::pool::{Signal, SubscriberPool, Traffic};
+use super::pool::{PoolPlan, Signal, SubscriberPool, Traffic};
 use super::publisher::{Publisher, Sent};
 use super::publishing::{OpenPublisher, StartPublisher};
 use super::recorder::Recorder;
@@ -34,6 +34,34 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// How long slow subscribers may take to catch up with a log.
 const LONGEST_CATCH_UP: Duration = Duration::from_secs(30);
+
+/// Some never got connected, and nobody says why.
+#[derive(Debug, thiserror::Error)]
+#[error("{connected} of {wanted} subscribers were connected, and then none for {CONNECT_STALL:?}")]
+pub(super) struct NotAllConnected {
+    connected: u64,
+    wanted: u64,
+}
+
+/// Does all `steps` with a pool of this kind, and gives what was found and what its subscribers recorded. With it come
+/// how many measured events are to be published, where the servers' metrics have what they delivered, and how the
+/// publisher is connected.
+///
+/// # Errors
+/// Why the trial cannot go on.
+pub(super) async fn execute<P: SubscriberPool>(
+    deployment: &mut Deployment,
+    pool: PoolPlan,
+    (planned, deliveries_series, open_publisher): (u64, String, OpenPublisher),
+    steps: &[Step],
+    progress: &mut impl FnMut(Phase),
+) -> anyhow::Result<(Findings, Recorder)> {
+    let pool = P::connect(pool)?;
+    let mut execution =
+        Execution::new(deployment, pool, planned, deliveries_series, open_publisher);
+    execution.run(steps, progress).await?;
+    execution.finish().await
+}
 
 /// A trial that goes on.
 pub(super) struct Execution<'a, P: SubscriberPool> {
@@ -298,13 +326,12 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
         while connected < wanted {
             progress(Phase::Connect(connected));
             match within(CONNECT_STALL, self.pool.signal()).await {
+                Some(Signal::Opened) => {}
                 Some(Signal::Connected) => connected += 1,
                 Some(Signal::Failed(reason)) => {
                     bail!("subscriber {} of {wanted} could not connect: {reason}", connected + 1)
                 }
-                None => bail!(
-                    "{connected} of {wanted} subscribers were connected, and then none for {CONNECT_STALL:?}"
-                ),
+                None => bail!(NotAllConnected { connected, wanted }),
             }
         }
         Ok(())

@@ -60,6 +60,17 @@ pub(crate) fn settings(cores: &Cores, own_server: bool) -> Vec<Setting> {
     own.into_iter().chain(kernels.into_iter().flatten()).collect()
 }
 
+/// What of that is otherwise where a browser runs subscribers.
+pub(crate) fn of_browsers() -> Setting {
+    Setting {
+        name: "In a browser".to_owned(),
+        server: Some("–".to_owned()),
+        subscribers: "its own sockets, buffers and versions of TLS; the receive time is that of its page, before it \
+                      looks at an event; the same recorder and delivery tracker"
+            .to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::page_account::is_unseen_by_pages;
 use super::recorder::Recorder;
 use super::slow_account::{SlowDue, is_shared_with_slow};
 use super::snapshot::{Snapshot, Usage};
@@ -210,6 +211,7 @@ impl Measurement {
             .chain(self.sockets.values())
             // Nobody can tell which part of it went to the slow.
             .filter(|(metric, _)| self.slow.is_none() || !is_shared_with_slow(*metric))
+            .filter(|(metric, _)| self.recorder.page.is_none() || !is_unseen_by_pages(*metric))
             .filter_map(|(metric, value)| Some((metric, value?)))
             .collect()
     }

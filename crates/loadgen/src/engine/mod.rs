@@ -13,6 +13,7 @@ mod fixture;
 mod foreign_place;
 pub(crate) mod machine;
 mod measurement;
+mod page_account;
 mod phase;
 mod pool;
 pub(crate) mod probe;
@@ -28,13 +29,16 @@ mod snapshot;
 mod sockets;
 mod start;
 mod steps;
+mod subscriptions;
 pub(crate) mod token;
 mod traffic;
 mod trial;
 mod validity;
 
 pub(crate) use crate::deployment::network::prepare as prepare_networks;
-pub(crate) use crate::deployment::{Cores, NotStarted, adopt_orphans, proxy_version};
+pub(crate) use crate::deployment::{
+    Cores, NotStarted, adopt_orphans, browser_version, proxy_version,
+};
 pub(crate) use measurement::samples_for;
 pub(crate) use phase::Phase;
 pub(crate) use trial::{TrialPlan, planned_length};

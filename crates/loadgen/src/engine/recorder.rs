@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 use pushbench_wire::Stamp;
 
 use super::delivery_tracker::{DeliveryTracker, Receipt};
+use super::page_account::PageAccount;
 use super::slow_account::SlowAccount;
 use crate::results::latency_log;
 use crate::scenario::Workload;
@@ -103,6 +104,8 @@ pub(super) struct Recorder {
     pub(super) notices: Histogram<u64>,
     /// The account of every event.
     pub(super) account: Account,
+    /// What the page of a browser says of itself, where subscribers are in one.
+    pub(super) page: Option<PageAccount>,
 }
 
 /// How many deliveries there were of each kind.
@@ -147,6 +150,7 @@ impl Recorder {
             recoveries: latency_log::histogram(),
             notices: latency_log::histogram(),
             account: Account::default(),
+            page: None,
         }
     }
 

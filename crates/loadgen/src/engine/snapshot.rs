@@ -44,6 +44,8 @@ pub(super) struct Usage {
     pub(super) proxy: Used,
     /// What is between servers, if there is anything.
     pub(super) broker: Used,
+    /// The browser, if there is one. It is a part of the generator.
+    pub(super) browser: Used,
     /// Servers and what is beside them, which share cores.
     pub(super) server_side: Used,
     /// Whether the servers did something and are said to have used no CPU time for it. That cannot be,
@@ -109,6 +111,7 @@ impl Snapshot {
             server: of_role(is_server),
             proxy: of_role(is_proxy),
             broker: of_role(is_broker),
+            browser: of_role(is_browser),
             server_side: of_role(|role| !is_generator(role)),
             server_is_unseen,
             generator: own.with_cpu(own.cpu_ns.map(|all| all.saturating_sub(others_ns))),
@@ -167,8 +170,12 @@ fn is_proxy(role: &PartRole) -> bool {
     matches!(role, PartRole::Proxy(_))
 }
 
+fn is_browser(role: &PartRole) -> bool {
+    matches!(role, PartRole::Browser(_))
+}
+
 fn is_generator(role: &PartRole) -> bool {
-    matches!(role, PartRole::Generator(_))
+    matches!(role, PartRole::Generator(_) | PartRole::Browser(_))
 }
 
 #[cfg(test)]

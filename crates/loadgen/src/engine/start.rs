@@ -1,22 +1,29 @@
 //! How a trial comes to its servers and proxies, and how subscribers reach them.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
+use pushbench_wire::Transport;
 use pushbench_wire::endpoint::{HTTP3_PREFIX, TLS_PREFIX};
 
+use super::execution::NotAllConnected;
 use super::foreign_place::ForeignPlace;
+use super::pool::Page;
 use super::trial::TrialPlan;
-use crate::client::Tls;
+use crate::client::{Fingerprints, Tls};
 use crate::deployment::network::Network;
-use crate::deployment::{Deployment, FreshCopy, OwnFiles, Readiness, ServerStart, server_command};
-use crate::scenario::Nodes;
+use crate::deployment::{
+    BrowserPage, Deployment, FreshCopy, OwnFiles, Readiness, ServerStart, server_command,
+};
+use crate::scenario::{HttpVersion, Nodes};
 
 /// How subscribers reach what was started.
 pub(super) struct Reach {
     /// By TLS, if it is not the description of a server that says so.
     pub(super) tls: Option<Tls>,
+    /// Where whom to trust then is written down.
+    certificate: Option<PathBuf>,
     /// A described server as they know it who go through a proxy.
     pub(super) behind: Option<ForeignPlace>,
     /// What a server of ours needs while it runs.
@@ -27,31 +34,36 @@ pub(super) struct Reach {
 struct OwnServer {
     /// Of its program, if it has one.
     _copy: Option<FreshCopy>,
-    /// How it is spoken to by TLS, if it is.
+    /// How it is spoken to by TLS, if it is, and whom to trust then.
     tls: Option<Tls>,
+    certificate: Option<PathBuf>,
 }
 
 impl TrialPlan<'_> {
-    /// Starts the server, or finds it, and the proxy before it, and lets subscribers come through `network`.
+    /// Starts the server, or finds it, and the proxy before it, and lets subscribers come through `network`, and the
+    /// page of a browser from where it is.
     pub(super) async fn deployment(
         &self,
         place: Option<&ForeignPlace>,
         network: Option<Network>,
+        page: Option<&Page>,
     ) -> anyhow::Result<(Deployment, Reach)> {
         let host = network.as_ref().map_or(Ipv4Addr::LOCALHOST, Network::server_address);
         let (mut deployment, own) = match place {
             Some(place) => (place.deployment(self.cores).await?, None),
             None => {
-                let (deployment, own) = self.own_server(host).await?;
+                let (deployment, own) = self.own_server(host, page).await?;
                 (deployment, Some(own))
             }
         };
         let tls = own.as_ref().and_then(|own| own.tls.clone());
-        let mut reach = Reach { tls, behind: None, _own: own };
+        let certificate = own.as_ref().and_then(|own| own.certificate.clone());
+        let mut reach = Reach { tls, certificate, behind: None, _own: own };
         if let Some(proxy) = &self.contender.road.proxy {
             let second = place.and_then(|place| place.second);
             let certificate = deployment.put_before(proxy, second, host, self.cores).await?;
-            reach.tls = certificate.map(|file| self.trust(&file)).transpose()?;
+            reach.tls = certificate.as_deref().map(|file| self.trust(file)).transpose()?;
+            reach.certificate = certificate;
         }
         network.map(|network| deployment.put_behind(network)).transpose()?;
         if let Some(place) = place.filter(|_| self.contender.road.proxy.is_some()) {
@@ -66,8 +78,54 @@ impl TrialPlan<'_> {
         Tls::trusting(file, self.contender.http())
     }
 
-    /// An error that may be the proxy's.
+    /// Where a browser finds its page, where it is one that runs subscribers.
+    pub(super) fn page(&self, network: Option<&Network>) -> anyhow::Result<Option<Page>> {
+        if self.contender.id.client().browser().is_none() {
+            return Ok(None);
+        }
+        Page::bind(network.and_then(Network::clients).as_ref()).map(Some)
+    }
+
+    /// Starts the browser of a page, if there is one, which will open it.
+    pub(super) async fn open_browser(
+        &self,
+        deployment: &mut Deployment,
+        reach: &Reach,
+        page: Option<Page>,
+    ) -> anyhow::Result<Option<Page>> {
+        let Some((mut page, browser)) = page.zip(self.contender.id.client().browser()) else {
+            return Ok(None);
+        };
+        let http = self.contender.http();
+        let server = deployment.subscribe(0, 0).context("there is nowhere to subscribe")?;
+        let trusted = reach.certificate.as_deref().map(Fingerprints::of).transpose()?;
+        let start = BrowserPage {
+            browser,
+            url: &page.url(),
+            address: page.address(),
+            trusted_key: trusted.as_ref().map(Fingerprints::key_in_base64),
+            http2: http == HttpVersion::Http2,
+            http3_at: http.is_by_udp().then_some(server),
+        };
+        deployment.add_browser(&start, self.cores).await?;
+        page.certificate = trusted.map(|trusted| trusted.certificate);
+        Ok(Some(page))
+    }
+
+    /// An error that may be the proxy's, or of a browser that opens no more connections.
     pub(super) fn on_the_road(&self, error: anyhow::Error) -> anyhow::Error {
+        let holds_connections = self.contender.settings.polling_interval().is_none()
+            && self.contender.id.transport() != Transport::WebSocket
+            && self.contender.http() == HttpVersion::Http1;
+        let is_short = holds_connections && error.is::<NotAllConnected>();
+        let error = match self.contender.id.client().browser().filter(|_| is_short) {
+            Some(browser) => anyhow!(
+                "{error}: {} opens no more connections to one origin over HTTP/1.1, whose event streams and long polls \
+                 hold one each; HTTP/2 has no such limit",
+                browser.label()
+            ),
+            None => error,
+        };
         match &self.contender.road.proxy {
             Some(proxy) => error.context(format!("through the proxy {}", proxy.label)),
             None => error,
@@ -75,7 +133,11 @@ impl TrialPlan<'_> {
     }
 
     /// A server of ours, and what it needs.
-    async fn own_server(&self, host: Ipv4Addr) -> anyhow::Result<(Deployment, OwnServer)> {
+    async fn own_server(
+        &self,
+        host: Ipv4Addr,
+        page: Option<&Page>,
+    ) -> anyhow::Result<(Deployment, OwnServer)> {
         let Self { server, scenario, contender, cores, .. } = *self;
         let folder = match contender.road.tls || contender.road.log.sync().is_some() {
             false => None,
@@ -86,7 +148,11 @@ impl TrialPlan<'_> {
             Some(folder) => OwnFiles::within(folder.path(), scenario, contender, host)?,
         };
         let certificate = files.certificate.as_deref();
-        let command = server_command(server, scenario, contender, &files, cores, host);
+        let mut command = server_command(server, scenario, contender, &files, cores, host);
+        // Another server than ours may not know it.
+        if let Some(page) = page {
+            command.extend(["--allow-origin".to_owned(), page.origin()]);
+        }
         let copy = match command.first() {
             Some(program) if self.copied => Some(FreshCopy::of(program.as_ref())?),
             _ => None,
@@ -118,6 +184,7 @@ impl TrialPlan<'_> {
              `{TLS_PREFIX}…`"
         );
         let tls = certificate.map(|file| self.trust(file)).transpose()?;
-        Ok((deployment, OwnServer { _copy: copy, tls }))
+        let certificate = certificate.map(Path::to_owned);
+        Ok((deployment, OwnServer { _copy: copy, tls, certificate }))
     }
 }

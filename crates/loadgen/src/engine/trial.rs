@@ -1,47 +1,34 @@
 //! One trial: a fresh deployment, the steps that it goes through, and what was found.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use pushbench_wire::Transport;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
 
-use super::delivery_tracker::ExpectedEvents;
-use super::execution::{Execution, Findings};
+use super::execution::{Findings, execute};
 use super::foreign_place::ForeignPlace;
 use super::machine::local_ports;
 use super::measurement::Measurement;
 use super::phase::Phase;
-use super::pool::{
-    Comeback, PoolPlan, SubscriberPool as _, SubscriberSpec, THREAD_NAME, ThreadPool,
-};
-use super::publisher::{Sent, stamped};
+use super::pool::{BrowserPool, Comeback, Page, PoolPlan, THREAD_NAME, ThreadPool};
+use super::publisher::Sent;
 use super::publishing::open_publisher;
 use super::recognised::{Suspicion, ensure_recognised};
 use super::recorder::{Account, Window};
-use super::send_queue::{DueEvent, SendPlan};
-use super::slow_account::{SlowDue, is_slow};
+use super::slow_account::SlowDue;
 use super::snapshot::Snapshot;
 use super::sockets::SocketReadings;
 use super::steps::{LEAD, Moment, steps};
 use super::traffic::TrafficReadings;
-use crate::client::{Foreign, Http, Mechanism, PublishForm, Subscription, Tls, Totals};
+use crate::client::{Mechanism, PublishForm, Tls, Totals};
 use crate::deployment::network::{self, Network};
 use crate::deployment::observe::OwnProcess;
 use crate::deployment::{Cores, Deployment, NotStarted, PartRole, within};
-use crate::scenario::schedule::{
-    MeasuredRange, Schedule, first_long_poll_timeouts, polling_phases, publisher_of, window,
-};
-use crate::scenario::{Connection, Contender, HttpVersion, Scenario, Server};
+use crate::scenario::schedule::{Schedule, window};
+use crate::scenario::{Connection, Contender, Scenario};
 
 /// How long a server that broke its connections may take to be seen dead.
 const DYING: Duration = Duration::from_millis(500);
-
-/// The publisher of no stamp: what a subscriber receives there is not its own.
-const NOBODY: u16 = u16::MAX;
 
 /// About what a trial takes beside its phases: starting the server, connecting, draining and
 /// stopping.
@@ -109,10 +96,12 @@ impl TrialPlan<'_> {
         network: Option<Network>,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
-        let (mut deployment, reach) = self.deployment(place, network).await?;
+        let page = self.page(network.as_ref())?;
+        let (mut deployment, reach) = self.deployment(place, network, page.as_ref()).await?;
         deployment.add_part(PartRole::Generator(0), Box::new(OwnProcess::new(THREAD_NAME)));
+        let page = self.open_browser(&mut deployment, &reach, page).await?;
         let place = reach.behind.as_ref().or(place);
-        match self.measure(&mut deployment, place, reach.tls, progress).await {
+        match self.measure(&mut deployment, place, reach.tls, page, progress).await {
             Ok(measurement) => {
                 deployment.ensure_network_intact()?;
                 deployment.stop().await?;
@@ -135,6 +124,7 @@ impl TrialPlan<'_> {
         deployment: &mut Deployment,
         place: Option<&ForeignPlace>,
         tls: Option<Tls>,
+        page: Option<Page>,
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<Measurement> {
         let workload = &self.scenario.workload;
@@ -159,7 +149,8 @@ impl TrialPlan<'_> {
         let stamp_channels = foreign.is_some() || self.contender.shares_connections(workload);
         let sockets_at_start = deployment.sockets();
         let start = Snapshot::take(deployment, Totals::default(), None)?;
-        let pool = ThreadPool::connect(PoolPlan {
+        let is_in_browser = page.is_some();
+        let pool = PoolPlan {
             mechanism: Mechanism {
                 transport,
                 foreign: foreign.is_some(),
@@ -175,7 +166,8 @@ impl TrialPlan<'_> {
                 seed: self.scenario.seed,
                 is_patient: !workload.faults.is_empty() || slow.is_some(),
             },
-        })?;
+            page,
+        };
         let network = deployment.network().map(|of| (of.plan().clone(), of.measured()));
         let open_publisher = open_publisher(
             &schedule,
@@ -187,11 +179,14 @@ impl TrialPlan<'_> {
             send_queues,
         );
         let series = format!("pushbench_deliveries_total{{transport=\"{transport}\"}}");
-        let mut execution = Execution::new(deployment, pool, planned, series, open_publisher);
         let polling = settings.polling_interval();
         let steps = steps(workload, connections, self.record, polling);
-        execution.run(&steps, progress).await?;
-        let (findings, mut recorder) = execution.finish().await?;
+        // The only place where it matters what runs subscribers.
+        let plan = (planned, series, open_publisher);
+        let (findings, mut recorder) = match is_in_browser {
+            false => execute::<ThreadPool>(deployment, pool, plan, &steps, progress).await?,
+            true => execute::<BrowserPool>(deployment, pool, plan, &steps, progress).await?,
+        };
         let Account { first_reconnect, first_other, .. } = &mut recorder.account;
         for said in [first_reconnect, first_other].into_iter().flatten() {
             // Before there is anything behind it: it may end within a secret.
@@ -260,133 +255,5 @@ impl TrialPlan<'_> {
             schedule_sha256,
             recorder,
         })
-    }
-
-    /// The connections that receive events, and where what each of them sends goes; nowhere when
-    /// subscribers do not send.
-    fn subscribers(
-        &self,
-        deployment: &Deployment,
-        schedule: &Schedule,
-        channels: &[String],
-        foreign: Option<(&Server, &ForeignPlace)>,
-        tls: Option<&Tls>,
-    ) -> anyhow::Result<(Vec<mpsc::UnboundedSender<DueEvent>>, Vec<SubscriberSpec>)> {
-        let scenario = self.scenario;
-        let Scenario { seed, ref workload, .. } = *scenario;
-        let settings = &self.contender.settings;
-        let transport = self.contender.id.transport();
-        let membership = schedule.membership();
-        let is_shared = self.contender.shares_connections(workload);
-        let together = if is_shared { membership.each() } else { 1 };
-        let of_connections = membership.connections().chunks(together);
-        let connections = of_connections.len() as u32;
-        // Clients that do not have these settings have no use for them.
-        let interval = settings.polling_interval().unwrap_or_default();
-        let phases = polling_phases(seed, connections, interval);
-        let long_poll_timeout = settings.long_poll_timeout().unwrap_or_default();
-        let first_timeouts = first_long_poll_timeouts(seed, connections, long_poll_timeout);
-        let poll_epoch = Instant::now();
-        let mut ranges = schedule.measured_ranges();
-        if foreign.is_some() || is_shared {
-            // Nobody else publishes there.
-            for (channel, range) in (0..).zip(&mut ranges) {
-                range.iter_mut().for_each(|range| range.publisher = stamped(channel));
-            }
-        }
-        // Subscriptions of one subscriber follow each other.
-        let per_subscriber = workload.channels_per_subscriber.div_ceil(together as u32).max(1);
-        let (mut http, mut secured) = (Http::Http1, tls.cloned());
-        let expected = |ranges: &[MeasuredRange]| Arc::new(ExpectedEvents::new(ranges));
-        let of_channels: Vec<_> = ranges.iter().map(|ranges| expected(ranges)).collect();
-        let head_may_wait = self.contender.road.proxy.is_some() && transport == Transport::Sse;
-        let mut send_queues = Vec::new();
-        let subscribers = phases
-            .into_iter()
-            .zip(first_timeouts)
-            .zip(of_connections)
-            .zip(0..)
-            .map(|(((poll_phase, first_long_poll_timeout), members), connection)| {
-                if connection % per_subscriber == 0 {
-                    http = match self.contender.http() {
-                        HttpVersion::Http1 => Http::Http1,
-                        HttpVersion::Http2 => Http::Http2(Arc::default()),
-                        HttpVersion::Http3 => Http::Http3(Arc::default()),
-                        HttpVersion::WebTransport => Http::WebTransport,
-                    };
-                }
-                if self.contender.road.resumes_tls && connection % per_subscriber == 0 {
-                    secured = tls.map(Tls::remembering);
-                }
-                let first = *members.first().context("a connection has no channel")?;
-                // One that is part of a subscriber goes where the others of it go.
-                let ring = deployment.ring(connection / per_subscriber, first);
-                let address = *ring.first().context("there is nowhere to subscribe")?;
-                let names: Vec<&str> =
-                    members.iter().map(|&channel| &channels[channel as usize][..]).collect();
-                Ok(SubscriberSpec {
-                    subscription: Subscription {
-                        address,
-                        channel: names.join(","),
-                        settings: settings.clone(),
-                        poll_epoch,
-                        poll_phase,
-                        first_long_poll_timeout,
-                        fallback: self.contender.fallback.clone(),
-                        tls: secured.clone(),
-                        http: http.clone(),
-                        compression: self.contender.compresses(),
-                        foreign: foreign.and_then(|(server, place)| {
-                            let recipe = server.subscribe.get(&transport)?;
-                            let recipe = match &names[..] {
-                                [_] => Arc::clone(recipe),
-                                several => {
-                                    let names: Vec<_> =
-                                        several.iter().map(|&name| name.to_owned()).collect();
-                                    Arc::new(recipe.for_channels(&names))
-                                }
-                            };
-                            let channel = channels[first as usize].clone();
-                            let own =
-                                [("channel", channel), ("subscriber", connection.to_string())];
-                            Some(Foreign {
-                                recipe,
-                                values: place.values_over(address).with(own),
-                                tls: place.tls_of_subscribers().cloned(),
-                                trace: None,
-                            })
-                        }),
-                    },
-                    ring,
-                    connection,
-                    subscriber: connection / per_subscriber,
-                    head_may_wait,
-                    slow: workload
-                        .slow
-                        .filter(|_| is_slow(workload, connection / per_subscriber))
-                        .map(|slow| slow.reads),
-                    expected: match members {
-                        [only] => Arc::clone(&of_channels[*only as usize]),
-                        several => {
-                            let mut several = several.to_vec();
-                            several.sort_unstable();
-                            let of = |channel: u32| ranges[channel as usize].iter().cloned();
-                            expected(&several.into_iter().flat_map(of).collect::<Vec<_>>())
-                        }
-                    },
-                    publisher: match foreign.is_some() || is_shared {
-                        true => NOBODY,
-                        false => publisher_of(connection / workload.channels_per_subscriber),
-                    },
-                    sends: workload.upstream.as_ref().map(|_| {
-                        let (queue, due) = mpsc::unbounded_channel();
-                        send_queues.push(queue);
-                        let most_payload_bytes = workload.most_payload_bytes();
-                        SendPlan { due, content: workload.content, most_payload_bytes }
-                    }),
-                })
-            })
-            .collect::<anyhow::Result<_>>()?;
-        Ok((send_queues, subscribers))
     }
 }

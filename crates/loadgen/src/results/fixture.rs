@@ -118,6 +118,7 @@ fn manifest() -> Manifest {
             subscribers: "off (TCP_NODELAY)".to_owned(),
         }],
         proxies: Vec::new(),
+        browsers: Vec::new(),
         shortenings: Vec::new(),
         scenario: ScenarioText {
             name: "stock-ticker".to_owned(),

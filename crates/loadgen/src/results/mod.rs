@@ -2,6 +2,7 @@
 //! again. It owns the schema and the writing of files, which are whole or appended to by whole lines;
 //! it must not know how figures come about or how they look.
 
+mod browser;
 pub mod capacity;
 pub mod comparison;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod warning;
 
 pub use crate::metric::{Metric, Unit};
 pub use crate::scenario::ContenderId;
+pub use browser::UsedBrowser;
 pub use capacity::Capacity;
 pub use comparison::Comparison;
 pub use latency_log::{Entry, Interval, LatencyLog};

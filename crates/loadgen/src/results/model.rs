@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::browser::UsedBrowser;
 use super::proxy::UsedProxy;
 use super::shortening::Shortening;
 use super::{Record, Stored, listed};
@@ -137,6 +138,9 @@ pub struct Manifest {
     /// Proxies between subscribers and servers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proxies: Vec<UsedProxy>,
+    /// Browsers that ran subscribers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub browsers: Vec<UsedBrowser>,
     /// The networks that lay between clients and servers; none over loopback.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<LaidNetwork>,

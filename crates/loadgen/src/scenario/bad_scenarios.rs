@@ -33,6 +33,7 @@ macro_rules! bad_scenarios {
     )+};
 }
 
+mod clients;
 mod limits;
 mod literature;
 mod road;
@@ -112,7 +113,7 @@ heartbeat = "5s""#]
     table_unknown:
         ["[polling]" => "[webrtc]
 [polling]"]
-        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `broker`, `compare`, `compression`, `contender`, `description`, `gates`, `http`, `log`, `long-polling`, `name`, `needs`, `network`, `nodes`, `objectives`, `polling`, `preset_files`, `proxy`, `published`, `seed`, `server`, `servers`, `sse`, `sweep`, `tcp`, `thresholds`, `tls`, `tls_resumption`, `websocket` and `workload`"
+        "bad.toml:11: a scenario has no key `webrtc`: there are `blocks`, `broker`, `client`, `compare`, `compression`, `contender`, `description`, `gates`, `http`, `log`, `long-polling`, `name`, `needs`, `network`, `nodes`, `objectives`, `polling`, `preset_files`, `proxy`, `published`, `seed`, `server`, `servers`, `sse`, `sweep`, `tcp`, `thresholds`, `tls`, `tls_resumption`, `websocket` and `workload`"
 
     resumption_without_tls:
         ["[workload]" => "tls_resumption = true

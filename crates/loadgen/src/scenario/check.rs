@@ -5,6 +5,7 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
+use super::client_check::check_browsers;
 use super::error::{Problem, Problems};
 use super::file::ScenarioFile;
 use super::limits::MAX_BLOCKS;
@@ -25,6 +26,7 @@ pub(super) fn checked(
     let scenario = scenario(&file, schema, problems);
     problems.none_so_far()?;
     check_together(&file.workload, &scenario, problems);
+    check_browsers(&file, &scenario, problems);
     server::check_together(file.server_spans(), &scenario, problems);
     problems.none_so_far()?;
     Ok(scenario)

@@ -10,7 +10,7 @@ use pushbench_wire::Transport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fallback, HttpVersion, Nodes, Road, Server, Workload};
+use super::{Client, Fallback, HttpVersion, Nodes, Road, Server, Workload};
 
 /// What a contender is compared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +33,9 @@ pub struct Identity {
     pub role: Role,
     /// The mechanism of its client.
     pub transport: Transport,
+    /// What runs its subscribers.
+    #[serde(default, skip_serializing_if = "Client::is_own")]
+    pub client: Client,
 }
 
 impl Identity {
@@ -46,7 +49,8 @@ impl Identity {
     #[must_use]
     pub fn named(name: String, transport: Transport) -> Self {
         let label = if name == transport.name() { transport.label() } else { &name };
-        Self { label: label.to_owned(), role: default_role(transport), transport, name }
+        let (role, client) = (default_role(transport), Client::Pushbench);
+        Self { label: label.to_owned(), role, transport, client, name }
     }
 }
 
@@ -150,6 +154,12 @@ impl ContenderId {
     #[must_use]
     pub fn transport(&self) -> Transport {
         self.0.identity.transport
+    }
+
+    /// What runs its subscribers.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.0.identity.client
     }
 
     /// Its place among the contenders of its scenario, from 0.

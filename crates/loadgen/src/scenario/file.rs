@@ -25,7 +25,7 @@ use super::proxy::ProxySchema;
 use super::server::ServerFile;
 use super::thresholds::ThresholdsFile;
 use super::workload::file::WorkloadFile;
-use super::{Connection, Log, Role, SseFraming, duration};
+use super::{Client, Connection, Log, Role, SseFraming, duration};
 
 const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 
@@ -54,6 +54,11 @@ pub(super) struct ScenarioFile {
     /// What else to compare: a transport with settings of its own, under a name of its own.
     #[serde(default)]
     pub(super) contender: Vec<ContenderFile>,
+    /// What runs the subscribers: "pushbench", its own client, which it is when this is left out; or a page in a
+    /// headless browser, "chromium" or "firefox".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Client")]
+    pub(super) client: Option<Spanned<Client>>,
     /// Whether pushbench's own server is spoken to by TLS 1.3.
     #[serde(default = "not")]
     #[schemars(with = "bool")]
@@ -188,6 +193,10 @@ pub(super) struct ContenderFile {
     /// The mechanism of its client.
     #[schemars(with = "Transport", example = &"polling")]
     pub(super) transport: Spanned<Transport>,
+    /// What runs its subscribers; as at the top of the file when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Client")]
+    pub(super) client: Option<Spanned<Client>>,
     /// The [server.NAME] that it is of; pushbench's own when left out.
     #[schemars(with = "String")]
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pushbench_wire::Transport;
 use toml::Spanned;
 
+use super::client_check::usual_client;
 use super::contender::default_role;
 use super::error::quoted;
 use super::file::{ContenderFile, LongPollingFile, PollingFile, ScenarioFile, SseFile, StreamFile};
@@ -15,8 +16,8 @@ use super::network::Keys;
 use super::shape::{listed, nearest};
 use super::values::Values;
 use super::{
-    Connection, Contender, ContenderId, Identity, LongPolling, Nodes, OWN_SERVER, Polling, Role,
-    Server, Settings, Stream,
+    Client, Connection, Contender, ContenderId, Identity, LongPolling, Nodes, OWN_SERVER, Polling,
+    Role, Server, Settings, Stream,
 };
 
 /// More than a table or a chart can hold apart.
@@ -111,11 +112,12 @@ pub(super) fn contenders(
     let several = compared.iter().any(|(server, _)| server.is_some());
     let compared = compared.into_iter().map(|(server, transport)| {
         let identity = compared_identity(server.as_deref(), transport, several);
+        let identity = Identity { client: usual_client(file, transport), ..identity };
         (identity, tables.settings(transport), server, usual.clone())
     });
     let mut lineup: Vec<Measured> = compared.flat_map(through).collect();
     for own in &file.contender {
-        let identity = values.identity(own);
+        let identity = values.identity(own, usual_client(file, *own.transport.get_ref()));
         let server = values.server_of(own, servers);
         let of = values.own(own, &usual, server.is_some(), file);
         let own_ways = through((identity, values.settings(own, &tables), server, of));
@@ -287,7 +289,7 @@ impl Values<'_, '_> {
         transports
     }
 
-    fn identity(&mut self, file: &ContenderFile) -> Identity {
+    fn identity(&mut self, file: &ContenderFile, usual: Client) -> Identity {
         let name = self.name(&file.name, "thresholds and results know the contender by it");
         let transport = *file.transport.get_ref();
         let label = match &file.label {
@@ -296,6 +298,7 @@ impl Values<'_, '_> {
         };
         Identity {
             role: file.role.unwrap_or_else(|| default_role(transport)),
+            client: file.client.as_ref().map_or(usual, |client| *client.get_ref()),
             name,
             label,
             transport,

@@ -7,6 +7,8 @@
 //! cell).
 
 mod check;
+mod client;
+mod client_check;
 mod contender;
 mod defaults;
 mod digest;
@@ -45,6 +47,7 @@ mod bad_scenarios;
 #[cfg(test)]
 mod tests;
 
+pub use client::{Browser, Client};
 pub use contender::{
     Connection, Contender, ContenderId, Identity, LongPolling, Polling, Role, Settings, SseFraming,
     Stream,

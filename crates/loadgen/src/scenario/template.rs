@@ -18,6 +18,10 @@ description = "Who waits for which updates, and what would be too late or too ex
 # others are held against. What else to compare stands in [[contender]] tables below.
 compare = ["polling", "long-polling", "sse", "websocket", "tcp"]
 
+# What runs their subscribers: "pushbench", its own client; or a page in a headless browser, "chromium" or
+# "firefox", which is not for raw TCP.
+client = "pushbench"
+
 # Whether they are spoken to by TLS 1.3.
 tls = false
 

@@ -5,6 +5,7 @@
 
 mod bad_servers;
 mod breaks;
+mod browsers;
 mod capacity;
 mod compare;
 mod faults;

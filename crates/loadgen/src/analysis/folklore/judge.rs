@@ -81,6 +81,7 @@ impl Judge<'_> {
         let is_same_transport = one.id.transport() == other.id.transport();
         one.id != other.id
             && one.server == other.server
+            && one.id.client() == other.id.client()
             && road == one.road
             && (!is_same_transport
                 || (&one.settings, one.multiplex) == (&other.settings, other.multiplex))

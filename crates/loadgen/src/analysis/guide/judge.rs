@@ -246,6 +246,7 @@ fn is_same(one: &Contender, other: &Contender) -> bool {
     let mut road = other.road.clone();
     road.proxy.clone_from(&one.road.proxy);
     one.id.transport() == other.id.transport()
+        && one.id.client() == other.id.client()
         && (&one.settings, &one.server, one.multiplex, &one.fallback)
             == (&other.settings, &other.server, other.multiplex, &other.fallback)
         && one.road == road

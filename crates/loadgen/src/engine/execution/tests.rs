@@ -7,7 +7,6 @@ use crate::client::Totals;
 use crate::deployment::PartRole;
 use crate::deployment::observe::{Observation, Observe};
 use crate::engine::fixture::{ScriptedPath, due, publish_plan, recorder};
-use crate::engine::pool::PoolPlan;
 use crate::engine::steps::steps;
 use crate::scenario::template::TEMPLATE;
 use crate::scenario::{CutHow, Scenario};

@@ -1,7 +1,7 @@
-//! The subscribers of a trial, whatever runs them: threads of this process, and later other processes
-//! or browsers. It must not know when a trial's steps begin and end.
+//! The subscribers of a trial, whatever runs them: threads of this process, or the page of a browser. It must not know when a trial's steps begin and end.
 
 mod apart;
+mod browser;
 mod subscriber;
 mod threads;
 mod watch;
@@ -16,6 +16,7 @@ use crate::client::{Mechanism, Subscription, TcpTotals, Totals};
 use crate::deployment::network::Namespace;
 use crate::scenario::{CutHow, Reconnect, SlowReads};
 
+pub(super) use browser::{BrowserPool, Page};
 pub(super) use threads::{THREAD_NAME, ThreadPool};
 
 /// All subscribers of a trial. Dropping it ends them.
@@ -72,6 +73,8 @@ pub(super) struct PoolPlan {
     pub(super) place: Option<Namespace>,
     /// How they come back when their connection broke.
     pub(super) comeback: Comeback,
+    /// The page that a browser opens, where it is one that runs them.
+    pub(super) page: Option<Page>,
 }
 
 /// How subscribers connect again.
@@ -84,9 +87,11 @@ pub(super) struct Comeback {
     pub(super) is_patient: bool,
 }
 
-/// What a subscriber reports while it runs.
+/// What a subscriber reports while it runs, or what runs it.
 #[derive(Debug)]
 pub(super) enum Signal {
+    /// It is there that runs them, and they begin to connect.
+    Opened,
     /// It is connected.
     Connected,
     /// It cannot go on.

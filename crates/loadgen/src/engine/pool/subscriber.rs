@@ -150,7 +150,7 @@ async fn receive_until_failure<S: Subscriber>(
         if is_new {
             log.recorder.borrow_mut().connects.saturating_record(took_ns);
         }
-        log.is_connected();
+        log.is_connected(clock::now_ns());
         connector.meter.be_slow(true);
         // A stream always owes something, if only a heartbeat.
         let is_stream = connector.subscription.settings.heartbeat().is_some();
@@ -180,7 +180,7 @@ async fn receive_until_failure<S: Subscriber>(
         if !error.is_broken_connection() && !may_go_on {
             return Err(error);
         }
-        log.breaks(&error, connector.meter.life().notices_silence());
+        log.breaks(clock::now_ns(), &error, connector.meter.life().notices_silence());
         connector.go_on(&error);
         tokio::time::sleep(waits.next(failed)).await;
     }
@@ -206,13 +206,12 @@ pub(super) struct EventLog {
 }
 
 impl EventLog {
-    /// Its connection is broken, of which the network may have carried nothing since `silenced_ns`.
-    fn breaks(&mut self, reason: &ClientError, silenced_ns: Option<u64>) {
+    /// Its connection is broken by now, of which the network may have carried nothing since `silenced_ns`.
+    pub(super) fn breaks(&mut self, now_ns: u64, reason: &ClientError, silenced_ns: Option<u64>) {
         if self.is_slow {
             // The server may end its stream on purpose.
             return;
         }
-        let now_ns = clock::now_ns();
         if let Some(silenced_ns) = silenced_ns {
             self.recorder
                 .borrow_mut()
@@ -227,9 +226,10 @@ impl EventLog {
         account.first_reconnect.get_or_insert_with(|| reason.to_string());
     }
 
-    fn is_connected(&mut self) {
+    /// It is connected by now, again or for the first time.
+    pub(super) fn is_connected(&mut self, now_ns: u64) {
         if let Some(since_ns) = self.away_since_ns.take() {
-            let took_ns = clock::now_ns().saturating_sub(since_ns);
+            let took_ns = now_ns.saturating_sub(since_ns);
             self.recorder.borrow_mut().reconnects.saturating_record(took_ns);
         }
     }
@@ -320,8 +320,8 @@ mod tests {
             log.on_event(at_ns, Event { id, name: "message", payload: &payload, binary: false });
         }
         assert_eq!(log.last_event_id, 3, "to resume from");
-        log.breaks(&ClientError::Ended, None);
-        log.is_connected();
+        log.breaks(3_000, &ClientError::Ended, None);
+        log.is_connected(4_000);
         drop(log);
         let mut totals = Totals::default();
         totals.add(&tally);

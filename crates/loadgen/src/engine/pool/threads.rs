@@ -61,7 +61,8 @@ struct WorkerHandle {
 
 impl SubscriberPool for ThreadPool {
     fn connect(plan: PoolPlan) -> anyhow::Result<Self> {
-        let PoolPlan { mechanism, subscribers, window, record, workers, place, comeback } = plan;
+        let PoolPlan { mechanism, subscribers, window, record, workers, place, comeback, .. } =
+            plan;
         let (sender, signals) = mpsc::unbounded_channel();
         let shares = shares(subscribers, workers);
         let workers = shares
