@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::analysis::table::{Filled, FilledRow, Finding, Verdict, Weighed, What};
 use crate::document::table_lack;
+use crate::results::ContenderId;
 
 /// The table as text that ends with a line break.
 ///
@@ -57,7 +58,7 @@ fn figure(of: &Finding) -> Value {
         What::Passed(_) => (Some("proxies passed"), Some("proxies"), None),
     };
     json!({
-        "contender": of.of.as_ref().map(|id| id.name()),
+        "contender": of.of.as_ref().map(ContenderId::name),
         "metric": metric,
         "divided_by": by,
         "above": other,

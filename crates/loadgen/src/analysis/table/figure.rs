@@ -80,8 +80,8 @@ impl<'a> Place<'a> {
         let Some(found) = found.filter(|of| of.blocks.is_none_or(|blocks| self.are_enough(blocks)))
         else {
             // Of a pair it may be the other that has no figure.
-            let ids = std::iter::once(&of.id).chain(other.map(|other| &other.id));
-            return Err(self.lack(part.metric, ids));
+            let ids: Vec<_> = std::iter::once(of).chain(other).map(|of| &of.id).collect();
+            return Err(self.lack(part.metric, &ids));
         };
         let holds = self.judge(part, &found, limits, &of.id, other.map(|other| &other.id));
         let Found { what, value, interval, blocks } = found;
@@ -197,16 +197,12 @@ impl<'a> Place<'a> {
     }
 
     /// Why there is no figure: what is wrong with the first of these that has none.
-    pub(super) fn lack<'b>(
-        &self,
-        metric: Metric,
-        ids: impl Iterator<Item = &'b ContenderId> + Clone,
-    ) -> Lack {
-        let has = |id: &&ContenderId| {
+    fn lack(&self, metric: Metric, ids: &[&ContenderId]) -> Lack {
+        let has = |id: &ContenderId| {
             let estimate = self.cell.figures(id).and_then(|of| of.estimate(metric));
             estimate.is_some_and(|of| self.are_enough(of.trials))
         };
-        let without = ids.clone().find(|id| !has(id)).or_else(|| ids.clone().next());
+        let without = ids.iter().find(|id| !has(id)).or_else(|| ids.first());
         let Some(id) = without else { return Lack::NotCompared };
         let Some(figures) = self.cell.figures(id) else { return Lack::NotCompared };
         if let Some(reason) = self.failure(figures) {

@@ -5,7 +5,7 @@ use pushbench_wire::Transport;
 use super::figure::Place;
 use super::model::{Case, Finding, Lack, Part, Passed, What};
 use crate::analysis::Interval;
-use crate::results::Outcome;
+use crate::results::{Outcome, Trial};
 use crate::scenario::{Contender, Proxy};
 
 /// What became of a transport behind one proxy.
@@ -60,7 +60,7 @@ fn behind(case: &Case, contender: &Contender, place: &Place<'_>) -> Behind {
     let is_there = contender.road.proxy.as_ref().is_none_or(|proxy| is_there(proxy, place));
     match failure {
         Some(reason) if !is_there => return Behind::Missing(reason.clone()),
-        Some(_) if trials().all(|trial| trial.has_failed()) => return Behind::Fails(None),
+        Some(_) if trials().all(Trial::has_failed) => return Behind::Fails(None),
         _ => {}
     }
     let measured = case.parts.iter().filter_map(|part| match part {

@@ -33,11 +33,11 @@ fn main_table(document: &Document) -> &Table {
 
 /// The table of figures of a row, by its heading.
 fn evidence_of<'a>(document: &'a Document, heading: &str) -> &'a Table {
-    let sections = document.blocks.iter().filter_map(|block| match block {
+    let mut sections = document.blocks.iter().filter_map(|block| match block {
         Block::Section(section) if section.heading == heading => Some(section),
         _ => None,
     });
-    let blocks = &sections.last().unwrap().blocks;
+    let blocks = &sections.next_back().unwrap().blocks;
     let Some(Block::Table(table)) = blocks.last() else { panic!("a table") };
     table
 }
