@@ -5,6 +5,7 @@
 
 mod guide;
 mod serve;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,6 +55,8 @@ enum Command {
     Guide(Box<guide::GuideArgs>),
     /// Hold published claims about these transports against results.
     Folklore(guide::FolkloreArgs),
+    /// Measure the table that courses repeat about these transports, cell by cell.
+    Table(Box<table::TableArgs>),
     /// Track results over revisions.
     #[command(subcommand)]
     History(History),
@@ -268,6 +271,9 @@ fn dispatch(command: Command, verbose: bool) -> anyhow::Result<ExitStatus> {
             command::guide(&arguments.options(|out| invocation(out, None)), verbose)
         }
         Command::Folklore(arguments) => command::folklore(&arguments.options()),
+        Command::Table(arguments) => {
+            command::table(&arguments.options(|out| invocation(out, None)), verbose)
+        }
         Command::History(History::Add { dirs, file, revision }) => {
             command::history_add(&dirs, &file, revision.as_deref())
         }

@@ -6,9 +6,7 @@ use super::estimate::Estimate;
 use super::interval::Ratio;
 use super::latency::Latency;
 use super::thresholds::Checked;
-#[cfg(doc)]
-use crate::results::Run;
-use crate::results::{ContenderId, Metric, Trial};
+use crate::results::{ContenderId, Metric, Run, Trial};
 
 /// What the verdict compares, in the order in which it says so. Less is better for each of them.
 pub const RANKED: [Metric; 6] = [
@@ -123,6 +121,26 @@ impl Figures {
     #[must_use]
     pub fn estimate(&self, metric: Metric) -> Option<Estimate> {
         self.estimates.get(&metric).copied()
+    }
+
+    /// What was counted over all of its trials in `run`; nothing if one that ran did not count: it may be the one
+    /// in which it happened.
+    #[must_use]
+    pub fn counted(&self, run: &Run, metric: Metric) -> Option<f64> {
+        let mut ran = self.trials.iter().filter_map(|&index| run.trials.get(index));
+        if ran.any(|trial| !trial.has_failed() && trial.value(metric).is_none()) {
+            return None;
+        }
+        let accounts = self.accounts?;
+        match metric {
+            Metric::Expected => accounts.expected,
+            Metric::Delivered => accounts.delivered,
+            Metric::Lost => accounts.lost,
+            Metric::Duplicated => accounts.duplicated,
+            Metric::Reordered => accounts.reordered,
+            Metric::Lagged => accounts.lagged,
+            _ => None,
+        }
     }
 
     /// Whether there were deliveries enough to compare it: what a delivery costs is no figure of five.

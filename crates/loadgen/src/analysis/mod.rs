@@ -14,6 +14,7 @@ mod latency;
 mod notice;
 pub mod regression;
 pub mod sweep;
+pub mod table;
 mod theory;
 pub mod thresholds;
 mod verdict;

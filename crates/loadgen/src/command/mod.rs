@@ -15,6 +15,7 @@ mod schema;
 mod screen;
 mod selftest;
 mod status;
+mod table;
 
 pub use crate::campaign::selftest::Check;
 pub use crate::campaign::{Invocation, Unusable};
@@ -32,6 +33,7 @@ pub use run::{RunOptions, run};
 pub use schema::schema;
 pub use selftest::{SelftestOptions, selftest};
 pub use status::ExitStatus;
+pub use table::{TableOptions, table, table_rows};
 
 pub use crate::text::say;
 

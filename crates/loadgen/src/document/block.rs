@@ -220,6 +220,8 @@ pub struct Entry {
     pub text: String,
     /// What stands below it, smaller; often nothing.
     pub detail: String,
+    /// A file beside the document that it leads to.
+    pub link: Option<String>,
     /// What the field is sorted by; nothing where a value is missing.
     pub sort: String,
     /// Whether something is wrong.

@@ -197,7 +197,7 @@ mod tests {
                     plots[0].lines.iter().filter(|line| line.weight == Weight::Main).count()
                 }
                 Content::Bars(bars) => bars.rows.len(),
-                Content::Dots(_) => 0,
+                Content::Dots(_) | Content::Grid(_) => 0,
             };
             assert_eq!(shown, 4, "{}", figure.name);
         }

@@ -54,6 +54,43 @@ pub enum Content {
     Bars(Bars),
     /// Ratios of blocks.
     Dots(Vec<Dots>),
+    /// Words in rows and columns.
+    Grid(Grid),
+}
+
+/// Words in rows and columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grid {
+    /// What stands above the columns, and whose each is.
+    pub columns: Vec<(Series, String)>,
+    /// What stands before each row, and its fields, one for each column.
+    pub rows: Vec<(String, Vec<Field>)>,
+}
+
+/// A field of a grid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// What is said.
+    pub says: String,
+    /// What was found.
+    pub found: String,
+    /// What follows.
+    pub verdict: String,
+    /// How that looks.
+    pub tone: Tone,
+}
+
+/// How far something is so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// It is.
+    Good,
+    /// In part.
+    Mixed,
+    /// It is not.
+    Bad,
+    /// Nobody knows.
+    Unknown,
 }
 
 /// Curves between two axes.

@@ -30,6 +30,7 @@ mod proxies;
 mod run;
 mod shown;
 mod sweep;
+mod table;
 mod tables;
 mod trials;
 mod verdict;
@@ -43,8 +44,8 @@ pub use capacity::{attempt_line, capacity, load};
 pub use claims::{Claim, Outcome, claims};
 pub use comparison::comparison;
 pub use drawing::{
-    Axis, Bar, BarRow, Bars, Content, Dots, Drawing, Interval, Line, Mark, Plot, Rule, Series,
-    Weight,
+    Axis, Bar, BarRow, Bars, Content, Dots, Drawing, Field, Grid, Interval, Line, Mark, Plot, Rule,
+    Series, Tone, Weight,
 };
 pub use folklore::folklore;
 pub use guide::{guide, refusal};
@@ -52,6 +53,7 @@ pub use history::history;
 pub use index::{IndexRow, index};
 pub use limits::threshold;
 pub use run::run;
+pub use table::{table, table_lack, table_picture, table_summary};
 pub use trials::trial_line;
 
 #[cfg(test)]

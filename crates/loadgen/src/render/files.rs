@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{charts, csv, exporters, html, junit, markdown};
+use super::{charts, csv, exporters, html, junit, markdown, table_json};
 use crate::analysis::analyse;
 use crate::analysis::history::History;
+use crate::analysis::table::FilledRow;
 use crate::document::comparison::comparison_picture;
 use crate::document::comparison::judged::Judged;
 use crate::document::{self, Document};
@@ -90,6 +91,25 @@ pub fn write_history(dir: &Path, histories: &[History]) -> anyhow::Result<Vec<Pa
 /// A file that cannot be written, by its path.
 pub fn write_guide(dir: &Path, document: &Document) -> anyhow::Result<Vec<PathBuf>> {
     write_all(dir, vec![named("guide.md", markdown::file(document))])
+}
+
+/// Writes the usual table, filled, into `dir`, and says which files that makes.
+///
+/// # Errors
+/// A file that cannot be written, by its path.
+pub fn write_table(
+    dir: &Path,
+    filled: &[FilledRow],
+    document: &Document,
+) -> anyhow::Result<Vec<PathBuf>> {
+    let picture = document::table_picture(filled, &document.title);
+    let files = [
+        named("table.html", html::page(document, None)?),
+        named("table.md", markdown::file(document)),
+        named("table.png", charts::png(&picture)?),
+        named("table.json", table_json::table(filled)?),
+    ];
+    write_all(dir, files)
 }
 
 type File = (String, Vec<u8>);

@@ -113,10 +113,7 @@ impl Page<'_> {
     fn row(&self, row: &Row, columns: &[Column], greatest: &[f64]) -> String {
         let series = row.series.map(|series| palette::look(series).class);
         let class = class_of([series, row.alarming.then_some("alarming")]);
-        let mut name = self.field(&row.name);
-        if let Some(link) = self.budget.link(&row.link) {
-            name = format!("<a href=\"{}\">{name}</a>", escaped(link));
-        }
+        let name = self.linked(&row.name, &row.link);
         let detail = self.detail(&row.detail);
         let mut text = format!(
             "<tr{class}><th scope=\"row\"><span class=\"value\">{name}</span>{detail}</th>"
@@ -135,11 +132,20 @@ impl Page<'_> {
                 self.field(&entry.sort),
                 self.data(entry),
                 if entry.alarming { " bad" } else { "" },
-                self.field(&entry.text),
+                self.linked(&entry.text, &entry.link),
                 self.detail(&entry.detail)
             );
         }
         text + "</tr>\n"
+    }
+
+    /// A field that leads to a file beside the page, if it does.
+    fn linked(&self, text: &str, link: &Option<String>) -> String {
+        let text = self.field(text);
+        match self.budget.link(link) {
+            Some(link) => format!("<a href=\"{}\">{text}</a>", escaped(link)),
+            None => text,
+        }
     }
 
     /// The attributes of an estimate, for those who check it.

@@ -51,8 +51,17 @@ impl Markdown {
         at_line_start(escaped(self.budget.paragraph(text).trim_start()))
     }
 
+    /// A field that leads to a file beside this one, if it does.
+    fn linked(&self, text: &str, link: &Option<String>) -> String {
+        let text = self.field(text);
+        match self.budget.link(link) {
+            Some(link) => format!("[{text}]({})", address(link)),
+            None => text,
+        }
+    }
+
     fn entry(&self, entry: &Entry) -> String {
-        let text = self.field(&entry.text);
+        let text = self.linked(&entry.text, &entry.link);
         let text = if entry.alarming { strong(&text) } else { text };
         format!(" {text}{} |", self.detail(&entry.detail))
     }
@@ -98,10 +107,7 @@ impl Output for Markdown {
         let sides: String = table.columns.iter().map(side).collect();
         let mut text = format!("| {} |{headings}\n|---|{sides}\n", self.field(table.subject));
         for row in &table.rows[..rows] {
-            let mut name = self.field(&row.name);
-            if let Some(link) = self.budget.link(&row.link) {
-                name = format!("[{name}]({})", address(link));
-            }
+            let name = self.linked(&row.name, &row.link);
             let entries: String = row.entries.iter().map(|entry| self.entry(entry)).collect();
             text += &format!("| {name}{} |{entries}\n", self.detail(&row.detail));
         }

@@ -15,13 +15,16 @@ mod junit;
 mod markdown;
 mod markup;
 mod palette;
+mod table_json;
 mod terminal;
 #[cfg(test)]
 mod tests;
 
 use crate::document::Document;
 pub use annotations::announce;
-pub use files::{write_capacity, write_comparison, write_guide, write_history, write_run};
+pub use files::{
+    write_capacity, write_comparison, write_guide, write_history, write_run, write_table,
+};
 pub use folklore_csv::folklore_csv;
 pub use guide_json::guides;
 pub use terminal::{Terminal, written};

@@ -26,6 +26,7 @@ mod silence;
 mod slow;
 mod support;
 mod sweep;
+mod table;
 mod thresholds;
 mod traffic;
 mod validity;

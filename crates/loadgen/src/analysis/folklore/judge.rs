@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::model::{Claim, Finding, Outcome, Part, Who};
 use crate::analysis::guide::{blocks, needed};
 use crate::analysis::{Analysis, Cell, Figures, Interval, Ratio};
-use crate::results::{ContenderId, Metric, Run};
+use crate::results::{ContenderId, Run};
 use crate::scenario::{Contender, Scenario, Workload};
 
 /// What each cell of `run` says to each part of the claim.
@@ -29,10 +29,8 @@ pub(super) fn findings(claim: &Claim, run: &Run, analysis: &Analysis) -> Vec<Fin
 /// Whether a workload can show it: requests of clients that send, and connections that come back, are none that a
 /// mechanism needs to deliver.
 fn is_about(claim: &Claim, workload: &Workload) -> bool {
-    let only_delivers =
-        workload.upstream.is_none() && workload.faults.is_empty() && workload.slow.is_none();
     workload.channels_per_subscriber >= claim.least_channels_per_subscriber
-        && (claim.whatever_else_happens || only_delivers)
+        && (claim.whatever_else_happens || workload.only_delivers())
 }
 
 struct Judge<'a> {
@@ -91,20 +89,8 @@ impl Judge<'_> {
         let (metric, figures) = (self.part.metric, self.cell.figures(&of.id)?);
         let estimate = figures.estimate(metric).filter(|of| self.are_enough(of.trials))?;
         if metric.is_account() {
-            // One that did not count may be the one in which it happened.
-            let mut ran = figures.trials.iter().filter_map(|&index| self.run.trials.get(index));
-            if ran.any(|trial| !trial.has_failed() && trial.value(metric).is_none()) {
-                return None;
-            }
-            let accounts = figures.accounts?;
-            let count = match metric {
-                Metric::Lost => accounts.lost,
-                Metric::Duplicated => accounts.duplicated,
-                Metric::Reordered => accounts.reordered,
-                Metric::Lagged => accounts.lagged,
-                _ => None,
-            };
-            return Some(self.found(&of.id, None, count?, None, None));
+            let count = figures.counted(self.run, metric)?;
+            return Some(self.found(&of.id, None, count, None, None));
         }
         Some(self.found(&of.id, None, estimate.median, estimate.interval, Some(estimate.trials)))
     }

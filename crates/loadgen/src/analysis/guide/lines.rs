@@ -31,7 +31,7 @@ fn client(transport: Transport, language: Language) -> Option<(&'static str, &'s
 }
 
 /// How many lines the smallest client of a transport has, if there is one.
-pub(super) fn lines(transport: Transport, language: Language) -> Option<usize> {
+pub(in crate::analysis) fn lines(transport: Transport, language: Language) -> Option<usize> {
     let (_, text) = client(transport, language)?;
     let is_code = |line: &&str| {
         let line = line.trim();

@@ -24,6 +24,7 @@ use crate::scenario::Scenario;
 
 pub use crate::scenario::{AtMost, Needs};
 pub use cost::COSTS;
+pub(super) use lines::lines;
 pub use model::{
     Answer, Asked, Beaten, Candidate, Check, Fact, Figure, Guide, Lack, Language, Reached, Rule,
     Simplicity, Stands, Textbook, Verdict,

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use pushbench_wire::Transport;
+use serde::Deserialize;
 
 use crate::analysis::thresholds::Doubt;
 use crate::analysis::{Estimate, Figures, Interval, Ranking, Ratio};
@@ -270,7 +271,8 @@ pub enum Fact {
 }
 
 /// A language that there are smallest clients in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Language {
     /// In a browser and in Node.
     JavaScript,

@@ -89,16 +89,21 @@ fn name_together(paths: &[PathBuf]) -> Option<String> {
 }
 
 /// A scenario as it will be measured.
-struct Job {
-    source: Source,
+pub(super) struct Job {
+    pub(super) source: Source,
     /// What its file asks beyond that.
-    shortenings: Vec<Shortening>,
+    pub(super) shortenings: Vec<Shortening>,
     /// Its results folder.
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
 }
 
 /// Each scenario has its folder in `top`, or is the only one, whose folder that is.
-fn jobs(sources: Vec<Source>, several: bool, top: &Path, max_time: Option<Duration>) -> Vec<Job> {
+pub(super) fn jobs(
+    sources: Vec<Source>,
+    several: bool,
+    top: &Path,
+    max_time: Option<Duration>,
+) -> Vec<Job> {
     let asked: Vec<Scenario> = sources.iter().map(|source| source.scenario.clone()).collect();
     let fitted = match max_time {
         Some(max_time) => run_to_fit(&asked, max_time.mul_f64(PLANNED_SHARE)),
@@ -113,20 +118,20 @@ fn jobs(sources: Vec<Source>, several: bool, top: &Path, max_time: Option<Durati
 }
 
 /// An invocation, as far as it is known before anything is measured.
-struct Session<'a> {
+pub(super) struct Session<'a> {
     options: &'a RunOptions,
     started: Timestamp,
-    jobs: Vec<Job>,
+    pub(super) jobs: Vec<Job>,
     /// What several scenarios are called, and the folder that holds theirs.
     together: Option<(String, PathBuf)>,
     render: Render,
 }
 
 /// Renders a run into its folder, and says which files that makes.
-type Render = fn(&Path, &Run, &LatencyLog) -> anyhow::Result<Vec<PathBuf>>;
+pub(super) type Render = fn(&Path, &Run, &LatencyLog) -> anyhow::Result<Vec<PathBuf>>;
 
 /// What came of a scenario.
-struct Done {
+pub(super) struct Done {
     run: Run,
     log: LatencyLog,
     assessment: Assessment,
@@ -146,6 +151,17 @@ impl<'a> Session<'a> {
         jobs.iter().try_for_each(|job| ensure_free(&job.dir))?;
         let together = together.map(|name| (name, top));
         Ok(Self { options, started, jobs, together, render })
+    }
+
+    /// One of these jobs, which have their folders in `top`.
+    pub(super) fn of_jobs(
+        options: &'a RunOptions,
+        jobs: Vec<Job>,
+        (name, top): (&str, &Path),
+        render: Render,
+    ) -> Self {
+        let together = Some((name.to_owned(), top.to_owned()));
+        Self { options, started: Timestamp::now(), jobs, together, render }
     }
 
     /// Says what would be done, and sends nothing.
@@ -173,7 +189,7 @@ impl<'a> Session<'a> {
         self.together.is_some()
     }
 
-    fn sockets(&self) -> u32 {
+    pub(super) fn sockets(&self) -> u32 {
         let cells = self.jobs.iter().flat_map(|job| job.source.scenario.cells());
         cells.map(|(_, cell)| cell.sockets()).max().unwrap_or_default()
     }
@@ -204,7 +220,7 @@ impl<'a> Session<'a> {
     }
 
     /// Says what will be done and what is left out, and how long that takes.
-    fn announce(&self, progress: &mut Progress) {
+    pub(super) fn announce(&self, progress: &mut Progress) {
         for job in &self.jobs {
             remote::intentions(&job.source.scenario).iter().for_each(|line| progress.line(line));
         }
@@ -254,29 +270,44 @@ impl<'a> Session<'a> {
             std::fs::create_dir_all(dir)
                 .with_context(|| format!("cannot make {}", dir.display()))?;
         }
-        let mut worst = ExitStatus::Complete;
         let mut reasons = Vec::new();
-        for (number, job) in self.jobs.iter().enumerate() {
-            let later = self.jobs[number + 1..].iter();
-            progress.set_later(later.map(|job| self.plan(job).to_come(0)).sum());
-            let Done { run, log, assessment } =
-                self.measure(job, Timestamp::now(), runner, progress)?;
-            (self.render)(&job.dir, &run, &log)?;
+        let worst = self.each(runner, progress, |number, Done { run, log, assessment }| {
             rows[number] = IndexRow::of(&run, &analyse(&run, &log));
-            save(&rows)?;
-            let line = in_a_line(&job.source.scenario.name, &assessment.reasons);
+            let name = &self.jobs[number].source.scenario.name;
+            let line = in_a_line(name, &assessment.reasons);
             reasons.extend(line.map(|line| (assessment.status, line)));
-            worst = worst.max(assessment.status);
-            if run.manifest.interrupted {
-                break;
-            }
-        }
-        progress.finish();
+            save(&rows)
+        })?;
         screen.show(&index(name, &command, &rows))?;
         writeln!(screen.out, "\nOpen {}", top.join(INDEX_FILE).display())?;
         // Those of the status that is that of all come last, where people look first.
         reasons.sort_by_key(|(status, _)| *status);
         reasons.iter().for_each(|(_, reason)| progress.line(reason));
+        Ok(worst)
+    }
+
+    /// Runs scenarios one after the other, and gives what came of each to `done`. An interruption ends all. The worst
+    /// status is that of all.
+    pub(super) fn each(
+        &self,
+        runner: &mut impl TrialRunner,
+        progress: &mut Progress,
+        mut done: impl FnMut(usize, Done) -> anyhow::Result<()>,
+    ) -> anyhow::Result<ExitStatus> {
+        let mut worst = ExitStatus::Complete;
+        for (number, job) in self.jobs.iter().enumerate() {
+            let later = self.jobs[number + 1..].iter();
+            progress.set_later(later.map(|job| self.plan(job).to_come(0)).sum());
+            let one = self.measure(job, Timestamp::now(), runner, progress)?;
+            (self.render)(&job.dir, &one.run, &one.log)?;
+            worst = worst.max(one.assessment.status);
+            let is_interrupted = one.run.manifest.interrupted;
+            done(number, one)?;
+            if is_interrupted {
+                break;
+            }
+        }
+        progress.finish();
         Ok(worst)
     }
 

@@ -80,6 +80,11 @@ pub(super) fn axes(scene: &mut Scene, frame: Frame, x: &Scale<'_>, y: &Scale<'_>
     }
 }
 
+/// A grid line across, from a point on.
+pub(super) fn line_across(scene: &mut Scene, (left, y): Point, right: i32) {
+    grid_line(scene, vec![(left, y), (right, y)], false);
+}
+
 fn grid_line(scene: &mut Scene, ends: Vec<Point>, is_minor: bool) {
     let (width, strength) = if is_minor { (1, GRID / 2.0) } else { (2, GRID) };
     scene.line(ends, width, ink(strength));

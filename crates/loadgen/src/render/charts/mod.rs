@@ -1,6 +1,7 @@
 //! Pictures, each drawn by the same code as a bitmap and as SVG for a page.
 
 mod axis;
+mod grid;
 mod lettering;
 mod look;
 mod plot;
@@ -36,6 +37,7 @@ fn draw(drawing: &Drawing) -> anyhow::Result<Scene> {
         Content::Plots(_) => PLOT,
         Content::Bars(bars) => rows::height_of_bars(bars),
         Content::Dots(dots) => rows::height_of_dots(dots),
+        Content::Grid(grid) => grid::height(grid, WIDTH),
     };
     let mut scene = Scene::new((WIDTH, height))?;
     let frame = look::header(&mut scene, drawing);
@@ -43,6 +45,7 @@ fn draw(drawing: &Drawing) -> anyhow::Result<Scene> {
         Content::Plots(plots) => plot::draw(&mut scene, frame, plots),
         Content::Bars(bars) => rows::bars(&mut scene, frame, bars),
         Content::Dots(dots) => rows::dots(&mut scene, frame, dots),
+        Content::Grid(grid) => grid::draw(&mut scene, frame, grid),
     }
     Ok(scene)
 }

@@ -221,3 +221,16 @@ proptest! {
         prop_assert!(!svg_of(&drawing(Content::Bars(bars))).contains("NaN"));
     }
 }
+
+#[test]
+fn a_grid_has_every_word_of_its_fields() {
+    let content = Content::Grid(grid::tests::grid());
+    let drawing = Drawing { legend: Vec::new(), ..drawing(content) };
+    let svg = svg(&drawing).unwrap();
+    for text in ["A title", "Latency", "WebSocket", "feeds,", "1.11", "near"] {
+        assert!(svg.contains(text), "{text} is missing in {svg}");
+    }
+    let (inked, size) = inked(&drawing);
+    assert_eq!(size.0, WIDTH);
+    assert!(inked > 50_000, "nearly empty: {inked} pixels");
+}

@@ -102,6 +102,12 @@ impl Workload {
         self.subscribers.saturating_mul(self.channels_per_subscriber)
     }
 
+    /// Whether nothing happens but deliveries: nobody sends, nothing breaks and all read.
+    #[must_use]
+    pub fn only_delivers(&self) -> bool {
+        self.upstream.is_none() && self.faults.is_empty() && self.slow.is_none()
+    }
+
     /// Events that the publisher publishes on each channel while it is measured.
     #[must_use]
     pub fn events_per_channel(&self) -> u32 {
