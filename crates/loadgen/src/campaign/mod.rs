@@ -33,7 +33,7 @@ pub(crate) use run::RunPlan;
 pub(crate) use runner::{Interrupted, LocalRunner, Setup, TrialOutput, TrialRunner, own_server};
 pub use source::Unusable;
 pub(crate) use source::{Source, scenarios_at};
-pub(crate) use table::{is_measured, is_planned, table_runs};
+pub(crate) use table::{is_measured, table_runs};
 
 use crate::results::{Interval, LatencyLog, Outcome, Record, Store, Stored, Trial};
 use crate::scenario::Contender;

@@ -12,9 +12,7 @@ use super::screen::Screen;
 use super::{ExitStatus, Unusable, told};
 use crate::analysis::analyse;
 use crate::analysis::table::{Row, Runs, fill, is_spoilt, rows};
-use crate::campaign::{
-    Detail, Invocation, LocalRunner, Progress, is_measured, is_planned, remote, table_runs,
-};
+use crate::campaign::{Detail, Invocation, LocalRunner, Progress, is_measured, remote, table_runs};
 use crate::document;
 use crate::document::trial_line;
 use crate::render::{write_run, write_table};
@@ -197,10 +195,8 @@ fn runs_in(dir: &Path, rows: &[Row], left_out: &LeftOut) -> anyhow::Result<Runs>
             Ok((run, analysis))
         } else if let Some(why) = left_out.get(name) {
             Err(why.clone())
-        } else if is_planned(name) {
-            Err("its run was not made".to_owned())
         } else {
-            Err("this version drives no browsers".to_owned())
+            Err("its run was not made".to_owned())
         };
         runs.insert(name.to_owned(), run);
     }
