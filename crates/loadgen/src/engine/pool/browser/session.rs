@@ -129,6 +129,7 @@ pub(super) async fn talk(
     let before = entries.offset.context("the clock of the page was never compared")?;
     recorder.borrow_mut().page = Some(PageAccount {
         uncertainty_ns: before.uncertainty_ns(after),
+        contradicts: before.contradicts || after.contradicts,
         events,
         handler_ns: handler_ms * 1e6,
     });
