@@ -132,8 +132,13 @@ pub(crate) fn execute<P: Plan>(
                 Some(server) => server.name.clone(),
                 None => shell_words::join(setup.server.iter()),
             };
-            match contender.and_then(|contender| contender.road.proxy.as_ref()) {
+            let server = match contender.and_then(|contender| contender.road.proxy.as_ref()) {
                 Some(proxy) => format!("{server}` through `{}", proxy.label),
+                None => server,
+            };
+            // A browser that is missing keeps nobody else from it.
+            match contender.and_then(|contender| contender.id.client().browser()) {
+                Some(browser) => format!("{server}` and the browser `{}", browser.label()),
                 None => server,
             }
         };

@@ -14,6 +14,8 @@ use crate::results::{Capacity, Comparison, Metric, Run, Warning, fixture};
 use crate::scenario::template::TEMPLATE;
 use crate::scenario::{LoadAxis, Scenario};
 
+mod hopeless;
+
 fn scenario(changes: &[(&str, &str)]) -> Scenario {
     let mut text = TEMPLATE.to_owned();
     for (from, to) in changes {
@@ -127,24 +129,6 @@ fn an_interruption_keeps_what_has_ended() {
     assert_eq!((asked.len(), run.trials.len(), run.manifest.interrupted), (4, 3, true));
     assert_eq!(store::load::<Run>(dir.path()).unwrap().content, run);
     assert!(said.ends_with("Interrupted: the trials that have ended are kept.\n"), "{said}");
-}
-
-#[test]
-fn a_server_that_never_starts_is_started_once() {
-    let dir = tempfile::tempdir().unwrap();
-    let (asked, run, said) =
-        measure_run(dir.path(), &scenario(&[]), &mut |setup, _| Ok(not_started(setup)));
-    assert_eq!((asked.len(), run.trials.len()), (1, 1), "the failure is a row");
-    assert!(!run.manifest.interrupted);
-    let reason = "Nothing can be measured with the server `/proc/self/exe serve`: the server ended \
-                  with exit code 7: no room\n";
-    assert!(said.ends_with(reason), "{said}");
-
-    let dir = tempfile::tempdir().unwrap();
-    let (asked, ..) = measure_run(dir.path(), &scenario(&[]), &mut |setup, before| {
-        Ok(if before == 1 { not_started(setup) } else { valid(setup) })
-    });
-    assert_eq!(asked.len(), 25, "it has started before");
 }
 
 #[test]

@@ -14,6 +14,9 @@ use super::profile::Profile;
 use super::{Cores, Deployment, NotStarted, PartRole, Readiness, ServerStart};
 use crate::scenario::Browser;
 
+/// How long a browser may take to say its version, in seconds.
+const VERSION_WITHIN: &str = "5";
+
 /// How much of a version is kept.
 const MAX_VERSION: usize = 120;
 
@@ -168,11 +171,14 @@ fn command(program: &str, page: &BrowserPage<'_>, folder: &Path) -> anyhow::Resu
             ["--headless", "--no-remote", "--profile", &shown.to_string()].map(str::to_owned).into()
         }
     };
-    // Whatever they keep beside their profile goes with it.
-    let home = ["HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"];
-    let home = home.map(|variable| format!("{variable}={}", folder.display()));
-    let words = std::iter::once("env".to_owned()).chain(home).chain([program.to_owned()]);
+    let words = std::iter::once("env".to_owned()).chain(home(folder)).chain([program.to_owned()]);
     Ok(words.chain(arguments).chain([page.url.to_owned()]).collect())
+}
+
+/// Whatever they keep beside their profile goes with it.
+fn home(folder: &Path) -> [String; 4] {
+    let variables = ["HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"];
+    variables.map(|variable| format!("{variable}={}", folder.display()))
 }
 
 /// Where the program of a browser is.
@@ -201,17 +207,37 @@ fn program(browser: Browser) -> anyhow::Result<String> {
     Ok(found.display().to_string())
 }
 
-/// What the program of a browser says of its version; nothing where it is not there.
+/// What the program of a browser says of its version; nothing where it is not there, or does not say so in time.
 pub(crate) fn browser_version(browser: Browser) -> Option<String> {
-    let asked =
-        Command::new(program(browser).ok()?).arg("--version").stdin(Stdio::null()).output().ok()?;
-    let said = String::from_utf8_lossy(&asked.stdout);
+    version_of(&program(browser).ok()?, VERSION_WITHIN)
+}
+
+/// It is asked away from the user's profile, and in a group of its own that is killed when it takes too long.
+fn version_of(program: &str, seconds: &str) -> Option<String> {
+    let folder = tempfile::tempdir().ok()?;
+    let said = folder.path().join("said");
+    // Into a file: whoever has the other end of a pipe may keep it.
+    let status = Command::new("timeout")
+        .args(["--signal=KILL", seconds, "env"])
+        .args(home(folder.path()))
+        .args([program, "--version"])
+        .stdin(Stdio::null())
+        .stdout(fs::File::create(&said).ok()?)
+        .stderr(Stdio::null())
+        .status();
+    if !status.ok()?.success() {
+        return None;
+    }
+    let said = fs::read(&said).ok()?;
+    let said = String::from_utf8_lossy(&said);
     let line = said.lines().map(str::trim).find(|line| !line.is_empty())?;
     Some(line.chars().take(MAX_VERSION).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn page(browser: Browser) -> BrowserPage<'static> {
@@ -246,5 +272,26 @@ mod tests {
         assert!(!has(&by_quic, "--disable-http2") && !has(&by_quic, "--disable-quic"));
         assert!(has(&words(&page(Browser::Firefox)), "--profile"));
         assert!(folder.path().join("profile/user.js").is_file());
+    }
+
+    #[test]
+    fn a_version_is_asked_away_from_home_and_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("it");
+        let asked = |script: &str| {
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            version_of(path.to_str().unwrap(), "1")
+        };
+        assert_eq!(asked("echo; echo \" It 1.0 \""), Some("It 1.0".to_owned()));
+        let home = asked("echo $HOME").unwrap();
+        assert!(!Path::new(&home).exists() && env::var("HOME").ok() != Some(home), "it is gone");
+        assert_eq!(asked("echo It; exit 1"), None);
+        assert_eq!(asked("echo It; sleep 60"), None);
+        assert_eq!(
+            asked("sleep 3 & echo It 1.0"),
+            Some("It 1.0".to_owned()),
+            "nobody waits for that"
+        );
     }
 }

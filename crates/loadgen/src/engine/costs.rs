@@ -46,7 +46,7 @@ impl Measurement {
         let slab = self.start.slab_bytes.zip(self.before.slab_bytes).filter(|_| enough);
         let grown = slab.and_then(|(from, to)| to.checked_sub(from));
         let per_subscriber = grown.map(|grown| grown as f64 / f64::from(self.subscribers));
-        let generator_peak = self.end.of_generators(|part| part.memory_peak_bytes);
+        let generator_peak = self.end.of_own_generator(|part| part.memory_peak_bytes);
         let proxy_memory = self.before.of_proxies(|part| part.memory_bytes);
         let proxy_grown = proxy_memory
             .filter(|_| self.keeps_connections)

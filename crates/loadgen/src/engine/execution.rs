@@ -39,8 +39,8 @@ const LONGEST_CATCH_UP: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 #[error("{connected} of {wanted} subscribers were connected, and then none for {CONNECT_STALL:?}")]
 pub(super) struct NotAllConnected {
-    connected: u64,
-    wanted: u64,
+    pub(super) connected: u64,
+    pub(super) wanted: u64,
 }
 
 /// Does all `steps` with a pool of this kind, and gives what was found and what its subscribers recorded. With it come
@@ -323,9 +323,17 @@ impl<'a, P: SubscriberPool> Execution<'a, P> {
         progress: &mut impl FnMut(Phase),
     ) -> anyhow::Result<()> {
         let mut connected = 0;
+        // A browser may end before its page has called, and nobody else would say so.
+        let mut ended = std::pin::pin!(self.deployment.ended());
         while connected < wanted {
             progress(Phase::Connect(connected));
-            match within(CONNECT_STALL, self.pool.signal()).await {
+            let signal = within(CONNECT_STALL, self.pool.signal());
+            let signal = tokio::select! {
+                biased;
+                signal = signal => signal,
+                error = &mut ended => return Err(error),
+            };
+            match signal {
                 Some(Signal::Opened) => {}
                 Some(Signal::Connected) => connected += 1,
                 Some(Signal::Failed(reason)) => {

@@ -138,12 +138,12 @@ impl Snapshot {
         self.of_parts(is_broker, figure)
     }
 
-    /// A figure of everything that generates load.
-    pub(super) fn of_generators(
+    /// A figure of this process, without a browser: the memory of whose processes is partly the same.
+    pub(super) fn of_own_generator(
         &self,
         figure: impl Fn(&Observation) -> Option<u64>,
     ) -> Option<u64> {
-        self.of_parts(is_generator, figure)
+        self.of_parts(|role| matches!(role, PartRole::Generator(_)), figure)
     }
 
     /// What is not known of one of them is not known of all, and of nobody nothing is.
@@ -232,6 +232,6 @@ mod tests {
         assert_eq!((usage.server.cpu_ns, usage.generator.cpu_ns), (None, None));
         assert_eq!(one_is_unknown.of_servers(|part| part.memory_bytes), None);
         assert_eq!(usage.parts[0].1.cpu_ns, Some(100), "of the other one it is");
-        assert_eq!(Snapshot::default().of_generators(|part| part.memory_bytes), None);
+        assert_eq!(Snapshot::default().of_own_generator(|part| part.memory_bytes), None);
     }
 }

@@ -16,7 +16,7 @@ use crate::deployment::network::Network;
 use crate::deployment::{
     BrowserPage, Deployment, FreshCopy, OwnFiles, Readiness, ServerStart, server_command,
 };
-use crate::scenario::{HttpVersion, Nodes};
+use crate::scenario::{Browser, HttpVersion, Nodes};
 
 /// How subscribers reach what was started.
 pub(super) struct Reach {
@@ -114,22 +114,48 @@ impl TrialPlan<'_> {
 
     /// An error that may be the proxy's, or of a browser that opens no more connections.
     pub(super) fn on_the_road(&self, error: anyhow::Error) -> anyhow::Error {
-        let holds_connections = self.contender.settings.polling_interval().is_none()
-            && self.contender.id.transport() != Transport::WebSocket
-            && self.contender.http() == HttpVersion::Http1;
-        let is_short = holds_connections && error.is::<NotAllConnected>();
-        let error = match self.contender.id.client().browser().filter(|_| is_short) {
-            Some(browser) => anyhow!(
-                "{error}: {} opens no more connections to one origin over HTTP/1.1, whose event streams and long polls \
-                 hold one each; HTTP/2 has no such limit",
-                browser.label()
-            ),
-            None => error,
+        let contender = self.contender;
+        let proxy = contender.road.proxy.as_ref();
+        let browser = contender.id.client().browser();
+        let error = match (browser, error.downcast_ref::<NotAllConnected>()) {
+            (Some(browser), Some(short)) => match self.why_short(browser, short) {
+                Some(why) => anyhow!("{error}: {why}"),
+                None => error,
+            },
+            _ => error,
         };
-        match &self.contender.road.proxy {
+        match proxy {
             Some(proxy) => error.context(format!("through the proxy {}", proxy.label)),
             None => error,
         }
+    }
+
+    /// Why a browser may have connected only some of its subscribers.
+    fn why_short(&self, browser: Browser, short: &NotAllConnected) -> Option<String> {
+        let NotAllConnected { connected, wanted } = *short;
+        let contender = self.contender;
+        let transport = contender.id.transport();
+        if connected == 0 {
+            // Of the head of its answer nobody knows whether a proxy held it back.
+            let proxy = contender.road.proxy.as_ref().filter(|_| transport == Transport::Sse)?;
+            return Some(format!(
+                "{} opens an event stream with the head of its answer, which {} may hold back until there is an event",
+                browser.label(),
+                proxy.label
+            ));
+        }
+        let holds_connections = contender.settings.polling_interval().is_none()
+            && transport != Transport::WebSocket
+            && contender.http() == HttpVersion::Http1;
+        // Each server is an origin of its own; one with fewer subscriptions than others got is not short of any.
+        let of_one = wanted.div_ceil(u64::from(contender.nodes().count));
+        (holds_connections && of_one >= connected).then(|| {
+            format!(
+                "{} probably opens no more connections to one origin over HTTP/1.1, whose event streams and long \
+                 polls hold one each; HTTP/2 has no such limit",
+                browser.label()
+            )
+        })
     }
 
     /// A server of ours, and what it needs.

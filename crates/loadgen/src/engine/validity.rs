@@ -67,6 +67,8 @@ impl Measurement {
         if account.negative > 0 {
             warnings.push(Warning::NegativeLatency { count: account.negative });
         }
+        let p50_ns = self.recorder.corrected().value_at_quantile(0.5);
+        warnings.extend(self.recorder.page.and_then(|page| page.warning(p50_ns)));
         let received = self.end.totals.deliveries;
         // What was sent over a connection before it broke may be in nobody's hands.
         if self.faults == 0 {

@@ -175,6 +175,19 @@ pub enum Warning {
         /// How many.
         count: u64,
     },
+    /// The clock of a browser's page is not known well enough for latencies as short.
+    #[error(
+        "the clock of the browser's page may be off by {uncertainty_ms:.2} ms, which is {percent:.0} % of the median latency: {}",
+        if *contradicts { "it was moved while it was compared, so latencies mean nothing; repeat" } else { "differences that small mean nothing" }
+    )]
+    BrowserClock {
+        /// How far a latency may be off.
+        uncertainty_ms: f64,
+        /// That, over the median latency.
+        percent: f64,
+        /// Whether no difference of the clocks agrees with all that was seen of them.
+        contradicts: bool,
+    },
     /// Server and subscribers disagree.
     #[error("the server reports {server} deliveries, but subscribers received {received}")]
     CountsDisagree {
@@ -273,6 +286,7 @@ impl Warning {
                 None => *percent > 25.0,
             },
             Self::CpuLimited { percent, .. } => *percent > 1.0,
+            Self::BrowserClock { contradicts, .. } => *contradicts,
             Self::BeyondRange { .. }
             | Self::NegativeLatency { .. }
             | Self::NetworkLate { .. }
@@ -303,6 +317,7 @@ impl Warning {
         match self {
             Self::BeyondRange { .. }
             | Self::NegativeLatency { .. }
+            | Self::BrowserClock { .. }
             | Self::NetworkLate { .. }
             | Self::NetworkOff { .. } => metric.is_delivery_latency(),
             Self::NetworkOverflown { .. } => !metric.is_account(),

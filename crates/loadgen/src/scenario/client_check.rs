@@ -27,10 +27,11 @@ pub(super) fn check_browsers(
     for contender in &scenario.contenders {
         let name = contender.id.name();
         let Some(browser) = contender.id.client().browser() else { continue };
-        let own = file.contender.iter().find(|own| {
-            let own = own.name.get_ref();
-            own == name || name.starts_with(&format!("{own}-"))
-        });
+        let is_named = |own: &str| own == name;
+        let begins = |own: &str| name.starts_with(&format!("{own}-"));
+        let mut all = file.contender.iter();
+        let own = all.clone().find(|own| is_named(own.name.get_ref()));
+        let own = own.or_else(|| all.find(|own| begins(own.name.get_ref())));
         let key = own.and_then(|own| own.client.as_ref()).or(file.client.as_ref());
         let span = key.map_or(0..0, Spanned::span);
         let refusal = cannot(browser, contender).map(|why| format!("`{name}`: {why}"));

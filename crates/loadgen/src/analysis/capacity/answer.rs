@@ -43,7 +43,9 @@ fn meaning(warning: &Warning) -> Meaning {
         {
             Meaning::Disturbed
         }
-        Warning::NegativeLatency { .. } | Warning::NetworkOff { .. } => Meaning::Disturbed,
+        Warning::NegativeLatency { .. }
+        | Warning::NetworkOff { .. }
+        | Warning::BrowserClock { contradicts: true, .. } => Meaning::Disturbed,
         // The network is the generator's.
         Warning::NetworkLate { .. } | Warning::NetworkOverflown { .. } => Meaning::GeneratorFull,
         Warning::CpuStolen { .. }
@@ -77,6 +79,7 @@ fn meaning(warning: &Warning) -> Meaning {
         | Warning::TooFewSamples { .. }
         | Warning::CountsDisagree { .. }
         | Warning::BytesDisagree { .. }
+        | Warning::BrowserClock { .. }
         | Warning::Unchecked { .. }
         | Warning::Reconnected { .. } => Meaning::Nothing,
     }

@@ -22,6 +22,8 @@ pub(super) enum Said<'a> {
     Lost { subscriber: usize, at_ms: f64, reason: &'a str },
     /// A subscriber cannot go on.
     Failed { subscriber: usize, reason: &'a str },
+    /// Something in the page itself went wrong.
+    Broken { reason: &'a str },
     /// How many events were handled so far, and how long that took.
     Cost { events: u64, ms: f64 },
 }
@@ -67,6 +69,7 @@ impl<'a> Said<'a> {
                 Self::Lost { subscriber: words.number()?, at_ms: words.ms()?, reason: words.rest() }
             }
             "failed" => Self::Failed { subscriber: words.number()?, reason: words.rest() },
+            "broken" => Self::Broken { reason: words.rest() },
             "cost" => Self::Cost { events: words.number()?, ms: words.ms()? },
             _ => return None,
         };
@@ -120,6 +123,7 @@ mod tests {
             ("away 3 12.005 the event stream broke", Said::Away { subscriber, at_ms, reason }),
             ("lost 3 12.005 the event stream broke", Said::Lost { subscriber, at_ms, reason }),
             ("failed 3 the event stream broke", Said::Failed { subscriber, reason }),
+            ("broken the event stream broke", Said::Broken { reason }),
             ("cost 9 0.250", Said::Cost { events: 9, ms: 0.25 }),
         ] {
             assert_eq!(Said::read(line), Ok(said));

@@ -10,8 +10,8 @@ const FLUSH_MS = 20;
 /** What of a payload is handed over: its stamp. */
 const STAMP_CHARACTERS = 46;
 
-/** How long first long polls are held. Whoever is answered half as long after the first one was not held beside it. */
-const HELD_MS = 1000;
+/** Why one may wait. */
+const LIMIT = 'browsers open only some to one origin over HTTP/1.1, and HTTP/2 has no such limit';
 
 const control = new WebSocket(`${location.href.replace('http', 'ws')}control`);
 let plan;
@@ -55,10 +55,10 @@ function handled(events, at) {
   cost.ms += performance.now() - at;
 }
 
-/** A subscriber is subscribed. How long that took, nobody knows of one whose first request was held. */
-function opened(subscriber, wasHeld = false) {
+/** A subscriber is subscribed. How long that took, nobody knows of one that asks: its first answer is more than that. */
+function opened(subscriber, hasAsked = false) {
   const now = performance.now();
-  const took = wasHeld ? '' : ` ${(now - subscriber.since).toFixed(3)}`;
+  const took = hasAsked ? '' : ` ${(now - subscriber.since).toFixed(3)}`;
   subscriber.isOpen = true;
   sayNow(`open ${subscriber.number} ${now.toFixed(3)}${took}`);
 }
@@ -90,9 +90,12 @@ async function ask(subscriber, more) {
     throw [502, 503, 504].includes(response.status) ? new Error(reason) : new Refused(reason);
   }
   const { events } = JSON.parse(text);
+  // As text: an id may be larger than what a number holds exactly. Before anything is taken, which would come again
+  // otherwise.
+  const [, last] = /"last_event_id":(\d+)\}$/.exec(text) ?? [];
+  if (last === undefined) throw new Refused('the server answered without "last_event_id" at the end');
+  subscriber.after = last;
   for (const { event = 'message', data } of events) take(subscriber, at, event, data);
-  // As text: an id may be larger than what a number holds exactly.
-  [, subscriber.after] = /"last_event_id":(\d+)\}$/.exec(text);
   handled(events.length, at);
 }
 
@@ -100,7 +103,8 @@ async function ask(subscriber, more) {
 const ways = {
   async polling(subscriber) {
     await ask(subscriber);
-    opened(subscriber);
+    // A poll is a connection and a request, and nobody sees which took how long.
+    opened(subscriber, true);
     for (;;) {
       // Slots that have passed are left out.
       const passed = Math.ceil((performance.now() - subscriber.slot) / plan.interval_ms);
@@ -112,12 +116,14 @@ const ways = {
   },
 
   async 'long-polling'(subscriber) {
-    const held = subscriber.isNew ? HELD_MS : 1;
+    const held = subscriber.isNew ? plan.held_ms : 1;
     await ask(subscriber, `&timeout_ms=${held}`);
     firstAnswer ??= performance.now();
-    if (subscriber.isNew && performance.now() - firstAnswer > HELD_MS / 2) {
-      // The browser had no connection left for it.
-      return new Promise(() => {});
+    const late = performance.now() - firstAnswer;
+    // Whoever was asked only when the first one was answered is held as long as that once more.
+    if (subscriber.isNew && plan.shows_waiting && late > 0.9 * held) {
+      const how = `${late.toFixed(0)} ms after the first one was, and each was held for ${held} ms`;
+      throw new Refused(`its first long poll was answered ${how}, so it probably waited for a connection: ${LIMIT}`);
     }
     opened(subscriber, true);
     await ask(subscriber, `&timeout_ms=${subscriber.first_timeout_ms}`);
@@ -170,9 +176,12 @@ const ways = {
     const session = new WebTransport(url(subscriber), {
       serverCertificateHashes: [{ algorithm: 'sha-256', value }],
     });
+    // That it ends, its stream says.
+    session.closed.catch(() => {});
     await session.ready;
     const streams = session.incomingUnidirectionalStreams.getReader();
-    const { value: stream } = await streams.read();
+    const { value: stream, done: hasEnded } = await streams.read();
+    if (hasEnded) throw new Error('the session ended without a stream');
     opened(subscriber);
     const pieces = stream.pipeThrough(new TextDecoderStream()).getReader();
     let text = '';
@@ -241,6 +250,14 @@ function resolution() {
   }
   return least;
 }
+
+/** What goes wrong in the page itself ends the trial. */
+function broken(reason) {
+  sayNow(`broken ${String(reason?.message ?? reason).replaceAll('\n', ' ')}`);
+}
+
+addEventListener('error', ({ error, message }) => broken(error ?? message));
+addEventListener('unhandledrejection', ({ reason }) => broken(reason));
 
 control.onopen = () => sayNow(`page ${resolution().toFixed(6)}`);
 

@@ -19,6 +19,8 @@ pub(super) struct Offset {
     most_ns: i64,
     /// A time that the page tells may be off by that.
     resolution_ns: i64,
+    /// Whether the clock was moved while it was compared, so that nothing agrees.
+    pub(super) contradicts: bool,
 }
 
 impl Offset {
@@ -32,8 +34,9 @@ impl Offset {
         let least = exchanges.iter().map(|of| ahead(of.asked_ns, of)).max()? - resolution_ns;
         let most = exchanges.iter().map(|of| ahead(of.answered_ns, of)).min()? + resolution_ns;
         // Of a clock that was moved meanwhile nothing agrees. What it was moved by is between them then.
+        let contradicts = least > most;
         let (least_ns, most_ns) = (least.min(most), least.max(most));
-        Some(Self { least_ns, most_ns, resolution_ns })
+        Some(Self { least_ns, most_ns, resolution_ns, contradicts })
     }
 
     fn middle_ns(self) -> i64 {
@@ -122,6 +125,15 @@ mod tests {
         // Half of 20 and 30 µs, a step of the clock for what is asked and one for what is told, and half of one
         // between two.
         assert!(uncertainty_ns <= 25_000 + 12_500, "{uncertainty_ns}");
+        assert!(!offset.contradicts);
         assert_eq!(Offset::of(&[], RESOLUTION_MS), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_moved_meanwhile_contradicts_itself() {
+        let ways = [(20_000, 30_000), (20_000, 30_000)];
+        let mut moved = exchanges(7_000_000, &ways);
+        moved[1].page_ms += 5.0;
+        assert!(Offset::of(&moved, RESOLUTION_MS).unwrap().contradicts);
     }
 }

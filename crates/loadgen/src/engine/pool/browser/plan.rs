@@ -18,6 +18,10 @@ pub(super) struct PagePlan {
     way: &'static str,
     interval_ms: f64,
     timeout_ms: u64,
+    /// How long first long polls are held.
+    held_ms: u64,
+    /// Whether one of them may have to wait for a connection, which is then to be told.
+    shows_waiting: bool,
     /// SHA-256 of the only certificate that it trusts, where it is the page that decides.
     certificate: Option<Vec<u8>>,
     subscribers: Vec<PageSubscriber>,
@@ -44,16 +48,27 @@ impl PagePlan {
         let first = specs.first().map(|spec| &spec.subscription);
         let settings = first.map(|first| &first.settings);
         let is_session = first.is_some_and(|first| matches!(first.http, Http::WebTransport));
+        let has_limit = first.is_some_and(|first| matches!(first.http, Http::Http1));
         let interval = settings.and_then(Settings::polling_interval);
         let timeout = settings.and_then(Settings::long_poll_timeout);
         Self {
             way: if is_session { "webtransport" } else { transport.name() },
             interval_ms: milliseconds(interval.unwrap_or_default()),
             timeout_ms: timeout.unwrap_or_default().as_millis() as u64,
+            held_ms: held_ms(has_limit, specs.len()),
+            shows_waiting: has_limit,
             certificate,
             subscribers: specs.iter().map(|spec| subscriber(transport, spec)).collect(),
         }
     }
+}
+
+/// How long first long polls are held, so that all that have a connection are asked meanwhile; hardly at all where
+/// nobody waits for one.
+fn held_ms(has_limit: bool, subscribers: usize) -> u64 {
+    const LEAST_MS: u64 = 1_000;
+    const EACH_MS: u64 = 20;
+    if has_limit { LEAST_MS + EACH_MS * subscribers as u64 } else { 1 }
 }
 
 fn subscriber(transport: Transport, spec: &SubscriberSpec) -> PageSubscriber {
@@ -86,6 +101,12 @@ fn milliseconds(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn first_long_polls_are_held_for_longer_the_more_there_are() {
+        assert_eq!((held_ms(true, 6), held_ms(true, 200)), (1_120, 5_000));
+        assert_eq!(held_ms(false, 200), 1);
+    }
 
     #[test]
     fn events_of_several_channels_are_named_after_them() {

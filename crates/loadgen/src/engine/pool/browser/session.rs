@@ -95,11 +95,16 @@ pub(super) async fn talk(
         cost: (0, 0.0),
     };
     let begun = async {
-        let called = within(PAGE_WITHIN, page.called()).await;
-        let mut link = called.with_context(|| {
+        let called = async {
+            let mut link = page.called().await?;
+            let said = link.hear().await?;
+            anyhow::Ok((link, said))
+        };
+        let called = within(PAGE_WITHIN, called).await;
+        let (mut link, said) = called.with_context(|| {
             format!("the browser did not open its page within {PAGE_WITHIN:?}")
         })??;
-        entries.enter(&link.hear().await?, &mut link).await?;
+        entries.enter(&said, &mut link).await?;
         let _ = signals.send(Signal::Opened);
         entries.offset = Some(compare(&mut link, &mut entries).await?);
         link.say(format!("plan {told}")).await?;
@@ -124,6 +129,7 @@ pub(super) async fn talk(
     let before = entries.offset.context("the clock of the page was never compared")?;
     recorder.borrow_mut().page = Some(PageAccount {
         uncertainty_ns: before.uncertainty_ns(after),
+        contradicts: before.contradicts || after.contradicts,
         events,
         handler_ns: handler_ms * 1e6,
     });
@@ -202,6 +208,7 @@ impl Entries<'_> {
                     return Ok(Some((subscriber, wait)));
                 }
             }
+            Said::Broken { reason } => bail!("the page in the browser broke: {reason}"),
             Said::Failed { subscriber, reason } => {
                 self.seat(subscriber)?;
                 let _ = self.signals.send(Signal::Failed(reason.to_owned()));
