@@ -11,7 +11,7 @@ use super::run::{Job, RunOptions, Session, jobs};
 use super::screen::Screen;
 use super::{ExitStatus, Unusable, told};
 use crate::analysis::analyse;
-use crate::analysis::table::{Row, Runs, fill, is_spoilt, rows};
+use crate::analysis::table::{Row, Runs, fill, has_failed_whole, is_spoilt, rows};
 use crate::campaign::{Detail, Invocation, LocalRunner, Progress, is_measured, remote, table_runs};
 use crate::document;
 use crate::document::trial_line;
@@ -211,7 +211,11 @@ fn show(dir: &Path, rows: &[Row], runs: &Runs, verbose: bool) -> anyhow::Result<
     let summary = document::table_summary(&filled, &document.title);
     let shown = if verbose { &document } else { &summary };
     Screen::stdout(verbose).show_files(shown, &files, &dir.join("table.html"))?;
-    Ok(if is_spoilt(&filled) { ExitStatus::Untrusted } else { ExitStatus::Complete })
+    Ok(match (has_failed_whole(runs), is_spoilt(&filled)) {
+        (true, _) => ExitStatus::Failed,
+        (false, true) => ExitStatus::Untrusted,
+        (false, false) => ExitStatus::Complete,
+    })
 }
 
 #[cfg(test)]
