@@ -20,7 +20,7 @@ pub(super) fn table(filled: &[FilledRow]) -> anyhow::Result<String> {
 
 fn row(of: &FilledRow) -> Value {
     let cells: Vec<Value> = of.cells.iter().map(cell).collect();
-    json!({ "row": of.row.key, "means": of.row.means, "cells": cells })
+    json!({ "row": of.row.key, "means": of.row.means, "caveat": of.row.caveat, "cells": cells })
 }
 
 fn cell(of: &Filled) -> Value {

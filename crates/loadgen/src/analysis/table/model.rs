@@ -20,6 +20,9 @@ pub struct Row {
     pub name: String,
     /// How its words are read.
     pub means: String,
+    /// What of it follows from how pushbench was made, whatever is measured; empty if nothing.
+    #[serde(default)]
+    pub caveat: String,
     /// What the table says, of every transport once.
     #[serde(rename = "cell")]
     pub cells: Vec<Cell>,

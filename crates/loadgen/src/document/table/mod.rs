@@ -136,7 +136,10 @@ fn evidence(row: &FilledRow, runs: &Runs) -> Block {
     let headings = ["the table says", "verdict", "what was measured", "command"];
     let table = Table::new("transport", headings.map(Column::text).to_vec(), rows.collect());
     let means = Block::Prose(prose::sentence(&row.row.means));
-    Section::new(Depth::Detail, &*row.row.name, vec![means, Block::Table(table)]).into()
+    let caveat = &row.row.caveat;
+    let caveat = (!caveat.is_empty()).then(|| Block::Prose(prose::sentence(caveat)));
+    let blocks = std::iter::once(means).chain(caveat).chain([Block::Table(table)]);
+    Section::new(Depth::Detail, &*row.row.name, blocks.collect()).into()
 }
 
 /// What anybody can run to see it.

@@ -55,6 +55,8 @@ fn without_runs_every_cell_says_what_it_lacks() {
     assert_eq!(latency.entries[3].text, "not measured: it was not run");
     assert_eq!(latency.entries[3].detail, "“very low”");
     assert_eq!(latency.entries[3].link, None, "there is nothing to lead to");
+    let said = format!("{document:?}");
+    assert!(said.contains("are answered in JSON by pushbench"), "what is made so is said");
     let evidence = evidence_of(&document, "Latency");
     assert_eq!(evidence.rows[0].entries[3].text, "pushbench run scenarios/default.toml");
     assert_eq!(evidence.rows[1].entries[3].text, "pushbench run scenarios/table/distance.toml");
