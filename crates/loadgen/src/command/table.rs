@@ -190,9 +190,12 @@ fn runs_in(dir: &Path, rows: &[Row], left_out: &LeftOut) -> anyhow::Result<Runs>
         }
         let folder = dir.join(name);
         let run = if folder.join(Run::FILE).exists() {
-            let (run, log) = told(load_run(&folder)?);
-            let analysis = analyse(&run, &log);
-            Ok((run, analysis))
+            // One folder that cannot be read leaves its own cells empty.
+            load_run(&folder).map_err(|error| format!("{error:#}")).map(|loaded| {
+                let (run, log) = told(loaded);
+                let analysis = analyse(&run, &log);
+                (run, analysis)
+            })
         } else if let Some(why) = left_out.get(name) {
             Err(why.clone())
         } else {
