@@ -11,8 +11,9 @@ use pushbench_loadgen::command::{Invocation, TableOptions, table_rows};
     after_help = "Every cell is a figure of a run, which stands in the folder with its report. What was interrupted \
                   goes on with the same command and --out: a run that is there, of the same scenario and program, is \
                   not measured again. A program that is missing, as a proxy, leaves its cells empty, and they say \
-                  so.\n\nThe exit code is 0 whatever the verdicts are, 3 when a cell is empty because the machine was \
-                  disturbed, and 130 when it was interrupted."
+                  so.\n\nThe exit code is 0 whatever the verdicts are, 1 when every trial of a run failed, but for \
+                  programs that are not installed, 3 when a cell is empty because the machine was disturbed, \
+                  and 130 when it was interrupted."
 )]
 pub(crate) struct TableArgs {
     /// The workload to fill it for [default: scenarios/default.toml, which is part of the program].

@@ -11,7 +11,7 @@ use super::run::{Job, RunOptions, Session, jobs};
 use super::screen::Screen;
 use super::{ExitStatus, Unusable, told};
 use crate::analysis::analyse;
-use crate::analysis::table::{Row, Runs, fill, is_spoilt, rows};
+use crate::analysis::table::{Row, Runs, fill, has_failed_whole, is_spoilt, rows};
 use crate::campaign::{Detail, Invocation, LocalRunner, Progress, is_measured, remote, table_runs};
 use crate::document;
 use crate::document::trial_line;
@@ -190,9 +190,12 @@ fn runs_in(dir: &Path, rows: &[Row], left_out: &LeftOut) -> anyhow::Result<Runs>
         }
         let folder = dir.join(name);
         let run = if folder.join(Run::FILE).exists() {
-            let (run, log) = told(load_run(&folder)?);
-            let analysis = analyse(&run, &log);
-            Ok((run, analysis))
+            // One folder that cannot be read leaves its own cells empty.
+            load_run(&folder).map_err(|error| format!("{error:#}")).map(|loaded| {
+                let (run, log) = told(loaded);
+                let analysis = analyse(&run, &log);
+                (run, analysis)
+            })
         } else if let Some(why) = left_out.get(name) {
             Err(why.clone())
         } else {
@@ -211,7 +214,11 @@ fn show(dir: &Path, rows: &[Row], runs: &Runs, verbose: bool) -> anyhow::Result<
     let summary = document::table_summary(&filled, &document.title);
     let shown = if verbose { &document } else { &summary };
     Screen::stdout(verbose).show_files(shown, &files, &dir.join("table.html"))?;
-    Ok(if is_spoilt(&filled) { ExitStatus::Untrusted } else { ExitStatus::Complete })
+    Ok(match (has_failed_whole(runs), is_spoilt(&filled)) {
+        (true, _) => ExitStatus::Failed,
+        (false, true) => ExitStatus::Untrusted,
+        (false, false) => ExitStatus::Complete,
+    })
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(super) fn table(filled: &[FilledRow]) -> anyhow::Result<String> {
 
 fn row(of: &FilledRow) -> Value {
     let cells: Vec<Value> = of.cells.iter().map(cell).collect();
-    json!({ "row": of.row.key, "means": of.row.means, "cells": cells })
+    json!({ "row": of.row.key, "means": of.row.means, "caveat": of.row.caveat, "cells": cells })
 }
 
 fn cell(of: &Filled) -> Value {
@@ -65,7 +65,10 @@ fn figure(of: &Finding) -> Value {
         "value": of.value,
         "low": of.interval.map(|of| of.low),
         "high": of.interval.map(|of| of.high),
+        "level": of.interval.map(|of| of.level),
         "blocks": of.blocks,
+        "trials": of.tally.map(|of| of.trials),
+        "valid_trials": of.tally.map(|of| of.valid),
         "at_least": of.limits.at_least,
         "at_most": of.limits.at_most,
         "holds": of.holds,

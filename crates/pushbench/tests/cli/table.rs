@@ -14,7 +14,7 @@ fn rows(bench: &Bench) -> serde_json::Value {
 }
 
 #[test]
-fn a_row_is_measured_once_and_rendered_again() {
+fn alone_a_row_is_measured_once_and_rendered_again() {
     let bench = Bench::alone();
     bench.scenario(WORKLOAD);
     let connection = ["table", "scenario.toml", "--only", "connection", "--out", "out"];
@@ -71,11 +71,4 @@ fn what_it_cannot_fill_it_refuses_or_says() {
     assert!(text(&nothing.stderr).contains("holds no run of a table"));
     let both = bench.output(&["table", "scenario.toml", "--results", "."]);
     assert_eq!(both.status.code(), Some(2));
-
-    // It needs no run, and so there is nothing to measure.
-    let lines = bench.output(&["table", "--only", "browsers", "--out", "empty"]);
-    assert_eq!(lines.status.code(), Some(0), "{}", text(&lines.stderr));
-    assert!(text(&lines.stdout).contains("4 were not measured"), "{}", text(&lines.stdout));
-    let page = fs::read_to_string(bench.path("empty/table.md")).unwrap();
-    assert!(page.contains("drives no browsers"), "{page}");
 }

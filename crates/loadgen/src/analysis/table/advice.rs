@@ -24,7 +24,7 @@ pub(super) fn find(
     let own = answer.candidates.iter().find(|candidate| candidate.contender.transport() == of);
     let own = own.ok_or(Lack::NotCompared)?;
     match part.guide {
-        Advice::Meets => meets(own),
+        Advice::Meets => meets(own, place),
         Advice::Cheapest => cheapest(part, own, answer, place),
     }
 }
@@ -41,17 +41,22 @@ fn refused(refusal: Refusal) -> Lack {
 }
 
 /// The check that says most: what is missed, else an objective.
-fn meets(own: &Candidate) -> Result<Finding, Lack> {
+fn meets(own: &Candidate, place: &Place<'_>) -> Result<Finding, Lack> {
     let with_figure = || own.checks.iter().filter_map(|of| Some((of, of.figure.as_ref()?)));
     let is_limit = |check: &Check| matches!(check.asked, Asked::Limit(_));
     let (holds, told) = match own.verdict() {
-        Verdict::Unknown => return Err(unknown(own)),
+        Verdict::Unknown => return Err(unknown(own, place)),
         Verdict::Misses => {
             let missed = || with_figure().filter(|(check, _)| check.reached == Reached::Missed);
             let sure = missed().find(|(check, figure)| is_sure(check, figure));
             (sure.map(|_| false), sure.or_else(|| missed().next()))
         }
         Verdict::Meets => {
+            // A trial that failed may have lost what nobody counted.
+            let mut of_checks = own.checks.iter().map(|check| &check.contender);
+            if let Some(why) = of_checks.find_map(|id| place.any_failure(id)) {
+                return Err(Lack::Failed(why));
+            }
             let all_sure = with_figure().all(|(check, figure)| is_sure(check, figure));
             let limits = with_figure().filter(|(check, _)| is_limit(check));
             let told = limits.max_by_key(|(_, figure)| figure.metric.is_delivery_latency());
@@ -65,7 +70,7 @@ fn meets(own: &Candidate) -> Result<Finding, Lack> {
     };
     let Figure { contender, metric, value, interval, trials } = figure.clone();
     let (what, of) = (What::Metric(metric), Some(contender));
-    Ok(Finding { what, of, value, interval, blocks: trials, limits, holds })
+    Ok(Finding { what, of, value, interval, blocks: trials, limits, holds, tally: None })
 }
 
 /// Whether the whole interval says the same. What is counted has none.
@@ -82,20 +87,34 @@ fn limits(of: &Threshold) -> Limits {
     }
 }
 
-fn unknown(own: &Candidate) -> Lack {
+fn unknown(own: &Candidate, place: &Place<'_>) -> Lack {
     let mut lacks = own.checks.iter().filter_map(|check| match &check.reached {
         Reached::Unknown(guide::Lack::Failed(reason)) => Some(Lack::Failed(reason.clone())),
-        Reached::Unknown(_) => Some(match &check.asked {
-            Asked::Limit(threshold) => Lack::NoFigure(threshold.metric),
-            _ => Lack::NoFigure(Metric::Delivered),
-        }),
+        Reached::Unknown(_) => {
+            let metric = match &check.asked {
+                Asked::Limit(threshold) => threshold.metric,
+                _ => Metric::Delivered,
+            };
+            Some(place.lack(metric, &[&check.contender]))
+        }
         Reached::Missed | Reached::Met => None,
     });
     lacks.next().unwrap_or(Lack::NotCompared)
 }
 
-/// Each cost that was ranked, held against those of all others that meet everything: the greatest of what
-/// decides it.
+/// Whether something is missed beyond doubt.
+fn is_out(of: &Candidate) -> bool {
+    let missed = of.checks.iter().filter(|check| check.reached == Reached::Missed);
+    missed.into_iter().any(|check| check.figure.as_ref().is_none_or(|of| is_sure(check, of)))
+}
+
+/// Whether everything is met beyond doubt.
+fn is_in(of: &Candidate) -> bool {
+    let is_sure = |check: &Check| check.figure.as_ref().is_none_or(|of| is_sure(check, of));
+    of.verdict() == Verdict::Meets && of.checks.iter().all(is_sure)
+}
+
+/// Every cost, held against those of all others that may meet everything: the greatest of what decides it.
 fn cheapest(
     part: &Guided,
     own: &Candidate,
@@ -107,36 +126,46 @@ fn cheapest(
         return Err(nothing);
     }
     let limits = Limits { at_least: None, at_most: part.at_most };
-    let others: Vec<_> =
-        answer.eligible().map(|of| &of.contender).filter(|id| **id != own.contender).collect();
+    let is_other = |of: &&Candidate| of.contender != own.contender && !is_out(of);
+    let others: Vec<&Candidate> = answer.candidates.iter().filter(is_other).collect();
     if others.is_empty() {
         let Figure { contender, metric, value, interval, trials } =
             own.costs.first().cloned().ok_or(nothing)?;
         let (what, of) = (What::Alone(metric), Some(contender));
         let holds = interval.map(|_| true);
         let limits = Limits::default();
-        return Ok(Finding { what, of, value, interval, blocks: trials, limits, holds });
+        return Ok(Finding {
+            what,
+            of,
+            value,
+            interval,
+            blocks: trials,
+            limits,
+            holds,
+            tally: None,
+        });
     }
     let mut found = Vec::new();
-    for ranking in &answer.cheapest {
-        let ranked = || ranking.groups.iter().flat_map(|group| &group.contenders);
-        if !ranked().any(|id| *id == own.contender) {
+    let mut lack = None;
+    for (other, metric) in others.iter().flat_map(|other| COSTS.map(|metric| (other, metric))) {
+        let id = &other.contender;
+        let ratio = place.cell.ratio(metric, &own.contender, id);
+        let Some(ratio) = ratio.filter(|of| place.are_enough(of.blocks)) else {
+            lack.get_or_insert_with(|| place.lack(metric, &[&own.contender, id]));
             continue;
-        }
-        for other in others.iter().filter(|other| ranked().any(|id| *id == ***other)) {
-            let ratio = place.cell.ratio(ranking.metric, &own.contender, other);
-            let Some(ratio) = ratio.filter(|of| place.are_enough(of.blocks)) else { continue };
-            let holds = ratio.interval.and_then(|of| limits.judge(ratio.estimate, of.low, of.high));
-            found.push(Finding {
-                what: What::Ratio(ranking.metric, (*other).clone()),
-                of: Some(own.contender.clone()),
-                value: ratio.estimate,
-                interval: ratio.interval,
-                blocks: Some(ratio.blocks),
-                limits,
-                holds,
-            });
-        }
+        };
+        let holds = ratio.interval.and_then(|of| limits.judge(ratio.estimate, of.low, of.high));
+        found.push(Finding {
+            what: What::Ratio(metric, id.clone()),
+            of: Some(own.contender.clone()),
+            value: ratio.estimate,
+            interval: ratio.interval,
+            blocks: Some(ratio.blocks),
+            limits,
+            // Who may not meet everything shows nothing by costing less.
+            holds: holds.filter(|holds| *holds || is_in(other)),
+            tally: None,
+        });
     }
     // What is above the limit decides it, else what is not decided, else all of it.
     let rank = |of: &Finding| match of.holds {
@@ -147,5 +176,10 @@ fn cheapest(
     let greater = |one: &Finding, other: &Finding| {
         rank(one).cmp(&rank(other)).then(one.value.total_cmp(&other.value))
     };
-    found.into_iter().max_by(greater).ok_or(nothing)
+    let greatest = found.into_iter().max_by(greater);
+    match (greatest, lack) {
+        (Some(of), _) if of.holds == Some(false) => Ok(of),
+        (_, Some(lack)) => Err(lack),
+        (greatest, None) => greatest.ok_or(nothing),
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pushbench_wire::Transport;
 
-use super::model::{Finding, Lack, Limits, Measured, What};
+use super::model::{Finding, Lack, Limits, Measured, Tally, What};
 use crate::analysis::guide::{blocks, needed};
 use crate::analysis::{Analysis, Cell, Estimate, Figures, Interval, Ratio};
 use crate::results::{ContenderId, Metric, Outcome, Run, Trial, Warning};
@@ -24,6 +24,7 @@ struct Found {
     interval: Option<Interval>,
     /// None of what is counted.
     blocks: Option<usize>,
+    tally: Option<Tally>,
 }
 
 impl<'a> Place<'a> {
@@ -84,8 +85,13 @@ impl<'a> Place<'a> {
             return Err(self.lack(part.metric, &ids));
         };
         let holds = self.judge(part, &found, limits, &of.id, other.map(|other| &other.id));
-        let Found { what, value, interval, blocks } = found;
-        Ok(Finding { what, of: Some(of.id.clone()), value, interval, blocks, limits, holds })
+        // A trial that failed may have lost what nobody counted.
+        if let (Some(_), Some(true), Some(why)) = (found.tally, holds, self.any_failure(&of.id)) {
+            return Err(Lack::Failed(why));
+        }
+        let Found { what, value, interval, blocks, tally } = found;
+        let of = Some(of.id.clone());
+        Ok(Finding { what, of, value, interval, blocks, limits, holds, tally })
     }
 
     /// A figure that is shown without being judged, if it is there.
@@ -100,6 +106,7 @@ impl<'a> Place<'a> {
             blocks: Some(trials),
             limits: Limits::default(),
             holds: None,
+            tally: None,
         })
     }
 
@@ -115,7 +122,9 @@ impl<'a> Place<'a> {
         // Where nothing was to come, nothing can be lost.
         let was_expected = figures.counted(self.run, Metric::Expected).is_some_and(|of| of > 0.0);
         let value = figures.counted(self.run, metric).filter(|_| enough && was_expected)?;
-        Some(Found { what: What::Metric(metric), value, interval: None, blocks: None })
+        let trials = figures.trials.len() - figures.failed;
+        let tally = Some(Tally { trials, valid: figures.valid });
+        Some(Found { what: What::Metric(metric), value, interval: None, blocks: None, tally })
     }
 
     fn alone(&self, part: &Measured, id: &ContenderId) -> Option<Found> {
@@ -141,7 +150,7 @@ impl<'a> Place<'a> {
         }
         let Ratio { estimate: value, interval, blocks } = Ratio::of(&pairs)?;
         let what = What::Ratio(part.metric, other.clone());
-        Some(Found { what, value, interval, blocks: Some(blocks) })
+        Some(Found { what, value, interval, blocks: Some(blocks), tally: None })
     }
 
     /// What each block has that can be trusted.
@@ -197,7 +206,7 @@ impl<'a> Place<'a> {
     }
 
     /// Why there is no figure: what is wrong with the first of these that has none.
-    fn lack(&self, metric: Metric, ids: &[&ContenderId]) -> Lack {
+    pub(super) fn lack(&self, metric: Metric, ids: &[&ContenderId]) -> Lack {
         let has = |id: &ContenderId| {
             let estimate = self.cell.figures(id).and_then(|of| of.estimate(metric));
             estimate.is_some_and(|of| self.are_enough(of.trials))
@@ -218,28 +227,39 @@ impl<'a> Place<'a> {
         if self.are_enough(of.trials.len() - of.failed) {
             return None;
         }
-        self.trials(&of.contender).find_map(|trial| match &trial.outcome {
+        self.any_failure(&of.contender)
+    }
+
+    /// Why the first trial of a contender failed that did.
+    pub(super) fn any_failure(&self, id: &ContenderId) -> Option<String> {
+        self.trials(id).find_map(|trial| match &trial.outcome {
             Outcome::Failed { reason } => Some(reason.clone()),
             Outcome::Valid | Outcome::Invalid => None,
         })
+    }
+
+    /// Whether each subscription makes as many requests, in every trial.
+    pub(super) fn has_requests(&self, least: f64, of: &Contender) -> bool {
+        let subscriptions = f64::from(self.scenario.workload.memberships());
+        let requests = |trial: &Trial| trial.trusted(Metric::Requests);
+        let mut all = self.trials(&of.id).filter_map(requests).peekable();
+        all.peek().is_some() && all.all(|requests| requests >= least * subscriptions)
     }
 }
 
 impl Found {
     fn of(what: What, estimate: Estimate) -> Self {
         let Estimate { median: value, interval, trials, .. } = estimate;
-        Self { what, value, interval, blocks: Some(trials) }
+        Self { what, value, interval, blocks: Some(trials), tally: None }
     }
 
-    /// A figure of one block has no interval, and decides nothing. Two that cannot be told apart do not differ.
+    /// A figure of one block has no interval, and decides nothing.
     fn judge(&self, limits: Limits) -> Option<bool> {
         let (low, high) = match (self.interval, self.blocks) {
             (Some(of), _) => (of.low, of.high),
             (None, None) => (self.value, self.value),
             (None, Some(_)) => return None,
         };
-        let is_ratio = matches!(self.what, What::Ratio(..));
-        let shows_no_difference = is_ratio && !limits.hold(1.0) && low <= 1.0 && 1.0 <= high;
-        limits.judge(self.value, low, high).or(shows_no_difference.then_some(false))
+        limits.judge(self.value, low, high)
     }
 }

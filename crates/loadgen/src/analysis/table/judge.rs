@@ -45,6 +45,9 @@ fn usable<'a>(
     if case.only_delivers && !scenario.workload.only_delivers() {
         return Err(Lack::NotAbout);
     }
+    if case.only_near && scenario.networks().next().is_some() {
+        return Err(Lack::Network);
+    }
     Ok((run, analysis, scenario))
 }
 
@@ -53,7 +56,7 @@ fn in_run(case: &Case, of: Transport, run: &Run, analysis: &Analysis, scenario: 
         return (Vec::new(), vec![Err(Lack::NotCompared)]);
     };
     if !case.each_proxy.is_empty() {
-        return (Vec::new(), vec![proxies::weigh(case, of, &place)]);
+        return (Vec::new(), proxies::weigh(case, of, &place));
     }
     let contender = |part| place.contender(of, part, None);
     let found = case.parts.iter().map(|part| match part {
@@ -64,7 +67,12 @@ fn in_run(case: &Case, of: Transport, run: &Run, analysis: &Analysis, scenario: 
         Part::Counted(_) => counted(part, of),
         Part::Guided(part) => advice::find(part, of, &place, analysis),
     });
-    let found = found.collect();
+    let mut found: Vec<_> = found.collect();
+    // What is counted over a whole trial says nothing of requests if there is about one.
+    if let (Some(least), Some(one)) = (case.least_requests, contender(None)) {
+        let has_few = !place.has_requests(least, one);
+        found.extend(has_few.then_some(Err(Lack::FewRequests(least))));
+    }
     let shown = contender(None).map_or_else(Vec::new, |contender| {
         case.shows.iter().filter_map(|&metric| place.shown(metric, contender)).collect()
     });
@@ -83,7 +91,8 @@ fn counted(part: &Part, of: Transport) -> Result<Finding, Lack> {
     let limits = Limits { at_least: *at_least, at_most: *at_most };
     let holds = limits.judge(value, value, value);
     let what = What::Lines(*language, own);
-    Ok(Finding { what, of: None, value, interval: None, blocks: None, limits, holds })
+    let (interval, blocks, tally) = (None, None, None);
+    Ok(Finding { what, of: None, value, interval, blocks, limits, holds, tally })
 }
 
 /// What is missed by one is missed by all, whatever is missing of the others.

@@ -12,15 +12,19 @@ mod proxies;
 mod property;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod truth;
 
 use std::sync::LazyLock;
 
 use pushbench_wire::Transport;
 use serde::Deserialize;
 
+use crate::results::{Outcome, Run, Trial};
+
 pub use model::{
     Advice, Case, Cell, Counted, Filled, FilledRow, Finding, Guided, Lack, Limits, Measured, Part,
-    Passed, Row, Runs, Verdict, Weighed, What, columns,
+    Passed, Row, Runs, Tally, Verdict, Weighed, What, columns,
 };
 
 /// The file with all rows.
@@ -61,6 +65,26 @@ impl Row {
 pub fn is_spoilt(filled: &[FilledRow]) -> bool {
     let mut cases = filled.iter().flat_map(|row| &row.cells).flat_map(|cell| &cell.cases);
     cases.any(|of| matches!(of.holds, Err(Lack::Spoilt(_))))
+}
+
+/// Whether no trial of a run came to its end, and not for want of a program that is not installed.
+#[must_use]
+pub fn has_failed_whole(runs: &Runs) -> bool {
+    let is_whole = |run: &Run| {
+        let mut reasons = run.trials.iter().filter_map(|trial| match &trial.outcome {
+            Outcome::Failed { reason } => Some(reason),
+            Outcome::Valid | Outcome::Invalid => None,
+        });
+        !run.trials.is_empty()
+            && run.trials.iter().all(Trial::has_failed)
+            && reasons.any(|reason| !says_what_to_install(reason))
+    };
+    runs.values().flatten().any(|(run, _)| is_whole(run))
+}
+
+/// Whether a trial failed because a program is not installed: trials keep their reasons in words alone.
+fn says_what_to_install(reason: &str) -> bool {
+    reason.contains("there is no ") && reason.contains(" on this machine")
 }
 
 /// Fills these rows from runs. Of those that are not there, it says so.

@@ -20,6 +20,9 @@ pub struct Row {
     pub name: String,
     /// How its words are read.
     pub means: String,
+    /// What of it follows from how pushbench was made, whatever is measured; empty if nothing.
+    #[serde(default)]
+    pub caveat: String,
     /// What the table says, of every transport once.
     #[serde(rename = "cell")]
     pub cells: Vec<Cell>,
@@ -61,6 +64,12 @@ pub struct Case {
     /// Whether a workload shows nothing in which more happens than deliveries.
     #[serde(default)]
     pub only_delivers: bool,
+    /// Whether a workload shows nothing that has a network.
+    #[serde(default)]
+    pub only_near: bool,
+    /// How many requests each subscription has to make before this can hold.
+    #[serde(default)]
+    pub least_requests: Option<f64>,
 }
 
 /// Something that has to hold.
@@ -198,6 +207,17 @@ pub struct Finding {
     pub limits: Limits,
     /// Whether it is; nobody knows where a limit is within the interval.
     pub holds: Option<bool>,
+    /// Of what is counted over trials: over which.
+    pub tally: Option<Tally>,
+}
+
+/// The trials over which something was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// How many.
+    pub trials: usize,
+    /// How many of them are valid.
+    pub valid: usize,
 }
 
 /// What a figure is of.
@@ -247,6 +267,10 @@ pub enum Lack {
     NotCompared,
     /// More happens in the workload than deliveries.
     NotAbout,
+    /// The workload has a network.
+    Network,
+    /// Each subscription makes fewer requests than these, or nobody knows.
+    FewRequests(f64),
     /// Too few trials ran to their end: why.
     Failed(String),
     /// Too few trials can be trusted: what the first says.

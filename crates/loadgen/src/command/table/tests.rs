@@ -122,3 +122,29 @@ fn what_others_wrote_is_no_markup() {
     let page = fs::read_to_string(dir.path().join("table.html")).unwrap();
     assert!(!page.contains("<script>alert") && page.contains("&lt;script&gt;alert(1)"), "{page}");
 }
+
+#[test]
+fn a_run_of_which_nothing_came_fails_unless_a_program_is_to_be_installed() {
+    let status = |reason: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let options = options(dir.path().to_owned(), &["binary"], TIME);
+        make(&options, |setup, _| Ok(TrialOutput::failed(setup, reason.to_owned())));
+        table(&TableOptions { results: Some(dir.path().to_owned()), ..options }, false).unwrap()
+    };
+    assert_eq!(status("the server answered 500"), ExitStatus::Failed);
+    let missing = "there is no program `caddy` on this machine: apt-get install caddy";
+    assert_eq!(status(missing), ExitStatus::Complete);
+}
+
+#[test]
+fn one_folder_that_cannot_be_read_leaves_its_own_cells_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    make(&options(dir.path().to_owned(), &["binary"], TIME), |setup, _| Ok(valid(setup)));
+    fs::create_dir(dir.path().join("browsers")).unwrap();
+    fs::write(dir.path().join("browsers").join(Run::FILE), "{").unwrap();
+    let both = options(dir.path().to_owned(), &["browsers", "binary"], TIME);
+    let both = TableOptions { results: Some(dir.path().to_owned()), ..both };
+    assert_eq!(table(&both, false).unwrap(), ExitStatus::Complete);
+    let text = fs::read_to_string(dir.path().join("table.md")).unwrap();
+    assert!(text.contains("browsers/run.json"), "it names what cannot be read: {text}");
+}

@@ -52,6 +52,7 @@ pub fn table_summary(filled: &[FilledRow], title: &str) -> Document {
         let entries = row.cells.iter().map(|cell| {
             let verdict = match cell.verdict {
                 Verdict::HoldsIf => "holds if …".to_owned(),
+                Verdict::DoesNotHold => words::denial(cell).to_owned(),
                 _ => words::verdict(cell),
             };
             Entry::text(verdict).alarming(cell.verdict == Verdict::DoesNotHold)
@@ -90,8 +91,7 @@ fn missing(filled: &[FilledRow]) -> Option<Block> {
     let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
     for row in filled {
         for cell in &row.cells {
-            for lack in cell.cases.iter().filter_map(|of| of.holds.as_ref().err()) {
-                let why = words::lack(lack);
+            for why in cell.cases.iter().flat_map(words::lacks) {
                 let of = format!("{} of {}", prose::in_sentence(&row.row.name), cell.of.label());
                 match reasons.iter_mut().find(|(known, _)| *known == why) {
                     Some((_, cells)) if cells.contains(&of) => {}
@@ -136,7 +136,10 @@ fn evidence(row: &FilledRow, runs: &Runs) -> Block {
     let headings = ["the table says", "verdict", "what was measured", "command"];
     let table = Table::new("transport", headings.map(Column::text).to_vec(), rows.collect());
     let means = Block::Prose(prose::sentence(&row.row.means));
-    Section::new(Depth::Detail, &*row.row.name, vec![means, Block::Table(table)]).into()
+    let caveat = &row.row.caveat;
+    let caveat = (!caveat.is_empty()).then(|| Block::Prose(prose::sentence(caveat)));
+    let blocks = std::iter::once(means).chain(caveat).chain([Block::Table(table)]);
+    Section::new(Depth::Detail, &*row.row.name, blocks.collect()).into()
 }
 
 /// What anybody can run to see it.

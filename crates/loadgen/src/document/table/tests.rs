@@ -2,6 +2,7 @@ use super::*;
 use crate::analysis::analyse;
 use crate::analysis::table::{fill, rows};
 use crate::document::drawing::{Content, Tone};
+use crate::document::format;
 use crate::document::limits::tests::with_objectives;
 use crate::results::{LatencyLog, Outcome, Trial};
 
@@ -54,6 +55,8 @@ fn without_runs_every_cell_says_what_it_lacks() {
     assert_eq!(latency.entries[3].text, "not measured: it was not run");
     assert_eq!(latency.entries[3].detail, "“very low”");
     assert_eq!(latency.entries[3].link, None, "there is nothing to lead to");
+    let said = format!("{document:?}");
+    assert!(said.contains("are answered in JSON by pushbench"), "what is made so is said");
     let evidence = evidence_of(&document, "Latency");
     assert_eq!(evidence.rows[0].entries[3].text, "pushbench run scenarios/default.toml");
     assert_eq!(evidence.rows[1].entries[3].text, "pushbench run scenarios/table/distance.toml");
@@ -66,7 +69,8 @@ fn a_cell_has_its_figure_its_interval_and_its_run() {
     assert_eq!(document.heading(), "Table: stock-ticker");
     let latency = main_table(&document).rows.iter().find(|row| row.name == "Latency").unwrap();
     let websocket = &latency.entries[3];
-    assert_eq!(websocket.text, "does not hold: 400 µs p50 [400 µs]");
+    let in_part = "does not hold if clients are near; nobody knows if clients are 100 ms away: 400 µs p50 [400 µs]";
+    assert_eq!(websocket.text, in_part);
     assert!(websocket.alarming);
     assert_eq!(websocket.link.as_deref(), Some("workload/report.html"));
     let polling = &latency.entries[0];
@@ -77,8 +81,11 @@ fn a_cell_has_its_figure_its_interval_and_its_run() {
     let near = &evidence_of(&document, "Latency").rows[0];
     assert_eq!((&near.name[..], &near.detail[..]), ("Polling", "if clients are near"));
     assert_eq!(near.entries[1].text, "holds");
-    let start = "polling latency_p50: 823× long polling’s p50 [823×] of 2 blocks (has to be at least 1.25×); ";
-    assert!(near.entries[2].text.starts_with(start), "{}", near.entries[2].text);
+    let start = format!(
+        "polling latency_p50: 823× long polling’s p50 [823×] of 2 blocks, {} interval (has to be at least 1.25×); ",
+        format::share(0.5)
+    );
+    assert!(near.entries[2].text.starts_with(&start), "{}", near.entries[2].text);
 
     let picture = table_picture(&filled, &document.title);
     let Content::Grid(grid) = &picture.content else { panic!("a grid") };

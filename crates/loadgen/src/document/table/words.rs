@@ -2,7 +2,7 @@
 
 use crate::analysis::guide::Language;
 use crate::analysis::table::{
-    Filled, FilledRow, Finding, Lack, Limits, Passed, Verdict, Weighed, What,
+    Filled, FilledRow, Finding, Lack, Limits, Passed, Tally, Verdict, Weighed, What,
 };
 use crate::document::{contender, format, prose};
 use crate::results::ContenderId;
@@ -15,7 +15,15 @@ pub(super) fn verdict(of: &Filled) -> String {
     };
     match of.verdict {
         Verdict::Holds => "holds".to_owned(),
-        Verdict::DoesNotHold => "does not hold".to_owned(),
+        Verdict::DoesNotHold => {
+            let unknown = when(&|case| case.holds.is_err());
+            if unknown.is_empty() {
+                return "does not hold".to_owned();
+            }
+            let not = when(&|case| case.holds == Ok(false));
+            let [not, unknown] = [not, unknown].map(|of| prose::list(&of));
+            format!("does not hold if {not}; nobody knows if {unknown}")
+        }
         Verdict::NotDecided => "not decided".to_owned(),
         Verdict::NotMeasured => "not measured".to_owned(),
         Verdict::HoldsIf => {
@@ -32,6 +40,25 @@ pub(super) fn verdict(of: &Filled) -> String {
             text
         }
     }
+}
+
+/// That it does not hold, for where there is no room for cases.
+pub(super) fn denial(of: &Filled) -> &'static str {
+    let is_whole = of.cases.iter().all(|case| case.holds.is_ok());
+    if is_whole { "does not hold" } else { "does not hold if …" }
+}
+
+/// Everything that a case lacks: what keeps it open, and programs that are not there.
+pub(super) fn lacks(of: &Weighed) -> Vec<String> {
+    let mut all: Vec<String> = of.holds.as_ref().err().map(lack).into_iter().collect();
+    for finding in &of.findings {
+        if let What::Passed(passed) = &finding.what {
+            all.extend(
+                passed.missing.iter().map(|(name, why)| format!("{name} is missing: {why}")),
+            );
+        }
+    }
+    all
 }
 
 /// How many cells hold.
@@ -90,6 +117,11 @@ pub fn lack(of: &Lack) -> String {
              takes requests of its own"
                 .to_owned()
         }
+        Lack::Network => "this workload has a network, so that clients are not near".to_owned(),
+        Lack::FewRequests(least) => format!(
+            "each subscription has to make {} requests in a trial before this can hold",
+            format::count(*least)
+        ),
         Lack::Spoilt(why) => format!("too few trials can be trusted: {why}"),
         Lack::NoFigure(metric) => {
             format!("too few trials have a figure of {} that can be trusted", metric.name())
@@ -168,11 +200,22 @@ pub(super) fn evidence(of: &Finding) -> String {
         (What::Lines(..), _) => {
             format!(", {} the fewest of all four", format::times(of.value))
         }
-        (_, Some(blocks)) => format!(" of {}", prose::count(blocks, "block")),
-        (_, None) => ", counted".to_owned(),
+        (_, Some(blocks)) => {
+            let blocks = prose::count(blocks, "block");
+            let level = of.interval.map(|of| format!(", {} interval", format::share(of.level)));
+            format!(" of {blocks}{}", level.unwrap_or_default())
+        }
+        (_, None) => of.tally.map_or_else(|| ", counted".to_owned(), tally),
     };
     let who = of.of.as_ref().map_or_else(String::new, |id| format!("{} ", id.name()));
     format!("{who}{metric}{}{rests_on}{}", figure(of), has_to_be(of))
+}
+
+/// Over which trials it was counted, and whether none of them is valid.
+fn tally(of: Tally) -> String {
+    let trials = prose::count(of.trials, "trial");
+    let doubt = if of.valid == 0 { ", none of them valid" } else { "" };
+    format!(", counted in {trials}{doubt}")
 }
 
 /// What it has to be.
@@ -192,8 +235,8 @@ fn has_to_be(of: &Finding) -> String {
 
 /// How many proxies it passes, and which it does not.
 fn passes(of: &Passed) -> String {
-    let Passed { passed, failed, unknown, .. } = of;
-    let all = passed.len() + failed.len() + unknown.len();
+    let Passed { passed, failed, unknown, missing } = of;
+    let all = passed.len() + failed.len() + unknown.len() + missing.len();
     let names: Vec<String> = failed.iter().map(|(name, _)| name.clone()).collect();
     let mut text = format!("passes {} of {all}", passed.len());
     if !names.is_empty() {
@@ -201,6 +244,11 @@ fn passes(of: &Passed) -> String {
     }
     if !unknown.is_empty() {
         text += &format!(", nobody knows of {}", prose::list(unknown));
+    }
+    if !missing.is_empty() {
+        let names: Vec<String> = missing.iter().map(|(name, _)| name.clone()).collect();
+        let are = if names.len() == 1 { "is" } else { "are" };
+        text += &format!("; {} {are} missing", prose::list(&names));
     }
     text
 }
@@ -246,6 +294,8 @@ mod tests {
             Lack::Interrupted,
             Lack::NotCompared,
             Lack::NotAbout,
+            Lack::Network,
+            Lack::FewRequests(3.0),
             Lack::Spoilt("busy".to_owned()),
             Lack::NoFigure(Metric::LatencyP50),
             Lack::NoClient(Language::Rust),
